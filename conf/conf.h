@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * conf.h -- the configuration, read-only once made. Names, units and defaults are those of
+ * conf/options.def, from which loader, -T, the sample and the packed form come. The master loads it
+ * (conf/yaml.c, not linked into the worker); a worker unpacks what the master packed. What an option
+ * names by path is read once, at load, and travels with it: a worker opens no configured file.
+ */
+#pragma once
+#include <sys/socket.h>
+#include "common/bytes.h"
+#include "common/err.h"
+
+struct conf_file { /* a `*_file` option: path, and the bytes it held when the config was loaded */
+	const char *path;      /* "" if not set */
+	struct bytes content;  /* BYTES_NONE if not set, or if the master alone reads it (a socket, a log) */
+};
+struct conf_list {
+	const char **v;
+	size_t n;
+};
+struct conf_pair {
+	const char *key, *value;
+};
+struct conf_pairs {
+	struct conf_pair *v;
+	size_t n;
+};
+
+enum tls_version { TLS_VERSION_1_2, TLS_VERSION_1_3 };
+struct tls_pair {
+	struct conf_file cert_file, key_file;
+};
+struct tls_conf { /* pairs.n = 0: the listener is plain */
+	struct {
+		struct tls_pair *v;
+		size_t n;
+	} pairs;
+	enum tls_version min_version;
+};
+
+struct listener_conf {
+	const char *name;
+	const char *listen; /* HOST:PORT, [V6]:PORT, or fd:NAME; a unix path for admin */
+	bool admin;         /* the `admin` section, made a listener like the others, always the last */
+	struct tls_conf tls;
+	struct conf_file token_file; /* admin only: required of each request but /health */
+	uint64_t max_connections;
+	uint64_t max_connections_per_source;
+};
+
+enum tenants_source { TENANTS_FILE, TENANTS_POSTGRES };
+enum record_enrich { ENRICH_BODY, ENRICH_HEADER };
+enum record_headers { HEADERS_TENANT, HEADERS_STANDARD, HEADERS_ALL };
+enum record_partition { PARTITION_SPREAD, PARTITION_SOURCE };
+enum conf_utf8 { CONF_UTF8_STRICT, CONF_UTF8_REPAIR };
+enum sink_kind { SINK_NONE, SINK_KAFKA, SINK_DISCARD }; /* NONE never passes the check */
+enum compression { COMPRESSION_LZ4, COMPRESSION_NONE, COMPRESSION_ZSTD, COMPRESSION_GZIP, COMPRESSION_SNAPPY };
+enum conf_log_level { CONF_LOG_ERR, CONF_LOG_WARN, CONF_LOG_INFO, CONF_LOG_DEBUG }; /* = enum log_level */
+enum conf_log_format { CONF_LOGFMT, CONF_JSON };
+enum audit_accepted { AUDIT_ALL, AUDIT_FIRST, AUDIT_NONE };
+enum audit_on_full { AUDIT_DROP, AUDIT_REFUSE };
+
+struct conf {
+	uint64_t workers; /* 0: auto, one per core that the process may run on */
+	bool sandbox;
+	struct {
+		struct listener_conf *v;
+		size_t n; /* with the admin listener, if on */
+	} listeners;
+	struct {
+		const char *listen; /* "": off */
+		struct tls_conf tls;
+		struct conf_file token_file;
+	} admin;
+	struct {
+		const char *socket;
+	} control;
+	struct {
+		enum tenants_source source;
+		struct conf_file file; /* path only: the master's tenants source reads and watches it */
+		const char *dsn;       /* secret-free by rule; from dsn or dsn_file */
+		struct conf_file dsn_file;
+		const char *channel;
+		msec_t poll, full_compare, fresh_for, max_stale; /* max_stale 0: for ever */
+	} tenants;
+	struct {
+		struct conf_list token_headers;
+		const char *default_tenant;
+	} auth;
+	struct {
+		struct {
+			bool enabled;
+			const char *traces_topic, *metrics_topic, *logs_topic;
+			enum conf_utf8 utf8, utf8_logs;
+		} otlp;
+	} protocols;
+	struct {
+		enum record_enrich enrich;
+		const char *stamp_name;
+		enum record_headers headers;
+		uint64_t max_bytes;
+		enum record_partition partition;
+	} record;
+	enum sink_kind sink;
+	struct {
+		struct conf_list brokers;
+		const char *client_id;
+		struct {
+			bool enabled;
+			struct conf_file ca_file, cert_file, key_file;
+		} tls;
+		struct {
+			const char *mechanism, *username;
+			struct conf_file password_file;
+		} sasl;
+		msec_t ack_deadline;
+		uint64_t linger_us; /* kafka.linger, in microseconds */
+		uint64_t batch_bytes;
+		enum compression compression;
+		msec_t metadata_refresh;
+		struct conf_pairs properties;
+	} kafka;
+	struct {
+		uint64_t max_tenants, max_tokens;
+		uint64_t worker_bytes;
+		uint64_t tenant_share; /* percent of worker_bytes */
+		uint64_t body, inflated;
+		uint64_t depth;
+	} limits;
+	struct {
+		msec_t head_timeout;
+		uint64_t body_min_rate; /* bytes per second */
+		msec_t body_grace, idle_timeout, write_timeout;
+		uint64_t requests_per_connection, pipelined;
+		msec_t drain_timeout;
+	} http;
+	struct {
+		msec_t handshake_timeout;
+		uint64_t handshakes_per_worker;
+		msec_t ticket_rotation;
+	} tls;
+	struct {
+		uint64_t max_tenants;
+	} metrics;
+	struct {
+		enum conf_log_level level;
+		enum conf_log_format format;
+		struct conf_file access_file, audit_file; /* path only: the master opens them */
+	} log;
+	struct {
+		enum audit_accepted accepted;
+		enum audit_on_full on_full;
+	} audit;
+
+	/* Not options: what the command line adds (packed too). */
+	bool disable_auth;
+	const char *debug_modules; /* "" for none */
+};
+
+void conf_free(struct conf *conf); /* NULL is fine */
+
+/* The packed form: BUILD_ID, then the values in the order of options.def, file contents included.
+ * *out is malloc'd. conf_unpack() reads with a bounded cursor and refuses another build's bytes. */
+int conf_pack(const struct conf *conf, uint8_t **out, size_t *out_bytes, struct err *err) MUST_USE;
+struct conf *conf_unpack(struct bytes packed, struct err *err) MUST_USE;
+
+/* The same in both programs, from the build: version and source hash. */
+extern const char conf_build_id[];
