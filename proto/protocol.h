@@ -6,11 +6,10 @@
  */
 #pragma once
 #include "common/bytes.h"
+#include "common/telemetry.h"
 #include "common/verdict.h"
 struct edits;
 
-enum signal { SIGNAL_TRACES, SIGNAL_METRICS, SIGNAL_LOGS, SIGNAL_EVENTS, SIGNAL_OPAQUE, SIGNAL_COUNT };
-const char *signal_name(enum signal s); /* traces, metrics, logs, events, opaque (records.md 1) */
 
 enum dialect_id { DIALECT_PLAIN, DIALECT_OTLP }; /* whose rules shape replies: worker/dialects.c */
 enum utf8_mode { UTF8_STRICT, UTF8_REPAIR };     /* broken UTF-8 in a string: 400, or U+FFFD */

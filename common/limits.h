@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * limits.h -- the limits page: lock-free words that all workers write (design.md 2). One 64-byte
+ * slot per tenant ordinal, and the metric slots, each claimed by compare-and-swap when its tenant is
+ * first used, so that all workers agree. Nothing here needs undoing when a worker dies anywhere.
+ */
+#pragma once
+#include "common/err.h"
+#include "common/token.h"
+
+struct limits; /* a mapping */
+/* Sparse; size fixed by limits.max_tenants and metrics.max_tenants. */
+int limits_memfd(uint64_t max_tenants, unsigned metric_tenants, struct err *err) MUST_USE;
+struct limits *limits_map(int fd, uint64_t max_tenants, unsigned metric_tenants, struct err *err) MUST_USE;
+void limits_unmap(struct limits *l);
+
+/* Slots 0..metric_tenants-1 are tenants, then METRIC_OTHER and METRIC_NONE: stats pages have
+ * metric_tenants + 2 tenant slots. */
+unsigned limits_metric_other(const struct limits *l);
+unsigned limits_metric_none(const struct limits *l);
+unsigned limits_metric_slot(struct limits *l, uint32_t tenant_ordinal, struct bytes tenant_id);
+const char *limits_metric_name(const struct limits *l, unsigned slot); /* id, _other, _none; NULL: free */
+/* The master only, once every live worker has confirmed a table without this ordinal: frees its
+ * words and its metric slot, so that no new tenant inherits them. */
+void limits_clear(struct limits *l, uint32_t tenant_ordinal);

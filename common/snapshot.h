@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * snapshot.h -- the tenants, as every worker sees them (design.md 3, faults.md 3, performance.md 3
+ * recipe 17). The master builds a table in a memfd, seals it and sends its fd; a worker maps it
+ * private and read-only and only ever reads. A table is never changed in place: a newer one
+ * replaces it between two requests. Entries are 64 bytes, key = SHA-256 of the presented token,
+ * linear probing at load <= 0.5, index = high bits of (first 8 digest bytes x an odd random number
+ * of this table). Shared memory holds offsets, never pointers.
+ */
+#pragma once
+#include "common/err.h"
+#include "common/telemetry.h"
+#include "common/token.h"
+
+enum tenant_state { TENANT_ACTIVE, TENANT_SUSPENDED, TENANT_DELETING };
+enum { SNAPSHOT_LONGEST_MAX = 64 }; /* steps of any lookup; the builder picks another multiplier */
+
+/* ---- the master's side ---- */
+struct snapshot_tenant {
+	struct bytes id;  /* tenant_id_ok() */
+	uint32_t ordinal; /* stable for the master's life, < limits.max_tenants */
+	enum tenant_state state;
+	int64_t block_until; /* Unix seconds, 0: not blocked */
+};
+struct snapshot_cidr {
+	uint8_t addr[16]; /* IPv4 as v4-mapped */
+	uint8_t prefix;   /* 0..128 */
+};
+struct snapshot_token {
+	uint8_t digest[TOKEN_DIGEST_BYTES];
+	struct bytes id;  /* public id, 1..64 bytes */
+	uint32_t ordinal; /* stable, < limits.max_tokens */
+	uint32_t tenant;  /* what snapshot_add_tenant() returned */
+	int64_t not_before, not_after; /* Unix microseconds: valid if not_before <= now < not_after */
+	bool revoked, replaced;        /* revoked ones stay, to say so; replaced: a rotation has a newer */
+	unsigned scopes;               /* bit set, telemetry.h */
+	const struct snapshot_cidr *cidrs; /* allowed client addresses; count 0: from anywhere */
+	unsigned cidr_count;               /* 0..64 */
+};
+
+struct snapshot_builder;
+struct snapshot_builder *snapshot_builder_new(uint64_t generation) MUST_USE;
+void snapshot_builder_free(struct snapshot_builder *b);
+uint32_t snapshot_add_tenant(struct snapshot_builder *b, const struct snapshot_tenant *t);
+void snapshot_add_token(struct snapshot_builder *b, const struct snapshot_token *t);
+/* A memfd sealed WRITE, SHRINK, GROW and SEAL, or -1 with *err said. Two tokens of one digest are
+ * the caller's to leave out: here the first wins. */
+int snapshot_seal(struct snapshot_builder *b, struct err *err) MUST_USE;
+
+/* ---- a worker's side ---- */
+struct snapshot;
+/* NULL with *err said if seals, size, magic, layout version, build id or checksum are wrong: keep
+ * the old table and count it. Does not keep fd. */
+struct snapshot *snapshot_map(int fd, struct err *err) MUST_USE;
+void snapshot_unmap(struct snapshot *s);
+uint64_t snapshot_generation(const struct snapshot *s);
+uint64_t snapshot_tenants(const struct snapshot *s);
+uint64_t snapshot_tokens(const struct snapshot *s);
+unsigned snapshot_longest(const struct snapshot *s);
+
+struct snapshot_hit { /* valid until snapshot_unmap() */
+	struct bytes tenant_id, token_id;
+	uint32_t tenant_ordinal, token_ordinal;
+	enum tenant_state tenant_state;
+	int64_t block_until;
+	int64_t not_before, not_after;
+	bool revoked, replaced;
+	unsigned scopes;
+	const struct snapshot_cidr *cidrs;
+	unsigned cidr_count;
+};
+/* All 32 bytes are compared by CRYPTO_memcmp. False: no such token. */
+bool snapshot_find(const struct snapshot *s, const uint8_t digest[static TOKEN_DIGEST_BYTES],
+                   struct snapshot_hit *hit);
+/* Pulls the entry's cache line while the rest of the head is parsed. */
+void snapshot_prefetch(const struct snapshot *s, const uint8_t digest[static TOKEN_DIGEST_BYTES]);

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tenants.h -- the set of tenants and tokens that the master knows, and the tables built from it.
+ * Sources (tenants_pg.c, tenants_file.c) put rows in; each commit that changed something builds and
+ * seals a new table and hands it to publish(). Rows that break a rule of records.md 2 are left out
+ * and counted by reason; a hash under two tenants grants nothing to either.
+ */
+#pragma once
+#include "common/snapshot.h"
+#include "common/stats.h"
+#include "conf/conf.h"
+struct event_base;
+
+struct tenants;
+
+struct tenants_hooks {
+	/* A new table: fd stays the set's (dup or send it), valid until the next publish. */
+	void (*publish)(void *arg, int fd, uint64_t generation);
+	/* The audit's words: `what` is tenant.change, token.change and so on; never a hash. */
+	void (*audit)(void *arg, const char *what, struct bytes tenant, struct bytes token);
+	void *arg;
+};
+
+/* Opens the configured source too. own: the master's stats page (fresh_until_ms, gauges). */
+struct tenants *tenants_open(struct event_base *base, const struct conf *conf, struct stats *own,
+                             const struct tenants_hooks *hooks, struct err *err) MUST_USE;
+void tenants_close(struct tenants *t);
+/* A reload: takes the new settings; closes and opens the source only if its own options changed.
+ * conf must outlive the next tenants_reconfigure(). */
+int tenants_reconfigure(struct tenants *t, const struct conf *conf, struct err *err) MUST_USE;
+/* All live workers serve this generation or a newer one: closes the propagation timing. */
+void tenants_served(struct tenants *t, uint64_t generation);
+/* The newest table, for a worker that starts: an fd owned by the set, -1 while none was loaded. */
+int tenants_table(const struct tenants *t, uint64_t *generation);
+struct tenants_status {
+	const char *source; /* file, postgres */
+	const char *state;  /* connected, connecting, away, ... */
+	uint64_t generation, tenants, tokens;
+	int64_t age_ms; /* since the source was last read in full; -1: never */
+	bool fresh;
+	char last_error[256];
+};
+void tenants_status(const struct tenants *t, struct tenants_status *out);
+
+/* ---- for the sources ---- */
+struct tenant_row {
+	struct bytes id;
+	enum tenant_state state;
+	int64_t block_until; /* Unix seconds, 0: none */
+	bool has_limits;     /* rates or caps are set, which this version does not enforce: warned */
+};
+struct token_row {
+	struct bytes id, tenant;
+	struct bytes kind; /* sha256; others are left out (SKIP_KIND) */
+	struct bytes hash; /* 32 bytes */
+	unsigned scopes;
+	int64_t not_before, not_after; /* Unix microseconds; INT64_MIN, INT64_MAX: open */
+	bool revoked, replaced;
+	const struct snapshot_cidr *cidrs;
+	unsigned cidr_count;
+};
+/* full: rows not put until the commit are gone. Else: named rows are put or dropped. */
+void tenants_begin(struct tenants *t, bool full);
+void tenants_put_tenant(struct tenants *t, const struct tenant_row *row);
+void tenants_put_token(struct tenants *t, const struct token_row *row);
+void tenants_drop_tenant(struct tenants *t, struct bytes id);
+void tenants_drop_token(struct tenants *t, struct bytes id);
+void tenants_skip(struct tenants *t, enum skip_reason why, struct bytes what); /* a source's own check */
+void tenants_abort(struct tenants *t);
+/* since: loop_now_ns() of the bell or poll that led here. Publishes if anything changed. */
+int tenants_commit(struct tenants *t, int64_t since_ns, struct err *err) MUST_USE;
+void tenants_set_source(struct tenants *t, bool connected, const char *state, const char *error);
+void tenants_fresh_until(struct tenants *t, msec_t monotonic_ms); /* INT64_MAX: always */
+
+struct tenants_source {
+	const char *name;
+	void *(*open)(struct event_base *base, const struct conf *conf, struct tenants *t, struct err *err);
+	void (*close)(void *source);
+	void (*poke)(void *source); /* SIGHUP or sync: read the source again now */
+};
+extern const struct tenants_source tenants_pg, tenants_file;
+void tenants_poke(struct tenants *t);
