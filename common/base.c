@@ -12,8 +12,11 @@ void out_of_memory(void)
 {
 	static const char line[] = "lvl=err mod=base msg=\"out of memory\"\n";
 
-	/* Whether the line got out changes nothing: the process ends with the same code. */
-	_exit(write(STDERR_FILENO, line, sizeof(line) - 1) < 0 ? EX_OSERR : EX_OSERR);
+	/* Whether the line got out changes nothing any more. */
+	ssize_t written = write(STDERR_FILENO, line, sizeof(line) - 1);
+
+	(void)written;
+	_exit(EX_OSERR);
 }
 
 void *xcalloc(size_t count, size_t size)

@@ -18,6 +18,7 @@ enum { STALL_NS = 20 * 1000 * 1000 };
 static struct {
 	struct event_base *base; /* the one that runs now, else NULL */
 	struct timeval turn;     /* libevent's cached time when the clocks were read */
+	int64_t turn_began_ns;   /* the first reading of this turn; loop_tick() leaves it */
 	int64_t monotonic_ns;
 	unix_ns wall_ns;
 	uint64_t stalls;
@@ -55,6 +56,7 @@ static void refresh(void)
 		loop.turn = turn;
 	}
 	loop_tick();
+	loop.turn_began_ns = loop.monotonic_ns;
 }
 
 int64_t loop_now_ns(void)
@@ -123,12 +125,10 @@ int loop_run(struct event_base *base)
 	loop.base = base;
 	loop.stop = false;
 	while (!loop.stop && rc == 0) {
-		int64_t began;
-
 		loop.turn = (struct timeval){ 0, 0 };
 		rc = event_base_loop(base, EVLOOP_ONCE); /* 1: no events are left to wait for */
-		began = loop.monotonic_ns;
-		if (loop.turn.tv_sec && !loop.frozen && clock_ns(CLOCK_MONOTONIC) - began > STALL_NS)
+		if (loop.turn.tv_sec && !loop.frozen &&
+		    clock_ns(CLOCK_MONOTONIC) - loop.turn_began_ns > STALL_NS)
 			loop.stalls++;
 	}
 	loop.base = NULL;

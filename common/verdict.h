@@ -11,7 +11,7 @@ enum verdict {
 #define VERDICT(name, status, flags, id, text) V_##name,
 #include "common/verdict.def"
 #undef VERDICT
-	V_COUNT
+	VERDICT_COUNT
 };
 
 enum { VF_RETRY = 1, VF_CLOSE = 2 };
@@ -24,7 +24,7 @@ struct verdict_info {
 	const char *text; /* printf format */
 };
 
-const struct verdict_info *verdict_get(enum verdict v); /* v in [1, V_COUNT) */
+const struct verdict_info *verdict_get(enum verdict v); /* v in [1, VERDICT_COUNT) */
 static inline bool verdict_is_success(enum verdict v)
 {
 	return verdict_get(v)->status < 300;

@@ -48,7 +48,7 @@ struct listener_conf {
 	uint64_t max_connections_per_source;
 };
 
-enum tenants_source { TENANTS_FILE, TENANTS_POSTGRES };
+enum tenants_kind { TENANTS_FILE, TENANTS_POSTGRES };
 enum record_enrich { ENRICH_BODY, ENRICH_HEADER };
 enum record_headers { HEADERS_TENANT, HEADERS_STANDARD, HEADERS_ALL };
 enum record_partition { PARTITION_SPREAD, PARTITION_SOURCE };
@@ -76,7 +76,7 @@ struct conf {
 		const char *socket;
 	} control;
 	struct {
-		enum tenants_source source;
+		enum tenants_kind source;
 		struct conf_file file; /* path only: the master's tenants source reads and watches it */
 		const char *dsn;       /* secret-free by rule; from dsn or dsn_file */
 		struct conf_file dsn_file;
