@@ -194,7 +194,7 @@ void buf_escaped(struct buf *b, struct bytes s, size_t max_bytes)
 	for (size_t at = 0; at < taken && !b->failed;) {
 		const uint8_t *p = s.p + at;
 		size_t len = utf8_char(p, taken - at);
-		bool plain = len == 1 && *p >= 0x20 && *p != 0x7f && !strchr("\"'\\", *p);
+		bool plain = len == 1 && *p >= 0x20 && *p != 0x7f && *p != '"' && *p != '\\';
 
 		if (len == 0 && is_split(s, at, taken))
 			return;
