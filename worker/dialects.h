@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dialects.h -- how a verdict is said: status, headers and body in the words of the route's dialect
+ * (protocols.md 1.4, 4.3, 4.4). The verdict is decided elsewhere.
+ */
+#pragma once
+#include "common/buf.h"
+#include "worker/req.h"
+
+struct reply {
+	int status;
+	const char *content_type; /* NULL: no such header */
+	struct buf *body;         /* appended to by the dialect */
+	unsigned retry_after;     /* seconds, 0: none; the dialect may repeat it in the body */
+};
+struct dialect {
+	const char *name;
+	int (*status)(enum verdict v); /* the dialect's mapping of verdict.def's status */
+	void (*render)(const struct req *r, struct reply *reply);
+};
+const struct dialect *dialect_get(enum dialect_id id);

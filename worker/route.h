@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * route.h -- path and method to what happens. One table per process, built from the configuration;
+ * paths match exactly, undecoded, but for one trailing slash.
+ */
+#pragma once
+#include "common/err.h"
+#include "proto/protocol.h"
+struct req;
+struct worker;
+struct conf;
+
+enum { ROUTES_MAX = 32 };
+
+struct route {
+	const char *name;  /* metrics, logs, the headgate-route header */
+	unsigned index;    /* DIM_ROUTE */
+	const char *const *paths;
+	bool get, post;    /* HEAD wherever GET is */
+	bool admin;        /* on admin listeners only; else on ingest listeners only */
+	bool both;         /* on both: /health */
+	const struct protocol *protocol; /* NULL: run answers at once */
+	enum step (*run)(struct req *r); /* /health, /ready, admin pages: sets verdict and reply body */
+	enum dialect_id dialect;
+	const char *topic;       /* configured name */
+	unsigned topic_index;
+	enum utf8_mode utf8;
+	uint64_t wire_limit, inflated_limit;
+	uint64_t record_max;     /* bytes of one record: key, value, headers, 512 */
+};
+
+struct routes;
+struct routes *routes_open(struct worker *w, struct err *err) MUST_USE;
+void routes_close(struct routes *rs);
+const char *routes_name(const struct routes *rs, unsigned index); /* NULL beyond the last */
+const struct route *routes_get(const struct routes *rs, unsigned index);
+/* Distinct topics of enabled routes, in order; count <= ROUTES_MAX. */
+unsigned routes_topics(const struct routes *rs, const char **names);
+int routes_code(const struct routes *rs, unsigned index, enum verdict v); /* after the dialect's mapping */

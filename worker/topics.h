@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * topics.h -- the configured topics and what the cluster says of them: there or not, partitions,
+ * record ceiling (records.md 1.3). Metadata is read whole at start, each 10 s while a topic is
+ * missing, else each kafka.metadata_refresh; a producer creates no topic and is never asked for one
+ * that is not listed. The one other file beside sink_kafka.c that knows librdkafka.
+ */
+#pragma once
+#include "common/err.h"
+struct worker;
+struct topics;
+struct rd_kafka_s;
+struct rd_kafka_topic_s;
+
+/* Names come from the routes (worker/route.h), in their order; equal names share an index. */
+struct topics *topics_open(struct worker *w, const char *const *names, unsigned count, struct err *err);
+void topics_close(struct topics *t);
+/* A new producer (at start, after a fatal error): topic objects are made anew. */
+int topics_attach(struct topics *t, struct rd_kafka_s *rk, struct err *err) MUST_USE;
+void topics_detach(struct topics *t);
+struct rd_kafka_topic_s *topics_handle(struct topics *t, unsigned index); /* NULL: not there now */
+uint64_t topics_ceiling(const struct topics *t, unsigned index);          /* bytes of one record */
+unsigned topics_missing(const struct topics *t, char *names, size_t cap);
+int topics_partitions(const struct topics *t, unsigned index);
+/* Delivery reports told that the topic is gone or denied: unavailable until the next metadata says otherwise. */
+void topics_mark_unavailable(struct topics *t, unsigned index, bool denied);

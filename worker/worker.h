@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * worker.h -- one worker process: what its stages may look at, and its life: set up from the
+ * channel, serve, swap tables between two requests, drain, exit. Made once, by worker/main.c.
+ */
+#pragma once
+#include "common/limits.h"
+#include "common/snapshot.h"
+#include "common/stats.h"
+#include "conf/conf.h"
+#include "proto/edits.h"
+#include "proto/encoding.h"
+#include "worker/req.h"
+struct event_base;
+struct hasher;
+struct budget;
+struct bodies;
+struct conns;
+struct tls;
+struct auth;
+struct routes;
+struct sink_open;
+struct audit;
+
+enum { PAGES_MAX = 2 + 2 * 256 };
+
+struct worker {
+	struct event_base *base;
+	const struct conf *conf;
+	int channel;
+	int slot;
+	uint64_t generation; /* of the configuration */
+	struct stats *stats; /* our own page */
+	struct stats *pages[PAGES_MAX]; /* everybody's, read-only; [0] master, [1] base; NULL: none */
+	unsigned page_count;
+	struct limits *limits;
+	struct snapshot *table; /* NULL: never loaded; replaced between two requests only */
+	struct hasher *hasher;
+	struct inflater *inflater;
+	struct edits edits;     /* scratch of the enrich stage: one request at a time */
+	struct budget *budget;
+	struct bodies *bodies;
+	struct auth *auth;
+	struct routes *routes;
+	struct sink_open *sink;
+	struct audit *audit;
+	struct tls *tls;
+	struct conns *conns;
+	bool draining;
+	bool aside_any;         /* some tenant is put aside: worker_is_aside() is worth a look */
+};
+
+/* Unknown credentials get 401 only while the table is fresh (records.md 2.2), else 503. */
+bool worker_table_is_fresh(const struct worker *w);
+/* tenants.max_stale passed: 503 for everybody. */
+bool worker_table_is_stale(const struct worker *w);
+bool worker_is_aside(const struct worker *w, uint32_t tenant_ordinal);
+const char *worker_listener_name(const struct worker *w, unsigned index);
