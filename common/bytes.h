@@ -37,5 +37,7 @@ struct bytes bytes_trim(struct bytes b);              /* SP and HTAB at both end
 /* 1*DIGIT into *out; false if empty, another byte, or over max. */
 bool bytes_to_u64(struct bytes b, uint64_t max, uint64_t *out) MUST_USE;
 bool bytes_is_utf8(struct bytes b); /* RFC 3629: no surrogates, no overlong forms, <= U+10FFFF */
+/* Bytes of the valid UTF-8 character at p[0..n), 1..4; 0 if p[0] is part of none, or n is 0. */
+size_t utf8_sequence(const uint8_t *p, size_t n);
 void hex_encode(const uint8_t *p, size_t n, char *out); /* 2n lower-case digits and a NUL */
 bool hex_decode(struct bytes hex, uint8_t *out, size_t out_bytes) MUST_USE; /* exactly 2*out_bytes digits, either case */
