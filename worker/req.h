@@ -49,6 +49,7 @@ struct req {
 	struct pool *pool;
 	uint64_t handle; /* slot + generation; what sinks keep */
 	enum stage_index at;
+	enum stage_index refused_at; /* the stage that set the verdict: `stage` in log and audit */
 	enum verdict verdict;
 	char detail[256]; /* the verdict's text, made by req_refuse(); one line, no client bytes unescaped */
 	char why[200];    /* more, for log and audit only (`reason`) */
@@ -125,6 +126,7 @@ struct req {
 void req_start(struct req *r, struct worker *w, const struct listener *listener); /* fields above reset */
 /* Answers STEP_DONE when the reply was sent; else what to wait for (worker/stages.c). */
 enum step stages_run(struct req *r);
+const char *stage_name(enum stage_index at); /* head, route, ... as logs and audit name it */
 /* Access log, audit and stats, exactly once; gives all memory and budget back. */
 void req_finish(struct req *r);
 /* A deadline passed, or the client went: sets the verdict and goes to the reply (V_GONE: no reply). */
