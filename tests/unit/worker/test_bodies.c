@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <criterion/criterion.h>
+#include "worker/bodies.c"
+
+Test(bodies, a_buffer_holds_what_the_capacity_said)
+{
+	static const size_t sizes[] = { 0, 1, 2048, 2049, 8192, 65536, 65537, 262144, 1048576, 4194304, 4194305, 20971520 };
+	struct bodies *b = bodies_new();
+
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		struct body *body = body_get(b, sizes[i]);
+
+		cr_assert_geq(body->cap, sizes[i]);
+		cr_assert_eq(body->cap, body_capacity(sizes[i]));
+		cr_assert_eq((uintptr_t)body->data % 64, 0);
+		memset(body->data, 0x5a, body->cap + BODY_SLACK);
+		body_put(b, body);
+	}
+	cr_assert_eq(b->live, 0);
+	bodies_free(b);
+}
+
+/* B16 */
+Test(bodies, a_warmed_worker_gets_the_same_buffers_again)
+{
+	struct bodies *b = bodies_new();
+	struct body *first = body_get(b, 5000), *second = body_get(b, 5000);
+
+	body_put(b, first);
+	body_put(b, second);
+	for (int i = 0; i < 10; i++) {
+		struct body *again = body_get(b, 3000 + (size_t)i);
+
+		cr_assert(again == second);
+		body_put(b, again);
+	}
+	bodies_free(b);
+}
+
+Test(bodies, two_owners_never_share_a_buffer)
+{
+	struct bodies *b = bodies_new();
+	struct body *held[64];
+
+	for (size_t i = 0; i < ARRAY_LEN(held); i++) {
+		held[i] = body_get(b, 2000);
+		memset(held[i]->data, (int)i, held[i]->cap + BODY_SLACK);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(held); i++) {
+		cr_assert_eq(held[i]->data[0], i);
+		cr_assert_eq(held[i]->data[held[i]->cap + BODY_SLACK - 1], i);
+		body_put(b, held[i]);
+	}
+	bodies_free(b);
+}
+
+Test(bodies, kept_buffers_make_the_process_no_larger_than_live_ones_did)
+{
+	struct bodies *b = bodies_new();
+	struct body *held[64];
+	size_t i;
+
+	for (i = 0; i < 8; i++)
+		held[i] = body_get(b, MIB);
+	for (i = 0; i < 8; i++)
+		body_put(b, held[i]);
+	cr_assert_eq(b->kept, 8 * MIB);
+	for (i = 0; i < 32; i++) { /* another class: the old buffers make room */
+		held[i] = body_get(b, 256 * KIB);
+		cr_assert_leq(b->live + b->kept, 8 * MIB);
+	}
+	cr_assert_eq(b->live, 8 * MIB);
+	cr_assert_eq(b->kept, 0);
+	for (i = 0; i < 32; i++)
+		body_put(b, held[i]);
+	bodies_free(b);
+}
+
+Test(bodies, nothing_given_back_is_nothing)
+{
+	struct bodies *b = bodies_new();
+
+	body_put(b, NULL);
+	bodies_free(b);
+	bodies_free(NULL);
+}
+
+Test(bodies, a_size_that_no_machine_has_overflows_nothing)
+{
+	cr_assert_eq(body_capacity(SIZE_MAX), SIZE_MAX);
+	cr_assert_eq(body_capacity(4 * MIB + 1), 4 * MIB + 64 * KIB);
+}
