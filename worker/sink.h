@@ -62,6 +62,7 @@ struct sink {
 	bool (*ready)(void *sink, const char **check, char *detail, size_t cap);
 };
 extern const struct sink sink_kafka, sink_discard;
+void sink_kafka_version(char *out, size_t cap); /* librdkafka, for -v: running and built with */
 
 struct sink_open { /* what worker->sink is */
 	const struct sink *ops;

@@ -22,7 +22,7 @@ struct routes;
 struct sink_open;
 struct audit;
 
-enum { PAGES_MAX = 2 + 2 * 256 };
+enum { PAGES_MAX = 2 + 2 * 256, ASIDE_MAX = 16 };
 
 struct worker {
 	struct event_base *base;
@@ -48,6 +48,10 @@ struct worker {
 	struct conns *conns;
 	bool draining;
 	bool aside_any;         /* some tenant is put aside: worker_is_aside() is worth a look */
+	struct {
+		uint32_t ordinal;
+		msec_t until;
+	} aside[ASIDE_MAX]; /* the oldest gives way: 16 poisonous tenants a minute are an attack */
 };
 
 /* Unknown credentials get 401 only while the table is fresh (records.md 2.2), else 503. */

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * main.c -- headgate-worker: makes the one struct worker and runs it. Started by the master with one
+ * descriptor, the channel; alone it only says its version. Parses no YAML, opens no configured file.
+ */
+#include <event2/event.h>
+#include <openssl/crypto.h>
+#include <protobuf-c/protobuf-c.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+#include "worker/life.h"
+#include "worker/sink.h"
+
+static int say_version(void)
+{
+	char kafka[64];
+
+	printf("headgate-worker %s (%s, %s)\n", HEADGATE_VERSION, HEADGATE_REVISION, HEADGATE_MODE);
+	printf("  libevent %s (built with %s)\n", event_get_version(), LIBEVENT_VERSION);
+	sink_kafka_version(kafka, sizeof(kafka));
+	printf("  librdkafka %s\n", kafka);
+	printf("  protobuf-c %s (built with %s)\n", protobuf_c_version(), PROTOBUF_C_VERSION);
+	printf("  %s (built with %s)\n", OpenSSL_version(OPENSSL_VERSION), OPENSSL_VERSION_TEXT);
+	return ferror(stdout) || fflush(stdout) ? EX_IOERR : 0;
+}
+
+int main(int argc, char **argv)
+{
+	static struct worker worker;
+
+	if (argc == 2 && strcmp(argv[1], "-v") == 0)
+		return say_version();
+	if (argc != 2 || strcmp(argv[1], "--channel") != 0) {
+		fprintf(stderr, "headgate-worker is started by headgate; by hand it only knows -v\n");
+		return EX_USAGE;
+	}
+	return worker_live(&worker, CHANNEL_FD);
+}
