@@ -1,0 +1,611 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# lib.sh -- what a way test (tests/way/NN-name.sh) is written over: the whole program against real servers. A test is bash,
+# about ten lines:
+#
+#	#!/bin/bash
+#	# 10-first.sh -- a body that is accepted is a record, keyed by its tenant
+#	. "${0%/*}/lib.sh"
+#	need kafka postgres
+#	topics
+#	tenant_add acme; TOKEN=$(token_add acme)
+#	conf_base; headgate_start
+#	otlp logs -m one -o "$T/body"
+#	is "the body is accepted" "$(post /v1/logs "$T/body")" 200
+#	is "the record's key is the tenant" "$(records "$LOGS_TOPIC" | jq -r .key)" "$(hex acme)"
+#	finish
+#
+# It runs alone (bash tests/way/10-first.sh) or by tests/way/run. Nothing here waits for time, only for events under a
+# deadline. Functions that start something must not be called in a subshell ($(...), a pipe): it would die with that.
+#
+# Environment	HEADGATE_BUILD	folder of the two programs (build/asan)
+#		REQUIRE=all	what is missing fails the test instead of skipping it
+#		KEEP=1		the test's folder is not removed, its name is printed
+# Variables	T		the test's own folder; gone at the end
+#		NAME		the test's name, 10-first
+#		TOKEN		the credential of post; empty: none is sent
+#		CA		the certificate that curl trusts, once there is one
+#
+# -- Checks (TAP; each sentence says what is true)
+# ok SENTENCE COMMAND...	passes if the command succeeds; its output is shown if not. Returns the command's success
+# is SENTENCE GOT WANT		passes if the two texts are equal
+# like SENTENCE GOT REGEX	passes if the text matches the extended regular expression
+# fails COMMAND...		succeeds if the command does not (ok "..." fails cmp a b)
+# fail SENTENCE [WHY], skip SENTENCE WHY, note TEXT
+# bail TEXT			the test can't go on: it fails, and ends (from a subshell too)
+# expect_err REGEX		announces error lines of headgate's log; any other `lvl=err` fails the test
+# finish			the last line of each test: stops everything, and checks the logs for sanitizer reports and
+#				errors nobody announced
+#
+# -- What a test needs
+# net_drop PORT, net_pass PORT	packets to and from it vanish, as on a half-open connection (after: need netns)
+# need WORD...			skips the test, by name, when it is not to be had:
+#	kafka		a broker (the run's, else the test's own): KAFKA_BROKERS
+#	postgres	a database of its own with the schema: PG_DB, PG_DSN (unix socket), PG_DSN_TCP (with a password)
+#	python-otel	the Python of the environment with the OpenTelemetry SDK: PYTHON_OTEL
+#	js-otel		the folder with the OpenTelemetry JavaScript SDK: JS_OTEL
+#	root		to be root
+#	netns		a network namespace of its own (as root): own servers only, and net_drop works. First in the test
+# wait_until 5s COMMAND...	again and again until it succeeds; false after the time (ms, s, m)
+# tick, now_us, alive PID, gone PID, end_pid PID [SIGNAL [TIME]], spawn LOG COMMAND... (sets SPAWNED), port_pick: base.sh
+# background COMMAND...		starts it as spawn does, output in $T/background.log, ended with the test; sets SPAWNED
+# machine_env COMMAND...	with the certificate variables of the machine (tests have none of them)
+# hex TEXT, unhex		TEXT in hex; hex on standard input as bytes
+#
+# -- Kafka: a broker of the test's own, to be hurt
+# kafka_start NAME [acl] [auto-create] [PROPERTY=VALUE]...	sets KAFKA_BROKERS; acl: topic deny and allow work
+# kafka_stop, kafka_kill, kafka_freeze, kafka_thaw, kafka_restart NAME	the folder and the ports stay the same; a stopped or
+#				killed one is started by kafka_restart (after kill 2-4 s)
+# kafka_tool CLASS ARGUMENT...	of org.apache.kafka.tools, say ConfigCommand
+# topic VERB BROKERS TOPIC ...	tools/topic.c: read count list create config delete deny allow
+# topics [PARTITIONS [CONFIG=VALUE...]]	makes TRACES_TOPIC, METRICS_TOPIC, LOGS_TOPIC, named by the test; conf_base uses them
+# records TOPIC			JSON lines: partition offset timestamp key headers [[name, hex]...] value; bytes in hex
+# record_count TOPIC
+# values TOPIC DIR		the values as files DIR/0, DIR/1 ..., in the order of records
+# header RECORD NAME		the text of that header of a JSON line (each line for a repeated one)
+#
+# -- PostgreSQL
+# pg SQL... | pg -f FILE	as the superuser in PG_DB; plain rows out
+# pg_start NAME [SETTING=VALUE]...	a cluster of the test's own, to be hurt; then pg_database NAME
+# pg_stop, pg_kill (at once), pg_freeze, pg_thaw, pg_restart NAME
+# pg_statements on|off		each statement of *new* sessions in PG_DB into the server's log; pg_log prints the log of PG_DB
+# tenant_add ID [COLUMN=VALUE]...	there already: changed
+# token_new			prints a token of the right form, known to nobody
+# token_add TENANT [TOKEN [SQL]]	adds the token (a new one) and prints it; SQL: more arguments of way.token
+#				(pg/helpers.sql), such as "scopes => '{traces:write}'"
+# token_revoke TOKEN, token_delete TOKEN
+#
+# -- Certificates
+# certs				a private CA, $T/ca.pem (sets CA), and the pair $T/cert.pem, $T/key.pem for 127.0.0.1, localhost
+# cert_new NAME [DAYS]		one more pair of that CA: $T/NAME.pem, $T/NAME.key
+#
+# -- headgate
+# conf_base [tls] [kafka|discard] [postgres|file] [WORKERS]	a configuration with listener "public" on a free port, admin and
+#				control sockets, audit file; without words by what the test needs; tls takes certs' pair
+# conf PATH=VALUE...		changes it (conf kafka.ack_deadline=2s listeners.0.max_connections=10); `PATH=` removes
+# tenants_file ID:TOKEN...	the file of tenants.source: file, whole, replaced by rename
+# headgate_start [ARGUMENT]...	until it says READY=1; sets HG_PID, URL, ADDRESS (host:port). MANAGER=(...) holds options for
+#				tools/manager.py (watchdog, user, socket units)
+# headgate_stop [TIME]		SIGTERM; sets HG_STATUS, succeeds if it is 0
+# headgate_restart		by the manager, with the descriptors that it keeps
+# headgate_reload		SIGHUP, until it says READY=1 again
+# instance NAME			switches to another headgate with files of its own (HG_DIR); the first one is "hg"
+# listener_address NAME		host:port, from the log
+# workers			the pids of the workers
+# hg_log REGEX			the log has such a line (wait_until 5s hg_log 'lvl=warn mod=sink')
+# notify REGEX			the manager was told such a line (tools/manager.py: notify.log)
+# HEADGATE, HEADGATE_WORKER, HEADGATECTL	the programs; HG_LOG, HG_DIR; control and admin sockets in HG_DIR: control.sock,
+#				admin.sock; audit records in HG_DIR/audit.log
+#
+# -- Requests
+# otlp SIGNAL [OPTION]...	a body (tools/otlp.py --help): -n items -m marker -r key=value --nested depth -z -o file
+# post PATH FILE [CURL-OPTION]...	prints the status (000: none); reply in $T/reply, its head in $T/reply.head
+# get PATH [CURL-OPTION]...	the same
+# reply_header NAME		of the last reply
+# admin PATH [CURL-OPTION]...	the body of an answer of the admin listener
+# metric NAME ['{label="value"}'] [--list|--must]	the sum of what the admin listener shows (prefix headgate_ left out)
+# raw [OPTION]... [FILE]	bytes as they are to ADDRESS (tools/raw.py --help: --text --split --each --half-close --tls)
+# load [OPTION]...		known bodies and what became of each (tools/load.py --help), to URL with TOKEN
+
+set -uo pipefail
+shopt -s lastpipe	# the last command of a pipe may set variables
+exec 3>&1 1>&2		# TAP has its own descriptor: nothing else gets between
+
+WAY=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+ROOT=${WAY%/tests/way}
+NAME=$(basename "$0" .sh)
+WAY_ARGUMENTS=("$@")
+: "${HEADGATE_BUILD:=$ROOT/build/asan}"
+[[ $HEADGATE_BUILD = /* ]] || HEADGATE_BUILD=$ROOT/$HEADGATE_BUILD
+HEADGATE=$HEADGATE_BUILD/headgate
+HEADGATE_WORKER=$HEADGATE_BUILD/headgate-worker
+HEADGATECTL=$HEADGATE_BUILD/headgatectl
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+export PYTHONDONTWRITEBYTECODE=1 LC_ALL=C.UTF-8
+
+T=$(mktemp -d "${TMPDIR:-/tmp}/headgate-$NAME.XXXXXX") || exit 1
+chmod 711 "$T"	# PostgreSQL runs as another user
+TOKEN='' CA='' KAFKA_BROKERS='' PG_DSN='' HG_PID='' URL='' ADDRESS=''
+MANAGER=()
+WAY_CHECKS=0 WAY_FAILED=0 WAY_FINISHED='' WAY_EXPECTED=() WAY_INSTANCES=() WAY_BACKGROUND=()
+
+# shellcheck source-path=SCRIPTDIR
+. "$WAY/tools/base.sh"
+. "$WAY/kafka/kafka.sh"
+. "$WAY/pg/pg.sh"
+forget_machine_env
+
+# -- checks
+
+tap() { printf '%s\n' "$*" >&3; }
+note() { sed 's/^/# /' <<<"$*" >&3; }
+fails() { ! "$@"; }
+pass() { tap "ok $((++WAY_CHECKS)) - $1"; }
+
+fail()
+{
+	tap "not ok $((++WAY_CHECKS)) - $1"
+	((++WAY_FAILED))
+	shift
+	[ $# = 0 ] || note "$*"
+	return 1
+}
+
+ok()
+{
+	local sentence=$1
+	shift
+	if "$@" >"$T/.output" 2>&1; then
+		pass "$sentence"
+	else
+		fail "$sentence" "$*"$'\n'"$(head -c 4000 "$T/.output")"
+	fi
+}
+
+is()
+{
+	[ "$2" = "$3" ] && { pass "$1"; return; }
+	fail "$1" "got:  ${2:0:2000}"$'\n'"want: ${3:0:2000}"
+}
+
+like()
+{
+	[[ $2 =~ $3 ]] && { pass "$1"; return; }
+	fail "$1" "got:  ${2:0:2000}"$'\n'"want: =~ $3"
+}
+
+skip()
+{
+	[ "${REQUIRE-}" != all ] || { fail "$1" "skipped, and nothing may be: $2"; return; }
+	tap "ok $((++WAY_CHECKS)) - $1 # SKIP $2"
+}
+
+skip_all()
+{
+	[ "${REQUIRE-}" != all ] || bail "needs $1"
+	WAY_FINISHED=skipped
+	tap "1..0 # SKIP needs $1"
+	exit 0
+}
+
+bail()
+{
+	echo "$*" >>"$T/.bail"
+	[ "$BASHPID" = $$ ] || kill -TERM $$	# in a subshell: the test itself must end
+	exit 1
+}
+
+expect_err() { WAY_EXPECTED+=("$1"); }
+
+# Lines of headgate's logs that nobody wants to see.
+bad_lines()
+{
+	local log regex unexpected
+	for log in "$T"/*/log; do
+		[ -e "$log" ] || continue
+		grep -aE 'ERROR: [A-Za-z]+Sanitizer|: runtime error: |SUMMARY: [A-Za-z]+Sanitizer|Assertion .* failed' "$log"
+		unexpected=$(grep -aE '(^| )lvl=err( |$)|"lvl":"err"' "$log")
+		for regex in "${WAY_EXPECTED[@]}"; do
+			unexpected=$(grep -avE -- "$regex" <<<"$unexpected")
+		done
+		[ -z "$unexpected" ] || printf '%s\n' "$unexpected"
+	done
+}
+
+finish()
+{
+	local name bad
+	if [ ${#WAY_INSTANCES[@]} != 0 ]; then
+		for name in "${WAY_INSTANCES[@]}"; do
+			instance "$name"
+			[ -n "$HG_PID" ] || continue
+			headgate_stop || fail "headgate ($name) ends with status 0" "status $HG_STATUS"
+		done
+		bad=$(bad_lines)
+		is "no sanitizer report and no unannounced error is in the logs" "$bad" ""
+	fi
+	WAY_FINISHED=yes
+	exit 0
+}
+
+# However the test ends: everything it started ends, and its TAP is whole.
+at_exit()
+{
+	local log pid
+	trap - EXIT TERM INT
+	if [ -e "$T/.bail" ]; then
+		fail "the test can go on" "$(cat "$T/.bail")"
+	elif [ -z "$WAY_FINISHED" ]; then
+		fail "the test comes to its end (finish)"
+	elif [ "$WAY_CHECKS" = 0 ] && [ "$WAY_FINISHED" = yes ]; then
+		fail "the test checks something"
+	fi
+	for pid in "${WAY_BACKGROUND[@]}"; do end_pid "$pid" TERM 5s; done
+	for log in "$T"/*/manager.pid; do
+		[ ! -e "$log" ] || end_pid "$(cat "$log")" KILL
+	done
+	kafka_end_all
+	pg_end_all
+	[ "$WAY_FINISHED" = skipped ] || tap "1..$WAY_CHECKS"
+	if [ "$WAY_FAILED" != 0 ]; then
+		for log in "$T"/*/log "$T"/*/notify.log "$T"/background.log "$T"/kafka-*/server.*.log "$T"/pg-*/server.*.log; do
+			[ ! -s "$log" ] || note "== ${log#"$T"/} (the last 60 lines)"$'\n'"$(tail -n 60 "$log" | cut -c1-1000)"
+		done
+	fi
+	if [ -n "${KEEP-}" ]; then note "kept: $T"; else rm -rf "$T"; fi
+	exit $((WAY_FAILED != 0))
+}
+trap at_exit EXIT
+trap 'exit 1' TERM INT
+
+# -- needs
+
+need()
+{
+	local word
+	for word; do
+		case $word in
+		kafka)
+			if [ -n "${WAY_KAFKA_BROKERS-}" ]; then
+				KAFKA_BROKERS=$WAY_KAFKA_BROKERS
+			else
+				machine_env "$WAY/tools/cached" kafka >/dev/null || skip_all kafka
+				kafka_start way
+			fi ;;
+		postgres)
+			[ -x "$PG_BIN/postgres" ] || skip_all postgres
+			if [ -n "${WAY_PG_PORT-}" ]; then
+				PG_SOCKET_DIR=$WAY_PG_DIR PG_PORT=$WAY_PG_PORT
+			else
+				pg_start way
+			fi
+			pg_database "$NAME" ;;
+		python-otel)
+			PYTHON_OTEL=$(machine_env "$WAY/tools/cached" python)/bin/python || skip_all "$word" ;;
+		js-otel)
+			JS_OTEL=$(machine_env "$WAY/tools/cached" js) || skip_all "$word" ;;
+		root)
+			[ "$(id -u)" = 0 ] || skip_all root ;;
+		netns)
+			need_netns ;;
+		*)	bail "need: what is $word?" ;;
+		esac
+	done
+}
+
+# The test starts over in a network namespace where it is alone; servers of the run can't be reached from there.
+need_netns()
+{
+	if [ -z "${WAY_NETNS-}" ]; then
+		unshare -n true 2>/dev/null || skip_all netns
+		rm -rf "$T"
+		trap - EXIT TERM INT
+		exec env -u WAY_KAFKA_BROKERS -u WAY_PG_PORT WAY_NETNS=1 unshare -n -- bash "$0" "${WAY_ARGUMENTS[@]}" >&3
+	fi
+	ip link set lo up
+}
+
+net_rules()
+{
+	local action=$1 port=$2 side
+	[ -n "${WAY_NETNS-}" ] || bail "net_drop and net_pass only after: need netns"
+	for side in --dport --sport; do
+		iptables "$action" INPUT -i lo -p tcp "$side" "$port" -j DROP || bail "iptables $action failed"
+	done
+}
+net_drop() { net_rules -I "$1"; }
+net_pass() { net_rules -D "$1"; }
+
+background()
+{
+	spawn "$T/background.log" "$@"
+	WAY_BACKGROUND+=("$SPAWNED")
+}
+
+hex() { printf '%s' "$1" | od -An -v -tx1 | tr -d ' \n'; }
+unhex() { python3 -c 'import sys; sys.stdout.buffer.write(bytes.fromhex(sys.stdin.read()))'; }
+
+# -- Kafka
+
+WAY_TOPIC=$ROOT/build/way/topic
+
+topic()
+{
+	[ "$WAY_TOPIC" -nt "$WAY/tools/topic.c" ] || build_topic
+	"$WAY_TOPIC" "$@"
+}
+
+build_topic()
+{
+	mkdir -p "${WAY_TOPIC%/*}"
+	${CC:-cc} -std=gnu17 -D_GNU_SOURCE -O1 -g -Wall -Wextra -o "$WAY_TOPIC.$BASHPID" "$WAY/tools/topic.c" -lrdkafka ||
+		bail "can't build tools/topic.c"
+	mv "$WAY_TOPIC.$BASHPID" "$WAY_TOPIC"
+}
+
+topics()
+{
+	local partitions=${1:-2} each
+	TRACES_TOPIC=$NAME-spans METRICS_TOPIC=$NAME-metrics LOGS_TOPIC=$NAME-logs
+	for each in "$TRACES_TOPIC" "$METRICS_TOPIC" "$LOGS_TOPIC"; do
+		topic create "$KAFKA_BROKERS" "$each" "$partitions" "${@:2}" || bail "can't create the topic $each"
+	done
+}
+
+records() { topic read "$KAFKA_BROKERS" "$1"; }
+record_count() { topic count "$KAFKA_BROKERS" "$1"; }
+
+values()
+{
+	local i=0 value
+	mkdir -p "$2"
+	records "$1" | jq -r '.value // ""' | while read -r value; do
+		unhex <<<"$value" >"$2/$i"
+		((++i))
+	done
+}
+
+header()
+{
+	local value
+	jq -r --arg name "$2" '.headers[] | select(.[0] == $name) | .[1]' <<<"$1" | while read -r value; do
+		unhex <<<"$value"
+		echo
+	done
+}
+
+# -- PostgreSQL
+
+pg()
+{
+	local sql words=()
+	if [ "${1-}" = -f ]; then
+		words=("$@")
+	else
+		for sql; do words+=(-c "$sql"); done
+	fi
+	pg_sql "$PG_DB" "${words[@]}"
+}
+
+pg_statements()
+{
+	if [ "$1" = on ]; then
+		pg "ALTER DATABASE \"$PG_DB\" SET log_statement = 'all'"
+	else
+		pg "ALTER DATABASE \"$PG_DB\" RESET log_statement"
+	fi
+}
+
+pg_log() { cat "$PG_SOCKET_DIR"/server.*.log | grep -a "@$PG_DB "; }
+
+tenant_add()
+{
+	local id=${1//\'/\'\'} pair sql=()
+	shift
+	for pair; do
+		sql+=("UPDATE headgate.tenant SET ${pair%%=*} = '${pair#*=}' WHERE tenant_id = '$id'")
+	done
+	pg "SELECT way.tenant('$id')" "${sql[@]}" >/dev/null || bail "can't add the tenant $id"
+}
+
+token_new() { python3 "$WAY/tools/token.py"; }
+
+token_add()
+{
+	local token=${2:-$(token_new)}
+	pg "SELECT way.token('${1//\'/\'\'}', '$token'${3:+, $3})" >/dev/null || bail "can't add a token of $1"
+	echo "$token"
+}
+
+token_revoke() { pg "SELECT way.revoke('$1')" >/dev/null || bail "can't revoke a token"; }
+token_delete() { pg "SELECT way.drop_token('$1')" >/dev/null || bail "can't delete a token"; }
+
+# -- certificates
+
+certs()
+{
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj "/CN=way test CA" \
+		-addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign \
+		-keyout "$T/ca.key" -out "$T/ca.pem" 2>"$T/.openssl" || bail "no CA: $(cat "$T/.openssl")"
+	CA=$T/ca.pem
+	cert_new cert
+	mv "$T/cert.key" "$T/key.pem"
+}
+
+cert_new()
+{
+	openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=localhost" -keyout "$T/$1.key" \
+		-out "$T/$1.csr" 2>"$T/.openssl" || bail "no request: $(cat "$T/.openssl")"
+	openssl x509 -req -in "$T/$1.csr" -CA "$T/ca.pem" -CAkey "$T/ca.key" -days "${2:-30}" -out "$T/$1.pem.new" -extfile <(
+		echo 'subjectAltName=DNS:localhost,IP:127.0.0.1'
+		echo 'extendedKeyUsage=serverAuth') 2>>"$T/.openssl" || bail "no certificate: $(cat "$T/.openssl")"
+	chmod 600 "$T/$1.key"
+	mv "$T/$1.pem.new" "$T/$1.pem"
+}
+
+# -- headgate
+
+instance()
+{
+	HG_DIR=$T/$1 HG_LOG=$T/$1/log HG_PID='' URL='' ADDRESS=''
+	mkdir -p "$HG_DIR"
+	[ ! -e "$HG_DIR/pid" ] || HG_PID=$(cat "$HG_DIR/pid")
+	[ ! -e "$HG_DIR/url" ] || { URL=$(cat "$HG_DIR/url"); ADDRESS=${URL#*://}; }
+}
+
+conf_base()
+{
+	local sink=discard source=file number=2 tls='' word
+	[ -z "$KAFKA_BROKERS" ] || sink=kafka
+	[ -z "$PG_DSN" ] || source=postgres
+	for word; do
+		case $word in
+		tls)	tls=yes ;;
+		kafka|discard)	sink=$word ;;
+		postgres|file)	source=$word ;;
+		[1-9]*)	number=$word ;;
+		*)	bail "conf_base: what is $word?" ;;
+		esac
+	done
+	: >"$HG_DIR/conf"
+	conf "workers=$number" listeners.0.name=public listeners.0.listen=127.0.0.1:0 "admin.listen=$HG_DIR/admin.sock" \
+		"control.socket=$HG_DIR/control.sock" "tenants.source=$source" "sink=$sink" "log.audit_file=$HG_DIR/audit.log"
+	[ -z "$tls" ] || conf "listeners.0.tls.cert_file=$T/cert.pem" "listeners.0.tls.key_file=$T/key.pem"
+	if [ "$source" = file ]; then
+		[ -e "$HG_DIR/tenants.yaml" ] || tenants_file
+		conf "tenants.file=$HG_DIR/tenants.yaml"
+	else
+		conf "tenants.dsn=$PG_DSN"
+	fi
+	[ "$sink" != kafka ] || conf "kafka.brokers=[\"$KAFKA_BROKERS\"]"
+	[ -z "${TRACES_TOPIC-}" ] || conf "protocols.otlp.traces_topic=$TRACES_TOPIC" "protocols.otlp.metrics_topic=$METRICS_TOPIC" \
+		"protocols.otlp.logs_topic=$LOGS_TOPIC"
+}
+
+conf()
+{
+	printf '%s\n' "$@" >>"$HG_DIR/conf"
+	python3 "$WAY/tools/conf.py" "$HG_DIR/conf" >"$HG_DIR/headgate.yaml.new" || bail "conf: $*"
+	mv "$HG_DIR/headgate.yaml.new" "$HG_DIR/headgate.yaml"
+}
+
+tenants_file()
+{
+	local pair token
+	(
+		umask 077
+		echo "version: 1"
+		if [ $# = 0 ]; then echo "tenants: []"; else echo "tenants:"; fi
+		for pair; do
+			token=${pair#*:}
+			printf '  - id: "%s"\n    tokens: [{id: "%s", sha256: %s}]\n' "${pair%%:*}" "$(token_id "$token")" "$(token_hash "$token")"
+		done
+	) >"$HG_DIR/tenants.yaml.new"
+	mv "$HG_DIR/tenants.yaml.new" "$HG_DIR/tenants.yaml"
+}
+
+token_hash() { printf '%s' "$1" | sha256sum | cut -c1-64; }
+
+# As way.token_id() in pg/helpers.sql.
+token_id() { if [[ $1 =~ ^hgt_([0-9A-Za-z]{8})_ ]]; then echo "${BASH_REMATCH[1]}"; else token_hash "$1" | cut -c1-16; fi; }
+
+listener_address()
+{
+	grep -aE ' msg="?listening"?( |$)' "$HG_LOG" | grep -E " name=\"?$1\"?( |\$)" | grep -oP ' addr="?\K[^" ]+' | tail -n 1
+}
+
+headgate_start()
+{
+	[ -x "$HEADGATE" ] || bail "no program $HEADGATE (make MODE=asan)"
+	[[ " ${WAY_INSTANCES[*]-} " == *" ${HG_DIR##*/} "* ]] || WAY_INSTANCES+=("${HG_DIR##*/}")
+	rm -f "$HG_DIR"/{status,notify.sock,url}
+	: >"$HG_DIR/notify.log"
+	: >>"$HG_LOG"
+	spawn "$HG_LOG" python3 "$WAY/tools/manager.py" "$HG_DIR" "${MANAGER[@]}" -- "$HEADGATE" -c "$HG_DIR/headgate.yaml" "$@"
+	echo "$SPAWNED" >"$HG_DIR/manager.pid"
+	wait_until 30s ready_or_ended 1
+	headgate_started
+}
+
+ready_or_ended() { [ -e "$HG_DIR/status" ] || gone "$(cat "$HG_DIR/manager.pid")" || [ "$(ready_count)" -ge "$1" ]; }
+ready_count() { grep -cP '^[0-9.]+\t([A-Z_]+=[^\t]*\t)*READY=1(\t|$)' "$HG_DIR/notify.log"; }
+
+# Reads what the started headgate is and where it listens.
+headgate_started()
+{
+	local scheme=http
+	if [ ! -e "$HG_DIR/pid" ] || [ "$(ready_count)" -lt 1 ]; then
+		bail "headgate does not start (status $(cat "$HG_DIR/status" 2>/dev/null)): $(tail -n 30 "$HG_LOG")"
+	fi
+	HG_PID=$(cat "$HG_DIR/pid")
+	ADDRESS=$(listener_address public)
+	! grep -q '^listeners.0.tls' "$HG_DIR/conf" 2>/dev/null || scheme=https
+	URL=$scheme://$ADDRESS
+	echo "$URL" >"$HG_DIR/url"
+}
+
+headgate_stop()
+{
+	local manager
+	manager=$(cat "$HG_DIR/manager.pid")
+	end_pid "$manager" TERM "${1:-45s}"
+	HG_STATUS=$(cat "$HG_DIR/status" 2>/dev/null || echo none)
+	HG_PID=''
+	[ "$HG_STATUS" = 0 ]
+}
+
+headgate_restart()
+{
+	local before
+	before=$(ready_count)
+	kill -USR1 "$(cat "$HG_DIR/manager.pid")"
+	wait_until 60s ready_or_ended $((before + 1)) || bail "headgate does not come back"
+	headgate_started
+}
+
+headgate_reload()
+{
+	local before
+	before=$(ready_count)
+	kill -HUP "$HG_PID"
+	wait_until 30s ready_or_ended $((before + 1))
+}
+
+workers()
+{
+	local pid
+	for pid in $(<"/proc/$HG_PID/task/$HG_PID/children"); do
+		gone "$pid" || echo "$pid"
+	done
+}
+
+hg_log() { grep -aqE -- "$1" "$HG_LOG"; }
+notify() { grep -aqE -- "$1" "$HG_DIR/notify.log"; }
+
+# -- requests
+
+otlp() { python3 "$WAY/tools/otlp.py" "$@"; }
+
+request()
+{
+	local path=$1
+	shift
+	curl -sS --http1.1 --max-time 60 -o "$T/reply" -D "$T/reply.head" -w '%{http_code}' ${CA:+--cacert "$CA"} \
+		${TOKEN:+-H "Authorization: Bearer $TOKEN"} "$@" "$URL$path" 2>"$T/reply.error"
+}
+
+post() { request "$1" -H 'Content-Type: application/x-protobuf' --data-binary "@$2" "${@:3}"; }
+get() { request "$@"; }
+
+reply_header() { tr -d '\r' <"$T/reply.head" | sed -n "s/^$1: //Ip"; }
+
+admin() { curl -sS --max-time 20 --unix-socket "$HG_DIR/admin.sock" "${@:2}" "http://localhost$1"; }
+
+metric() { admin /metrics | python3 "$WAY/tools/metric.py" "$@"; }
+
+raw() { python3 "$WAY/tools/raw.py" "$ADDRESS" "$@"; }
+
+load() { python3 "$WAY/tools/load.py" "$URL" --token "$TOKEN" ${CA:+--ca "$CA"} "$@"; }
+
+instance hg
