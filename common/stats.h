@@ -17,7 +17,7 @@ enum stat_dim {
 #undef DIM
 	DIM_COUNT
 };
-enum stat {
+enum stat_id { /* not "stat": that tag is struct stat of <sys/stat.h> */
 #define STAT(id, name, type, a, b, help) STAT_##id,
 #include "common/stats.def"
 #undef STAT
@@ -77,10 +77,10 @@ void stats_unmap(struct stats *s);
 struct stats_head *stats_head(struct stats *s);
 
 /* By the page's one writer. Indexes beyond a dimension count in its last place. */
-void stats_add(struct stats *s, enum stat id, unsigned a, unsigned b, int64_t n);
-void stats_set(struct stats *s, enum stat id, unsigned a, unsigned b, uint64_t v);
-void stats_observe_us(struct stats *s, enum stat id, unsigned a, uint64_t us); /* histograms */
-uint64_t stats_get(const struct stats *s, enum stat id, unsigned a, unsigned b);
+void stats_add(struct stats *s, enum stat_id id, unsigned a, unsigned b, int64_t n);
+void stats_set(struct stats *s, enum stat_id id, unsigned a, unsigned b, uint64_t v);
+void stats_observe_us(struct stats *s, enum stat_id id, unsigned a, uint64_t us); /* histograms */
+uint64_t stats_get(const struct stats *s, enum stat_id id, unsigned a, unsigned b);
 void stats_tenant_add(struct stats *s, unsigned metric_slot, enum signal sig, enum tenant_stat id, int64_t n);
 uint64_t stats_tenant_get(const struct stats *s, unsigned metric_slot, enum signal sig, enum tenant_stat id);
 

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * snapshot_layout.h -- the bytes of a tenant table, between snapshot.c (reads) and snapshot_build.c
+ * (writes) alone: head, entries, tenants, cidrs, details, each at a multiple of TABLE_ALIGN, the rest
+ * zero. Offsets of areas count from the table's first byte, those within entries from their area's.
+ */
+#pragma once
+#include "common/snapshot.h"
+
+/* The makefile names the sources that both programs were built from; a test has no build. */
+#ifndef HEADGATE_BUILD_ID
+#define HEADGATE_BUILD_ID "test"
+#endif
+
+enum {
+	TABLE_ALIGN = 64,
+	TABLE_LAYOUT = 1, /* grows with each change of this file */
+	TABLE_SLOTS_LOG2_MAX = 32,
+	BUILD_ID_BYTES = 64,
+};
+static const uint64_t TABLE_MAGIC = 0x6c62617467646821; /* any reader's byte order shows */
+
+struct table_build_id {
+	char text[BUILD_ID_BYTES];
+};
+extern const struct table_build_id table_build_id;
+
+struct table_head {
+	uint64_t magic;
+	uint32_t layout;
+	uint32_t slots_log2;
+	struct table_build_id build_id;
+	uint64_t table_bytes;
+	uint64_t checksum; /* table_checksum() */
+	uint64_t generation;
+	uint64_t multiplier; /* odd, random for each table, so that no chosen token can aim */
+	uint64_t tokens, tenants, cidrs;
+	uint64_t entries_at, tenants_at, cidrs_at;
+	uint64_t details_at, details_bytes;
+	uint32_t longest; /* steps of the longest lookup */
+	uint32_t zero;
+} __attribute__((aligned(TABLE_ALIGN)));
+
+enum { ENTRY_USED = 1, ENTRY_REVOKED = 2, ENTRY_REPLACED = 4, ENTRY_SCOPES_SHIFT = 8 };
+
+struct table_entry { /* one cache line; a delta's tombstone will be one more flag */
+	uint8_t digest[TOKEN_DIGEST_BYTES];
+	int64_t not_before, not_after;
+	uint32_t tenant; /* index */
+	uint32_t detail; /* offset in the details */
+	uint32_t flags;  /* ENTRY_, scopes above */
+	uint32_t ordinal;
+};
+_Static_assert(sizeof(struct table_entry) == 64, "an entry is one cache line");
+
+struct table_tenant {
+	uint32_t ordinal;
+	uint32_t state;
+	int64_t block_until;
+	uint8_t id_bytes;
+	char id[TENANT_ID_MAX];
+	uint8_t zero[25]; /* to whole cache lines */
+};
+_Static_assert(sizeof(struct table_tenant) == 192, "a tenant is three cache lines");
+
+struct table_detail { /* what a lookup seldom needs: a name for the logs, allowed addresses */
+	uint32_t cidr_first;
+	uint8_t cidr_count;
+	uint8_t id_bytes;
+	char id[];
+};
+
+/* The high bits are the slot. A product, since plain bits of chosen digests would chain: 100 000 of
+ * them sharing 20 bits gave chains over 20 000, the product's were 11 long (faults.md 3). */
+static inline uint64_t table_hash(const uint8_t digest[static TOKEN_DIGEST_BYTES], uint64_t multiplier)
+{
+	uint64_t first;
+
+	memcpy(&first, digest, sizeof(first));
+	return first * multiplier;
+}
+
+uint64_t table_checksum(struct bytes table);
