@@ -13,7 +13,7 @@ static int chosen = -1; /* enum isa once known */
 static enum isa best_of_cpu(void)
 {
 #if defined(__x86_64__)
-	return __builtin_cpu_supports("avx2") ? ISA_AVX2 : ISA_SSE2;
+	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") ? ISA_AVX2 : ISA_SSE2;
 #else
 	return ISA_SCALAR;
 #endif

@@ -33,6 +33,7 @@ struct enriched {
 	uint64_t repaired;   /* items whose broken UTF-8 was mended */
 	char reason[256];    /* after V_INVALID: what and where, no bytes of the client unescaped */
 	uint64_t counted, count_limit; /* after V_COUNT */
+	const char *counted_what;      /* after V_COUNT, for its text: "resources", "edits" */
 };
 
 /* V_ACCEPTED: edits and counts are set, something to store; V_EMPTY: valid, nothing to store;
@@ -58,5 +59,8 @@ struct protocol {
 	/* Writes the stamp for a tenant into out (cap bytes): its length, 0 if it does not fit. */
 	size_t (*stamp)(struct bytes name, struct bytes tenant_id, uint8_t *out, size_t cap);
 };
+
+/* Builds the protocols' constant tables; once, before the first enrich(). Again is harmless. */
+void protocols_open(void);
 
 extern const struct protocol protocol_otlp_traces, protocol_otlp_metrics, protocol_otlp_logs;

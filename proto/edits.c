@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * edits.c -- the edit list. Filled by the walkers, emitted by the produce stage. Its memory grows
+ * with the first bodies and then stays.
+ */
+#include "proto/edits.h"
+
+#include "proto/pb.h"
+
+void edits_init(struct edits *e)
+{
+	*e = (struct edits){ 0 };
+}
+
+void edits_done(struct edits *e)
+{
+	free(e->list);
+	free(e->scratch);
+	edits_init(e);
+}
+
+void edits_reset(struct edits *e)
+{
+	e->n = e->inserted = e->deleted = 0;
+	e->failed = false;
+}
+
+static bool room_for_one(struct edits *e)
+{
+	if (e->n < e->cap)
+		return true;
+	if (e->n >= EDITS_MAX) {
+		e->failed = true;
+		return false;
+	}
+	e->cap = min_size(max_size(64, e->cap * 2), EDITS_MAX);
+	e->list = xrealloc(e->list, e->cap, sizeof(*e->list));
+	free(e->scratch); /* too short now */
+	e->scratch = NULL;
+	return true;
+}
+
+size_t edits_slot(struct edits *e, size_t at)
+{
+	if (e->failed || !room_for_one(e))
+		return EDIT_NONE;
+	e->list[e->n] = (struct edit){ .at = at };
+	return e->n++;
+}
+
+static void uncount(struct edits *e, const struct edit *edit)
+{
+	e->inserted -= edit->ins.n + edit->small_n;
+	e->deleted -= edit->del;
+}
+
+void edits_fill(struct edits *e, size_t slot, size_t del, struct bytes ins)
+{
+	struct edit *edit;
+
+	if (slot == EDIT_NONE)
+		return;
+	edit = &e->list[slot];
+	uncount(e, edit);
+	*edit = (struct edit){ .at = edit->at, .del = del, .ins = ins };
+	e->inserted += ins.n;
+	e->deleted += del;
+}
+
+void edits_fill_varint(struct edits *e, size_t slot, size_t del, uint64_t value)
+{
+	struct edit *edit;
+
+	if (slot == EDIT_NONE)
+		return;
+	edit = &e->list[slot];
+	uncount(e, edit);
+	*edit = (struct edit){ .at = edit->at, .del = del };
+	edit->small_n = (uint8_t)pb_varint_write(value, edit->small);
+	e->inserted += edit->small_n;
+	e->deleted += del;
+}
+
+void edits_add(struct edits *e, size_t at, size_t del, struct bytes ins)
+{
+	edits_fill(e, edits_slot(e, at), del, ins);
+}
+
+void edits_varint(struct edits *e, size_t at, size_t del, uint64_t value)
+{
+	edits_fill_varint(e, edits_slot(e, at), del, value);
+}
+
+void edits_truncate(struct edits *e, size_t n)
+{
+	while (e->n > n)
+		uncount(e, &e->list[--e->n]);
+}
+
+static bool is_sorted(const struct edits *e)
+{
+	for (size_t i = 1; i < e->n; i++)
+		if (e->list[i].at < e->list[i - 1].at)
+			return false;
+	return true;
+}
+
+static void merge(const struct edit *from, size_t a, size_t b, size_t end, struct edit *to)
+{
+	size_t i = a, j = b;
+
+	for (size_t k = a; k < end; k++)
+		to[k] = i < b && (j == end || from[i].at <= from[j].at) ? from[i++] : from[j++];
+}
+
+/* Bottom-up merges between list and scratch: stable, and n log n whatever a client sends. */
+void edits_sort(struct edits *e)
+{
+	struct edit *swap;
+
+	if (is_sorted(e))
+		return;
+	if (!e->scratch)
+		e->scratch = xcalloc(e->cap, sizeof(*e->scratch));
+	for (size_t run = 1; run < e->n; run *= 2) {
+		for (size_t a = 0; a < e->n; a += 2 * run)
+			merge(e->list, a, min_size(a + run, e->n), min_size(a + 2 * run, e->n), e->scratch);
+		swap = e->list;
+		e->list = e->scratch;
+		e->scratch = swap;
+	}
+}
+
+void edits_emit(const struct edits *e, struct bytes body, uint8_t *out)
+{
+	size_t pos = 0;
+
+	for (size_t i = 0; i < e->n; i++) {
+		const struct edit *edit = &e->list[i];
+		const uint8_t *ins = edit->small_n ? edit->small : edit->ins.p;
+		size_t ins_n = edit->small_n ? edit->small_n : edit->ins.n;
+
+		assert(edit->at >= pos && edit->at <= body.n && edit->del <= body.n - edit->at);
+		if (edit->at > pos) {
+			memcpy(out, body.p + pos, edit->at - pos);
+			out += edit->at - pos;
+		}
+		if (ins_n) {
+			memcpy(out, ins, ins_n);
+			out += ins_n;
+		}
+		pos = edit->at + edit->del;
+	}
+	if (body.n > pos)
+		memcpy(out, body.p + pos, body.n - pos);
+}

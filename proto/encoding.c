@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * encoding.c -- the table of content codings and their whole-buffer decoders. What a header claims
+ * (ISIZE) is only a first guess; what counts is the output that a decoder could write.
+ */
+#include "proto/encoding.h"
+
+#include <libdeflate.h>
+
+enum {
+	GUESS_MIN = 64,
+	GUESS_RATIO = 16,   /* honest telemetry gzips at 4:1 to 12:1 */
+	GZIP_MIN = 18,      /* header and trailer; a smaller body has no ISIZE */
+	GZIP_ISIZE_BYTES = 4,
+};
+
+struct inflater {
+	struct libdeflate_decompressor *deflate;
+};
+
+static const struct coding {
+	const char *name;
+	const char *alias; /* NULL: none */
+} codings[ENCODING_COUNT] = {
+	[ENCODING_IDENTITY] = { "identity", NULL },
+	[ENCODING_GZIP] = { "gzip", "x-gzip" }, /* RFC 9110 8.4.1.3 */
+};
+
+const char *encoding_name(enum encoding e)
+{
+	return codings[e].name;
+}
+
+bool encoding_find(struct bytes header, enum encoding *out)
+{
+	struct bytes name = bytes_trim(header);
+
+	if (name.n == 0) {
+		*out = ENCODING_IDENTITY;
+		return true;
+	}
+	for (int i = 0; i < ENCODING_COUNT; i++)
+		if (bytes_eq_nocase(name, bytes_str(codings[i].name)) ||
+		    (codings[i].alias && bytes_eq_nocase(name, bytes_str(codings[i].alias)))) {
+			*out = (enum encoding)i;
+			return true;
+		}
+	return false;
+}
+
+struct inflater *inflater_open(void)
+{
+	struct inflater *inf = xcalloc(1, sizeof(*inf));
+
+	inf->deflate = libdeflate_alloc_decompressor();
+	if (!inf->deflate)
+		out_of_memory();
+	return inf;
+}
+
+void inflater_close(struct inflater *inf)
+{
+	if (!inf)
+		return;
+	libdeflate_free_decompressor(inf->deflate);
+	free(inf);
+}
+
+static size_t gzip_guess(struct bytes in)
+{
+	const uint8_t *isize;
+	size_t claim, likely;
+
+	if (in.n < GZIP_MIN)
+		return GUESS_MIN;
+	isize = in.p + in.n - GZIP_ISIZE_BYTES;
+	claim = (size_t)isize[0] | (size_t)isize[1] << 8 | (size_t)isize[2] << 16 | (size_t)isize[3] << 24;
+	if (__builtin_mul_overflow(in.n, (size_t)GUESS_RATIO, &likely))
+		likely = SIZE_MAX;
+	return min_size(claim, likely);
+}
+
+size_t encoding_guess(enum encoding e, struct bytes in, size_t limit)
+{
+	size_t guess = 0;
+
+	switch (e) {
+	case ENCODING_IDENTITY:
+		guess = in.n;
+		break;
+	case ENCODING_GZIP:
+		guess = gzip_guess(in);
+		break;
+	case ENCODING_COUNT:
+		assert(!"an encoding");
+	}
+	return max_size(min_size(guess, limit), GUESS_MIN);
+}
+
+/* Members in a row are one body (RFC 1952 2.2); whatever else follows is refused. */
+static enum inflate_result gunzip(struct inflater *inf, struct bytes in, uint8_t *out, size_t out_cap,
+                                  size_t *out_bytes, const char **why)
+{
+	size_t done = 0, read = 0;
+
+	do {
+		size_t took = 0, gave = 0;
+
+		switch ((int)libdeflate_gzip_decompress_ex(inf->deflate, in.p + read, in.n - read, out + done,
+		                                           out_cap - done, &took, &gave)) {
+		case LIBDEFLATE_SUCCESS:
+			break;
+		case LIBDEFLATE_INSUFFICIENT_SPACE:
+			return INFLATE_ROOM;
+		default:
+			*why = read ? "bytes after a member are no other member" :
+			              "corrupt or truncated data, or a false checksum or size";
+			return INFLATE_CORRUPT;
+		}
+		read += took;
+		done += gave;
+	} while (read < in.n);
+	*out_bytes = done;
+	return INFLATE_OK;
+}
+
+enum inflate_result encoding_inflate(struct inflater *inf, enum encoding e, struct bytes in, uint8_t *out,
+                                     size_t out_cap, size_t *out_bytes, const char **why)
+{
+	switch (e) {
+	case ENCODING_IDENTITY:
+		if (in.n > out_cap)
+			return INFLATE_ROOM;
+		if (in.n)
+			memcpy(out, in.p, in.n);
+		*out_bytes = in.n;
+		return INFLATE_OK;
+	case ENCODING_GZIP:
+		if (in.n == 0) {
+			*why = "0 bytes";
+			return INFLATE_CORRUPT;
+		}
+		return gunzip(inf, in, out, out_cap, out_bytes, why);
+	case ENCODING_COUNT:
+		break;
+	}
+	assert(!"an encoding");
+	return INFLATE_CORRUPT;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pb_walk.h -- what the walker's files share: pb_schema.c makes the kinds, pb_run.h runs over them,
+ * pb.c and pb_text.c hold what is rare. Nobody else includes this.
+ */
+#pragma once
+#include "proto/pb.h"
+
+enum pb_kind {
+	KIND_BAD, /* field 0, group, wire type 6 or 7, known field with another wire type */
+	KIND_VARINT,
+	KIND_FIXED64,
+	KIND_FIXED32,
+	KIND_BYTES, /* known or unknown: nothing inside is looked at */
+	KIND_STRING,
+	KIND_ID,
+	KIND_MESSAGE,
+	KIND_KEY_VALUE,
+	KIND_PACKED_VARINT,
+	KIND_PACKED_64,
+	KIND_PACKED_32,
+};
+
+enum {
+	WIRE_VARINT = 0,
+	WIRE_64 = 1,
+	WIRE_LENGTH = 2,
+	WIRE_GROUP = 3,
+	WIRE_GROUP_END = 4,
+	WIRE_32 = 5,
+	TAG_MAX_BYTES = 5,
+	LENGTH_MAX_BYTES = 5,
+	VARINT_MAX_BYTES = 10,
+};
+#define FIELD_NUMBER_MAX ((1u << 29) - 1)
+
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+#define COLD __attribute__((cold, noinline))
+
+/* The kind of an unknown field, by wire type. */
+extern const uint8_t pb_kind_unknown[8];
+
+/* Notes the first error and gives false. */
+COLD bool pb_fail(struct pb_walk *w, struct pb_frame *f, const uint8_t *field, enum pb_error error,
+                  unsigned arg);
+COLD bool pb_fail_tag(struct pb_walk *w, struct pb_frame *f, const uint8_t *field, uint32_t tag);
+/* Tag of more than one byte at p. NULL with *error said. May read 5 bytes. */
+const uint8_t *pb_tag_long(const uint8_t *p, uint32_t *tag, enum pb_error *error);
+/* Length of more than two bytes at p; NULL if over 5 bytes. */
+const uint8_t *pb_length_long(const uint8_t *p, uint64_t *n);
+/* Skips a varint; NULL if over 10 bytes or 64 bits. May read 10 bytes. */
+const uint8_t *pb_varint_skip(const uint8_t *p);
+
+void pb_open(struct pb_walk *w, struct pb_frame *parent, struct pb_frame *f, uint32_t tag);
+void pb_close(struct pb_walk *w, struct pb_frame *f);
+
+/* A string that is no UTF-8: refuses or repairs it. */
+COLD bool pb_text(struct pb_walk *w, struct pb_frame *f, const uint8_t *field, const uint8_t *length_at,
+                  struct bytes text);
+/* Is text, once repaired, this name? */
+bool pb_text_is(struct bytes text, struct bytes name);

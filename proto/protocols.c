@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * protocols.c -- the set-up of all protocols. What a protocol builds once at start is called here;
+ * afterwards nothing in proto/ changes.
+ */
+#include "proto/protocol.h"
+
+#include "proto/otlp.h"
+
+void protocols_open(void)
+{
+	otlp_open();
+}
