@@ -106,6 +106,11 @@
 # admin PATH [CURL-OPTION]...	the body of an answer of the admin listener
 # metric NAME ['{label="value"}'] [--list|--must]	the sum of what the admin listener shows (prefix headgate_ left out)
 # raw [OPTION]... [FILE]	bytes as they are to ADDRESS (tools/raw.py --help: --text --split --each --half-close --tls)
+# send_js RUN [VARIABLE=VALUE]..., send_python ...	the OpenTelemetry SDKs (tests/clients) send all signals to URL with TOKEN,
+#				named by RUN; "SIGNAL ok" or "SIGNAL failed: why" for each (need js-otel, python-otel).
+#				OTEL_EXPORTER_OTLP_COMPRESSION=gzip, HEADGATE_SIGNALS=logs ...
+# decoded			on the lines of records: each as JSON by an independent decoder (tests/clients/decode.py;
+#				need python-otel); decoded SIGNAL FILE...: bodies
 # load [OPTION]...		known bodies and what became of each (tools/load.py --help), to URL with TOKEN
 
 set -uo pipefail
@@ -249,7 +254,7 @@ at_exit()
 	pg_end_all
 	[ "$WAY_FINISHED" = skipped ] || tap "1..$WAY_CHECKS"
 	if [ "$WAY_FAILED" != 0 ]; then
-		for log in "$T"/*/log "$T"/*/notify.log "$T"/background.log "$T"/kafka-*/server.*.log "$T"/pg-*/server.*.log; do
+		for log in "$T"/*/log "$T"/*/notify.log "$T"/background.log "$T"/send.log "$T"/kafka-*/server.*.log "$T"/pg-*/server.*.log; do
 			[ ! -s "$log" ] || note "== ${log#"$T"/} (the last 60 lines)"$'\n'"$(tail -n 60 "$log" | cut -c1-1000)"
 		done
 	fi
@@ -328,7 +333,7 @@ unhex() { python3 -c 'import sys; sys.stdout.buffer.write(bytes.fromhex(sys.stdi
 
 # -- Kafka
 
-WAY_TOPIC=$ROOT/build/way/topic
+WAY_TOPIC=$HEADGATE_BUILD/tests/way/tools/topic
 
 topic()
 {
@@ -336,6 +341,7 @@ topic()
 	"$WAY_TOPIC" "$@"
 }
 
+# For a test that runs before `make way` has built it.
 build_topic()
 {
 	mkdir -p "${WAY_TOPIC%/*}"
@@ -605,6 +611,17 @@ admin() { curl -sS --max-time 20 --unix-socket "$HG_DIR/admin.sock" "${@:2}" "ht
 metric() { admin /metrics | python3 "$WAY/tools/metric.py" "$@"; }
 
 raw() { python3 "$WAY/tools/raw.py" "$ADDRESS" "$@"; }
+
+# The variables of any OpenTelemetry SDK; header values are percent-encoded.
+otel_env()
+{
+	env OTEL_EXPORTER_OTLP_ENDPOINT="$URL" OTEL_EXPORTER_OTLP_HEADERS="Authorization=Bearer%20$TOKEN" \
+		${CA:+OTEL_EXPORTER_OTLP_CERTIFICATE="$CA"} OTEL_EXPORTER_OTLP_TIMEOUT=20000 "$@"
+}
+send_js() { otel_env NODE_PATH="$JS_OTEL/node_modules" "${@:2}" node "$ROOT/tests/clients/js/send.js" "$1" 2>>"$T/send.log"; }
+# Its time-out is in seconds, that of JavaScript in milliseconds.
+send_python() { otel_env OTEL_EXPORTER_OTLP_TIMEOUT=20 "${@:2}" "$PYTHON_OTEL" "$ROOT/tests/clients/python/send.py" "$1" 2>>"$T/send.log"; }
+decoded() { "$PYTHON_OTEL" "$ROOT/tests/clients/decode.py" "$@"; }
 
 load() { python3 "$WAY/tools/load.py" "$URL" --token "$TOKEN" ${CA:+--ca "$CA"} "$@"; }
 

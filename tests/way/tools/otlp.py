@@ -77,7 +77,7 @@ def span(options, marker, i):
 
 
 def metric(options, marker, i):
-    point = attributes(7, options, marker) + fixed64(3, TIME_NS) + fixed64(6, i)
+    point = fixed64(3, TIME_NS) + fixed64(6, i) + attributes(7, options, marker)
     return field(1, f"{marker}-{i}") + field(3, "1") + field(5, field(1, point))
 
 
