@@ -19,3 +19,7 @@ struct dialect {
 	void (*render)(const struct req *r, struct reply *reply);
 };
 const struct dialect *dialect_get(enum dialect_id id);
+/* The route's; where no route was met, that of the request's media type. */
+const struct dialect *dialect_of(const struct req *r);
+/* What to say about r->verdict: r->detail, or the verdict's text if a late answer brought none. */
+const char *dialect_text(const struct req *r);

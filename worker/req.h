@@ -42,6 +42,7 @@ struct identity { /* who it is; copied out of the table, which may be replaced m
 	unsigned metric_slot; /* limits_metric_slot(); _none before */
 	enum auth_method method;
 	enum auth_result result; /* for auth_total, audit */
+	int64_t block_until;     /* Unix seconds; admit judges it */
 };
 
 struct req {
@@ -81,6 +82,9 @@ struct req {
 	void *more_arg;
 	bool reply_rendered;
 	bool close_after; /* the connection ends with this reply */
+	struct bytes page;     /* a route's own body (of the pool, or static) instead of the dialect's */
+	const char *page_type; /* its Content-Type, also with more; NULL: no page */
+	unsigned retry_after;  /* seconds, as the reply said; 0: none */
 
 	/* head */
 	struct http_head head;

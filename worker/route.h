@@ -36,4 +36,5 @@ const char *routes_name(const struct routes *rs, unsigned index); /* NULL beyond
 const struct route *routes_get(const struct routes *rs, unsigned index);
 /* Distinct topics of enabled routes, in order; count <= ROUTES_MAX. */
 unsigned routes_topics(const struct routes *rs, const char **names);
+const char *route_allow(const struct route *route); /* the Allow header's value */
 int routes_code(const struct routes *rs, unsigned index, enum verdict v); /* after the dialect's mapping */
