@@ -45,6 +45,11 @@ struct identity { /* who it is; copied out of the table, which may be replaced m
 	int64_t block_until;     /* Unix seconds; admit judges it */
 };
 
+struct id_source { /* random bytes for request ids, fetched some hundred at a time; zeroed at first */
+	uint8_t random[2560];
+	size_t left;
+};
+
 struct req {
 	struct worker *w;
 	struct pool *pool;
@@ -80,6 +85,7 @@ struct req {
 	uint8_t reply_mem[2048];
 	bool (*more)(struct req *r); /* appends the next part to reply (emptied); false: that was all */
 	void *more_arg;
+	uint64_t bytes_out; /* sent so far, counted by conn */
 	bool reply_rendered;
 	bool close_after; /* the connection ends with this reply */
 	struct bytes page;     /* a route's own body (of the pool, or static) instead of the dialect's */
@@ -87,6 +93,7 @@ struct req {
 	unsigned retry_after;  /* seconds, as the reply said; 0: none */
 
 	/* head */
+	size_t head_scanned; /* private to http_head_parse() */
 	struct http_head head;
 	const struct route *route;
 	const struct format *format; /* NULL until admit judged the type */

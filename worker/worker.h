@@ -46,6 +46,7 @@ struct worker {
 	struct audit *audit;
 	struct tls *tls;
 	struct conns *conns;
+	struct id_source ids;
 	bool draining;
 	bool aside_any;         /* some tenant is put aside: worker_is_aside() is worth a look */
 	struct {
