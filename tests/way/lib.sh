@@ -93,6 +93,8 @@
 # instance NAME			switches to another headgate with files of its own (HG_DIR); the first one is "hg"
 # listener_address NAME		host:port, from the log
 # workers			the pids of the workers
+# rss PID, cpu_ms PID		its resident memory in KiB; the processor time it has used
+# seals PID			the memfds it has open or mapped: `fd|map NAME MODE SEALS` (tools/seals.py)
 # hg_log REGEX			the log has such a line (wait_until 5s hg_log 'lvl=warn mod=sink')
 # notify REGEX			the manager was told such a line (tools/manager.py: notify.log)
 # HEADGATE, HEADGATE_WORKER, HEADGATECTL	the programs; HG_LOG, HG_DIR; control and admin sockets in HG_DIR: control.sock,
@@ -111,7 +113,8 @@
 #				OTEL_EXPORTER_OTLP_COMPRESSION=gzip, HEADGATE_SIGNALS=logs ...
 # decoded			on the lines of records: each as JSON by an independent decoder (tests/clients/decode.py;
 #				need python-otel); decoded SIGNAL FILE...: bodies
-# load [OPTION]...		known bodies and what became of each (tools/load.py --help), to URL with TOKEN
+# load [OPTION]...		known bodies and what became of each (tools/load.py --help), to URL with TOKEN, into --results FILE
+# conserved FILE...		on the lines of records: is each accepted body there, and no refused one (tools/conserved.py)?
 
 set -uo pipefail
 shopt -s lastpipe	# the last command of a pipe may set variables
@@ -586,6 +589,17 @@ workers()
 	done
 }
 
+rss() { awk '$1 == "VmRSS:" {print $2}' "/proc/$1/status"; }
+
+cpu_ms()
+{
+	local stat words
+	read -r stat <"/proc/$1/stat"
+	read -ra words <<<"${stat##*) }"	# state is 3 of proc(5), utime 14, stime 15
+	echo $(((words[11] + words[12]) * 1000 / $(getconf CLK_TCK)))
+}
+
+seals() { python3 "$WAY/tools/seals.py" "$1"; }
 hg_log() { grep -aqE -- "$1" "$HG_LOG"; }
 notify() { grep -aqE -- "$1" "$HG_DIR/notify.log"; }
 
@@ -624,5 +638,6 @@ send_python() { otel_env OTEL_EXPORTER_OTLP_TIMEOUT=20 "${@:2}" "$PYTHON_OTEL" "
 decoded() { "$PYTHON_OTEL" "$ROOT/tests/clients/decode.py" "$@"; }
 
 load() { python3 "$WAY/tools/load.py" "$URL" --token "$TOKEN" ${CA:+--ca "$CA"} "$@"; }
+conserved() { python3 "$WAY/tools/conserved.py" "$@"; }
 
 instance hg

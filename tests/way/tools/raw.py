@@ -2,7 +2,8 @@
 """raw.py HOST:PORT [FILE] -- sends bytes as they are over one connection and prints what comes back, as it is.
 
 The bytes are those of FILE (-: standard input) or of --text. On standard error stands, last, how it ended: `done` (--replies came),
-`closed`, `reset` or `timeout`, and the milliseconds since the last byte was sent. Exit status: 0, 0, 1, 2.
+`closed`, `reset`, `timeout`, `refused` (no connection) or `tls` (no handshake), and the milliseconds since the last byte was sent. Exit
+status: 0, 0, 1, 2, 3, 4.
 """
 import argparse
 import socket
@@ -70,10 +71,7 @@ def connect(options):
 
 
 def half_close(link):
-    if isinstance(link, ssl.SSLSocket):  # the socket below: a TLS close_notify would end both ways in Python
-        socket.socket.shutdown(link, socket.SHUT_WR)
-    else:
-        link.shutdown(socket.SHUT_WR)
+    socket.socket.shutdown(link, socket.SHUT_WR)  # of the socket, also below TLS, whose own shutdown would end both ways
 
 
 def receive(link, options, start):
@@ -89,7 +87,10 @@ def receive(link, options, start):
             return "timeout"
         except (ConnectionResetError, BrokenPipeError):
             return "reset"
-        except ssl.SSLEOFError:
+        except ssl.SSLEOFError:  # closed without a close_notify
+            return "closed"
+        except ssl.SSLError as failure:  # an alert
+            print(failure, file=sys.stderr)
             return "closed"
         if not piece:
             return "closed"
@@ -128,7 +129,14 @@ def run(options):
     else:
         with open(options.file, "rb") as file:
             data = file.read()
-    link = connect(options)
+    try:
+        link = connect(options)
+    except ssl.SSLError as failure:
+        print(f"{failure}\ntls 0", file=sys.stderr)
+        return 4
+    except ConnectionRefusedError:
+        print("refused 0", file=sys.stderr)
+        return 3
     try:
         for i, part in enumerate(parts_of(data, options)):
             if i:
