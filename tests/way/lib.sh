@@ -58,7 +58,7 @@
 # kafka_stop, kafka_kill, kafka_freeze, kafka_thaw, kafka_restart NAME	the folder and the ports stay the same; a stopped or
 #				killed one is started by kafka_restart (after kill 2-4 s)
 # kafka_tool CLASS ARGUMENT...	of org.apache.kafka.tools, say ConfigCommand
-# topic VERB BROKERS TOPIC ...	tools/topic.c: read count list create config delete deny allow
+# topic VERB BROKERS [TOPIC] ...	tools/topic.c: read count list create config delete deny allow
 # topics [PARTITIONS [CONFIG=VALUE...]]	makes TRACES_TOPIC, METRICS_TOPIC, LOGS_TOPIC, named by the test; conf_base uses them
 # records TOPIC			JSON lines: partition offset timestamp key headers [[name, hex]...] value; bytes in hex
 # record_count TOPIC

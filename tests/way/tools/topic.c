@@ -12,24 +12,24 @@
 #include <string.h>
 
 enum {
-	META_TIMEOUT_MS = 10000,  /* the brokers' answer to a question about topics */
+	META_TIMEOUT_MS = 10000, /* the brokers' answer to a question about topics */
 	ADMIN_TIMEOUT_MS = 10000, /* an admin request */
-	STALL_MS = 10000,         /* reading: no record for so long is a failure */
+	STALL_MS = 10000, /* reading: no record for so long is a failure */
 	POLL_MS = 100,
 	OUT_BUFFER = 1 << 20,
 };
 
 static const char usage_text[] =
-	"usage: topic read BROKERS TOPIC            one JSON line a record: partition, offset, timestamp\n"
-	"                                           (ms), key, headers [[name, value], ...], value; all\n"
-	"                                           bytes in hex, null for what is not there\n"
-	"       topic count BROKERS TOPIC           how many records there are\n"
-	"       topic list BROKERS                  the names of all topics, sorted by the broker\n"
-	"       topic create BROKERS TOPIC PARTITIONS [CONFIG=VALUE]...\n"
-	"       topic config BROKERS TOPIC [CONFIG=VALUE]...   all others go back to the broker's default\n"
-	"       topic delete BROKERS TOPIC\n"
-	"       topic deny BROKERS TOPIC            nobody may write to it (a broker started with acl)\n"
-	"       topic allow BROKERS TOPIC           all rules of that topic are removed\n";
+	"usage: topic VERB BROKERS [TOPIC] ...\n"
+	"  read TOPIC    a JSON line for each record: partition, offset, timestamp (ms), key,\n"
+	"                headers [[name, value], ...], value; bytes in hex, null for none\n"
+	"  count TOPIC   how many records there are\n"
+	"  list          the names of all topics\n"
+	"  create TOPIC PARTITIONS [CONFIG=VALUE]...\n"
+	"  config TOPIC [CONFIG=VALUE]...   all others go back to the broker's default\n"
+	"  delete TOPIC\n"
+	"  deny TOPIC    nobody may write to it (a broker started with acl)\n"
+	"  allow TOPIC   all rules of that topic are removed\n";
 
 static _Noreturn __attribute__((format(printf, 1, 2))) void die(const char *format, ...)
 {
@@ -61,7 +61,8 @@ static rd_kafka_t *client_new(rd_kafka_type_t type, const char *brokers)
 	set(conf, "client.id", "topic");
 	set(conf, "log_level", "3");
 	if (type == RD_KAFKA_CONSUMER) {
-		set(conf, "fetch.wait.max.ms", "10"); /* else each read to the end takes 0.5 s more */
+		/* Else each read to the end takes 0.5 s more. */
+		set(conf, "fetch.wait.max.ms", "10");
 		set(conf, "fetch.error.backoff.ms", "10");
 		set(conf, "receive.message.max.bytes", "300000000");
 		set(conf, "check.crcs", "true");
@@ -92,8 +93,9 @@ static int partition_count(rd_kafka_t *client, rd_kafka_topic_t *topic)
 
 	if (meta->topic_cnt != 1 || meta->topics[0].err)
 		die("%s: %s", rd_kafka_topic_name(topic),
-		    rd_kafka_err2str(meta->topic_cnt == 1 ? meta->topics[0].err
-		                                          : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART));
+		    rd_kafka_err2str(meta->topic_cnt == 1
+		                             ? meta->topics[0].err
+		                             : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART));
 	count = meta->topics[0].partition_cnt;
 	rd_kafka_metadata_destroy(meta);
 	return count;
@@ -154,8 +156,9 @@ static void put_record(const rd_kafka_message_t *record)
 	const void *value;
 	size_t len;
 
-	printf("{\"partition\":%d,\"offset\":%lld,\"timestamp\":%lld,\"key\":", (int)record->partition,
-	       (long long)record->offset, (long long)rd_kafka_message_timestamp(record, &type));
+	printf("{\"partition\":%d,\"offset\":%lld,\"timestamp\":%lld,\"key\":",
+	       (int)record->partition, (long long)record->offset,
+	       (long long)rd_kafka_message_timestamp(record, &type));
 	put_hex(record->key, record->key_len);
 	fputs(",\"headers\":[", stdout);
 	if (rd_kafka_message_headers(record, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -202,8 +205,8 @@ static void do_read(const char *brokers, const char *name)
 		if (!record) {
 			idle_ms += POLL_MS;
 			if (idle_ms >= STALL_MS)
-				die("%s: no record for %d ms, %d partitions unfinished", name, STALL_MS,
-				    left);
+				die("%s: no record for %d ms, %d partitions unfinished", name,
+				    STALL_MS, left);
 			continue;
 		}
 		idle_ms = 0;
@@ -307,7 +310,8 @@ static void do_create(rd_kafka_t *client, rd_kafka_queue_t *queue, const char *n
 	}
 	rd_kafka_CreateTopics(client, &topic, 1, NULL, queue);
 	event = answer(queue);
-	results = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
+	results = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event),
+	                                              &count);
 	topic_results(results, count);
 	rd_kafka_event_destroy(event);
 	rd_kafka_NewTopic_destroy(topic);
@@ -322,7 +326,8 @@ static void do_delete(rd_kafka_t *client, rd_kafka_queue_t *queue, const char *n
 
 	rd_kafka_DeleteTopics(client, &topic, 1, NULL, queue);
 	event = answer(queue);
-	results = rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(event), &count);
+	results = rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(event),
+	                                              &count);
 	topic_results(results, count);
 	rd_kafka_event_destroy(event);
 	rd_kafka_DeleteTopic_destroy(topic);
@@ -383,7 +388,8 @@ static void do_deny(rd_kafka_t *client, rd_kafka_queue_t *queue, const char *nam
 	results = rd_kafka_CreateAcls_result_acls(rd_kafka_event_CreateAcls_result(event), &count);
 	for (size_t i = 0; i < count; i++) {
 		if (rd_kafka_acl_result_error(results[i]))
-			die("%s: %s", name, rd_kafka_error_string(rd_kafka_acl_result_error(results[i])));
+			die("%s: %s", name,
+			    rd_kafka_error_string(rd_kafka_acl_result_error(results[i])));
 	}
 	rd_kafka_event_destroy(event);
 	rd_kafka_AclBinding_destroy_array(rules, 2);
@@ -394,7 +400,8 @@ static void do_allow(rd_kafka_t *client, rd_kafka_queue_t *queue, const char *na
 	char reason[256];
 	rd_kafka_AclBindingFilter_t *filter = rd_kafka_AclBindingFilter_new(
 		RD_KAFKA_RESOURCE_TOPIC, name, RD_KAFKA_RESOURCE_PATTERN_LITERAL, NULL, NULL,
-		RD_KAFKA_ACL_OPERATION_ANY, RD_KAFKA_ACL_PERMISSION_TYPE_ANY, reason, sizeof(reason));
+		RD_KAFKA_ACL_OPERATION_ANY, RD_KAFKA_ACL_PERMISSION_TYPE_ANY, reason,
+		sizeof(reason));
 	const rd_kafka_DeleteAcls_result_response_t **results;
 	rd_kafka_event_t *event;
 	size_t count;
@@ -403,9 +410,11 @@ static void do_allow(rd_kafka_t *client, rd_kafka_queue_t *queue, const char *na
 		die("%s: %s", name, reason);
 	rd_kafka_DeleteAcls(client, &filter, 1, NULL, queue);
 	event = answer(queue);
-	results = rd_kafka_DeleteAcls_result_responses(rd_kafka_event_DeleteAcls_result(event), &count);
+	results = rd_kafka_DeleteAcls_result_responses(rd_kafka_event_DeleteAcls_result(event),
+	                                               &count);
 	for (size_t i = 0; i < count; i++) {
-		const rd_kafka_error_t *failed = rd_kafka_DeleteAcls_result_response_error(results[i]);
+		const rd_kafka_error_t *failed =
+			rd_kafka_DeleteAcls_result_response_error(results[i]);
 
 		if (failed)
 			die("%s: %s", name, rd_kafka_error_string(failed));
