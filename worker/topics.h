@@ -18,6 +18,11 @@ void topics_close(struct topics *t);
 /* A new producer (at start, after a fatal error): topic objects are made anew. */
 int topics_attach(struct topics *t, struct rd_kafka_s *rk, struct err *err) MUST_USE;
 void topics_detach(struct topics *t);
+/* A reading of metadata still runs on that producer: it must not be destroyed yet. */
+bool topics_busy(const struct topics *t, const struct rd_kafka_s *rk);
+/* fn is called on the loop's thread after each metadata that came. */
+void topics_watch(struct topics *t, void (*fn)(void *arg), void *arg);
+bool topics_known(const struct topics *t); /* the first metadata has come */
 struct rd_kafka_topic_s *topics_handle(struct topics *t, unsigned index); /* NULL: not there now */
 uint64_t topics_ceiling(const struct topics *t, unsigned index);          /* bytes of one record */
 unsigned topics_missing(const struct topics *t, char *names, size_t cap);
