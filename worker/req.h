@@ -149,6 +149,9 @@ enum step req_refuse(struct req *r, enum verdict v, ...);
 void req_why(struct req *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
 enum step req_say(struct req *r, enum verdict v); /* success verdicts, without text */
 void req_take(struct req *r, size_t n); /* moves r->in past n bytes */
+/* Bytes of the body that no stage took, those that wait in r->in included; UINT64_MAX: unknown (the
+ * head was bad, or a chunked body is not at its end). */
+uint64_t req_rest(const struct req *r);
 
 /* ---- for sinks and other late answers ---- */
 /* The request of this handle is given its verdict and goes on; false if it is no more. Called on the

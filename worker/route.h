@@ -10,7 +10,8 @@ struct req;
 struct worker;
 struct conf;
 
-enum { ROUTES_MAX = 32 };
+/* The last index is of no route: requests refused before one was found count there, named "none". */
+enum { ROUTES_MAX = 32, ROUTE_NONE = ROUTES_MAX - 1 };
 
 struct route {
 	const char *name;  /* metrics, logs, the headgate-route header */
