@@ -149,7 +149,7 @@ static void drain(struct life *l)
 	if (w->draining)
 		return;
 	w->draining = true;
-	l->drain_until = loop_now() + w->conf->http.drain_timeout;
+	l->drain_until = w->drain_ends = loop_now() + w->conf->http.drain_timeout;
 	conns_drain(w->conns);
 	event_add(&l->drain_event, &look);
 }

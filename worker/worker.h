@@ -48,6 +48,7 @@ struct worker {
 	struct conns *conns;
 	struct id_source ids;
 	bool draining;
+	msec_t drain_ends;      /* while draining: loop_now() at which the process ends, finished or not */
 	bool aside_any;         /* some tenant is put aside: worker_is_aside() is worth a look */
 	struct {
 		uint32_t ordinal;
