@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * enrich.c -- the protocol validates every byte of the body and says what to change; here the record's
+ * value is made of it. Without a change the body is the value, in the buffer it came in. The stamp
+ * can make much of little, so what is to be written is charged before it is written.
+ */
+#include "worker/bodies.h"
+#include "worker/budget.h"
+#include "worker/charge.h"
+#include "worker/req.h"
+#include "worker/route.h"
+#include "worker/worker.h"
+
+enum { STAMP_MAX = 512, RESOURCES_MAX = 10000 }; /* name <= 255, id <= 150, framing; faults.md 6 */
+
+static void count(struct req *r, enum tenant_stat id, uint64_t n)
+{
+	if (n)
+		stats_tenant_add(r->w->stats, r->who.metric_slot, r->route->protocol->signal, id, (int64_t)n);
+}
+
+static enum step refuse_counted(struct req *r, enum tenant_stat reason, enum step refused)
+{
+	count(r, reason, r->enriched.items);
+	return refused;
+}
+
+static enum step refuse_record(struct req *r, uint64_t bytes, uint64_t limit)
+{
+	return refuse_counted(r, TS_REFUSED_SIZE,
+	                      req_refuse(r, V_RECORD_SIZE, (unsigned long long)bytes,
+	                                 (unsigned long long)limit));
+}
+
+/* Into a buffer of its own: a record owns what it points to, and edits go into fresh memory. */
+static enum step emit(struct req *r)
+{
+	size_t bytes = edits_out_bytes(r->enriched.edits, r->body.n);
+	struct body *mem;
+
+	if (bytes > r->route->record_max) /* produce would say so, after the copy */
+		return refuse_record(r, bytes, r->route->record_max);
+	if (charge_impossible(r, bytes))
+		return refuse_record(r, bytes, budget_capacity(r->w->budget));
+	mem = charge_get(r, bytes);
+	if (!mem)
+		return refuse_counted(r, TS_REFUSED_OVERLOAD, req_refuse(r, V_OVERLOAD));
+	edits_emit(r->enriched.edits, r->body, mem->data);
+	charge_swap(r, mem, bytes_of(mem->data, bytes));
+	return STEP_NEXT;
+}
+
+static enum step on_verdict(struct req *r, enum verdict v)
+{
+	const struct enriched *e = &r->enriched;
+
+	if (v == V_INVALID)
+		return refuse_counted(r, TS_REFUSED_INVALID, req_refuse(r, V_INVALID, e->reason));
+	if (v == V_COUNT)
+		return refuse_counted(r, TS_REFUSED_SIZE,
+		                      req_refuse(r, V_COUNT, (unsigned long long)e->counted,
+		                                 e->counted_what, (unsigned long long)e->count_limit));
+	assert(v == V_ACCEPTED || v == V_EMPTY); /* protocol.h: enrich says no more */
+	count(r, TS_ITEMS_SPOOFED, e->spoofed);
+	count(r, TS_ITEMS_REPAIRED, e->repaired);
+	if (v == V_EMPTY)
+		return req_say(r, V_EMPTY);
+	return e->edits->n || !r->body_mem ? emit(r) : STEP_NEXT;
+}
+
+enum step enrich_run(struct req *r)
+{
+	const struct conf *conf = r->w->conf;
+	const struct protocol *p = r->route->protocol;
+	struct bytes name = bytes_str(conf->record.stamp_name);
+	uint8_t stamp[STAMP_MAX]; /* the edits point here until emit() */
+	struct enrich_in in = {
+		.body = r->body,
+		.stamp_name = name,
+		.utf8 = r->route->utf8,
+		.depth = (unsigned)conf->limits.depth,
+		.resources_max = RESOURCES_MAX,
+	};
+
+	if (conf->record.enrich == ENRICH_BODY) {
+		in.stamp.n = p->stamp(name, bytes_of(r->who.tenant, r->who.tenant_n), stamp, sizeof(stamp));
+		in.stamp.p = stamp;
+		assert(in.stamp.n); /* name and id are bounded far below STAMP_MAX */
+	}
+	edits_reset(&r->w->edits);
+	r->enriched = (struct enriched){ .edits = &r->w->edits };
+	return on_verdict(r, r->format->enrich(&in, &r->enriched));
+}

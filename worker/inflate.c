@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * inflate.c -- undoes Content-Encoding, bounded by what the output costs, never by a header's claim:
+ * each buffer is charged before it is got. First a guess, then the limit, then 413 (faults.md 6).
+ */
+#include "worker/bodies.h"
+#include "worker/charge.h"
+#include "worker/req.h"
+#include "worker/route.h"
+#include "worker/worker.h"
+
+static enum step refuse_size(struct req *r)
+{
+	return req_refuse(r, V_INFLATED_SIZE, (unsigned long long)r->route->inflated_limit);
+}
+
+static enum step take_identity(struct req *r)
+{
+	if (r->body.n > r->route->inflated_limit)
+		return refuse_size(r);
+	r->decoded_bytes = r->body.n;
+	return STEP_NEXT;
+}
+
+/* One attempt with room for `size` bytes. INFLATE_ROOM through *result asks for another one. */
+static enum step attempt(struct req *r, size_t size, enum inflate_result *result)
+{
+	struct body *mem;
+	const char *why = "";
+	size_t n = 0;
+
+	if (charge_impossible(r, size))
+		return refuse_size(r);
+	mem = charge_get(r, size);
+	if (!mem)
+		return req_refuse(r, V_OVERLOAD);
+	*result = encoding_inflate(r->w->inflater, r->encoding, r->body, mem->data,
+	                           min_size(mem->cap, r->route->inflated_limit), &n, &why);
+	if (*result == INFLATE_OK) {
+		r->decoded_bytes = n;
+		charge_swap(r, mem, bytes_of(mem->data, n));
+		return STEP_NEXT;
+	}
+	charge_put(r, mem);
+	if (*result == INFLATE_CORRUPT)
+		return req_refuse(r, V_INFLATE, encoding_name(r->encoding), why);
+	return STEP_NEXT;
+}
+
+enum step inflate_run(struct req *r)
+{
+	size_t limit = r->route->inflated_limit, guess;
+	enum inflate_result result = INFLATE_OK;
+	enum step step;
+
+	if (r->encoding == ENCODING_IDENTITY)
+		return take_identity(r);
+	guess = encoding_guess(r->encoding, r->body, limit);
+	step = attempt(r, guess, &result);
+	if (step == STEP_NEXT && result == INFLATE_ROOM && body_capacity(guess) < limit)
+		step = attempt(r, limit, &result);
+	if (step == STEP_NEXT && result == INFLATE_ROOM)
+		return refuse_size(r);
+	return step;
+}
