@@ -6,6 +6,7 @@
  */
 #pragma once
 #include "common/err.h"
+#include "worker/listener.h"
 #include "worker/req.h"
 
 enum io_result { IO_OK, IO_AGAIN_READ, IO_AGAIN_WRITE, IO_EOF, IO_ERROR };
@@ -15,12 +16,6 @@ struct io { /* state is SSL* for io_tls, the connection's fd for both */
 	enum io_result (*send)(int fd, void *state, const void *p, size_t n, size_t *sent);
 };
 extern const struct io io_plain, io_tls;
-
-struct listener { /* one of conf->listeners, with its sockets here */
-	const struct listener_conf *conf;
-	unsigned index;
-	bool admin, loopback;
-};
 
 struct conns *conns_open(struct worker *w, struct err *err) MUST_USE;
 /* Takes a listening socket for conf->listeners[index]; adopted ones are released by slot. */
