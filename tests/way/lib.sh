@@ -90,6 +90,8 @@
 # headgate_stop [TIME]		SIGTERM; sets HG_STATUS, succeeds if it is 0
 # headgate_restart		by the manager, with the descriptors that it keeps
 # headgate_reload		SIGHUP, until it says READY=1 again
+# headgate_switch		the same, and until the workers of before are gone: what comes next meets the new ones
+# known TOKEN			until every worker knows that credential (it is not 401 or 503 eight times in a row)
 # instance NAME			switches to another headgate with files of its own (HG_DIR); the first one is "hg"
 # listener_address NAME		host:port, from the log
 # workers			the pids of the workers
@@ -580,6 +582,24 @@ headgate_reload()
 	kill -HUP "$HG_PID"
 	wait_until 30s ready_or_ended $((before + 1))
 }
+
+headgate_switch()
+{
+	local pid before
+	before=$(workers)
+	headgate_reload || return 1
+	for pid in $before; do wait_until 40s gone "$pid" || return 1; done
+}
+
+# A body of no type is refused after the credential was judged, and costs nothing.
+is_known()
+{
+	local TOKEN=$1 i
+	for i in {1..8}; do
+		[ "$(request /v1/logs -H 'Content-Type:' -d x)" = 415 ] || return 1
+	done
+}
+known() { wait_until 10s is_known "$1" || bail "the token is not known: $(tail -n 3 "$HG_LOG")"; }
 
 workers()
 {
