@@ -15,8 +15,12 @@
 #include "worker/budget.h"
 #include "worker/worker.h"
 
-/* What one header costs in a sink beside its bytes (librdkafka: a list element and its heap block). */
-enum { HEADER_OVERHEAD = 64 };
+/*
+ * What a record costs beside buffer, header bytes and BUDGET_RECORD_OVERHEAD: itself, and a list
+ * element and heap block of librdkafka for each header. Measured with 83 000 records of 100 bytes
+ * held by a stopped broker: 3 700 bytes each, where buffer, headers and 512 would be 2 770.
+ */
+enum { HEADER_OVERHEAD = 64, RECORD_COST = BUDGET_RECORD_OVERHEAD + sizeof(struct record) };
 
 static const struct {
 	enum sink_kind kind;
@@ -331,7 +335,7 @@ enum step produce_run(struct req *r)
 		limit = ops->ceiling(sink, rec->topic);
 	if (bytes > limit)
 		return refuse(r, rec, V_RECORD_SIZE, bytes, limit);
-	extra = headers + rec->header_count * HEADER_OVERHEAD + BUDGET_RECORD_OVERHEAD;
+	extra = headers + rec->header_count * HEADER_OVERHEAD + RECORD_COST;
 	if (budget_impossible(r->w->budget, r->charged + extra))
 		return refuse(r, rec, V_RECORD_SIZE, bytes, budget_capacity(r->w->budget));
 	if (!take_over(r, rec, extra))

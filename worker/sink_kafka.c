@@ -578,7 +578,7 @@ static void on_error(struct kafka *k, struct producer *p, rd_kafka_event_t *even
 	char why[256];
 	uint32_t held;
 
-	if (err == RD_KAFKA_RESP_ERR__FATAL) {
+	if (err == RD_KAFKA_RESP_ERR__FATAL || rd_kafka_event_error_is_fatal(event)) {
 		rd_kafka_fatal_error(p->rk, why, sizeof(why));
 		log_err("sink_kafka", "fatal error of the producer, a new one takes over", KV_S("error", why));
 		p->failed = true;
@@ -599,8 +599,9 @@ static void on_log(struct kafka *k, rd_kafka_event_t *event)
 
 	if (rd_kafka_event_log(event, &facility, &text, &level) < 0)
 		return;
-	/* FAIL and ERROR repeat what came as an error event. */
-	if (level > LOG_WARNING || strcmp(facility, "FAIL") == 0 || strcmp(facility, "ERROR") == 0) {
+	/* Most of these repeat what came as an error event. */
+	if (level > LOG_WARNING || strcmp(facility, "FAIL") == 0 || strcmp(facility, "ERROR") == 0 ||
+	    strcmp(facility, "FATAL") == 0) {
 		log_debug("sink_kafka", "librdkafka", KV_S("facility", facility), KV_S("text", text));
 	} else if (log_limited(cause_limit(k, cause_key(RD_KAFKA_RESP_ERR_NO_ERROR, facility)), 1,
 	                       loop_now(), &held)) {
@@ -823,7 +824,7 @@ static void kafka_close(void *sink)
 	serve(k);
 	while (k->w->sink->in_flight && loop_now() < until) {
 		poll(&wake, 1, CLOSE_POLL_MS);
-		serve(k);
+		on_wake(k->wake_fd, EV_READ, k);
 	}
 	kafka_free(k);
 }

@@ -495,8 +495,9 @@ uint64_t topics_ceiling(const struct topics *t, unsigned index)
 
 	assert(index < t->count);
 	for (size_t i = 0; i < ARRAY_LEN(told); i++) {
-		if (told[i]) /* a limit below the headroom lets nothing through */
-			ceiling = min_size(ceiling, told[i] > HEADROOM ? told[i] - HEADROOM : 0);
+		/* A limit that is hardly more than the headroom: half of it, the broker decides. */
+		if (told[i])
+			ceiling = min_size(ceiling, told[i] - min_size(HEADROOM, told[i] / 2));
 	}
 	return ceiling;
 }
