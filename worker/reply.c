@@ -16,7 +16,6 @@ enum {
 	BODY_BYTES = 4 * KIB,       /* of a dialect's body: two texts of 255, were each byte escaped by 6 */
 	HEAD_BYTES = 448,           /* of a reply's head: bounded by its fields */
 	RETRY_MAX_S = 5,            /* protocols.md 1.4: 1..5, or some exporters give up */
-	DISCARD_MAX = 64 * KIB,     /* an unread body up to this may be read and thrown away */
 	CHUNK_LINE = 10,            /* 8 hex digits, CR, LF */
 	PAGE_BYTES_MAX = 16 * MIB,  /* of one part of a page */
 };
@@ -71,25 +70,10 @@ static unsigned retry_after(const struct req *r)
 	return r->retry_floor ? RETRY_MAX_S : 1 + digit % RETRY_MAX_S;
 }
 
-/* Answered before the body was read: is what is left of it too much to throw away, or of a length
- * that nobody knows? Then the connection ends, and conn.c need not look for the next request. */
-static bool leaves_too_much(const struct req *r)
-{
-	if (r->refused_at > STAGE_BODY)
-		return false;
-	if (r->head.chunked)
-		return true;
-	/* Not told to send, a client may skip its body or send it all the same: the next bytes could be
-	 * either. */
-	if (r->head.expect_continue && !r->continue_sent && r->head.length > 0)
-		return true;
-	return r->head.length > DISCARD_MAX;
-}
-
 static bool closes(const struct req *r)
 {
 	return r->close_after || r->last_on_connection || !r->head.keep_alive || r->w->draining ||
-	       (verdict_get(r->verdict)->flags & VF_CLOSE) || leaves_too_much(r) ||
+	       (verdict_get(r->verdict)->flags & VF_CLOSE) ||
 	       (r->more && r->head.minor == 0); /* HTTP/1.0 has no chunks: the end of the body is EOF */
 }
 
@@ -150,16 +134,10 @@ static void write_head(const struct req *r, const struct reply *reply, size_t bo
 	buf_str(b, "\r\n");
 }
 
-static void free_reply(void *arg)
-{
-	buf_done(arg);
-}
-
-/* A page does not fit the memory that every request has. */
+/* A page does not fit the memory that every request has; req_finish() gives it back. */
 static void let_reply_grow(struct req *r)
 {
 	buf_init(&r->reply, PAGE_BYTES_MAX + CHUNK_LINE + HEAD_BYTES);
-	pool_on_free(r->pool, free_reply, &r->reply);
 }
 
 static void render(struct req *r)

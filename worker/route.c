@@ -8,15 +8,12 @@
 #include "common/stats.h"
 #include "conf/conf.h"
 #include "worker/admin.h"
-#include "worker/conn.h"
 #include "worker/dialects.h"
+#include "worker/listener.h"
 #include "worker/req.h"
 #include "worker/worker.h"
 
-enum {
-	PATHS_MAX = 64,
-	ROUTE_NONE = ROUTES_MAX - 1, /* where requests count that met no route: the dimension's last place */
-};
+enum { PATHS_MAX = 64 };
 
 /* Pages: answered by the worker itself. */
 static const struct page {
