@@ -68,6 +68,11 @@ static int journal_open(void)
 	return take_fd(&fd);
 }
 
+int log_journal_open(void)
+{
+	return stderr_is_journal() ? journal_open() : -1;
+}
+
 void log_setup(enum log_level level, enum log_format format, const char *debug_modules)
 {
 	logger.level = level;

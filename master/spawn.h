@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * spawn.h -- from a place to a process: fork, exec of the worker program from its descriptor, and the
+ * messages a worker gets before START (channel.def). Called by workers.c alone.
+ */
+#pragma once
+#include "master/workers.h"
+
+/* The worker program: beside the master's own file while that lies in a build tree, else where the
+ * package put it. An fd for fexecve(), kept for the master's life. */
+int spawn_program(char *path, size_t cap, struct err *err) MUST_USE;
+
+/* Fills pid and channel. The child holds nothing but stdin and stdout on /dev/null, stderr and the
+ * channel as CHANNEL_FD. */
+int spawn_process(struct proc *p, struct err *err) MUST_USE;
+/* Sends what fits into the channel; call again when it can be written, until setup_done. */
+int spawn_setup(struct proc *p, struct err *err) MUST_USE;
