@@ -18,6 +18,9 @@ struct tenants_hooks {
 	void (*publish)(void *arg, int fd, uint64_t generation);
 	/* The audit's words: `what` is tenant.change, token.change and so on; never a hash. */
 	void (*audit)(void *arg, const char *what, struct bytes tenant, struct bytes token);
+	/* NULL is fine. No worker knows this tenant ordinal any more: limits_clear() it now, the next
+	 * new tenant may get it. */
+	void (*retired)(void *arg, uint32_t tenant_ordinal);
 	void *arg;
 };
 
@@ -71,11 +74,15 @@ void tenants_abort(struct tenants *t);
 int tenants_commit(struct tenants *t, int64_t since_ns, struct err *err) MUST_USE;
 void tenants_set_source(struct tenants *t, bool connected, const char *state, const char *error);
 void tenants_fresh_until(struct tenants *t, msec_t monotonic_ms); /* INT64_MAX: always */
+void tenants_set_probe(struct tenants *t, bool works); /* whether the bell can be heard */
+void tenants_set_flag(struct tenants *t, uint64_t ready_flag, bool on); /* READY_..., stats.h */
 
 struct tenants_source {
 	const char *name;
+	/* Checks its settings and begins to watch, but reads nothing yet: poke() follows at once, after
+	 * the source before it was closed. Keeps no pointer into conf. */
 	void *(*open)(struct event_base *base, const struct conf *conf, struct tenants *t, struct err *err);
-	void (*close)(void *source);
+	void (*close)(void *source); /* in the middle of a read: tenants_abort() */
 	void (*poke)(void *source); /* SIGHUP or sync: read the source again now */
 };
 extern const struct tenants_source tenants_pg, tenants_file;

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tenants.c -- between the source of tenants and the workers: rows become a set (tenants_set.c), each
+ * commit that changed something one sealed table, and the gauges say how that went. The source does
+ * its own waiting; here nothing blocks but the building of a table. Never looks at a token.
+ */
+#include "master/tenants.h"
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/loop.h"
+#include "master/tenants_set.h"
+
+enum {
+	TICK_MS = 1000,
+	AUDIT_MAX = 1000, /* changes of one commit told one by one; then one line for the rest */
+	PENDING_MAX = 64, /* tables that some worker has not mapped yet */
+};
+
+static const struct tenants_source *const sources[] = {
+	[TENANTS_FILE] = &tenants_file,
+	[TENANTS_POSTGRES] = &tenants_pg,
+};
+
+struct tenants {
+	struct event_base *base;
+	const struct conf *conf;
+	struct stats *own;
+	struct tenants_hooks hooks;
+	const struct tenants_source *kind;
+	void *source; /* NULL while its open() runs */
+	struct event tick;    /* each second: ages */
+	struct event rebuild; /* ordinals became free: rows over the limit may fit */
+	struct tenant_set *set;
+	uint64_t generation; /* of the last table tried */
+	uint64_t published;  /* of the table at hand, 0: none */
+	int table; /* -1: none */
+	struct set_counts counts;
+	bool in_read;
+	bool behind; /* the set is newer than the table: the next commit builds, changes or not */
+	int64_t read_began_ns;
+	msec_t read_ms; /* when the source was last known to be read, -1: never */
+	msec_t fresh_until;
+	bool connected, limits_said;
+	unsigned audited;
+	struct pending { /* tables that took a right from somebody, until all workers map them */
+		uint64_t generation;
+		int64_t since_ns;
+	} pending[PENDING_MAX];
+	unsigned pending_count;
+	char state[32];
+	char last_error[256];
+};
+
+/* ---- what is shown ---- */
+
+static msec_t age_ms(const struct tenants *t)
+{
+	if (t->read_ms < 0)
+		return -1;
+	/* A source that is always fresh is as good as read this moment. */
+	return t->fresh_until == INT64_MAX ? 0 : loop_now() - t->read_ms;
+}
+
+static void show_age(struct tenants *t)
+{
+	msec_t age = age_ms(t);
+
+	if (age < 0)
+		return;
+	stats_set(t->own, STAT_TABLE_AGE, 0, 0, (uint64_t)age / 1000);
+	stats_head(t->own)->table_read_ms = loop_now() - age;
+}
+
+static void show_counts(struct tenants *t)
+{
+	const struct set_counts *c = &t->counts;
+
+	stats_set(t->own, STAT_TABLE_TENANTS, 0, 0, c->tenants);
+	stats_set(t->own, STAT_TABLE_TOKENS, 0, 0, c->tokens);
+	for (unsigned why = 0; why < SET_SKIP_REASONS; why++)
+		stats_set(t->own, STAT_ROWS_SKIPPED, why, 0, c->skipped[why]);
+	for (unsigned kind = ROW_TENANT; kind <= ROW_TOKEN; kind++)
+		stats_set(t->own, STAT_ROWS_OVER_LIMIT, kind, 0, c->over[kind]);
+	tenants_set_flag(t, READY_OVER_LIMIT, c->over[ROW_TENANT] + c->over[ROW_TOKEN] > 0);
+}
+
+static void say_counts(struct tenants *t, const struct set_counts *before)
+{
+	const struct set_counts *now = &t->counts;
+
+	if (now->over[ROW_TENANT] > before->over[ROW_TENANT] || now->over[ROW_TOKEN] > before->over[ROW_TOKEN])
+		log_err("tenants", "rows beyond limits.max_tenants or limits.max_tokens are left out",
+		        KV_U("tenants", now->over[ROW_TENANT]), KV_U("tokens", now->over[ROW_TOKEN]));
+	if (now->limited > 0 && !t->limits_said) {
+		t->limits_said = true;
+		log_warn("tenants", "limits of tenants are not enforced in this version",
+		         KV_U("tenants", now->limited));
+	}
+}
+
+void tenants_set_flag(struct tenants *t, uint64_t ready_flag, bool on)
+{
+	struct stats_head *head = stats_head(t->own);
+
+	/* The page has one writer: the others' flags cannot change in between. */
+	head->ready_flags = on ? head->ready_flags | ready_flag : head->ready_flags & ~ready_flag;
+}
+
+void tenants_set_probe(struct tenants *t, bool works)
+{
+	stats_set(t->own, STAT_NOTIFY_PROBE, 0, 0, works);
+}
+
+void tenants_set_source(struct tenants *t, bool connected, const char *state, const char *error)
+{
+	t->connected = connected;
+	snprintf(t->state, sizeof(t->state), "%s", state);
+	if (error)
+		snprintf(t->last_error, sizeof(t->last_error), "%s", error);
+	stats_set(t->own, STAT_SOURCE_CONNECTED, 0, 0, connected);
+	tenants_set_flag(t, READY_SOURCE_AWAY, !connected);
+}
+
+void tenants_fresh_until(struct tenants *t, msec_t monotonic_ms)
+{
+	t->fresh_until = monotonic_ms;
+	stats_head(t->own)->fresh_until_ms = monotonic_ms;
+	show_age(t);
+}
+
+void tenants_status(const struct tenants *t, struct tenants_status *out)
+{
+	*out = (struct tenants_status){
+		.source = t->kind->name,
+		.state = t->state,
+		.generation = t->published,
+		.tenants = t->counts.tenants,
+		.tokens = t->counts.tokens,
+		.age_ms = age_ms(t),
+		.fresh = t->published > 0 && loop_now() < t->fresh_until,
+	};
+	snprintf(out->last_error, sizeof(out->last_error), "%s", t->last_error);
+}
+
+/* ---- tables ---- */
+
+static int build_and_publish(struct tenants *t, struct err *err)
+{
+	struct set_counts before = t->counts, counts;
+	int fd = set_build(t->set, ++t->generation, &counts, err);
+
+	loop_tick(); /* a large table takes a while */
+	t->behind = fd < 0;
+	if (fd < 0)
+		return -1;
+	t->counts = counts;
+	show_counts(t);
+	say_counts(t, &before);
+	close_fd_(&t->table);
+	t->table = fd;
+	t->published = t->generation;
+	tenants_set_flag(t, READY_NO_TABLE, false);
+	log_debug("tenants", "new table", KV_U("generation", t->published), KV_U("tenants", counts.tenants),
+	          KV_U("tokens", counts.tokens));
+	if (t->hooks.publish)
+		t->hooks.publish(t->hooks.arg, t->table, t->published);
+	return 0;
+}
+
+int tenants_table(const struct tenants *t, uint64_t *generation)
+{
+	if (generation)
+		*generation = t->published;
+	return t->table;
+}
+
+static void on_rebuild(evutil_socket_t fd, short what, void *arg)
+{
+	struct tenants *t = arg;
+	struct err err;
+
+	(void)fd;
+	(void)what;
+	if (t->in_read) {
+		t->behind = true; /* its commit will build */
+		return;
+	}
+	if (build_and_publish(t, &err) < 0)
+		log_err("tenants", "no new table, the last one serves", KV_S("error", err.text));
+}
+
+static void pending_add(struct tenants *t, int64_t since_ns)
+{
+	if (t->pending_count == PENDING_MAX) /* a worker that hangs: the oldest stays, it tells the most */
+		t->pending_count--;
+	t->pending[t->pending_count++] = (struct pending){ t->published, since_ns };
+}
+
+void tenants_served(struct tenants *t, uint64_t generation)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < t->pending_count; i++) {
+		const struct pending *p = &t->pending[i];
+
+		if (p->generation > generation)
+			t->pending[kept++] = *p;
+		else
+			stats_observe_us(t->own, STAT_REVOCATION, 0,
+			                 (uint64_t)(loop_now_ns() - p->since_ns) / 1000);
+	}
+	t->pending_count = kept;
+	/* Not from here: the caller is in the middle of what its workers said. */
+	if (set_served(t->set, generation, t->hooks.retired, t->hooks.arg) &&
+	    t->counts.over[ROW_TENANT] + t->counts.over[ROW_TOKEN] > 0)
+		event_add(&t->rebuild, &(struct timeval){ 0, 0 });
+}
+
+/* ---- rows ---- */
+
+void tenants_begin(struct tenants *t, bool full)
+{
+	assert(!t->in_read);
+	t->in_read = true;
+	t->read_began_ns = loop_now_ns();
+	set_begin(t->set, full);
+}
+
+void tenants_put_tenant(struct tenants *t, const struct tenant_row *row)
+{
+	assert(t->in_read);
+	set_put_tenant(t->set, row);
+}
+
+void tenants_put_token(struct tenants *t, const struct token_row *row)
+{
+	assert(t->in_read);
+	set_put_token(t->set, row);
+}
+
+void tenants_drop_tenant(struct tenants *t, struct bytes id)
+{
+	assert(t->in_read);
+	set_drop_tenant(t->set, id);
+}
+
+void tenants_drop_token(struct tenants *t, struct bytes id)
+{
+	assert(t->in_read);
+	set_drop_token(t->set, id);
+}
+
+void tenants_skip(struct tenants *t, enum skip_reason why, struct bytes what)
+{
+	assert(t->in_read);
+	set_skip(t->set, why, what);
+}
+
+static void read_ended(struct tenants *t, enum snapshot_result result)
+{
+	t->in_read = false;
+	stats_add(t->own, STAT_SNAPSHOTS, result, 0, 1);
+}
+
+void tenants_abort(struct tenants *t)
+{
+	set_abort(t->set);
+	read_ended(t, SNAPSHOT_FAILED);
+}
+
+static void on_change(void *arg, const char *what, struct bytes tenant, struct bytes token)
+{
+	struct tenants *t = arg;
+
+	if (t->audited++ < AUDIT_MAX)
+		t->hooks.audit(t->hooks.arg, what, tenant, token);
+}
+
+/* The first read of all changes nothing: it finds what is there. */
+static struct set_change apply(struct tenants *t)
+{
+	bool told = t->published > 0 && t->hooks.audit;
+	struct set_change change;
+
+	t->audited = 0;
+	change = set_apply(t->set, told ? on_change : NULL, t);
+	if (t->audited > AUDIT_MAX)
+		t->hooks.audit(t->hooks.arg, "tenants.change", BYTES_NONE, BYTES_NONE);
+	return change;
+}
+
+int tenants_commit(struct tenants *t, int64_t since_ns, struct err *err)
+{
+	struct set_change change;
+
+	assert(t->in_read);
+	change = apply(t);
+	if ((change.changes > 0 || t->published == 0 || t->behind) && build_and_publish(t, err) < 0) {
+		read_ended(t, SNAPSHOT_FAILED);
+		return -1;
+	}
+	if (change.lost)
+		pending_add(t, since_ns);
+	t->read_ms = loop_now();
+	show_age(t);
+	stats_observe_us(t->own, STAT_SNAPSHOT_DURATION, 0, (uint64_t)(loop_now_ns() - t->read_began_ns) / 1000);
+	read_ended(t, SNAPSHOT_OK);
+	return 0;
+}
+
+/* ---- life ---- */
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	show_age(arg);
+}
+
+struct tenants *tenants_open(struct event_base *base, const struct conf *conf, struct stats *own,
+                             const struct tenants_hooks *hooks, struct err *err)
+{
+	struct tenants *t = xcalloc(1, sizeof(*t));
+
+	t->base = base;
+	t->conf = conf;
+	t->own = own;
+	t->hooks = *hooks;
+	t->table = -1;
+	t->read_ms = -1;
+	t->kind = sources[conf->tenants.source];
+	t->set = set_new(conf->limits.max_tenants, conf->limits.max_tokens);
+	event_assign(&t->tick, base, -1, EV_PERSIST, on_tick, t);
+	event_assign(&t->rebuild, base, -1, 0, on_rebuild, t);
+	event_add(&t->tick, &(struct timeval){ TICK_MS / 1000, 0 });
+	tenants_set_flag(t, READY_NO_TABLE, true);
+	tenants_set_source(t, false, "starting", NULL);
+	t->source = t->kind->open(base, conf, t, err);
+	if (!t->source) {
+		tenants_close(t);
+		return NULL;
+	}
+	t->kind->poke(t->source);
+	return t;
+}
+
+void tenants_close(struct tenants *t)
+{
+	if (!t)
+		return;
+	if (t->source)
+		t->kind->close(t->source);
+	event_del(&t->tick);
+	event_del(&t->rebuild);
+	set_free(t->set);
+	close_fd_(&t->table);
+	free(t);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+static bool same_source(const struct conf *a, const struct conf *b)
+{
+	return a->tenants.source == b->tenants.source && same_text(a->tenants.file.path, b->tenants.file.path) &&
+	       same_text(a->tenants.dsn, b->tenants.dsn) && same_text(a->tenants.channel, b->tenants.channel) &&
+	       a->tenants.poll == b->tenants.poll && a->tenants.full_compare == b->tenants.full_compare &&
+	       a->tenants.fresh_for == b->tenants.fresh_for;
+}
+
+int tenants_reconfigure(struct tenants *t, const struct conf *conf, struct err *err)
+{
+	const struct tenants_source *kind = sources[conf->tenants.source];
+	void *source;
+
+	if (same_source(t->conf, conf)) {
+		t->conf = conf;
+		return 0;
+	}
+	/* The new one first: if it cannot be, nothing has changed. */
+	source = kind->open(t->base, conf, t, err);
+	if (!source)
+		return -1;
+	t->kind->close(t->source);
+	if (kind != t->kind) /* what the last source promised does not hold for this one */
+		tenants_fresh_until(t, loop_now());
+	t->kind = kind;
+	t->source = source;
+	t->conf = conf;
+	t->kind->poke(t->source);
+	return 0;
+}
+
+void tenants_poke(struct tenants *t)
+{
+	t->kind->poke(t->source);
+}

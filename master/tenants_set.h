@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tenants_set.h -- the rows behind the tenant table: what tenants.c keeps between two reads of the
+ * source. Rows are staged, then applied at once or forgotten; each row that may grant has an ordinal
+ * below limits.max_tenants or limits.max_tokens, stable while it lives, given again only after every
+ * worker has left the table that held it. Knows no source and no file; a read has one row per id.
+ */
+#pragma once
+#include "master/tenants.h"
+
+enum { SET_SKIP_REASONS = SKIP_OTHER + 1 };
+
+struct tenant_set;
+struct tenant_set *set_new(uint64_t max_tenants, uint64_t max_tokens);
+void set_free(struct tenant_set *s);
+
+/* Staging: nothing counts before set_apply(). The contracts of the rows are those of tenants.h. */
+void set_begin(struct tenant_set *s, bool full);
+void set_put_tenant(struct tenant_set *s, const struct tenant_row *row);
+void set_put_token(struct tenant_set *s, const struct token_row *row);
+void set_drop_tenant(struct tenant_set *s, struct bytes id);
+void set_drop_token(struct tenant_set *s, struct bytes id);
+void set_skip(struct tenant_set *s, enum skip_reason why, struct bytes token_id);
+void set_abort(struct tenant_set *s);
+
+struct set_change {
+	uint64_t changes; /* rows that came, went or differ */
+	bool lost;        /* somebody lost a right: a token went or was revoked, a tenant suspended */
+};
+typedef void (*set_told)(void *arg, const char *what, struct bytes tenant, struct bytes token);
+/* told (may be NULL) hears of each change: tenant.add, tenant.change, tenant.remove, token.*. */
+struct set_change set_apply(struct tenant_set *s, set_told told, void *arg);
+
+struct set_counts {
+	uint64_t tenants, tokens;           /* in the table */
+	uint64_t skipped[SET_SKIP_REASONS]; /* left out, by reason */
+	uint64_t over[2];                   /* beyond the limits, by enum row_kind */
+	uint64_t limited;                   /* tenants with limits of their own */
+};
+/* A sealed table of all that grants (or says why not), or -1 with *err said. */
+int set_build(struct tenant_set *s, uint64_t generation, struct set_counts *counts, struct err *err) MUST_USE;
+
+/* All workers serve this generation or a newer one: ordinals that it lacks are free again, and
+ * retired (may be NULL) hears of those of tenants. True: rows over the limit may fit now. */
+bool set_served(struct tenant_set *s, uint64_t generation, void (*retired)(void *arg, uint32_t ordinal),
+                void *arg);

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+#include "master/tenants_set.c"
+
+static struct tenant_set *set;
+static struct set_counts counts;
+static uint64_t generation;
+static struct snapshot *table;
+
+static void open_set(void)
+{
+	log_setup(LOG_LEVEL_ERR, LOG_FORMAT_LOGFMT, NULL);
+	set = set_new(100, 1000);
+}
+
+static void close_set(void)
+{
+	snapshot_unmap(table);
+	set_free(set);
+}
+
+TestSuite(tenants_set, .init = open_set, .fini = close_set);
+
+static void with_tenant(const char *id)
+{
+	set_put_tenant(set, &(struct tenant_row){ .id = bytes_str(id) });
+}
+
+/* A row whose hash is 32 times `hash`. */
+static uint8_t hashes[256][HASH_BYTES];
+
+static struct token_row token(const char *id, const char *tenant, uint8_t hash)
+{
+	memset(hashes[hash], hash, HASH_BYTES);
+	return (struct token_row){ .id = bytes_str(id),
+		                   .tenant = bytes_str(tenant),
+		                   .kind = BYTES("sha256"),
+		                   .hash = bytes_of(hashes[hash], HASH_BYTES),
+		                   .scopes = SCOPE_ALL,
+		                   .not_before = INT64_MIN,
+		                   .not_after = INT64_MAX };
+}
+
+static void with_token(const char *id, const char *tenant, uint8_t hash)
+{
+	struct token_row row = token(id, tenant, hash);
+
+	set_put_token(set, &row);
+}
+
+static struct set_change build(void)
+{
+	struct set_change change = set_apply(set, NULL, NULL);
+	autoclose int fd = set_build(set, ++generation, &counts, NULL);
+
+	snapshot_unmap(table);
+	table = snapshot_map(fd, NULL);
+	cr_assert(table);
+	return change;
+}
+
+static struct snapshot_hit hit;
+
+static bool grants(uint8_t hash)
+{
+	uint8_t digest[TOKEN_DIGEST_BYTES];
+
+	memset(digest, hash, sizeof(digest));
+	return snapshot_find(table, digest, &hit);
+}
+
+static void begin_with_two(void)
+{
+	set_begin(set, true);
+	with_tenant("acme");
+	with_tenant("globex");
+	with_token("tok1", "acme", 1);
+	with_token("tok2", "globex", 2);
+}
+
+Test(tenants_set, rows_become_a_table)
+{
+	struct set_change change;
+
+	begin_with_two();
+	change = build();
+	cr_assert_eq(change.changes, 4);
+	cr_assert_not(change.lost);
+	cr_assert_eq(counts.tenants, 2);
+	cr_assert_eq(counts.tokens, 2);
+	cr_assert(grants(1) && bytes_eq(hit.tenant_id, BYTES("acme")) && bytes_eq(hit.token_id, BYTES("tok1")));
+	cr_assert(grants(2) && bytes_eq(hit.tenant_id, BYTES("globex")));
+	cr_assert_not(grants(3));
+}
+
+Test(tenants_set, the_same_rows_again_change_nothing)
+{
+	begin_with_two();
+	build();
+	begin_with_two();
+	cr_assert_eq(set->op_count, 0);
+	cr_assert_eq(build().changes, 0);
+	cr_assert(grants(1) && grants(2));
+}
+
+Test(tenants_set, a_full_read_drops_what_it_did_not_have)
+{
+	struct set_change change;
+
+	begin_with_two();
+	build();
+	set_begin(set, true);
+	with_tenant("acme");
+	with_token("tok1", "acme", 1);
+	change = build();
+	cr_assert_eq(change.changes, 2);
+	cr_assert(change.lost);
+	cr_assert(grants(1));
+	cr_assert_not(grants(2));
+}
+
+Test(tenants_set, a_read_of_changes_keeps_all_else)
+{
+	struct set_change change;
+
+	begin_with_two();
+	build();
+	set_begin(set, false);
+	with_token("tok3", "acme", 3);
+	set_drop_token(set, BYTES("tok2"));
+	set_drop_token(set, BYTES("never there"));
+	change = build();
+	cr_assert_eq(change.changes, 2);
+	cr_assert(change.lost);
+	cr_assert(grants(1) && grants(3));
+	cr_assert_not(grants(2));
+}
+
+Test(tenants_set, an_aborted_read_leaves_all_as_it_was)
+{
+	begin_with_two();
+	build();
+	set_begin(set, true);
+	with_tenant("acme");
+	with_token("tok1", "acme", 9);
+	set_drop_token(set, BYTES("tok2"));
+	set_abort(set);
+	set_begin(set, false);
+	cr_assert_eq(build().changes, 0);
+	cr_assert(grants(1) && grants(2));
+	cr_assert_not(grants(9));
+}
+
+Test(tenants_set, only_who_loses_a_right_counts_as_lost)
+{
+	struct token_row row = token("tok1", "acme", 1);
+
+	begin_with_two();
+	build();
+	set_begin(set, false);
+	row.replaced = true;
+	row.not_after = 5;
+	set_put_token(set, &row);
+	cr_assert_not(build().lost);
+	set_begin(set, false);
+	row.revoked = true;
+	set_put_token(set, &row);
+	cr_assert(build().lost);
+	cr_assert(grants(1) && hit.revoked && hit.replaced && hit.not_after == 5);
+	set_begin(set, false);
+	set_put_tenant(set, &(struct tenant_row){ .id = BYTES("acme"), .state = TENANT_SUSPENDED });
+	cr_assert(build().lost);
+	cr_assert(grants(1) && hit.tenant_state == TENANT_SUSPENDED);
+}
+
+Test(tenants_set, a_changed_key_leaves_the_old_hash_without_rights)
+{
+	begin_with_two();
+	build();
+	set_begin(set, false);
+	with_token("tok1", "acme", 7);
+	cr_assert(build().lost);
+	cr_assert(grants(7));
+	cr_assert_not(grants(1));
+}
+
+Test(tenants_set, a_token_may_move_to_another_tenant)
+{
+	begin_with_two();
+	build();
+	set_begin(set, false);
+	with_token("tok1", "globex", 1);
+	build();
+	cr_assert(grants(1) && bytes_eq(hit.tenant_id, BYTES("globex")));
+}
+
+Test(tenants_set, ordinals_are_stable_and_not_inherited)
+{
+	uint32_t tenant, tok;
+
+	begin_with_two();
+	build();
+	cr_assert(grants(2));
+	tenant = hit.tenant_ordinal;
+	tok = hit.token_ordinal;
+	set_begin(set, false);
+	set_put_tenant(set, &(struct tenant_row){ .id = BYTES("globex"), .block_until = 5 });
+	with_token("tok2", "globex", 8);
+	build();
+	cr_assert(grants(8) && hit.tenant_ordinal == tenant && hit.token_ordinal == tok && hit.block_until == 5);
+
+	set_begin(set, false);
+	set_drop_tenant(set, BYTES("globex"));
+	set_drop_token(set, BYTES("tok2"));
+	build();
+	set_begin(set, false);
+	with_tenant("new");
+	with_token("tok4", "new", 4);
+	build();
+	cr_assert(grants(4) && hit.tenant_ordinal != tenant && hit.token_ordinal != tok);
+
+	cr_assert_not(set_served(set, 2, NULL, NULL));
+	cr_assert(set_served(set, 3, NULL, NULL));
+	set_begin(set, false);
+	with_tenant("newer");
+	with_token("tok5", "newer", 5);
+	build();
+	cr_assert(grants(5) && hit.tenant_ordinal == tenant && hit.token_ordinal == tok);
+}
+
+/* R28: one tenant more than the limit. */
+Test(tenants_set, rows_beyond_the_limits_are_counted_and_all_others_served)
+{
+	char id[16];
+
+	set_begin(set, true);
+	for (int i = 0; i < 101; i++) {
+		snprintf(id, sizeof(id), "t%d", i);
+		with_tenant(id);
+		with_token(id, id, (uint8_t)i);
+	}
+	build();
+	cr_assert_eq(counts.tenants, 100);
+	cr_assert_eq(counts.over[ROW_TENANT], 1);
+	for (int i = 0; i < 100; i++) /* in the source's order */
+		cr_assert(grants((uint8_t)i));
+	cr_assert_not(grants(100));
+
+	set_begin(set, false);
+	set_drop_tenant(set, BYTES("t3"));
+	build();
+	cr_assert_eq(counts.over[ROW_TENANT], 1); /* workers may still serve the table with t3 */
+	cr_assert(set_served(set, generation, NULL, NULL));
+	set_begin(set, false);
+	build();
+	cr_assert_eq(counts.over[ROW_TENANT], 0);
+	cr_assert(grants(100));
+	cr_assert_not(grants(3));
+}
+
+Test(tenants_set, tokens_beyond_the_limit_are_counted)
+{
+	set_free(set);
+	set = set_new(10, 2);
+	begin_with_two();
+	with_token("tok3", "acme", 3);
+	build();
+	cr_assert_eq(counts.over[ROW_TOKEN], 1);
+	cr_assert(grants(1) && grants(2));
+	cr_assert_not(grants(3));
+}
+
+Test(tenants_set, a_hash_under_two_tenants_grants_nothing_to_either)
+{
+	begin_with_two();
+	with_token("thief", "globex", 1);
+	build();
+	cr_assert_eq(counts.skipped[SKIP_HASH_TWICE], 2);
+	cr_assert_not(grants(1));
+	cr_assert(grants(2));
+	set_begin(set, false);
+	set_drop_token(set, BYTES("thief"));
+	build();
+	cr_assert_eq(counts.skipped[SKIP_HASH_TWICE], 0);
+	cr_assert(grants(1) && bytes_eq(hit.tenant_id, BYTES("acme")));
+}
+
+Test(tenants_set, of_one_tenants_rows_with_one_hash_the_revoked_one_wins)
+{
+	struct token_row row = token("zzz", "acme", 1);
+
+	begin_with_two();
+	with_token("aaa", "acme", 1);
+	build();
+	cr_assert(grants(1) && bytes_eq(hit.token_id, BYTES("aaa")) && !hit.revoked);
+	set_begin(set, false);
+	row.revoked = true;
+	set_put_token(set, &row);
+	build();
+	cr_assert(grants(1) && bytes_eq(hit.token_id, BYTES("zzz")) && hit.revoked);
+	cr_assert_eq(counts.skipped[SKIP_HASH_TWICE], 0);
+}
+
+static void breaks(enum skip_reason why, struct token_row row)
+{
+	begin_with_two();
+	set_put_token(set, &row);
+	build();
+	cr_assert_eq(counts.skipped[why], 1, "reason %d", (int)why);
+	cr_assert_eq(counts.tokens, 2);
+	/* Gone again: counted no more. */
+	begin_with_two();
+	build();
+	cr_assert_eq(counts.skipped[why], 0, "reason %d", (int)why);
+}
+
+Test(tenants_set, rows_that_break_a_rule_are_left_out_and_counted_while_they_are_there)
+{
+	static const struct snapshot_cidr cidrs[65];
+	struct token_row row = token("x", "acme", 9);
+
+	row.id = BYTES("a b");
+	breaks(SKIP_TOKEN_ID, row);
+	row = token("x", "acme", 9);
+	row.kind = BYTES("pbkdf2");
+	breaks(SKIP_KIND, row);
+	row = token("x", "acme", 9);
+	row.hash.n = 31;
+	breaks(SKIP_HASH, row);
+	row = token("x", "acme", 9);
+	row.scopes = SCOPE_ALL + 1;
+	breaks(SKIP_SCOPE, row);
+	breaks(SKIP_TENANT_UNKNOWN, token("x", "nobody", 9));
+	breaks(SKIP_TENANT_UNKNOWN, token("x", "a|b", 9));
+	row = token("x", "acme", 9);
+	row.cidrs = cidrs;
+	row.cidr_count = 65;
+	breaks(SKIP_OTHER, row);
+}
+
+Test(tenants_set, tenants_with_a_bad_id_are_left_out_with_their_tokens)
+{
+	char longer[TENANT_ID_MAX + 2];
+
+	memset(longer, 'a', sizeof(longer));
+	begin_with_two();
+	set_put_tenant(set, &(struct tenant_row){ .id = BYTES("a|b") });
+	set_put_tenant(set, &(struct tenant_row){ .id = bytes_of(longer, TENANT_ID_MAX + 1) });
+	set_put_tenant(set, &(struct tenant_row){ .id = BYTES("..") });
+	build();
+	cr_assert_eq(counts.skipped[SKIP_TENANT_ID], 3);
+	cr_assert_eq(counts.tenants, 2);
+}
+
+Test(tenants_set, a_row_that_a_source_cannot_read_replaces_the_one_before)
+{
+	begin_with_two();
+	build();
+	set_begin(set, false);
+	set_skip(set, SKIP_SCOPE, BYTES("tok1"));
+	cr_assert(build().lost);
+	cr_assert_eq(counts.skipped[SKIP_SCOPE], 1);
+	cr_assert_not(grants(1));
+	set_begin(set, false);
+	with_token("tok1", "acme", 1);
+	build();
+	cr_assert_eq(counts.skipped[SKIP_SCOPE], 0);
+	cr_assert(grants(1));
+}
+
+Test(tenants_set, a_tenant_that_comes_after_its_tokens_is_found)
+{
+	set_begin(set, true);
+	with_token("tok1", "acme", 1);
+	build();
+	cr_assert_eq(counts.skipped[SKIP_TENANT_UNKNOWN], 1);
+	cr_assert_not(grants(1));
+	set_begin(set, false);
+	with_tenant("acme");
+	build();
+	cr_assert_eq(counts.skipped[SKIP_TENANT_UNKNOWN], 0);
+	cr_assert(grants(1));
+	set_begin(set, false);
+	set_drop_tenant(set, BYTES("acme"));
+	build();
+	cr_assert_not(grants(1));
+}
+
+Test(tenants_set, allowed_addresses_travel_with_their_token)
+{
+	struct snapshot_cidr cidrs[2] = { { { 1, 2 }, 16 }, { { 3 }, 8 } };
+	struct token_row row = token("tok9", "acme", 9);
+
+	row.cidrs = cidrs;
+	row.cidr_count = 2;
+	begin_with_two();
+	set_put_token(set, &row);
+	build();
+	cr_assert(grants(9) && hit.cidr_count == 2 && hit.cidrs[0].prefix == 16 && hit.cidrs[1].addr[0] == 3);
+	set_begin(set, false);
+	cidrs[1].prefix = 9;
+	set_put_token(set, &row);
+	cr_assert_eq(build().changes, 1);
+	cr_assert(grants(9) && hit.cidrs[1].prefix == 9);
+}
+
+Test(tenants_set, tenants_with_limits_are_counted)
+{
+	set_begin(set, true);
+	set_put_tenant(set, &(struct tenant_row){ .id = BYTES("acme"), .has_limits = true });
+	with_tenant("globex");
+	build();
+	cr_assert_eq(counts.limited, 1);
+}
+
+static char heard[256];
+
+static void on_told(void *arg, const char *what, struct bytes tenant, struct bytes token_id)
+{
+	size_t n = strlen(heard);
+
+	(void)arg;
+	snprintf(heard + n, sizeof(heard) - n, "%s %.*s %.*s;", what, (int)tenant.n, (const char *)tenant.p,
+	         (int)token_id.n, (const char *)token_id.p);
+}
+
+Test(tenants_set, each_change_is_told_without_a_hash)
+{
+	begin_with_two();
+	build();
+	set_begin(set, false);
+	with_token("tok1", "acme", 9);
+	with_token("tok3", "acme", 3);
+	set_drop_tenant(set, BYTES("globex"));
+	set_apply(set, on_told, NULL);
+	cr_assert_str_eq(heard, "token.change acme tok1;token.add acme tok3;tenant.remove globex ;");
+}
