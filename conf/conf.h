@@ -157,7 +157,8 @@ struct conf {
 	const char *debug_modules; /* "" for none */
 };
 
-void conf_free(struct conf *conf); /* NULL is fine */
+struct conf *conf_new(void) MUST_USE; /* the defaults, and the default listener; no sink */
+void conf_free(struct conf *conf);    /* NULL is fine; secrets are wiped */
 
 /* The packed form: BUILD_ID, then the values in the order of options.def, file contents included.
  * *out is malloc'd. conf_unpack() reads with a bounded cursor and refuses another build's bytes. */

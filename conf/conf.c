@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * conf.c -- the tree and its memory: everything hangs on one pool that goes with it.
+ */
+#include "conf/conf.h"
+
+#include "conf/options.h"
+
+const char conf_build_id[] = HEADGATE_BUILD_ID;
+
+struct conf_owner {
+	struct conf conf; /* first: conf_free() gets its address */
+	struct pool *pool;
+};
+
+struct conf *conf_alloc(void)
+{
+	struct conf_owner *owner = xcalloc(1, sizeof(*owner));
+
+	owner->pool = pool_new(16 * KIB);
+	return &owner->conf;
+}
+
+struct pool *conf_pool(struct conf *conf)
+{
+	return ((struct conf_owner *)conf)->pool;
+}
+
+struct conf *conf_new(void)
+{
+	struct conf *conf = conf_alloc();
+	struct pool *pool = conf_pool(conf);
+	struct listener_conf *listener = pool_zalloc(pool, sizeof(*listener));
+
+	options_default(&options, conf, pool);
+	options_default(&listener_options, listener, pool);
+	conf->listeners.v = listener;
+	conf->listeners.n = 1;
+	conf->debug_modules = "";
+	return conf;
+}
+
+/* Keys and passwords do not stay behind in freed memory. */
+static void wipe(const struct option_table *table, void *base)
+{
+	for (size_t i = 0; i < table->n; i++) {
+		const struct conf_file *file = option_member(&table->v[i], base);
+
+		if (table->v[i].type == OPT_FILE_SECRET && file->content.n)
+			explicit_bzero((void *)file->content.p, file->content.n);
+	}
+}
+
+static void wipe_tls(const struct tls_conf *tls)
+{
+	for (size_t i = 0; i < tls->pairs.n; i++) {
+		struct bytes key = tls->pairs.v[i].key_file.content;
+
+		if (key.n)
+			explicit_bzero((void *)key.p, key.n);
+	}
+}
+
+void conf_free(struct conf *conf)
+{
+	struct pool *pool;
+
+	if (!conf)
+		return;
+	pool = conf_pool(conf);
+	wipe(&options, conf);
+	wipe_tls(&conf->admin.tls);
+	for (size_t i = 0; i < conf->listeners.n; i++)
+		wipe_tls(&conf->listeners.v[i].tls);
+	if (conf->tenants.dsn)
+		explicit_bzero((void *)conf->tenants.dsn, strlen(conf->tenants.dsn));
+	pool_free(pool);
+	free((struct conf_owner *)conf);
+}
+
+void conf_add_admin(struct conf *conf)
+{
+	size_t n = conf->listeners.n;
+	struct pool *pool = conf_pool(conf);
+	struct listener_conf *v, *admin;
+
+	if (!*conf->admin.listen)
+		return;
+	v = pool_zalloc(pool, (n + 1) * sizeof(*v));
+	if (n)
+		memcpy(v, conf->listeners.v, n * sizeof(*v));
+	admin = &v[n];
+	options_default(&listener_options, admin, pool);
+	admin->name = "admin";
+	admin->listen = conf->admin.listen;
+	admin->admin = true;
+	admin->tls = conf->admin.tls;
+	admin->token_file = conf->admin.token_file;
+	conf->listeners.v = v;
+	conf->listeners.n = n + 1;
+}
