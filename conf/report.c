@@ -32,6 +32,7 @@ struct message {
 
 struct report {
 	struct pool *pool;
+	const struct source *first;
 	struct message *kept;
 	size_t kept_count, kept_cap;
 	unsigned errors, warnings, sources;
@@ -111,7 +112,14 @@ const struct source *report_source(struct report *r, const char *path, struct by
 	struct source *s = pool_zalloc(r->pool, sizeof(*s));
 
 	*s = (struct source){ .order = r->sources++, .path = keep(r, path), .text = text };
+	if (!r->first)
+		r->first = s;
 	return s;
+}
+
+const struct source *report_first(const struct report *r)
+{
+	return r->first;
 }
 
 const char *source_path(const struct source *s)

@@ -26,6 +26,7 @@ struct pool *report_pool(struct report *r);
 
 /* Files are ordered as they were added. The text is kept, not copied. */
 const struct source *report_source(struct report *r, const char *path, struct bytes text);
+const struct source *report_first(const struct report *r); /* NULL if there is none */
 const char *source_path(const struct source *s);
 
 void report_error(struct report *r, struct place at, const char *fmt, ...) PRINTF_LIKE(3, 4);

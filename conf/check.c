@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * check.c -- what no option can say alone: whether the values fit together, and the files they name.
+ * Certificates are judged by who loads them (master/listeners.c), not here.
+ */
+#include <stdio.h>
+#include <strings.h>
+
+#include "common/token.h"
+#include "conf/load.h"
+#include "conf/values.h"
+
+/* ---- files ---- */
+
+static void read_table(struct loader *l, const struct option_table *table, void *base,
+		       const char *prefix)
+{
+	for (size_t i = 0; i < table->n; i++) {
+		const struct option *o = &table->v[i];
+
+		if (o->type == OPT_FILE_PUBLIC || o->type == OPT_FILE_SECRET)
+			(void)read_option_file(l, o, path_text(l, "%s%s", prefix, o->path),
+					       option_member(o, base));
+	}
+}
+
+/* Both files of a pair or none; `{cert_file: "", key_file: ""}` is none. */
+static void check_tls(struct loader *l, struct tls_conf *tls, const char *path)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < tls->pairs.n; i++) {
+		struct tls_map map = { .pair = tls->pairs.v[i] };
+		bool cert = *map.pair.cert_file.path, key = *map.pair.key_file.path;
+		const char *at = i ? path_text(l, "%s[%zu].", path, i) : path_text(l, "%s.", path);
+
+		if (cert != key)
+			ERROR_AT(l, path, "'%s' has a %s but no %s", path,
+				 cert ? "cert_file" : "key_file", cert ? "key_file" : "cert_file");
+		read_table(l, &tls_options, &map, at);
+		if (cert || key)
+			tls->pairs.v[kept++] = map.pair;
+	}
+	tls->pairs.n = kept;
+}
+
+/* ---- listeners ---- */
+
+static void check_listen(struct loader *l, const struct listener_conf *listener, const char *path)
+{
+	struct bytes text = bytes_str(listener->listen);
+	struct err why = { "" };
+	struct addr addr;
+
+	if (text.n > 3 && memcmp(text.p, "fd:", 3) == 0)
+		return;
+	if (text.n && text.p[0] == '/')
+		ERROR_AT(l, path, "a listener has no path: HOST:PORT, [V6]:PORT or fd:NAME");
+	else if (value_addr(text, &addr, &why) < 0)
+		ERROR_AT(l, path, "%s", why.text);
+}
+
+/* Port 0 is another one for each. */
+static bool same_address(const char *a, const char *b)
+{
+	size_t n = strlen(a);
+
+	return strcmp(a, b) == 0 && !(n > 2 && strcmp(a + n - 2, ":0") == 0);
+}
+
+static void check_listeners(struct loader *l)
+{
+	const struct listener_conf *v = l->conf->listeners.v;
+
+	for (size_t i = 0; i < l->conf->listeners.n; i++) {
+		const char *name = path_text(l, "listeners[%zu].name", i);
+		const char *listen = path_text(l, "listeners[%zu].listen", i);
+
+		check_listen(l, &v[i], listen);
+		check_tls(l, &l->conf->listeners.v[i].tls, path_text(l, "listeners[%zu].tls", i));
+		if (strcmp(v[i].name, "admin") == 0)
+			ERROR_AT(l, name, "the name admin is that of the admin section");
+		for (size_t k = 0; k < i; k++) {
+			const struct place *first;
+
+			if (strcmp(v[i].name, v[k].name) == 0) {
+				struct place at = place_of_option(
+					l, path_text(l, "listeners[%zu]", k));
+
+				first = &at;
+				ERROR_AT(l, origin_find(l->origins, name) ?
+						 name :
+						 path_text(l, "listeners[%zu]", i),
+					 "the listener '%s' is there twice: first at %s:%u:%u",
+					 v[i].name, first->source ? source_path(first->source) : "-o",
+					 first->line, first->col);
+			}
+			if (same_address(v[i].listen, v[k].listen))
+				ERROR_AT(l, listen, "the listeners '%s' and '%s' have one address",
+					 v[k].name, v[i].name);
+		}
+	}
+}
+
+static void check_admin(struct loader *l)
+{
+	const struct conf *c = l->conf;
+	struct bytes token = c->admin.token_file.content;
+	struct err why = { "" };
+	struct addr addr;
+
+	check_tls(l, &l->conf->admin.tls, "admin.tls");
+	if (token.n && (token.n < 16 || token.n > 512))
+		ERROR_AT(l, "admin.token_file", "the token has 16 to 512 characters");
+	for (size_t i = 0; i < token.n; i++) {
+		if (token.p[i] <= ' ' || token.p[i] > '~') {
+			ERROR_AT(l, "admin.token_file", "the token holds a blank or no ASCII");
+			break;
+		}
+	}
+	if (!*c->admin.listen)
+		return;
+	if (value_addr(bytes_str(c->admin.listen), &addr, &why) < 0) {
+		ERROR_AT(l, "admin.listen", "%s", why.text);
+		return;
+	}
+	/* O18: strangers must not read tenants' names, nor anybody the token on its way. */
+	if (!addr_is_loopback(&addr) && (!c->admin.tls.pairs.n || !*c->admin.token_file.path)) {
+		ERROR_AT(l, "admin.listen", "'%s' is off loopback: this needs %s", c->admin.listen,
+			 c->admin.tls.pairs.n	      ? "admin.token_file" :
+			 *c->admin.token_file.path ? "admin.tls" :
+						     "admin.tls and admin.token_file");
+	}
+	for (size_t i = 0; i < c->listeners.n; i++)
+		if (same_address(c->admin.listen, c->listeners.v[i].listen))
+			ERROR_AT(l, "admin.listen", "the listener '%s' has this address",
+				 c->listeners.v[i].name);
+}
+
+/* ---- tenants ---- */
+
+/* A password that stands in the text itself: `password=x`, or `//user:x@host`; not `${...}`. */
+static bool has_clear_password(const char *dsn)
+{
+	const char *p = strcasestr(dsn, "password"), *at, *colon;
+
+	while (p) {
+		p += strlen("password");
+		p += strspn(p, " \t");
+		if (*p == '=') {
+			p++;
+			p += strspn(p, " \t'");
+			if (*p && strncmp(p, "${", 2) != 0)
+				return true;
+		}
+		p = strcasestr(p, "password");
+	}
+	p = strstr(dsn, "://");
+	at = p ? strchr(p, '@') : NULL;
+	colon = p ? strchr(p + 3, ':') : NULL;
+	return at && colon && colon < at && colon[1] != '@' && strncmp(colon + 1, "${", 2) != 0;
+}
+
+static void check_dsn(struct loader *l)
+{
+	const struct conf *c = l->conf;
+	const struct origin *dsn = origin_find(l->origins, "tenants.dsn");
+	struct bytes file = c->tenants.dsn_file.content;
+	bool has_file = *c->tenants.dsn_file.path;
+
+	if (*c->tenants.dsn && has_file)
+		ERROR_AT(l, "tenants.dsn_file", "'tenants.dsn' is given too: one of the two");
+	else if (c->tenants.source == TENANTS_POSTGRES && !*c->tenants.dsn && !has_file && !dsn)
+		ERROR_AT(l, "tenants.source", "postgres needs 'tenants.dsn' or 'tenants.dsn_file'");
+	if (*c->tenants.dsn && has_clear_password(dsn && dsn->raw ? dsn->raw : c->tenants.dsn)) {
+		ERROR_AT(l, "tenants.dsn", "'tenants.dsn' holds a password in clear");
+		report_help(l->r, "use tenants.dsn_file, a service file, or password=${cred:NAME}");
+	}
+	if (has_file && file.n > 4096)
+		ERROR_AT(l, "tenants.dsn_file", "the connection string is too long");
+	else if (has_file && !l->in->offline)
+		l->conf->tenants.dsn = pool_text(l->pool, file);
+}
+
+static void check_tenants(struct loader *l)
+{
+	const struct conf *c = l->conf;
+
+	check_dsn(l);
+	if (c->tenants.source == TENANTS_FILE && !*c->tenants.file.path)
+		ERROR_AT(l, "tenants.file", "'tenants.file' must be given");
+	if (c->tenants.max_stale && c->tenants.max_stale < c->tenants.fresh_for)
+		ERROR_AT(l, "tenants.max_stale", "'tenants.max_stale' is below 'tenants.fresh_for'");
+	if (c->tenants.fresh_for <= c->tenants.poll)
+		WARN_AT(l, origin_find(l->origins, "tenants.poll") ? "tenants.poll" :
+								     "tenants.fresh_for",
+			"with 'tenants.fresh_for' not above 'tenants.poll', unknown credentials get "
+			"503 between two polls while the bell is dead");
+}
+
+static void check_auth(struct loader *l)
+{
+	static const char *const taken[] = {
+		"authorization", "connection", "content-encoding",  "content-length", "content-type",
+		"expect",	 "host",       "transfer-encoding", "x-scope-orgid",
+	};
+	const struct conf_list *headers = &l->conf->auth.token_headers;
+	const char *tenant = l->conf->auth.default_tenant;
+
+	for (size_t i = 0; i < headers->n; i++) {
+		const char *path = path_text(l, "auth.token_headers[%zu]", i);
+
+		for (size_t k = 0; k < ARRAY_LEN(taken); k++)
+			if (strcasecmp(headers->v[i], taken[k]) == 0)
+				ERROR_AT(l, path, "'%s' carries no token", headers->v[i]);
+		for (size_t k = 0; k < i; k++)
+			if (strcasecmp(headers->v[i], headers->v[k]) == 0)
+				ERROR_AT(l, path, "'%s' is there twice", headers->v[i]);
+	}
+	if (*tenant && !tenant_id_ok(bytes_str(tenant)))
+		ERROR_AT(l, "auth.default_tenant", "'%s' is no tenant id", tenant);
+}
+
+static void check_limits(struct loader *l)
+{
+	const struct conf *c = l->conf;
+	uint64_t share = c->limits.worker_bytes / 100 * c->limits.tenant_share;
+
+	if (c->record.max_bytes > share)
+		WARN_AT(l, origin_find(l->origins, "record.max_bytes") ? "record.max_bytes" :
+									 "limits.worker_bytes",
+			"a record of 'record.max_bytes' does not fit a tenant's share of "
+			"'limits.worker_bytes'");
+}
+
+void check_all(struct loader *l)
+{
+	struct conf *c = l->conf;
+
+	read_table(l, &options, c, "");
+	check_listeners(l);
+	check_admin(l);
+	if (*c->control.socket != '/')
+		ERROR_AT(l, "control.socket", "'control.socket' is an absolute path");
+	check_tenants(l);
+	check_auth(l);
+	check_kafka(l);
+	check_limits(l);
+}
