@@ -375,6 +375,7 @@ static enum step chunked_more(struct req *r)
 enum step body_run(struct req *r)
 {
 	if (r->chunk.state == BODY_START) {
+		req_current(r);
 		if (r->head.chunked)
 			r->chunk.state = CHUNK_SIZE;
 		else

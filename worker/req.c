@@ -149,3 +149,22 @@ void req_expire(struct req *r, enum verdict v)
 	r->fill.at = NULL;
 	r->fill.room = 0;
 }
+
+void req_current(const struct req *r)
+{
+	struct stats_current *current = &stats_head(r->w->stats)->current;
+
+	atomic_store_explicit(&current->active, 0, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst); /* for a reader after our death order is all it takes */
+	current->route = route_index(r);
+	current->encoding = r->encoding;
+	current->length = r->head.length;
+	memcpy(current->request_id, r->request_id, sizeof(current->request_id));
+	atomic_store_explicit(&current->active, UINT64_C(1) + (r->who.known ? r->who.tenant_ordinal : UINT32_MAX),
+	                      memory_order_release);
+}
+
+void req_current_clear(struct worker *w)
+{
+	atomic_store_explicit(&stats_head(w->stats)->current.active, 0, memory_order_release);
+}

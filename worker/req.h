@@ -143,6 +143,11 @@ void req_finish(struct req *r);
 /* A deadline passed, or the client went: sets the verdict and goes to the reply (V_GONE: no reply). */
 void req_expire(struct req *r, enum verdict v);
 
+/* Whom to blame if the process dies now (stats.h): named before the stages run and again by the body
+ * stage, when the tenant is known and no byte of the body was looked at; cleared after. */
+void req_current(const struct req *r);
+void req_current_clear(struct worker *w);
+
 /* ---- for stages ---- */
 /* `return req_refuse(r, V_BODY_SIZE, n, limit);` sets verdict and text (printf of verdict.def). */
 enum step req_refuse(struct req *r, enum verdict v, ...);
