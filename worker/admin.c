@@ -140,30 +140,14 @@ static void check_master(uint64_t flags, struct check *out, unsigned *n)
 
 static void check_sink(const struct worker *w, struct check *out, unsigned *n)
 {
-	struct check *c = add(out, n, CHECK_OK, "sink");
-	const char *name = c->name;
-	uint64_t missing = stats_get(w->stats, STAT_KAFKA_TOPICS_MISSING, 0, 0);
+	struct check *c = add(out, n, CHECK_OK, w->sink->ops->name);
 
-	if (!w->sink->ops->ready(w->sink->state, &name, c->detail, sizeof(c->detail))) {
+	if (!w->sink->ops->ready(w->sink->state, &c->name, c->detail, sizeof(c->detail)))
 		c->level = CHECK_FAIL;
-		c->name = name;
-	} else if (!c->detail[0]) {
-		SAY(c, "%s", w->sink->ops->name);
-	}
-	if (missing)
-		SAY(add(out, n, CHECK_WARN, "topics"), "%llu configured topics are not there",
-		    (unsigned long long)missing);
-}
-
-static void check_brokers(const struct worker *w, struct check *out, unsigned *n)
-{
-	size_t up = 0, all = w->conf->kafka.brokers.n;
-
-	if (w->conf->sink != SINK_KAFKA)
-		return;
-	for (unsigned i = 0; i < all; i++)
-		up += stats_get(w->stats, STAT_KAFKA_BROKER_UP, i, 0) != 0;
-	SAY(add(out, n, up == all ? CHECK_OK : CHECK_WARN, "brokers"), "%zu of %zu are connected", up, all);
+	else if (c->detail[0]) /* degraded: it serves all the same */
+		c->level = CHECK_WARN;
+	else
+		SAY(c, "taking records");
 }
 
 unsigned admin_checks(const struct worker *w, struct check out[static CHECKS_MAX])
@@ -175,7 +159,6 @@ unsigned admin_checks(const struct worker *w, struct check out[static CHECKS_MAX
 	if (w->draining)
 		SAY(add(out, &n, CHECK_FAIL, "draining"), "this worker is about to end");
 	check_sink(w, out, &n);
-	check_brokers(w, out, &n);
 	check_master(flags, out, &n);
 	return n;
 }

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/route.c"
+
+#include "tests/unit/worker/fixture.h"
+
+static const char *ask(struct fixture *f, const char *method, const char *path)
+{
+	static char text[512];
+
+	snprintf(text, sizeof(text), "%s %s HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", method, path);
+	return fixture_ask(f, text);
+}
+
+/* P22 */
+Test(route, one_trailing_slash_equals_none_and_nothing_else_does)
+{
+	struct fixture *f = fixture_open();
+	static const char *const good[] = { "/v1/traces", "/v1/traces/", "/otlp/v1/traces", "/otlp/v1/traces/",
+		                            "/v1/traces?a=b", "/v1/traces/?a=b", "/v1/metrics", "/otlp/v1/metrics",
+		                            "/api/v1/otlp/v1/metrics", "/v1/logs", "/otlp/v1/logs" };
+	static const char *const bad[] = { "/v1/tracesx", "/v1/trace", "/v1/traces//", "/V1/traces", "/v1/Traces",
+		                           "//v1/traces", "/", "/v1", "/v1/%74races", "/v1/traces/x",
+		                           "/v1development/profiles", "/metrics", "/status", "/status.json" };
+
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) /* known: auth asks who it is */
+		cr_assert_eq(fixture_status(ask(f, "POST", good[i])), 401, "%s", good[i]);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		cr_assert_eq(fixture_status(ask(f, "POST", bad[i])), 404, "%s", bad[i]);
+	fixture_close(f);
+}
+
+Test(route, another_method_is_told_which_is_allowed)
+{
+	struct fixture *f = fixture_open();
+	const char *reply = ask(f, "GET", "/v1/logs");
+
+	cr_assert_eq(fixture_status(reply), 405);
+	cr_assert(fixture_has(reply, "Allow: POST"));
+	/* P20: a preflight is no exception while there is no CORS */
+	reply = ask(f, "OPTIONS", "/v1/logs");
+	cr_assert_eq(fixture_status(reply), 405);
+	cr_assert(fixture_has(reply, "Allow: POST"));
+	reply = ask(f, "POST", "/health");
+	cr_assert_eq(fixture_status(reply), 405);
+	cr_assert(fixture_has(reply, "Allow: GET, HEAD"));
+	cr_assert_eq(fixture_status(ask(f, "PUT", "/v1/logs")), 405);
+	fixture_close(f);
+}
+
+/* O18 */
+Test(route, admin_pages_are_on_the_admin_listener_alone)
+{
+	struct fixture *f = fixture_open();
+
+	cr_assert_eq(fixture_status(ask(f, "GET", "/metrics")), 404);
+	cr_assert_eq(fixture_status(fixture_admin(f, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")), 200);
+	cr_assert_eq(fixture_status(fixture_admin(f, "POST /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")), 405);
+	cr_assert_eq(fixture_status(fixture_admin(f, "POST /v1/logs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")), 404);
+	cr_assert_eq(fixture_status(fixture_admin(f, "GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n")), 404);
+	fixture_close(f);
+}
+
+/* P2 */
+Test(route, an_unknown_path_is_refused_in_the_words_of_its_media_type)
+{
+	struct fixture *f = fixture_open();
+	const char *reply = fixture_ask(f, "POST /x HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+	                                   "Content-Length: 0\r\n\r\n");
+
+	cr_assert_eq(fixture_status(reply), 404);
+	cr_assert(fixture_has(reply, "Content-Type: application/json"));
+	cr_assert_eq(strncmp(fixture_body(reply), "{\"code\":12,", 11), 0, "%s", reply);
+	reply = fixture_ask(f, "POST /x HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\n"
+	                       "Content-Length: 0\r\n\r\n");
+	cr_assert(fixture_has(reply, "Content-Type: application/x-protobuf"));
+	reply = ask(f, "GET", "/x");
+	cr_assert(fixture_has(reply, "Content-Type: text/plain; charset=utf-8"));
+	cr_assert_eq(strncmp(fixture_body(reply), "hg-route: no such path", 22), 0, "%s", reply);
+	fixture_close(f);
+}
+
+/* R2 */
+Test(route, two_signals_on_one_topic_are_refused)
+{
+	struct fixture *f = fixture_new();
+	struct err err = { { 0 } };
+
+	f->conf.protocols.otlp.logs_topic = f->conf.protocols.otlp.traces_topic;
+	cr_assert_null(routes_open(&f->w, &err));
+	cr_assert(strstr(err.text, "otlp_spans"), "%s", err.text);
+	free(f->buffer);
+	free(f->sent);
+	free(f);
+}
+
+Test(route, the_table_says_topics_limits_and_text_rules)
+{
+	struct fixture *f = fixture_open();
+	const char *names[ROUTES_MAX];
+	const struct route *logs = NULL;
+
+	cr_assert_eq(routes_topics(f->w.routes, names), 3);
+	cr_assert_str_eq(names[0], "otlp_spans");
+	cr_assert_str_eq(names[2], "otlp_logs");
+	for (unsigned i = 0; routes_get(f->w.routes, i); i++) {
+		cr_assert_eq(routes_get(f->w.routes, i)->index, i);
+		cr_assert_str_eq(routes_name(f->w.routes, i), routes_get(f->w.routes, i)->name);
+		if (strcmp(routes_name(f->w.routes, i), "otlp_logs") == 0)
+			logs = routes_get(f->w.routes, i);
+	}
+	cr_assert(logs);
+	cr_assert_eq(logs->utf8, UTF8_REPAIR);
+	cr_assert_eq(routes_get(f->w.routes, 0)->utf8, UTF8_STRICT);
+	cr_assert_eq(logs->wire_limit, 64 * MIB);
+	cr_assert_eq(logs->record_max, 960 * KIB);
+	cr_assert_eq(logs->topic_index, 2);
+	cr_assert_str_eq(routes_name(f->w.routes, ROUTE_NONE), "none");
+	cr_assert_null(routes_name(f->w.routes, ROUTE_NONE - 1));
+	cr_assert_eq(routes_code(f->w.routes, 0, V_CREDENTIAL), 401);
+	cr_assert_eq(routes_code(f->w.routes, ROUTE_NONE, V_HTTP), 400);
+	fixture_close(f);
+}
+
+Test(route, a_disabled_family_has_no_paths_and_no_topics)
+{
+	struct fixture *f = fixture_new();
+	const char *names[ROUTES_MAX];
+
+	f->conf.protocols.otlp.enabled = false;
+	fixture_start(f, -1, -1);
+	cr_assert_eq(routes_topics(f->w.routes, names), 0);
+	cr_assert_eq(fixture_status(ask(f, "POST", "/v1/logs")), 404);
+	cr_assert_eq(fixture_status(ask(f, "GET", "/health")), 200);
+	fixture_close(f);
+}
+
+Test(route, in_flight_goes_up_and_comes_down)
+{
+	struct fixture *f = fixture_open();
+	unsigned index = routes_get(f->w.routes, 0)->index;
+
+	fixture_run(f, &f->public, BYTES("POST /v1/traces HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer secret-acme\r\n"
+	                                 "Content-Type: application/x-protobuf\r\nContent-Length: 9\r\n\r\nabc"),
+	            SIZE_MAX);
+	cr_assert_eq(f->step, STEP_BYTES);
+	cr_assert_eq(stats_get(f->w.stats, STAT_REQUESTS_IN_FLIGHT, index, 0), 1);
+	f->r.eof = true;
+	cr_assert_eq(stages_run(&f->r), STEP_DONE);
+	cr_assert_eq(f->r.verdict, V_GONE);
+	req_finish(&f->r);
+	cr_assert_eq(stats_get(f->w.stats, STAT_REQUESTS_IN_FLIGHT, index, 0), 0);
+	fixture_close(f);
+}
