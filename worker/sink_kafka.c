@@ -71,6 +71,7 @@ struct kafka {
 	struct cause causes[CAUSES_MAX];
 	struct log_limit size_log;
 	bool brokers_down; /* librdkafka said so; until the next report of success */
+	bool closing;      /* no new producer, nothing is sent again */
 };
 
 /* ---- settings ---- */
@@ -538,7 +539,7 @@ static enum verdict verdict_of(struct kafka *k, const struct record *rec, rd_kaf
 static bool send_again(struct kafka *k, const struct producer *p, struct record *rec,
                        rd_kafka_resp_err_t err, rd_kafka_msg_status_t status)
 {
-	if (!p->failed || k->w->sink->closing || rec->resent || status != RD_KAFKA_MSG_STATUS_NOT_PERSISTED ||
+	if (!p->failed || k->closing || rec->resent || status != RD_KAFKA_MSG_STATUS_NOT_PERSISTED ||
 	    err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT)
 		return false;
 	rec->resent = true;
@@ -683,7 +684,7 @@ static void replace_producer(struct kafka *k)
 		k->live = NULL;
 		stats_add(k->w->stats, STAT_KAFKA_REPLACED, 0, 0, 1);
 	}
-	if (!k->live && !k->w->sink->closing && producer_start(k, &err) < 0)
+	if (!k->live && !k->closing && producer_start(k, &err) < 0)
 		log_err("sink_kafka", "no producer, trying again in a second", KV_S("error", err.text));
 }
 
@@ -809,6 +810,7 @@ static void kafka_close(void *sink)
 	msec_t until = loop_now() + CLOSE_MS;
 	struct pollfd wake = { .fd = k->wake_fd, .events = POLLIN };
 
+	k->closing = true;
 	for (struct record *rec = k->waiting, *next; rec; rec = next) {
 		next = rec->next;
 		record_done(rec, DELIVERY_TIMED_OUT, V_KAFKA_TIMEOUT, -1, -1);

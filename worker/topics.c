@@ -24,6 +24,7 @@
 
 enum {
 	ASK_TIMEOUT_MS = 5000,           /* one reading, at most */
+	LOOK_MS = 100,                   /* how long topics_close() waits for a reading to notice */
 	AGAIN_MS = 1000,                 /* after a reading that failed: brokers may be back (F2) */
 	MISSING_MS = 10000,              /* while a configured topic is missing */
 	CONFIGS_MS = 5 * 60 * 1000,      /* between readings of limits */
@@ -53,6 +54,7 @@ struct reading {
 	int32_t brokers[BROKERS_MAX];
 	unsigned broker_count;
 	uint64_t request_max; /* the least socket.request.max.bytes; 0: not told */
+	_Atomic bool stop;    /* by the loop: nobody wants it any more */
 };
 
 struct topic {
@@ -168,7 +170,7 @@ static void read_limits(struct reading *rd)
 	rd_kafka_queue_t *queue = rd_kafka_queue_new(rd->rk);
 	rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(rd->rk, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
 	rd_kafka_ConfigResource_t *resources[ROUTES_MAX], *self;
-	unsigned questions = 0;
+	unsigned questions = 0, looks = ASK_TIMEOUT_MS / LOOK_MS;
 	size_t count = 0;
 	char id[16], why[128];
 
@@ -187,14 +189,17 @@ static void read_limits(struct reading *rd)
 		ask_limits(rd, options, queue, &self, 1);
 	}
 	rd_kafka_AdminOptions_destroy(options);
-	for (; questions; questions--) {
-		rd_kafka_event_t *event = rd_kafka_queue_poll(queue, ASK_TIMEOUT_MS);
+	while (questions && looks && !rd->stop) {
+		rd_kafka_event_t *event = rd_kafka_queue_poll(queue, LOOK_MS);
 
-		if (!event)
-			break;
+		if (!event) {
+			looks--;
+			continue;
+		}
 		if (!rd_kafka_event_error(event))
 			take_limits(rd, event);
 		rd_kafka_event_destroy(event);
+		questions--;
 	}
 	rd_kafka_queue_destroy(queue);
 }
@@ -432,12 +437,12 @@ void topics_close(struct topics *t)
 {
 	if (!t)
 		return;
-	if (t->reading) { /* at most ASK_TIMEOUT_MS, and only while no broker answers */
+	topics_detach(t);
+	if (t->reading) { /* metadata may keep us ASK_TIMEOUT_MS, but only while no broker answers */
 		pthread_join(t->reading->thread, NULL);
 		free(t->reading);
 		t->reading = NULL;
 	}
-	topics_detach(t);
 	event_del(&t->done_event);
 	close(t->done_fd);
 	free(t);
@@ -463,6 +468,8 @@ void topics_detach(struct topics *t)
 {
 	for (unsigned i = 0; i < t->count; i++)
 		drop_handle(&t->v[i]);
+	if (t->reading)
+		t->reading->stop = true; /* its producer can go the sooner */
 	t->rk = NULL;
 	set_due(t);
 }

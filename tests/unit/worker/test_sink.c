@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <criterion/criterion.h>
+#include <strings.h>
+
+#include "worker/req.h"
+
+/* conn.c's is linked too. */
+static bool fake_wake(struct worker *of, uint64_t handle, enum verdict v, int32_t partition, int64_t offset);
+#define req_wake fake_wake
+#include "worker/sink.c"
+#undef req_wake
+
+enum { BODY = 100, TENANT = 3, SLOT = 1 };
+
+static struct conf conf;
+static struct worker w;
+static struct sink_open opened;
+static struct req r;
+static const struct protocol protocol = { .name = "otlp_logs", .signal = SIGNAL_LOGS };
+static const struct protocol blobs = { .name = "insert_block", .signal = SIGNAL_OPAQUE };
+static const struct format format = { .type = "application/x-protobuf",
+	                              .record_format = "otlp_proto",
+	                              .record_type = "application/x-protobuf" };
+static struct route route = { .name = "otlp_logs", .protocol = &protocol, .topic = "logs",
+	                      .topic_index = 2, .record_max = 4096 };
+
+/* The sink of these tests: says what it was told to say, and keeps what it took. */
+static enum verdict says;
+static struct record *taken;
+static uint64_t bound = UINT64_MAX;
+
+static enum verdict test_send(void *sink, struct record *rec)
+{
+	cr_assert_eq(sink, &says);
+	taken = rec;
+	return says;
+}
+
+static uint64_t test_ceiling(void *sink, unsigned topic)
+{
+	(void)sink;
+	cr_assert_eq(topic, 2);
+	return bound;
+}
+
+static const struct sink test_sink = { .name = "test", .send = test_send, .ceiling = test_ceiling };
+
+/* What conn.c would do: the request with this handle goes on, if it is still there. */
+static bool alive = true;
+static unsigned woken;
+static uint64_t budget_at_wake;
+
+static bool fake_wake(struct worker *of, uint64_t handle, enum verdict v, int32_t partition, int64_t offset)
+{
+	cr_assert_eq(of, &w);
+	budget_at_wake = budget_used(w.budget);
+	if (!alive || handle != r.handle)
+		return false;
+	woken++;
+	r.verdict = v;
+	r.partition = partition;
+	r.offset = offset;
+	cr_assert_eq(produce_run(&r), STEP_REPLY);
+	return true;
+}
+
+static uint64_t items(enum tenant_stat id)
+{
+	return stats_tenant_get(w.stats, SLOT, SIGNAL_LOGS, id);
+}
+
+static void arrives(size_t body_bytes)
+{
+	uint64_t cap = body_capacity(body_bytes);
+
+	memset(&r, 0, sizeof(r));
+	r.w = &w;
+	r.at = STAGE_PRODUCE;
+	r.handle = 0x700000001;
+	r.route = &route;
+	r.format = &format;
+	strcpy(r.who.tenant, "acme");
+	r.who.tenant_n = 4;
+	strcpy(r.who.token, "t1");
+	r.who.tenant_ordinal = TENANT;
+	r.who.metric_slot = SLOT;
+	memset(r.request_id, 'a', 32);
+	r.received = 1700000000123456789;
+	r.enriched.items = 7;
+	r.decoded_bytes = 90;
+	cr_assert(budget_take(w.budget, TENANT, 0, cap));
+	r.charged = cap;
+	r.body_mem = body_get(w.bodies, body_bytes);
+	memset(r.body_mem->data, 'v', body_bytes);
+	r.body = bytes_of(r.body_mem->data, body_bytes);
+}
+
+static void set_up(void)
+{
+	struct err err = { "" };
+	int fd = stats_memfd(4, &err);
+
+	w.conf = &conf;
+	conf.record.headers = HEADERS_STANDARD;
+	conf.kafka.linger_us = 1000;
+	conf.kafka.batch_bytes = 1000;
+	w.stats = stats_map(fd, true, 4, &err);
+	cr_assert_not_null(w.stats, "%s", err.text);
+	close(fd);
+	w.bodies = bodies_new();
+	w.budget = budget_new(100 * KIB, 100, 10);
+	opened = (struct sink_open){ .ops = &test_sink, .state = &says };
+	w.sink = &opened;
+	loop_set_clock(1000000000, 1700000000000000000);
+	arrives(BODY);
+}
+
+static void tear_down(void)
+{
+	for (struct record *rec = opened.spare, *next; rec; rec = next) {
+		next = rec->next;
+		free(rec);
+	}
+	if (r.charged)
+		budget_give(w.budget, TENANT, r.charged);
+	body_put(w.bodies, r.body_mem);
+	cr_assert_eq(budget_used(w.budget), 0, "%lu bytes were never given back", budget_used(w.budget));
+	bodies_free(w.bodies);
+	budget_free(w.budget);
+	stats_unmap(w.stats);
+}
+
+TestSuite(sink, .init = set_up, .fini = tear_down);
+
+static void header_names_are(const char *const *names)
+{
+	unsigned n = 0;
+
+	for (; names[n]; n++) {
+		cr_assert_lt(n, taken->header_count, "%s is missing", names[n]);
+		cr_assert_str_eq(taken->headers[n].name, names[n]);
+		cr_assert_gt(taken->headers[n].value.n, 0);
+	}
+	cr_assert_eq(taken->header_count, n);
+}
+
+static void header_is(unsigned i, const char *value)
+{
+	cr_assert(bytes_eq(taken->headers[i].value, bytes_str(value)), "%s is %.*s", taken->headers[i].name,
+	          (int)taken->headers[i].value.n, (const char *)taken->headers[i].value.p);
+}
+
+static void delivered(void)
+{
+	record_done(taken, DELIVERY_OK, V_ACCEPTED, 0, 0);
+}
+
+/* R1 */
+Test(sink, a_record_has_the_tenant_as_key_and_the_standard_headers_in_order)
+{
+	cr_assert_eq(produce_run(&r), STEP_WAKE);
+	cr_assert(bytes_eq(taken->key, BYTES("acme")));
+	cr_assert_eq(taken->timestamp_ms, 1700000000123);
+	header_names_are((const char *const[]){ "X-Scope-OrgID", "tenant_id", "signal", "format",
+	                                        "content-type", "headgate-request-id", NULL });
+	header_is(0, "acme");
+	header_is(1, "acme");
+	header_is(2, "logs");
+	header_is(3, "otlp_proto");
+	header_is(4, "application/x-protobuf");
+	header_is(5, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+	delivered();
+}
+
+/* R1 */
+Test(sink, all_headers_stand_in_the_order_of_the_contract)
+{
+	conf.record.headers = HEADERS_ALL;
+	r.traceparent = BYTES("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+	produce_run(&r);
+	header_names_are((const char *const[]){ "X-Scope-OrgID", "tenant_id", "signal", "format",
+	                                        "content-type", "headgate-route", "headgate-request-id",
+	                                        "headgate-received-ms", "headgate-contract",
+	                                        "traceparent", NULL });
+	header_is(5, "otlp_logs");
+	header_is(7, "1700000000123");
+	header_is(8, "1");
+	header_is(9, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+	for (unsigned i = 0; i < taken->header_count; i++) {
+		cr_assert(strcasecmp(taken->headers[i].name, "version") != 0);
+		for (unsigned k = 0; k < i; k++)
+			cr_assert(strcasecmp(taken->headers[i].name, taken->headers[k].name) != 0);
+	}
+	delivered();
+}
+
+Test(sink, headers_tenant_keeps_the_first_two_only)
+{
+	conf.record.headers = HEADERS_TENANT;
+	r.traceparent = BYTES("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+	produce_run(&r);
+	header_names_are((const char *const[]){ "X-Scope-OrgID", "tenant_id", NULL });
+	delivered();
+}
+
+Test(sink, an_opaque_record_always_names_its_route)
+{
+	struct route opaque = route;
+
+	opaque.protocol = &blobs;
+	r.route = &opaque;
+	produce_run(&r);
+	cr_assert_str_eq(taken->headers[5].name, "headgate-route");
+	delivered();
+}
+
+Test(sink, headers_outlive_the_request)
+{
+	char traceparent[] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+	r.traceparent = bytes_str(traceparent);
+	produce_run(&r);
+	memset(traceparent, 'x', sizeof(traceparent) - 1);
+	memset(r.request_id, 'x', 32);
+	memset(&r.who, 0, sizeof(r.who));
+	header_is(0, "acme");
+	header_is(5, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+	header_is(6, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+	delivered();
+}
+
+Test(sink, the_longest_tenant_id_fits)
+{
+	memset(r.who.tenant, 'z', TENANT_ID_MAX);
+	r.who.tenant_n = TENANT_ID_MAX;
+	produce_run(&r);
+	cr_assert_eq(taken->key.n, TENANT_ID_MAX);
+	cr_assert_eq(taken->headers[0].value.n, TENANT_ID_MAX);
+	delivered();
+}
+
+/* B17: the value is the body's own buffer, and nobody else has it until the report. */
+Test(sink, buffer_and_charge_become_the_records)
+{
+	struct body *mem = r.body_mem;
+	uint64_t charged = r.charged;
+
+	produce_run(&r);
+	cr_assert_eq(taken->mem, mem);
+	cr_assert_eq(taken->value.p, mem->data);
+	cr_assert_eq(taken->value.n, BODY);
+	cr_assert_null(r.body_mem);
+	cr_assert_eq(r.charged, 0);
+	cr_assert_geq(taken->charged, charged + header_bytes(taken) + BUDGET_RECORD_OVERHEAD);
+	cr_assert_eq(budget_used(w.budget), taken->charged);
+	delivered();
+}
+
+Test(sink, what_was_taken_is_accepted_and_in_flight_and_then_delivered)
+{
+	cr_assert_eq(produce_run(&r), STEP_WAKE);
+	cr_assert(r.produced);
+	cr_assert_str_eq(r.topic, "logs");
+	cr_assert_eq(items(TS_ITEMS_ACCEPTED), 7);
+	cr_assert_eq(items(TS_TENANT_BYTES), 90);
+	cr_assert_eq(items(TS_ITEMS_IN_FLIGHT), 7);
+	cr_assert_eq(stats_get(w.stats, STAT_KAFKA_QUEUE_MESSAGES, 0, 0), 1);
+	record_done(taken, DELIVERY_OK, V_ACCEPTED, 5, 42);
+	cr_assert_eq(woken, 1);
+	cr_assert_eq(r.verdict, V_ACCEPTED);
+	cr_assert_eq(r.partition, 5);
+	cr_assert_eq(r.offset, 42);
+	cr_assert_eq(items(TS_ITEMS_DELIVERED), 7);
+	cr_assert_eq(items(TS_ITEMS_IN_FLIGHT), 0);
+	cr_assert_eq(items(TS_ITEMS_LATE), 0);
+	cr_assert_eq(stats_get(w.stats, STAT_KAFKA_QUEUE_MESSAGES, 0, 0), 0);
+}
+
+Test(sink, budget_and_buffer_are_free_before_the_request_goes_on)
+{
+	produce_run(&r);
+	budget_at_wake = 1;
+	delivered();
+	cr_assert_eq(budget_at_wake, 0);
+}
+
+Test(sink, a_wake_without_an_answer_waits_on)
+{
+	produce_run(&r);
+	cr_assert_eq(produce_run(&r), STEP_WAKE);
+	cr_assert_eq(items(TS_ITEMS_ACCEPTED), 7);
+	delivered();
+}
+
+Test(sink, what_is_stored_after_its_503_is_delivered_and_late)
+{
+	produce_run(&r);
+	alive = false; /* answered 503, or gone */
+	delivered();
+	cr_assert_eq(items(TS_ITEMS_DELIVERED), 7);
+	cr_assert_eq(items(TS_ITEMS_LATE), 7);
+}
+
+Test(sink, what_failed_after_its_503_is_not_late)
+{
+	produce_run(&r);
+	alive = false;
+	record_done(taken, DELIVERY_TIMED_OUT, V_KAFKA_TIMEOUT, -1, -1);
+	cr_assert_eq(items(TS_ITEMS_LATE), 0);
+	cr_assert_eq(items(TS_FAILED_TIMED_OUT), 7);
+}
+
+Test(sink, each_end_counts_once_under_its_own_reason)
+{
+	static const struct {
+		enum delivery how;
+		enum tenant_stat id;
+	} ends[] = {
+		{ DELIVERY_OK, TS_ITEMS_DELIVERED },        { DELIVERY_TIMED_OUT, TS_FAILED_TIMED_OUT },
+		{ DELIVERY_MAYBE, TS_FAILED_MAYBE },        { DELIVERY_TOO_LARGE, TS_FAILED_TOO_LARGE },
+		{ DELIVERY_AUTHORIZATION, TS_FAILED_AUTHORIZATION },
+		{ DELIVERY_FATAL, TS_FAILED_FATAL },        { DELIVERY_OTHER, TS_FAILED_OTHER },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		if (i)
+			arrives(BODY);
+		produce_run(&r);
+		record_done(taken, ends[i].how, i ? V_KAFKA_TIMEOUT : V_ACCEPTED, -1, -1);
+		cr_assert_eq(items(TS_ITEMS_ACCEPTED), 7 * (i + 1));
+		cr_assert_eq(items(TS_ITEMS_IN_FLIGHT), 0);
+		for (size_t k = 0; k < ARRAY_LEN(ends); k++)
+			cr_assert_eq(items(ends[k].id), k <= i ? 7 : 0);
+	}
+}
+
+Test(sink, a_record_refused_by_the_broker_for_its_size_is_told_without_a_figure)
+{
+	produce_run(&r);
+	record_done(taken, DELIVERY_TOO_LARGE, V_RECORD_SIZE, -1, -1);
+	cr_assert_eq(r.verdict, V_RECORD_SIZE);
+	cr_assert(strstr(r.detail, "the broker refuses"));
+	cr_assert_null(strpbrk(r.detail, "%0123456789"));
+}
+
+static void nothing_was_produced(enum verdict v, enum tenant_stat reason)
+{
+	cr_assert_eq(r.verdict, v);
+	cr_assert_eq(items(reason), 7);
+	cr_assert_eq(items(TS_ITEMS_ACCEPTED), 0);
+	cr_assert_eq(items(TS_ITEMS_IN_FLIGHT), 0);
+	cr_assert_eq(opened.in_flight, 0);
+	cr_assert(!r.produced);
+}
+
+Test(sink, a_record_over_its_routes_limit_is_413_with_both_figures)
+{
+	route.record_max = 700;
+	cr_assert_eq(produce_run(&r), STEP_REPLY);
+	nothing_was_produced(V_RECORD_SIZE, TS_REFUSED_SIZE);
+	cr_assert_null(taken);
+	/* 4 key, 100 value, 512, and 141 of six headers */
+	cr_assert_str_eq(r.detail, "757 bytes exceed the limit of 700 bytes for one record");
+}
+
+Test(sink, a_record_of_exactly_the_limit_passes)
+{
+	route.record_max = 757;
+	cr_assert_eq(produce_run(&r), STEP_WAKE);
+	delivered();
+}
+
+Test(sink, the_sinks_ceiling_counts_where_it_is_lower)
+{
+	bound = 756;
+	cr_assert_eq(produce_run(&r), STEP_REPLY);
+	nothing_was_produced(V_RECORD_SIZE, TS_REFUSED_SIZE);
+	cr_assert(strstr(r.detail, "limit of 756 bytes"));
+}
+
+Test(sink, a_spent_budget_is_503_and_gives_everything_back)
+{
+	uint64_t rest = budget_capacity(w.budget) - budget_used(w.budget) - BUDGET_RECORD_OVERHEAD;
+
+	cr_assert(budget_take(w.budget, TENANT + 1, 0, rest));
+	cr_assert_eq(produce_run(&r), STEP_REPLY);
+	nothing_was_produced(V_OVERLOAD, TS_REFUSED_OVERLOAD);
+	cr_assert_null(taken);
+	budget_give(w.budget, TENANT + 1, rest);
+}
+
+Test(sink, a_record_that_no_budget_can_ever_hold_is_413)
+{
+	budget_give(w.budget, TENANT, r.charged);
+	r.charged = budget_capacity(w.budget);
+	cr_assert(budget_take(w.budget, TENANT, 0, r.charged));
+	cr_assert_eq(produce_run(&r), STEP_REPLY);
+	nothing_was_produced(V_RECORD_SIZE, TS_REFUSED_SIZE);
+}
+
+Test(sink, what_the_sink_refuses_goes_back_whole)
+{
+	static const struct {
+		enum verdict v;
+		enum tenant_stat reason;
+	} refusals[] = { { V_OVERLOAD, TS_REFUSED_OVERLOAD },
+		         { V_TOPIC_UNAVAILABLE, TS_REFUSED_OTHER },
+		         { V_RECORD_SIZE, TS_REFUSED_SIZE } };
+
+	for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
+		if (i)
+			arrives(BODY);
+		says = refusals[i].v;
+		cr_assert_eq(produce_run(&r), STEP_REPLY);
+		nothing_was_produced(refusals[i].v, refusals[i].reason);
+		cr_assert_eq(budget_used(w.budget), 0);
+	}
+}
+
+Test(sink, what_is_stored_at_once_is_answered_without_a_wake)
+{
+	says = V_ACCEPTED;
+	cr_assert_eq(produce_run(&r), STEP_REPLY);
+	cr_assert_eq(r.verdict, V_ACCEPTED);
+	cr_assert_eq(woken, 0);
+	cr_assert_eq(items(TS_ITEMS_ACCEPTED), 7);
+	cr_assert_eq(items(TS_ITEMS_DELIVERED), 7);
+	cr_assert_eq(items(TS_ITEMS_IN_FLIGHT), 0);
+	cr_assert_eq(budget_used(w.budget), 0);
+}
+
+/* B16 */
+Test(sink, records_are_used_again)
+{
+	struct record *first;
+
+	produce_run(&r);
+	first = taken;
+	delivered();
+	arrives(BODY);
+	produce_run(&r);
+	cr_assert_eq(taken, first);
+	delivered();
+}
+
+static uint32_t word(void)
+{
+	uint32_t got;
+
+	arrives(BODY);
+	produce_run(&r);
+	got = taken->partition_word;
+	delivered();
+	return got;
+}
+
+Test(sink, spread_stays_on_a_word_until_a_batch_is_full)
+{
+	uint32_t first;
+
+	budget_give(w.budget, TENANT, r.charged);
+	body_put(w.bodies, r.body_mem);
+	first = word();
+	for (int i = 1; i < 10; i++) /* 10 bodies of 100 bytes fill batch_bytes */
+		cr_assert_eq(word(), first);
+	cr_assert_neq(word(), first);
+}
+
+Test(sink, spread_changes_its_word_after_one_linger)
+{
+	uint32_t first;
+
+	budget_give(w.budget, TENANT, r.charged);
+	body_put(w.bodies, r.body_mem);
+	first = word();
+	loop_set_clock(1000000000 + 999000, 0);
+	cr_assert_eq(word(), first);
+	loop_set_clock(1000000000 + 1000000, 0);
+	cr_assert_neq(word(), first);
+}
+
+Test(sink, source_gives_one_sender_one_word_and_others_another)
+{
+	uint32_t mine;
+
+	conf.record.partition = PARTITION_SOURCE;
+	produce_run(&r);
+	mine = taken->partition_word;
+	delivered();
+	loop_set_clock(9000000000, 0);
+	cr_assert_eq(word(), mine);
+	arrives(BODY);
+	r.client[15] = 9;
+	produce_run(&r);
+	cr_assert_neq(taken->partition_word, mine);
+	delivered();
+	arrives(BODY);
+	strcpy(r.who.token, "t2");
+	produce_run(&r);
+	cr_assert_neq(taken->partition_word, mine);
+	delivered();
+}
+
+Test(sink, after_the_connections_are_closed_nobody_is_woken)
+{
+	produce_run(&r);
+	opened.closing = true;
+	delivered();
+	cr_assert_eq(woken, 0);
+	cr_assert_eq(items(TS_ITEMS_DELIVERED), 7);
+	cr_assert_eq(items(TS_ITEMS_LATE), 7);
+}

@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <criterion/criterion.h>
+
+#include "worker/bodies.h"
+#include "worker/req.h"
+#include "worker/route.h"
+
+/* Those of route.c and conn.c are linked too. */
+static const char *test_routes_name(const struct routes *rs, unsigned index);
+static const struct route *test_routes_get(const struct routes *rs, unsigned index);
+static unsigned test_routes_topics(const struct routes *rs, const char **names);
+#define routes_name test_routes_name
+#define routes_get test_routes_get
+#define routes_topics test_routes_topics
+#include "worker/sink_kafka.c"
+#undef routes_name
+#undef routes_get
+#undef routes_topics
+
+#include <librdkafka/rdkafka_mock.h>
+
+static const char *const brokers[] = { "127.0.0.1:1", "127.0.0.1:2" };
+static struct route route = { .name = "otlp_logs", .topic = "logs", .record_max = 983040 };
+static struct conf conf;
+static struct worker w;
+static struct kafka *k;
+
+static const char *test_routes_name(const struct routes *rs, unsigned index)
+{
+	(void)rs;
+	return index == 0 ? route.name : NULL;
+}
+
+static const struct route *test_routes_get(const struct routes *rs, unsigned index)
+{
+	(void)rs;
+	cr_assert_eq(index, 0);
+	return &route;
+}
+
+static unsigned test_routes_topics(const struct routes *rs, const char **names)
+{
+	(void)rs;
+	names[0] = route.topic;
+	return 1;
+}
+
+static void defaults(void)
+{
+	conf.kafka.brokers.v = (const char **)(uintptr_t)brokers;
+	conf.kafka.brokers.n = 2;
+	conf.kafka.client_id = "headgate";
+	conf.kafka.sasl.mechanism = conf.kafka.sasl.username = "";
+	conf.kafka.ack_deadline = 8000;
+	conf.kafka.linger_us = 1500;
+	conf.kafka.batch_bytes = 1000000;
+	conf.kafka.compression = COMPRESSION_LZ4;
+	conf.kafka.metadata_refresh = 60000;
+}
+
+static void set_up(void)
+{
+	struct err err = { "" };
+	int fd = stats_memfd(2, &err);
+
+	defaults();
+	conf.sink = SINK_KAFKA;
+	w.conf = &conf;
+	w.stats = stats_map(fd, true, 2, &err);
+	close(fd);
+	w.base = loop_open(&err);
+	w.bodies = bodies_new();
+	w.budget = budget_new(1000000, 100, 4);
+	cr_assert(w.base && w.stats, "%s", err.text);
+}
+
+/* The sink as the worker opens it. Its brokers are nobody's, or the mock's. */
+static void opens(void)
+{
+	struct err err = { "" };
+
+	cr_assert_eq(sink_open(&w, &err), 0, "%s", err.text);
+	k = w.sink->state;
+}
+
+static void tear_down(void)
+{
+	sink_close(&w);
+	cr_assert_eq(budget_used(w.budget), 0);
+	bodies_free(w.bodies);
+	budget_free(w.budget);
+	loop_close(w.base);
+	stats_unmap(w.stats);
+}
+
+TestSuite(sink_kafka_settings, .init = set_up);
+TestSuite(sink_kafka, .init = set_up, .fini = tear_down);
+
+/* ---- settings ---- */
+
+static rd_kafka_conf_t *filled(void)
+{
+	rd_kafka_conf_t *got = rd_kafka_conf_new();
+	struct err err = { "" };
+
+	cr_assert_eq(fill_settings(&w, got, &err), 0, "%s", err.text);
+	return got;
+}
+
+static void setting_is(const rd_kafka_conf_t *got, const char *name, const char *value)
+{
+	char text[4096];
+	size_t n = sizeof(text);
+
+	cr_assert_eq(rd_kafka_conf_get(got, name, text, &n), RD_KAFKA_CONF_OK, "%s", name);
+	cr_assert_str_eq(text, value, "%s is %s", name, text);
+}
+
+Test(sink_kafka_settings, promises_rest_on_these)
+{
+	rd_kafka_conf_t *got = filled();
+
+	setting_is(got, "bootstrap.servers", "127.0.0.1:1,127.0.0.1:2");
+	setting_is(got, "enable.idempotence", "true");
+	setting_is(got, "acks", "-1");
+	setting_is(got, "max.in.flight", "4");
+	setting_is(got, "message.timeout.ms", "6500");
+	setting_is(got, "linger.ms", "1.5");
+	setting_is(got, "batch.size", "1000000");
+	setting_is(got, "compression.codec", "lz4");
+	setting_is(got, "message.max.bytes", "983040");
+	setting_is(got, "queue.buffering.max.messages", "0");
+	setting_is(got, "sticky.partitioning.linger.ms", "0");
+	setting_is(got, "reconnect.backoff.max.ms", "1000");
+	setting_is(got, "socket.nagle.disable", "true");
+	setting_is(got, "socket.keepalive.enable", "true");
+	setting_is(got, "allow.auto.create.topics", "false");
+	setting_is(got, "statistics.interval.ms", "5000");
+	setting_is(got, "security.protocol", "plaintext");
+	rd_kafka_conf_destroy(got);
+}
+
+Test(sink_kafka_settings, the_timeout_stays_above_the_reconnect_back_off)
+{
+	rd_kafka_conf_t *got;
+
+	conf.kafka.ack_deadline = 2000;
+	got = filled();
+	setting_is(got, "message.timeout.ms", "1001");
+	rd_kafka_conf_destroy(got);
+}
+
+Test(sink_kafka_settings, message_max_bytes_stays_within_what_the_library_takes)
+{
+	rd_kafka_conf_t *got;
+
+	route.record_max = 5000000000;
+	got = filled();
+	setting_is(got, "message.max.bytes", "1000000000");
+	rd_kafka_conf_destroy(got);
+}
+
+Test(sink_kafka_settings, further_properties_come_last)
+{
+	struct conf_pair pairs[] = { { "retry.backoff.ms", "50" }, { "client.rack", "r1" } };
+	rd_kafka_conf_t *got;
+
+	conf.kafka.properties.v = pairs;
+	conf.kafka.properties.n = 2;
+	got = filled();
+	setting_is(got, "retry.backoff.ms", "50");
+	setting_is(got, "client.rack", "r1");
+	rd_kafka_conf_destroy(got);
+}
+
+Test(sink_kafka_settings, a_property_that_the_library_does_not_know_is_named)
+{
+	struct conf_pair pairs[] = { { "no.such.thing", "1" } };
+	rd_kafka_conf_t *got = rd_kafka_conf_new();
+	struct err err = { "" };
+
+	conf.kafka.properties.v = pairs;
+	conf.kafka.properties.n = 1;
+	cr_assert_eq(fill_settings(&w, got, &err), -1);
+	cr_assert(strstr(err.text, "no.such.thing"), "%s", err.text);
+	rd_kafka_conf_destroy(got);
+}
+
+Test(sink_kafka_settings, certificates_and_password_are_contents_never_paths)
+{
+	rd_kafka_conf_t *got;
+
+	conf.kafka.tls.enabled = true;
+	conf.kafka.tls.ca_file = (struct conf_file){ "/ca", BYTES("CA text\n") };
+	conf.kafka.tls.cert_file = (struct conf_file){ "/cert", BYTES("certificate text") };
+	conf.kafka.sasl.mechanism = "PLAIN";
+	conf.kafka.sasl.username = "alice";
+	conf.kafka.sasl.password_file = (struct conf_file){ "/password", BYTES("s3cret\n") };
+	got = filled();
+	setting_is(got, "security.protocol", "sasl_ssl");
+	setting_is(got, "ssl.ca.pem", "CA text\n");
+	setting_is(got, "ssl.certificate.pem", "certificate text");
+	setting_is(got, "sasl.mechanisms", "PLAIN");
+	setting_is(got, "sasl.username", "alice");
+	setting_is(got, "sasl.password", "s3cret"); /* without the line's end */
+	rd_kafka_conf_destroy(got);
+	conf.kafka.tls.enabled = false;
+	got = filled();
+	setting_is(got, "security.protocol", "sasl_plaintext");
+	rd_kafka_conf_destroy(got);
+}
+
+/* ---- without a broker ---- */
+
+static struct record *record(size_t value_bytes)
+{
+	struct record *rec = record_get(&w);
+
+	rec->handle = 1; /* of no request: req_wake() finds none */
+	rec->topic = 0;
+	rec->mem = body_get(w.bodies, value_bytes);
+	rec->charged = body_capacity(value_bytes);
+	cr_assert(budget_take(w.budget, 1, 0, rec->charged));
+	memset(rec->mem->data, 'v', value_bytes);
+	rec->value = bytes_of(rec->mem->data, value_bytes);
+	memcpy(rec->key_mem, "acme", 4);
+	rec->key = bytes_of(rec->key_mem, 4);
+	rec->headers[rec->header_count++] = (struct record_header){ "tenant_id", rec->key };
+	rec->tenant_ordinal = 1;
+	rec->metric_slot = 0;
+	rec->signal = SIGNAL_LOGS;
+	rec->items = 1;
+	rec->timestamp_ms = 1700000000123;
+	rec->produced_ns = loop_now_ns();
+	return rec;
+}
+
+static enum verdict take(struct record *rec)
+{
+	enum verdict v = sink_kafka.send(k, rec);
+
+	if (v == V_NONE) {
+		w.sink->in_flight++;
+		stats_tenant_add(w.stats, 0, SIGNAL_LOGS, TS_ITEMS_IN_FLIGHT, 1);
+		stats_tenant_add(w.stats, 0, SIGNAL_LOGS, TS_ITEMS_ACCEPTED, 1);
+	}
+	return v;
+}
+
+static uint64_t items(enum tenant_stat id)
+{
+	return stats_tenant_get(w.stats, 0, SIGNAL_LOGS, id);
+}
+
+/* Connections are closed first in a worker too; so nobody looks for requests that never were. */
+static void nobody_waits(void)
+{
+	w.sink->closing = true;
+}
+
+/* F1 */
+Test(sink_kafka, before_the_first_metadata_a_record_waits_and_times_out_like_any_other)
+{
+	loop_set_clock(1000000000000, 0);
+	opens();
+	nobody_waits();
+	cr_assert_eq(take(record(10)), V_NONE);
+	loop_set_clock(1000000000000 + 6499000000, 0);
+	on_tick(-1, 0, k);
+	cr_assert_eq(items(TS_ITEMS_IN_FLIGHT), 1);
+	loop_set_clock(1000000000000 + 6500000000, 0);
+	on_tick(-1, 0, k);
+	cr_assert_eq(items(TS_ITEMS_IN_FLIGHT), 0);
+	cr_assert_eq(items(TS_FAILED_TIMED_OUT), 1);
+	cr_assert(sink_kafka.idle(k));
+}
+
+Test(sink_kafka, what_waits_at_the_end_is_counted_as_failed)
+{
+	opens();
+	take(record(10));
+	cr_assert(!sink_kafka.idle(k));
+	sink_close(&w);
+	cr_assert_eq(items(TS_FAILED_TIMED_OUT), 1);
+	opens();
+}
+
+Test(sink_kafka, it_is_not_ready_over_90_percent_of_its_budget)
+{
+	const char *check;
+	char detail[100];
+
+	opens();
+	cr_assert(budget_take(w.budget, 1, 0, 900000));
+	cr_assert(sink_kafka.ready(k, &check, detail, sizeof(detail)));
+	cr_assert_str_eq(detail, "no metadata of the cluster yet");
+	cr_assert(budget_take(w.budget, 1, 900000, 1));
+	cr_assert(!sink_kafka.ready(k, &check, detail, sizeof(detail)));
+	cr_assert_str_eq(check, "kafka");
+	cr_assert_str_eq(detail, "queue over 90 % of its budget");
+	budget_give(w.budget, 1, 900001);
+}
+
+Test(sink_kafka, reports_become_ends_and_verdicts)
+{
+	enum { NOT = RD_KAFKA_MSG_STATUS_NOT_PERSISTED, MAYBE = RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED };
+	static const struct {
+		rd_kafka_resp_err_t err;
+		int status;
+		enum delivery how;
+		enum verdict v;
+	} reports[] = {
+		{ RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, NOT, DELIVERY_TIMED_OUT, V_KAFKA_TIMEOUT },
+		{ RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, MAYBE, DELIVERY_MAYBE, V_KAFKA_TIMEOUT },
+		{ RD_KAFKA_RESP_ERR__PURGE_INFLIGHT, MAYBE, DELIVERY_MAYBE, V_KAFKA_TIMEOUT },
+		{ RD_KAFKA_RESP_ERR__PURGE_QUEUE, NOT, DELIVERY_FATAL, V_KAFKA_TIMEOUT },
+		{ RD_KAFKA_RESP_ERR__FATAL, NOT, DELIVERY_FATAL, V_KAFKA_TIMEOUT },
+		{ RD_KAFKA_RESP_ERR_NO_ERROR, MAYBE, DELIVERY_MAYBE, V_KAFKA_TIMEOUT },
+		{ RD_KAFKA_RESP_ERR_INVALID_MSG, NOT, DELIVERY_OTHER, V_KAFKA_TIMEOUT },
+		{ RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, NOT, DELIVERY_TOO_LARGE, V_RECORD_SIZE },
+		{ RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE, NOT, DELIVERY_TOO_LARGE, V_RECORD_SIZE },
+		{ RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, NOT, DELIVERY_AUTHORIZATION,
+		  V_TOPIC_UNAVAILABLE },
+		{ RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, NOT, DELIVERY_OTHER, V_TOPIC_UNAVAILABLE },
+		{ RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, NOT, DELIVERY_OTHER, V_TOPIC_UNAVAILABLE },
+		{ RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, NOT, DELIVERY_OTHER, V_TOPIC_UNAVAILABLE },
+	};
+	struct record rec = { 0 };
+
+	opens();
+	for (size_t i = 0; i < ARRAY_LEN(reports); i++) {
+		enum delivery how = DELIVERY_OK;
+
+		cr_assert_eq(verdict_of(k, &rec, reports[i].err, (rd_kafka_msg_status_t)reports[i].status, &how),
+		             reports[i].v, "%s", rd_kafka_err2name(reports[i].err));
+		cr_assert_eq(how, reports[i].how, "%s", rd_kafka_err2name(reports[i].err));
+	}
+}
+
+Test(sink_kafka, each_error_of_the_metric_has_a_name_and_the_last_takes_all_others)
+{
+	opens();
+	for (unsigned i = 0; i < 16; i++)
+		cr_assert_not_null(sink_kafka_error_name(i));
+	cr_assert_null(sink_kafka_error_name(16));
+	cr_assert_str_eq(sink_kafka_error_name(15), "other");
+	count_error(k, RD_KAFKA_RESP_ERR__MSG_TIMED_OUT);
+	count_error(k, RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR);
+	cr_assert_eq(stats_get(w.stats, STAT_KAFKA_ERRORS, 0, 0), 1);
+	cr_assert_eq(stats_get(w.stats, STAT_KAFKA_ERRORS, 15, 0), 1);
+}
+
+Test(sink_kafka, broker_states_are_read_from_the_statistics)
+{
+	static const char one_up[] =
+		"{\"name\":\"x\",\"brokers\":{\"a/1\":{\"name\":\"a/1\",\"nodeid\":1,"
+		"\"nodename\":\"127.0.0.1:1\",\"source\":\"learned\",\"state\":\"UP\",\"stateage\":5},"
+		"\"b/2\":{\"nodename\":\"127.0.0.1:2\",\"source\":\"configured\",\"state\":\"INIT\"},"
+		"\"c\":{\"nodename\":\"127.0.0.1:12\",\"state\":\"DOWN\"}},\"topics\":{}}";
+
+	opens();
+	stats_set(w.stats, STAT_KAFKA_BROKER_UP, 1, 0, 7);
+	on_stats(k, one_up);
+	cr_assert_eq(stats_get(w.stats, STAT_KAFKA_BROKER_UP, 0, 0), 1);
+	cr_assert_eq(stats_get(w.stats, STAT_KAFKA_BROKER_UP, 1, 0), 7); /* never tried: left alone */
+	on_stats(k, "{\"nodename\":\"127.0.0.1:1\",\"state\":\"TRY_CONNECT\"}");
+	cr_assert_eq(stats_get(w.stats, STAT_KAFKA_BROKER_UP, 0, 0), 0);
+	on_stats(k, "{\"nodename\":\"127.0.0.1:1");
+	on_stats(k, "{\"nodename\":\"127.0.0.1:1\"");
+	on_stats(k, "");
+}
+
+/* F12 */
+Test(sink_kafka, one_line_a_minute_for_each_broker_and_cause)
+{
+	const rd_kafka_resp_err_t ssl = RD_KAFKA_RESP_ERR__SSL;
+	const char *first = "ssl://a:1/1: handshake failed: expired (after 5ms)";
+	uint32_t held;
+
+	opens();
+	loop_set_clock(1000000000000, 0);
+	cr_assert(log_limited(cause_limit(k, cause_key(ssl, first)), 1, loop_now(), &held));
+	cr_assert(!log_limited(cause_limit(k, cause_key(ssl, first)), 1, loop_now(), &held));
+	/* the same trouble in other words: still the same broker and code */
+	cr_assert_eq(cause_key(ssl, "ssl://a:1/1: handshake failed: expired (after 9ms)"),
+	             cause_key(ssl, first));
+	cr_assert_neq(cause_key(ssl, "ssl://b:1/2: handshake failed"), cause_key(ssl, first));
+	cr_assert_neq(cause_key(RD_KAFKA_RESP_ERR__TRANSPORT, first), cause_key(ssl, first));
+	/* more causes than places: the newest stay limited */
+	for (uint32_t i = 1; i <= CAUSES_MAX + 5; i++) {
+		loop_set_clock(1000000000000 + (int64_t)i * 1000000, 0);
+		cr_assert(log_limited(cause_limit(k, i), 1, loop_now(), &held));
+		cr_assert(!log_limited(cause_limit(k, i), 1, loop_now(), &held));
+	}
+}
+
+/* ---- faults that a real broker cannot be made to show: the library's own mock ---- */
+
+static rd_kafka_mock_cluster_t *mock;
+static char mock_brokers[256];
+static const char *mock_list[] = { mock_brokers };
+static rd_kafka_t *mock_owner;
+
+static void mock_opens(void)
+{
+	char why[200];
+
+	mock_owner = rd_kafka_new(RD_KAFKA_PRODUCER, NULL, why, sizeof(why));
+	mock = rd_kafka_mock_cluster_new(mock_owner, 1);
+	cr_assert_eq(rd_kafka_mock_topic_create(mock, "logs", 2, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+	snprintf(mock_brokers, sizeof(mock_brokers), "%s", rd_kafka_mock_cluster_bootstraps(mock));
+	conf.kafka.brokers.v = mock_list;
+	conf.kafka.brokers.n = 1;
+	conf.kafka.linger_us = 0;
+	opens();
+	nobody_waits();
+}
+
+static void mock_closes(void)
+{
+	sink_close(&w); /* first: what it asks the mock is answered then */
+	rd_kafka_mock_cluster_destroy(mock);
+	rd_kafka_destroy(mock_owner);
+}
+
+static void on_minute(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	*(bool *)arg = true;
+}
+
+/* Turns until nothing is in flight; a minute is a failure. */
+static void all_answered(void)
+{
+	bool over = false;
+	struct event *end = event_new(w.base, -1, 0, on_minute, &over);
+	struct timeval minute = { 60, 0 };
+
+	event_add(end, &minute);
+	while (w.sink->in_flight && !over)
+		event_base_loop(w.base, EVLOOP_ONCE);
+	event_free(end);
+	cr_assert_eq(w.sink->in_flight, 0);
+}
+
+/* F9 */
+Test(sink_kafka, a_fatal_error_replaces_the_producer_and_loses_no_record)
+{
+	struct producer *first;
+
+	mock_opens();
+	take(record(10));
+	all_answered();
+	cr_assert_eq(items(TS_ITEMS_DELIVERED), 1);
+	first = k->live;
+	first->made -= REPLACE_PAUSE_MS;
+	for (int i = 0; i < 20; i++) {
+		cr_assert_eq(take(record(100)), V_NONE);
+		if (i == 10)
+			rd_kafka_test_fatal_error(first->rk, RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER,
+			                          "a test");
+	}
+	while (k->live == first)
+		event_base_loop(w.base, EVLOOP_ONCE);
+	all_answered();
+	cr_assert_eq(stats_get(w.stats, STAT_KAFKA_REPLACED, 0, 0), 1);
+	cr_assert_eq(items(TS_ITEMS_ACCEPTED), 21);
+	/* What the old producer had sent may end as maybe; nothing else may be lost. */
+	cr_assert_eq(items(TS_ITEMS_DELIVERED) + items(TS_FAILED_MAYBE), 21);
+	cr_assert_geq(items(TS_ITEMS_DELIVERED), 10); /* those sent after the error, at least */
+	while (k->old) /* its end is another thread's */
+		event_base_loop(w.base, EVLOOP_ONCE);
+	mock_closes();
+}
+
+Test(sink_kafka, a_producer_that_dies_young_is_replaced_by_the_timer_only)
+{
+	struct producer *first;
+
+	mock_opens();
+	first = k->live;
+	first->failed = true;
+	first->made = loop_now();
+	serve(k);
+	cr_assert_eq(k->live, first);
+	first->made = loop_now() - REPLACE_PAUSE_MS;
+	serve(k);
+	cr_assert_neq(k->live, first);
+	cr_assert_eq(k->old, first);
+	mock_closes();
+}
+
+Test(sink_kafka, a_denied_record_ends_as_authorization_and_its_topic_is_unavailable)
+{
+	rd_kafka_resp_err_t denied = RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+	struct record *rec;
+
+	mock_opens();
+	take(record(10));
+	all_answered();
+	rd_kafka_mock_push_request_errors_array(mock, 0 /* Produce */, 1, &denied);
+	take(record(10));
+	all_answered();
+	cr_assert_eq(items(TS_ITEMS_DELIVERED), 1);
+	cr_assert_eq(items(TS_FAILED_AUTHORIZATION), 1);
+	rec = record(10);
+	cr_assert_eq(take(rec), V_TOPIC_UNAVAILABLE);
+	record_put(&w, rec);
+	mock_closes();
+}
+
+Test(sink_kafka, a_broker_short_of_replicas_is_asked_again)
+{
+	rd_kafka_resp_err_t few[] = { RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS,
+		                      RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS };
+
+	mock_opens();
+	rd_kafka_mock_push_request_errors_array(mock, 0 /* Produce */, 2, few);
+	take(record(10));
+	all_answered();
+	cr_assert_eq(items(TS_ITEMS_DELIVERED), 1);
+	mock_closes();
+}
