@@ -115,6 +115,7 @@
 #				OTEL_EXPORTER_OTLP_COMPRESSION=gzip, HEADGATE_SIGNALS=logs ...
 # decoded			on the lines of records: each as JSON by an independent decoder (tests/clients/decode.py;
 #				need python-otel); decoded SIGNAL FILE...: bodies
+# pbdump SIGNAL FILE...		bodies as protobuf-c reads them (tools/pbdump.c)
 # load [OPTION]...		known bodies and what became of each (tools/load.py --help), to URL with TOKEN, into --results FILE
 # conserved FILE...		on the lines of records: is each accepted body there, and no refused one (tools/conserved.py)?
 
@@ -656,6 +657,15 @@ send_js() { otel_env NODE_PATH="$JS_OTEL/node_modules" "${@:2}" node "$ROOT/test
 # Its time-out is in seconds, that of JavaScript in milliseconds.
 send_python() { otel_env OTEL_EXPORTER_OTLP_TIMEOUT=20 "${@:2}" "$PYTHON_OTEL" "$ROOT/tests/clients/python/send.py" "$1" 2>>"$T/send.log"; }
 decoded() { "$PYTHON_OTEL" "$ROOT/tests/clients/decode.py" "$@"; }
+
+pbdump()
+{
+	local program=$HEADGATE_BUILD/tests/way/tools/pbdump
+	# For a test that runs before `make way` has built it.
+	[ "$program" -nt "$WAY/tools/pbdump.c" ] || make -s -C "$ROOT" "MODE=${HEADGATE_BUILD##*/}" "${program#"$ROOT"/}" >&2 ||
+		bail "can't build tools/pbdump.c"
+	"$program" "$@"
+}
 
 load() { python3 "$WAY/tools/load.py" "$URL" --token "$TOKEN" ${CA:+--ca "$CA"} "$@"; }
 conserved() { python3 "$WAY/tools/conserved.py" "$@"; }
