@@ -216,7 +216,7 @@ static struct bytes line_of(struct bytes text, unsigned line)
 		return BYTES_NONE;
 	for (end = begin; end < text.n && !line_break(text.p + end, text.n - end); end++)
 		;
-	return bytes_of(text.p + begin, end - begin);
+	return bytes_from(bytes_of(text.p, end), begin);
 }
 
 /* The line, and below it blanks up to the caret: tabs stay tabs, so that both lines agree. */

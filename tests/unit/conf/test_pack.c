@@ -43,8 +43,13 @@ static void fill(void)
 			file(member, "/path", "");
 		else if (o->type == OPT_FILE_PUBLIC || o->type == OPT_FILE_SECRET)
 			file(member, "/file", o->path);
-		while (o->type == OPT_ENUM && option_word(o, last + 1, &word))
-			memcpy(member, &(unsigned){ ++last }, sizeof(last));
+		if (o->type == OPT_ENUM) {
+			while (option_word(o, last + 1, &word))
+				last++;
+			if (*(unsigned *)member == last)
+				last = 0;
+			memcpy(member, &last, sizeof(last));
+		}
 	}
 	conf->kafka.sasl.mechanism = "PLAIN";
 	conf->tenants.dsn = pool_text(pool, BYTES("host=db"));
