@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pg_rows.c -- statements and the reader of COPY BINARY. The reader is bounded: a length is compared
+ * with what is there before anything is taken, and what a row may hold is limited by its columns.
+ */
+#include "master/pg_rows.h"
+
+#include "conf/values.h"
+
+enum {
+	COLUMNS_MAX = 11,
+	HELD_MAX = 4 * MIB, /* one row; a name and 64 blocks are some kilobytes */
+	CIDRS_MAX = 64,
+};
+static const int64_t PG_EPOCH_US = 946684800ll * 1000000; /* 2000-01-01 UTC */
+
+/* ---- statements ---- */
+
+/* The columns of both COPY forms; %s is the key, and whether the row is there. */
+static const char tenant_columns[] =
+	"%s::text, %s, t.state::text, t.block_until,"
+	" coalesce(t.requests_per_s, t.bytes_per_s, t.items_per_s, t.max_body_bytes, t.max_inflight_bytes,"
+	" t.max_inflight_requests) IS NOT NULL OR t.topic_prefix IS NOT NULL";
+static const char token_columns[] =
+	"%s::text, %s, t.tenant_id::text, t.kind::text, t.hash::bytea, array_to_string(t.scopes, ','),"
+	" t.not_before, t.expires_at, t.revoked_at IS NOT NULL, t.replaced_by IS NOT NULL,"
+	" array_to_string(t.allowed_cidrs, ',')";
+enum { TENANT_COLUMNS = 5, TOKEN_COLUMNS = 11 };
+
+static const char begin[] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ";
+static const char subscribed[] =
+	"EXISTS (SELECT FROM pg_subscription_rel WHERE srrelid IN"
+	" ('headgate.tenant'::regclass, 'headgate.token'::regclass))";
+
+static void copy_of(struct buf *out, const char *columns, const char *key, const char *present)
+{
+	buf_str(out, "; COPY (SELECT ");
+	/* The format is one of the two above, its arguments are ours. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	buf_printf(out, columns, key, present);
+#pragma GCC diagnostic pop
+}
+
+static const char to_stdout[] = ") TO STDOUT (FORMAT binary)";
+
+void pg_rows_full(struct buf *out)
+{
+	buf_printf(out, "%sSELECT pg_current_snapshot()::text, false, %s", begin, subscribed);
+	/* Ordered: which tenants are beyond the limit must not change from one start to the next. */
+	copy_of(out, tenant_columns, "t.tenant_id", "true");
+	buf_printf(out, " FROM headgate.gateway_tenant t ORDER BY t.tenant_id%s", to_stdout);
+	copy_of(out, token_columns, "t.token_id", "true");
+	buf_printf(out, " FROM headgate.gateway_token t%s; COMMIT", to_stdout);
+}
+
+bool pg_snapshot_ok(const char *text)
+{
+	return *text && text[strspn(text, "0123456789:,")] == '\0';
+}
+
+/* What became visible since prev; exact under any order of commits (never "version > last"). */
+static void new_changes(struct buf *out, const char *prev)
+{
+	buf_printf(out,
+	           "headgate.change WHERE xid >= pg_snapshot_xmin('%s'::pg_snapshot)"
+	           " AND NOT pg_visible_in_snapshot(xid, '%s'::pg_snapshot)",
+	           prev, prev);
+}
+
+static void changed_rows(struct buf *out, const char *prev, const char *key, const char *view)
+{
+	buf_printf(out, " FROM (SELECT DISTINCT %s FROM ", key);
+	new_changes(out, prev);
+	buf_printf(out, " AND %s IS NOT NULL) c LEFT JOIN headgate.%s t USING (%s)%s", key, view, key, to_stdout);
+}
+
+void pg_rows_changes(struct buf *out, const char *prev)
+{
+	assert(pg_snapshot_ok(prev));
+	buf_printf(out, "%sSELECT pg_current_snapshot()::text, EXISTS (SELECT FROM ", begin);
+	new_changes(out, prev);
+	buf_str(out, " AND tenant_id IS NULL AND token_id IS NULL), false");
+	copy_of(out, tenant_columns, "c.tenant_id", "t.tenant_id IS NOT NULL");
+	changed_rows(out, prev, "tenant_id", "gateway_tenant");
+	copy_of(out, token_columns, "c.token_id", "t.token_id IS NOT NULL");
+	changed_rows(out, prev, "token_id", "gateway_token");
+	buf_str(out, "; COMMIT");
+}
+
+/* ---- a bounded cursor; after the first error all reads give zero ---- */
+
+struct cursor {
+	struct bytes left;
+	bool failed; /* cut short, or not of the form */
+};
+
+static uint64_t take_be(struct cursor *c, size_t bytes)
+{
+	uint64_t v = 0;
+
+	if (c->failed || c->left.n < bytes) {
+		c->failed = true;
+		return 0;
+	}
+	for (size_t i = 0; i < bytes; i++)
+		v = v << 8 | c->left.p[i];
+	c->left = bytes_from(c->left, bytes);
+	return v;
+}
+
+struct field {
+	struct bytes value;
+	bool null;
+};
+
+static struct field take_field(struct cursor *c)
+{
+	uint32_t n = (uint32_t)take_be(c, 4);
+	struct field f = { BYTES_NONE, n == UINT32_MAX };
+
+	if (f.null || c->failed)
+		return f;
+	if (n > c->left.n) {
+		c->failed = true;
+		return f;
+	}
+	f.value = bytes_of(c->left.p, n);
+	c->left = bytes_from(c->left, n);
+	return f;
+}
+
+/* Of a whole row the fields may still be of another type than ours: *broken says so. */
+static bool field_bool(struct field f, bool *broken)
+{
+	if (f.null || f.value.n != 1 || f.value.p[0] > 1)
+		*broken = true;
+	return !*broken && f.value.p[0] == 1;
+}
+
+/* Unix microseconds; infinity stays at the ends. */
+static int64_t field_time(struct field f, int64_t if_null, bool *broken)
+{
+	struct cursor c = { f.value, false };
+	int64_t us, out;
+
+	if (f.null)
+		return if_null;
+	if (f.value.n != 8) {
+		*broken = true;
+		return if_null;
+	}
+	us = (int64_t)take_be(&c, 8);
+	if (us == INT64_MAX || us == INT64_MIN)
+		return us;
+	return __builtin_add_overflow(us, PG_EPOCH_US, &out) ? INT64_MAX : out;
+}
+
+/* The next part of a list, and the list without it. */
+static struct bytes take_part(struct bytes *list)
+{
+	const uint8_t *comma = list->n ? memchr(list->p, ',', list->n) : NULL;
+	size_t n = comma ? (size_t)(comma - list->p) : list->n;
+	struct bytes part = bytes_of(list->p, n);
+
+	*list = bytes_from(*list, n + 1);
+	return part;
+}
+
+/* "*", or a signal and ":write"; 0: no scope. */
+static unsigned scope_bits(struct bytes text)
+{
+	static const struct bytes write = { (const uint8_t *)":write", 6 };
+
+	if (bytes_eq(text, BYTES("*")))
+		return SCOPE_ALL;
+	for (enum signal s = 0; s < SIGNAL_COUNT; s++) {
+		struct bytes name = bytes_str(signal_name(s));
+
+		if (text.n == name.n + write.n && bytes_eq(bytes_of(text.p, name.n), name) &&
+		    bytes_eq(bytes_from(text, name.n), write))
+			return 1u << s;
+	}
+	return 0;
+}
+
+static bool parse_scopes(struct bytes list, unsigned *out)
+{
+	unsigned scopes = 0;
+
+	while (list.n > 0) {
+		unsigned bits = scope_bits(take_part(&list));
+
+		if (bits == 0)
+			return false;
+		scopes |= bits;
+	}
+	*out = scopes;
+	return true;
+}
+
+static bool parse_cidrs(struct bytes list, struct snapshot_cidr out[static CIDRS_MAX], unsigned *count)
+{
+	unsigned n = 0;
+
+	do {
+		struct cidr cidr;
+
+		if (n == CIDRS_MAX || value_cidr(take_part(&list), &cidr, NULL) < 0)
+			return false;
+		memcpy(out[n].addr, cidr.addr, sizeof(out[n].addr));
+		out[n++].prefix = cidr.prefix;
+	} while (list.n > 0);
+	*count = n;
+	return true;
+}
+
+/* ---- rows ---- */
+
+static enum tenant_state state_of(struct bytes text)
+{
+	if (bytes_eq(text, BYTES("active")))
+		return TENANT_ACTIVE;
+	/* A state of a later schema must not grant. */
+	return bytes_eq(text, BYTES("suspended")) ? TENANT_SUSPENDED : TENANT_DELETING;
+}
+
+/* Seconds, rounded up: a block does not end early. */
+static int64_t block_seconds(int64_t us)
+{
+	return us == INT64_MAX ? INT64_MAX : us / 1000000 + (us % 1000000 > 0);
+}
+
+static bool put_tenant_row(struct tenants *t, const struct field f[static TENANT_COLUMNS])
+{
+	bool broken = f[0].null, present = field_bool(f[1], &broken);
+	struct tenant_row row = { .id = f[0].value, .state = state_of(f[2].value) };
+
+	if (!broken && !present) {
+		tenants_drop_tenant(t, row.id);
+		return true;
+	}
+	row.block_until = block_seconds(field_time(f[3], 0, &broken));
+	row.has_limits = field_bool(f[4], &broken);
+	if (!broken)
+		tenants_put_tenant(t, &row);
+	return !broken;
+}
+
+static bool put_token_row(struct tenants *t, const struct field f[static TOKEN_COLUMNS])
+{
+	struct snapshot_cidr cidrs[CIDRS_MAX];
+	bool broken = f[0].null, present = field_bool(f[1], &broken);
+	struct token_row row = { .id = f[0].value, .tenant = f[2].value, .kind = f[3].value,
+		                 .hash = f[4].value, .cidrs = cidrs };
+
+	if (!broken && !present) {
+		tenants_drop_token(t, row.id);
+		return true;
+	}
+	row.not_before = field_time(f[6], INT64_MIN, &broken);
+	row.not_after = field_time(f[7], INT64_MAX, &broken);
+	row.revoked = field_bool(f[8], &broken);
+	row.replaced = field_bool(f[9], &broken);
+	if (broken)
+		return false;
+	if (!parse_scopes(f[5].value, &row.scopes))
+		tenants_skip(t, SKIP_SCOPE, row.id);
+	else if (!f[10].null && !parse_cidrs(f[10].value, cidrs, &row.cidr_count))
+		tenants_skip(t, SKIP_OTHER, row.id);
+	else
+		tenants_put_token(t, &row);
+	return true;
+}
+
+static int take_row(struct copy_reader *r, struct cursor *c, unsigned columns, struct err *err)
+{
+	unsigned expected = r->what == COPY_TENANTS ? TENANT_COLUMNS : TOKEN_COLUMNS;
+	struct field fields[COLUMNS_MAX];
+
+	if (columns != expected)
+		return err_set(err, "a row of %u columns, not %u", columns, expected);
+	for (unsigned i = 0; i < columns; i++)
+		fields[i] = take_field(c);
+	if (c->failed)
+		return 0; /* not all there yet */
+	if (!(r->what == COPY_TENANTS ? put_tenant_row : put_token_row)(r->tenants, fields))
+		return err_set(err, "a row with a column of another type");
+	r->rows++;
+	return 0;
+}
+
+/* As many whole parts as there are; c->left is then what is not whole. */
+static int take_all(struct copy_reader *r, struct cursor *c, struct err *err)
+{
+	static const char signature[11] = "PGCOPY\n\377\r\n";
+
+	while (c->left.n > 0 && !r->ended) {
+		struct cursor part = *c;
+
+		if (!r->head_seen) {
+			bool ours = part.left.n >= sizeof(signature) &&
+			            memcmp(part.left.p, signature, sizeof(signature)) == 0;
+			uint64_t flags, more;
+
+			part.left = bytes_from(part.left, sizeof(signature));
+			flags = take_be(&part, 4);
+			more = take_be(&part, 4);
+			if (!part.failed && (!ours || flags != 0 || more != 0))
+				return err_set(err, "not a binary COPY as this version knows it");
+			r->head_seen = !part.failed;
+		} else {
+			uint16_t columns = (uint16_t)take_be(&part, 2);
+
+			r->ended = !part.failed && columns == UINT16_MAX;
+			if (!part.failed && !r->ended && take_row(r, &part, columns, err) < 0)
+				return -1;
+		}
+		if (part.failed)
+			return 0;
+		*c = part;
+	}
+	return c->left.n > 0 ? err_set(err, "bytes after the end of a COPY") : 0;
+}
+
+void copy_start(struct copy_reader *r, enum pg_copy what, struct tenants *t)
+{
+	*r = (struct copy_reader){ .what = what, .tenants = t };
+}
+
+void copy_done(struct copy_reader *r)
+{
+	free(r->held);
+	r->held = NULL;
+	r->held_bytes = r->held_cap = 0;
+}
+
+static int hold(struct copy_reader *r, struct bytes more, struct err *err)
+{
+	if (more.n > HELD_MAX - r->held_bytes)
+		return err_set(err, "a row of more than %d bytes", HELD_MAX);
+	if (r->held_bytes + more.n > r->held_cap) {
+		r->held_cap = 2 * (r->held_bytes + more.n);
+		r->held = xrealloc(r->held, r->held_cap, 1);
+	}
+	memmove(r->held + r->held_bytes, more.p, more.n);
+	r->held_bytes += more.n;
+	return 0;
+}
+
+int copy_feed(struct copy_reader *r, struct bytes in, struct err *err)
+{
+	struct cursor c = { in, false };
+
+	if (in.n == 0)
+		return 0;
+	/* A message is a row, in all versions so far, but the protocol does not promise it. */
+	if (r->held_bytes > 0) {
+		if (hold(r, in, err) < 0)
+			return -1;
+		c.left = bytes_of(r->held, r->held_bytes);
+	}
+	if (take_all(r, &c, err) < 0)
+		return -1;
+	r->held_bytes = 0;
+	return c.left.n > 0 ? hold(r, c.left, err) : 0;
+}
+
+bool copy_is_whole(const struct copy_reader *r)
+{
+	return r->ended && r->held_bytes == 0;
+}
