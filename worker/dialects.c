@@ -15,7 +15,7 @@ enum {
 	PLAIN_MAX = 512,      /* of a plain body, LF included (protocols.md 1.4) */
 };
 
-static const char json_type[] = "application/json", protobuf_type[] = "application/x-protobuf";
+static const char type_json[] = "application/json", type_protobuf[] = "application/x-protobuf";
 
 const char *dialect_text(const struct req *r)
 {
@@ -167,12 +167,12 @@ static void protobuf_status(const struct req *r, const struct reply *reply, cons
 
 static void otlp_render(const struct req *r, struct reply *reply)
 {
-	bool json = media_is(r->head.content_type, json_type);
+	bool json = media_is(r->head.content_type, type_json);
 	char message[MESSAGE_BYTES];
 	struct buf b;
 
 	/* Exporters compare it with their own for equality: without parameters, on success too. */
-	reply->content_type = json ? json_type : protobuf_type;
+	reply->content_type = json ? type_json : type_protobuf;
 	if (verdict_is_success(r->verdict)) {
 		if (json)
 			buf_str(reply->body, "{}"); /* in protobuf the empty message is no byte */
@@ -202,7 +202,7 @@ const struct dialect *dialect_of(const struct req *r)
 	if (r->route)
 		return dialect_get(r->route->dialect);
 	/* A misspelt path of OTLP: its exporters log what they can decode. */
-	if (media_is(r->head.content_type, protobuf_type) || media_is(r->head.content_type, json_type))
+	if (media_is(r->head.content_type, type_protobuf) || media_is(r->head.content_type, type_json))
 		return dialect_get(DIALECT_OTLP);
 	return dialect_get(DIALECT_PLAIN);
 }

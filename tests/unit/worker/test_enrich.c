@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/enrich.c"
+
+#include "tests/unit/worker/otlp_bodies.h"
+
+static uint64_t tenant_count(const struct fixture *f, enum signal sig, enum tenant_stat id)
+{
+	return stats_tenant_get(f->w.stats, f->r.who.metric_slot, sig, id);
+}
+
+/* R3, R4 */
+Test(enrich, the_tenant_of_the_credential_is_stamped)
+{
+	struct fixture *f = fixture_open();
+
+	cr_assert_eq(fixture_status(send_body(f, "/v1/traces", "", one_span, sizeof(one_span))), 200);
+	cr_assert_eq(f->r.verdict, V_ACCEPTED);
+	cr_assert_eq(f->record_count, 1);
+	cr_assert_eq(f->records[0].value_n, sizeof(one_span_stamped));
+	cr_assert_arr_eq(f->records[0].value, one_span_stamped, sizeof(one_span_stamped));
+	cr_assert_str_eq(f->records[0].key, "acme");
+	cr_assert_eq(f->r.enriched.items, 1);
+	cr_assert_eq(tenant_count(f, SIGNAL_TRACES, TS_ITEMS_ACCEPTED), 1);
+	cr_assert_eq(tenant_count(f, SIGNAL_TRACES, TS_TENANT_BYTES), sizeof(one_span));
+	fixture_close(f);
+}
+
+/* R3, R26 (its protobuf part), P10 */
+Test(enrich, a_forged_tenant_is_removed_and_a_cut_character_mended)
+{
+	struct fixture *f = fixture_open();
+	const struct fixture_record *rec = &f->records[0];
+
+	cr_assert_eq(fixture_status(send_body(f, "/v1/logs", "", forged_log, sizeof(forged_log))), 200);
+	cr_assert_eq(f->record_count, 1);
+	cr_assert_null(memmem(rec->value, rec->value_n, "evil", 4));
+	cr_assert(memmem(rec->value, rec->value_n, "acme", 4));
+	cr_assert(memmem(rec->value, rec->value_n, "xyz\xef\xbf\xbd", 6));
+	cr_assert_eq(tenant_count(f, SIGNAL_LOGS, TS_ITEMS_SPOOFED), 1);
+	cr_assert_eq(tenant_count(f, SIGNAL_LOGS, TS_ITEMS_REPAIRED), 1);
+	fixture_close(f);
+}
+
+Test(enrich, where_text_is_strict_a_cut_character_is_refused)
+{
+	struct fixture *f = fixture_new();
+
+	f->conf.protocols.otlp.utf8_logs = CONF_UTF8_STRICT;
+	fixture_start(f, -1, -1);
+	cr_assert_eq(fixture_status(send_body(f, "/v1/logs", "", forged_log, sizeof(forged_log))), 400);
+	cr_assert_eq(f->r.verdict, V_INVALID);
+	cr_assert_eq(f->record_count, 0);
+	cr_assert_eq(tenant_count(f, SIGNAL_LOGS, TS_ITEMS_SPOOFED), 0);
+	fixture_close(f);
+}
+
+/* P2 */
+Test(enrich, a_body_without_items_is_success_without_a_record)
+{
+	struct fixture *f = fixture_open();
+	static const uint8_t empty_resource[] = { 0x0a, 0 };
+
+	cr_assert_eq(fixture_status(send_body(f, "/v1/traces", "", "", 0)), 200);
+	cr_assert_eq(f->r.verdict, V_EMPTY);
+	cr_assert_eq(fixture_status(send_body(f, "/v1/metrics", "", empty_resource, sizeof(empty_resource))), 200);
+	cr_assert_eq(f->r.verdict, V_EMPTY);
+	cr_assert_eq(f->record_count, 0);
+	fixture_close(f);
+}
+
+Test(enrich, with_headers_alone_the_body_leaves_as_it_came)
+{
+	struct fixture *f = fixture_open();
+	struct request q = request_of("/v1/traces", ACME PROTOBUF, one_span, sizeof(one_span));
+
+	f->conf.record.enrich = ENRICH_HEADER;
+	/* whole: it lies in the connection's buffer, so it is copied */
+	fixture_run(f, &f->public, request_bytes(&q), SIZE_MAX);
+	/* in pieces: it has a buffer of its own, which becomes the record's */
+	fixture_run(f, &f->public, request_bytes(&q), 30);
+	cr_assert_eq(f->record_count, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		cr_assert_eq(f->records[i].value_n, sizeof(one_span));
+		cr_assert_arr_eq(f->records[i].value, one_span, sizeof(one_span));
+	}
+	free(q.p);
+	fixture_close(f);
+}
+
+/* B17 */
+Test(enrich, a_body_that_needs_no_edit_is_never_copied)
+{
+	struct fixture *f = fixture_open();
+	struct request q = request_of("/v1/traces", ACME PROTOBUF, one_span, sizeof(one_span));
+	const uint8_t *before;
+
+	f->conf.record.enrich = ENRICH_HEADER;
+	fixture_begin(f, &f->public);
+	fixture_feed(f, q.p, q.n - 1);
+	cr_assert_eq(stages_run(&f->r), STEP_BYTES);
+	before = f->r.body_mem->data;
+	fixture_feed(f, q.p + q.n - 1, 1);
+	cr_assert_eq(body_run(&f->r), STEP_NEXT);
+	cr_assert_eq(inflate_run(&f->r), STEP_NEXT);
+	cr_assert_eq(enrich_run(&f->r), STEP_NEXT);
+	cr_assert_eq(f->r.body.p, before);
+	f->r.verdict = V_GONE;
+	req_finish(&f->r);
+	free(q.p);
+	fixture_close(f);
+}
+
+/* F44 */
+Test(enrich, nonsense_is_400_and_says_what_and_where)
+{
+	struct fixture *f = fixture_open();
+	static const uint8_t cut[] = { 0x0a, 35, 0x12, 33, 0x12, 31, 0x0a, 17 };
+
+	cr_assert_eq(fixture_status(send_body(f, "/v1/traces", "", cut, sizeof(cut))), 400);
+	cr_assert_eq(f->r.verdict, V_INVALID);
+	cr_assert(f->r.detail[0]);
+	cr_assert_eq(f->r.refused_at, STAGE_ENRICH);
+	fixture_close(f);
+}
+
+/* B25, F45 */
+Test(enrich, more_resources_than_the_limit_are_413)
+{
+	struct fixture *f = fixture_open();
+	uint8_t *body = xcalloc(RESOURCES_MAX + 1, 2);
+
+	for (size_t i = 0; i <= RESOURCES_MAX; i++)
+		body[2 * i] = 0x0a;
+	cr_assert_eq(fixture_status(send_body(f, "/v1/traces", "", body, 2 * RESOURCES_MAX)), 200);
+	cr_assert_eq(fixture_status(send_body(f, "/v1/traces", "", body, 2 * RESOURCES_MAX + 2)), 413);
+	cr_assert_eq(f->r.verdict, V_COUNT);
+	cr_assert_str_eq(f->r.detail, "10001 resources in one request exceed the limit of 10000");
+	free(body);
+	fixture_close(f);
+}
+
+/* A log record of n bytes of text. */
+static size_t long_log(uint8_t *out, size_t n)
+{
+	uint8_t *p = out;
+	size_t any = n + 4, body = any + 4, scope = body + 4, resource = scope + 4;
+	const struct {
+		uint8_t tag;
+		size_t length;
+	} levels[] = { { 0x0a, resource }, { 0x12, scope }, { 0x12, body }, { 0x2a, any }, { 0x0a, n } };
+
+	for (size_t i = 0; i < ARRAY_LEN(levels); i++) { /* lengths of three bytes each */
+		*p++ = levels[i].tag;
+		*p++ = (uint8_t)(levels[i].length | 0x80);
+		*p++ = (uint8_t)(levels[i].length >> 7 | 0x80);
+		*p++ = (uint8_t)(levels[i].length >> 14 & 0x7f);
+	}
+	memset(p, 'x', n);
+	return (size_t)(p - out) + n;
+}
+
+Test(enrich, a_record_over_the_route_s_limit_is_413_before_it_is_made)
+{
+	struct fixture *f = fixture_open();
+	uint8_t *body = malloc(2 * MIB);
+	size_t n = long_log(body, 1000000);
+
+	cr_assert_eq(fixture_status(send_body(f, "/v1/logs", "", body, n)), 413);
+	cr_assert_eq(f->r.verdict, V_RECORD_SIZE);
+	cr_assert_eq(tenant_count(f, SIGNAL_LOGS, TS_REFUSED_SIZE), 1);
+	n = long_log(body, 900000);
+	cr_assert_eq(fixture_status(send_body(f, "/v1/logs", "", body, n)), 200);
+	free(body);
+	fixture_close(f);
+}
+
+Test(enrich, what_the_stamp_adds_is_charged_first)
+{
+	struct fixture *f = fixture_new();
+	uint8_t *body = malloc(2 * MIB);
+	size_t n = long_log(body, 900000);
+
+	f->conf.limits.worker_bytes = 5 * MIB / 2;
+	fixture_start(f, -1, -1);
+	cr_assert(budget_take(f->w.budget, 2, 0, MIB));
+	/* in the connection's buffer, so only the output is charged: it fits */
+	cr_assert_eq(fixture_status(send_body(f, "/v1/logs", "", body, n)), 200);
+	budget_give(f->w.budget, 2, MIB);
+	cr_assert(budget_take(f->w.budget, 2, 0, 2 * MIB));
+	cr_assert_eq(fixture_status(send_body(f, "/v1/logs", "", body, n)), 503);
+	cr_assert_eq(f->r.verdict, V_OVERLOAD);
+	cr_assert_eq(tenant_count(f, SIGNAL_LOGS, TS_REFUSED_OVERLOAD), 1);
+	budget_give(f->w.budget, 2, 2 * MIB);
+	free(body);
+	fixture_close(f);
+}
+
+Test(enrich, a_stamp_of_the_longest_name_and_tenant_fits)
+{
+	uint8_t out[STAMP_MAX], name[255], tenant[TENANT_ID_MAX];
+
+	memset(name, 'n', sizeof(name));
+	memset(tenant, 't', sizeof(tenant));
+	cr_assert_gt(protocol_otlp_logs.stamp(bytes_of(name, sizeof(name)), bytes_of(tenant, sizeof(tenant)), out,
+	                                      sizeof(out)),
+	             (size_t)405);
+}

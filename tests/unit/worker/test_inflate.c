@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/inflate.c"
+
+#include "tests/unit/worker/otlp_bodies.h"
+
+Test(inflate, gzip_and_identity_give_the_same_record)
+{
+	struct fixture *f = fixture_open();
+
+	cr_assert_eq(fixture_status(send_body(f, "/v1/traces", "", one_span, sizeof(one_span))), 200);
+	cr_assert_eq(fixture_status(send_gzip(f, "/v1/traces", one_span, sizeof(one_span))), 200);
+	cr_assert_eq(f->r.decoded_bytes, sizeof(one_span));
+	cr_assert_eq(f->record_count, 2);
+	cr_assert_eq(f->records[0].value_n, f->records[1].value_n);
+	cr_assert_arr_eq(f->records[0].value, f->records[1].value, f->records[0].value_n);
+	fixture_close(f);
+}
+
+/* P8 */
+Test(inflate, two_members_are_one_body_and_a_byte_after_them_is_refused)
+{
+	struct fixture *f = fixture_open();
+	struct request a = gzip_of(one_span, 20), b = gzip_of(one_span + 20, sizeof(one_span) - 20);
+	uint8_t both[256];
+
+	memcpy(both, a.p, a.n);
+	memcpy(both + a.n, b.p, b.n);
+	both[a.n + b.n] = 0;
+	cr_assert_eq(fixture_status(send_body(f, "/v1/traces", GZIP, both, a.n + b.n)), 200);
+	cr_assert_eq(f->r.decoded_bytes, sizeof(one_span));
+	cr_assert_eq(fixture_status(send_body(f, "/v1/traces", GZIP, both, a.n + b.n + 1)), 400);
+	cr_assert_eq(f->r.verdict, V_INFLATE);
+	free(a.p);
+	free(b.p);
+	fixture_close(f);
+}
+
+Test(inflate, every_truncation_and_every_broken_byte_of_a_body_is_refused)
+{
+	struct fixture *f = fixture_open();
+	struct request z = gzip_of(one_span, sizeof(one_span));
+
+	for (size_t n = 0; n < z.n; n++)
+		cr_assert_eq(fixture_status(send_body(f, "/v1/traces", GZIP, z.p, n)), 400, "%zu", n);
+	for (size_t i = z.n - 8; i < z.n; i++) { /* CRC and size */
+		z.p[i] ^= 1;
+		cr_assert_eq(fixture_status(send_body(f, "/v1/traces", GZIP, z.p, z.n)), 400, "%zu", i);
+		z.p[i] ^= 1;
+	}
+	cr_assert_eq(f->record_count, 0);
+	free(z.p);
+	fixture_close(f);
+}
+
+/* P7 */
+Test(inflate, a_bomb_is_413_and_costs_no_more_than_the_limit)
+{
+	struct fixture *f = fixture_open();
+	size_t n = 64 * MIB + 1;
+	uint8_t *zeros = xcalloc(n, 1);
+	struct request bomb = gzip_of(zeros, n), largest = gzip_of(zeros, n - 1);
+
+	cr_assert_lt(bomb.n, (size_t)70000);
+	cr_assert_eq(fixture_status(send_body(f, "/v1/traces", GZIP, bomb.p, bomb.n)), 413);
+	cr_assert_eq(f->r.verdict, V_INFLATED_SIZE);
+	/* exactly the limit is inflated, and then judged: zeros are no protobuf */
+	cr_assert_eq(fixture_status(send_body(f, "/v1/traces", GZIP, largest.p, largest.n)), 400);
+	cr_assert_eq(f->r.verdict, V_INVALID);
+	cr_assert_eq(f->r.decoded_bytes, 64 * MIB);
+	free(zeros);
+	free(bomb.p);
+	free(largest.p);
+	fixture_close(f);
+}
+
+/* B20 */
+Test(inflate, a_false_size_in_the_trailer_is_never_believed)
+{
+	struct fixture *f = fixture_open();
+	struct request z = gzip_of(one_span, sizeof(one_span));
+	static const uint8_t sizes[][4] = { { 0, 0, 0, 0 }, { 1, 0, 0, 0 }, { 0xff, 0xff, 0xff, 0xff } };
+
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		memcpy(z.p + z.n - 4, sizes[i], 4);
+		cr_assert_eq(fixture_status(send_body(f, "/v1/traces", GZIP, z.p, z.n)), 400);
+		cr_assert_eq(f->r.verdict, V_INFLATE);
+	}
+	free(z.p);
+	fixture_close(f);
+}
+
+Test(inflate, a_guess_that_was_too_small_is_followed_by_the_limit)
+{
+	struct fixture *f = fixture_new();
+	uint8_t *zeros = xcalloc(MIB, 1);
+
+	f->conf.limits.inflated = MIB;
+	fixture_start(f, -1, -1);
+	/* 1000:1, so 16 x wire is too small; not valid, but inflated whole */
+	cr_assert_eq(fixture_status(send_gzip(f, "/v1/traces", zeros, MIB)), 400);
+	cr_assert_eq(f->r.verdict, V_INVALID);
+	cr_assert_eq(f->r.decoded_bytes, MIB);
+	free(zeros);
+	fixture_close(f);
+}
+
+Test(inflate, output_is_charged_before_it_is_written)
+{
+	struct fixture *f = fixture_new();
+	uint8_t *zeros = xcalloc(4 * MIB, 1);
+
+	f->conf.limits.worker_bytes = 6 * MIB;
+	f->conf.limits.inflated = 4 * MIB;
+	fixture_start(f, -1, -1);
+	cr_assert(budget_take(f->w.budget, 2, 0, 4 * MIB));
+	cr_assert_eq(fixture_status(send_gzip(f, "/v1/traces", zeros, 4 * MIB)), 503);
+	cr_assert_eq(f->r.verdict, V_OVERLOAD);
+	budget_give(f->w.budget, 2, 4 * MIB);
+	cr_assert_eq(fixture_status(send_gzip(f, "/v1/traces", zeros, 4 * MIB)), 400);
+	free(zeros);
+	fixture_close(f);
+}
+
+Test(inflate, what_no_budget_could_hold_is_413)
+{
+	struct fixture *f = fixture_new();
+	uint8_t *zeros = xcalloc(4 * MIB, 1);
+
+	f->conf.limits.worker_bytes = 2 * MIB;
+	fixture_start(f, -1, -1);
+	cr_assert_eq(fixture_status(send_gzip(f, "/v1/traces", zeros, 4 * MIB)), 413);
+	cr_assert_eq(f->r.verdict, V_INFLATED_SIZE);
+	free(zeros);
+	fixture_close(f);
+}
+
+Test(inflate, the_limit_holds_for_bodies_that_were_never_deflated)
+{
+	struct fixture *f = fixture_new();
+
+	f->conf.limits.inflated = sizeof(one_span) - 1;
+	fixture_start(f, -1, -1);
+	cr_assert_eq(fixture_status(send_body(f, "/v1/traces", "", one_span, sizeof(one_span))), 413);
+	cr_assert_eq(f->r.verdict, V_INFLATED_SIZE);
+	fixture_close(f);
+}
+
+/* The wire bytes go back as soon as they are not needed. */
+Test(inflate, the_wire_buffer_is_given_back)
+{
+	struct fixture *f = fixture_open();
+	struct request z = gzip_of(one_span, sizeof(one_span)), q;
+
+	q = request_of("/v1/traces", ACME PROTOBUF GZIP, z.p, z.n);
+	f->sink_says = V_OVERLOAD;
+	fixture_begin(f, &f->public);
+	fixture_feed(f, q.p, q.n - 1); /* so that the body gets a buffer of its own */
+	cr_assert_eq(stages_run(&f->r), STEP_BYTES);
+	cr_assert_eq(f->r.charged, body_capacity(z.n));
+	fixture_feed(f, q.p + q.n - 1, 1);
+	cr_assert_eq(body_run(&f->r), STEP_NEXT);
+	cr_assert_eq(inflate_run(&f->r), STEP_NEXT);
+	cr_assert_eq(f->r.charged, f->r.body_mem->cap);
+	cr_assert_eq(budget_used(f->w.budget), f->r.charged);
+	f->r.verdict = V_GONE;
+	req_finish(&f->r);
+	free(z.p);
+	free(q.p);
+	fixture_close(f);
+}
