@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <criterion/criterion.h>
+
+#include "conf/options_text.c"
+
+static char text[512];
+static struct err err;
+
+static const char *range_of(const char *path)
+{
+	struct buf b;
+
+	buf_init_fixed(&b, text, sizeof(text) - 1);
+	option_range(option_find(&options, path), &b);
+	text[b.n] = '\0';
+	return text;
+}
+
+Test(options_text, what_is_allowed_is_said_in_the_options_own_unit)
+{
+	cr_assert_str_eq(range_of("workers"), "1..256, or auto");
+	cr_assert_str_eq(range_of("limits.depth"), "32..100");
+	cr_assert_str_eq(range_of("kafka.linger"), "0..1s");
+	cr_assert_str_eq(range_of("sandbox"), "true, false");
+	cr_assert_str_eq(range_of("sink"), "kafka, discard");
+	cr_assert_str_eq(range_of("tenants.channel"), "1..63 bytes of [a-z0-9_]");
+	cr_assert_str_eq(range_of("kafka.sasl.username"), "0..256 bytes");
+	cr_assert_str_eq(range_of("auth.token_headers"), "a list of 0..8 texts");
+	cr_assert_str_eq(range_of("tenants.file"), "an absolute path");
+}
+
+Test(options_text, a_value_reads_back_as_its_text)
+{
+	struct conf *a = conf_new(), *b = conf_new();
+
+	for (size_t i = 0; i < options.n; i++) {
+		const struct option *o = &options.v[i];
+		struct buf out;
+
+		if (!option_is_scalar(o) || (o->type == OPT_ENUM && !*o->def))
+			continue;
+		if (o->type <= OPT_PERCENT && o->type != OPT_BOOL)
+			cr_assert_eq(option_set(o, a, conf_pool(a), o->max, &err), 0);
+		buf_init_fixed(&out, text, sizeof(text) - 1);
+		option_text(o, a, &out);
+		text[out.n] = '\0';
+		cr_assert_eq(option_set(o, b, conf_pool(b), text, &err), 0, "%s: %s", o->path, text);
+		cr_assert(option_same(o, a, b), "%s", o->path);
+	}
+	conf_free(a);
+	conf_free(b);
+}
+
+Test(options_text, a_difference_anywhere_is_seen)
+{
+	struct conf *a = conf_new(), *b = conf_new();
+	struct conf_pair one = { "k", "v" }, other = { "k", "w" };
+	const struct option *o = option_find(&options, "kafka.properties");
+
+	cr_assert(option_same(o, a, b));
+	a->kafka.properties = (struct conf_pairs){ &one, 1 };
+	cr_assert_not(option_same(o, a, b));
+	b->kafka.properties = (struct conf_pairs){ &other, 1 };
+	cr_assert_not(option_same(o, a, b));
+	o = option_find(&options, "kafka.tls.ca_file");
+	cr_assert(option_same(o, a, b));
+	a->kafka.tls.ca_file.content = BYTES("x");
+	cr_assert_not(option_same(o, a, b));
+	o = option_find(&options, "admin.tls");
+	cr_assert(option_same(o, a, b));
+	a->admin.tls.min_version = TLS_VERSION_1_3;
+	cr_assert_not(option_same(o, a, b));
+	o = option_find(&options, "kafka.brokers");
+	cr_assert_eq(option_set(o, a, conf_pool(a), "a:1", &err), 0);
+	cr_assert_not(option_same(o, a, b));
+	cr_assert_eq(option_set(o, b, conf_pool(b), "a:2", &err), 0);
+	cr_assert_not(option_same(o, a, b));
+	conf_free(a);
+	conf_free(b);
+}
