@@ -454,11 +454,11 @@ int workers_open(struct workers *w, struct event_base *base, int exe_fd, struct 
 	w->base = base;
 	w->exe_fd = exe_fd;
 	w->table_fd = -1;
+	event_assign(&w->tick, base, -1, 0, on_tick, w);
+	event_assign(&w->child, base, SIGCHLD, EV_SIGNAL | EV_PERSIST, on_child, w);
 	w->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (w->null_fd < 0)
 		return err_errno(err, "can't open /dev/null");
-	event_assign(&w->tick, base, -1, 0, on_tick, w);
-	event_assign(&w->child, base, SIGCHLD, EV_SIGNAL | EV_PERSIST, on_child, w);
 	return event_add(&w->child, NULL) < 0 ? err_set(err, "no event for SIGCHLD") : 0;
 }
 
@@ -478,5 +478,5 @@ void workers_close(struct workers *w)
 	w->current = w->next = w->old = NULL;
 	event_del(&w->tick);
 	event_del(&w->child);
-	close(w->null_fd);
+	close_fd_(&w->null_fd);
 }

@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "master/master.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <jansson.h>
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+#include "common/log.h"
+#include "common/loop.h"
+#include "master/certs.h"
+#include "master/spawn.h"
+#include "master/status.h"
+
+enum { TICKET_KEY_BYTES = TICKETS_BYTES / 3, BEAT_S = 1, EXIT_USAGE = 2 };
+static const msec_t START_WITHIN_MS = 10000;
+
+struct stats *master_stats(const struct master *m)
+{
+	return pages_stats(m->pages, PAGE_MASTER);
+}
+
+static void audit(struct master *m, const char *kind, const char *result)
+{
+	const struct generation *gen = m->workers.current;
+
+	logfiles_audit(&m->logs, &(struct audit_event){ .kind = kind,
+	                                                .result = result,
+	                                                .actor_uid = -1,
+	                                                .generation = gen ? gen->number : 0 });
+}
+
+/* ---- ticket keys ---- */
+
+static int fill_ticket(uint8_t *key, struct err *err)
+{
+	return RAND_bytes(key, TICKET_KEY_BYTES) == 1 ? 0 : err_set(err, "no random bytes for ticket keys");
+}
+
+/* Previous, current, next: a ticket of the last hour still resumes, and a worker that hears of the
+ * rotation late already knows the key that others use. */
+static void on_rotate(evutil_socket_t fd, short what, void *arg)
+{
+	struct master *m = arg;
+	uint8_t *keys = m->workers.tickets;
+	struct err err;
+
+	(void)fd, (void)what;
+	memmove(keys, keys + TICKET_KEY_BYTES, 2 * TICKET_KEY_BYTES);
+	if (fill_ticket(keys + 2 * TICKET_KEY_BYTES, &err) < 0) {
+		/* Never a known key: the oldest one goes, and the next rotation tries again. */
+		log_err("master", "ticket keys are not rotated", KV_S("err", err.text));
+		return;
+	}
+	workers_send_tickets(&m->workers);
+}
+
+static void arm_rotation(struct master *m)
+{
+	struct timeval each = { m->conf->tls.ticket_rotation / 1000, m->conf->tls.ticket_rotation % 1000 * 1000 };
+
+	if (event_add(&m->rotate, &each) < 0)
+		out_of_memory();
+}
+
+/* ---- what is shown ---- */
+
+static unsigned ready_workers(const struct master *m)
+{
+	return m->workers.current ? generation_count(m->workers.current, PROC_READY) : 0;
+}
+
+void master_say_status(struct master *m)
+{
+	const struct generation *gen = m->workers.current;
+	const struct reload *r = &m->reload;
+
+	if (r->last == RELOAD_OK)
+		systemd_notify(m->systemd, "READY=1\nSTATUS=generation %llu, %u/%u workers ready",
+		               (unsigned long long)gen->number, ready_workers(m), gen->slots);
+	else
+		systemd_notify(m->systemd, "READY=1\nSTATUS=reload failed, generation %llu stays live: %s",
+		               (unsigned long long)gen->number, r->last_why);
+}
+
+static void note_certificates(struct master *m)
+{
+	_Atomic uint64_t *flags = &stats_head(master_stats(m))->ready_flags;
+	int64_t now = loop_wall_ns() / 1000000000;
+
+	if (m->cert_first_end != INT64_MAX && m->cert_first_end - now < (int64_t)CERT_DEGRADED_DAYS * DAY_S)
+		atomic_fetch_or(flags, READY_CERT_SOON);
+	else
+		atomic_fetch_and(flags, ~(uint64_t)READY_CERT_SOON);
+}
+
+void master_apply(struct master *m, const struct conf *conf, uint64_t generation)
+{
+	struct stats *own = master_stats(m);
+
+	m->conf = conf;
+	log_setup((enum log_level)conf->log.level, (enum log_format)conf->log.format,
+	          conf->debug_modules[0] ? conf->debug_modules : NULL);
+	m->cert_first_end = certs_first_end(conf);
+	note_certificates(m);
+	arm_rotation(m);
+	atomic_store(&stats_head(own)->generation, generation);
+	stats_set(own, STAT_GENERATION, 0, 0, generation);
+	stats_set(own, STAT_RELOAD_SUCCESS, 0, 0, 1);
+	stats_set(own, STAT_RELOAD_TIME, 0, 0, (uint64_t)(loop_wall_ns() / 1000000000));
+}
+
+/* ---- the loop's events ---- */
+
+static void look_at_start(struct master *m)
+{
+	unsigned ready = ready_workers(m), slots;
+
+	if (m->serving || m->stopping || !ready)
+		return;
+	slots = m->workers.current->slots;
+	if (ready < slots && loop_now() - m->started_at < START_WITHIN_MS)
+		return;
+	m->serving = true;
+	log_info("master", "serving", KV_U("workers", ready), KV_U("of", slots),
+	         KV_I("after_ms", loop_now() - m->started_at));
+	master_say_status(m);
+}
+
+static void on_beat(evutil_socket_t fd, short what, void *arg)
+{
+	struct master *m = arg;
+	struct stats *own = master_stats(m);
+
+	(void)fd, (void)what;
+	atomic_store(&stats_head(own)->heartbeat_ms, (uint64_t)loop_now());
+	stats_add(own, STAT_LOOP_STALLS, 0, 0, (int64_t)loop_take_stalls());
+	for (unsigned level = 0; level < ARRAY_LEN(m->log_counts); level++) {
+		uint64_t lines = log_count((enum log_level)level);
+
+		stats_add(own, STAT_LOG_MESSAGES, level, 0, (int64_t)(lines - m->log_counts[level]));
+		m->log_counts[level] = lines;
+	}
+	note_certificates(m);
+	look_at_start(m);
+}
+
+static void on_watchdog(evutil_socket_t fd, short what, void *arg)
+{
+	struct master *m = arg;
+
+	(void)fd, (void)what;
+	systemd_notify(m->systemd, "WATCHDOG=1");
+}
+
+static void on_changed(void *arg)
+{
+	struct master *m = arg;
+
+	if (m->stopping && workers_none(&m->workers)) {
+		loop_stop(m->base);
+		return;
+	}
+	look_at_start(m);
+	reload_look(m);
+}
+
+static void on_gone(void *arg, struct generation *gen)
+{
+	struct master *m = arg;
+
+	log_info("master", "a generation has ended", KV_U("gen", gen->number));
+	if (m->conf == gen->conf) { /* the last one, at the end */
+		tenants_close(m->tenants);
+		m->tenants = NULL;
+		m->conf = NULL;
+	}
+	generation_free(gen);
+	on_changed(m);
+}
+
+static void on_served(void *arg, uint64_t table)
+{
+	struct master *m = arg;
+
+	tenants_served(m->tenants, table);
+}
+
+static void on_crash_loop(void *arg)
+{
+	struct master *m = arg;
+
+	log_err("master", "workers die again and again soon after their start: giving up");
+	audit(m, "stop", "crash_loop");
+	m->exit_code = EX_SOFTWARE;
+	loop_stop(m->base);
+}
+
+static void on_hup(evutil_socket_t sig, short what, void *arg)
+{
+	const struct control_client nobody = { .handle = 0, .uid = -1 };
+
+	(void)sig, (void)what;
+	reload_ask(arg, &nobody, &(struct control_reload){ .timeout = 0 });
+}
+
+static void on_usr1(evutil_socket_t sig, short what, void *arg)
+{
+	struct master *m = arg;
+	struct logfiles fresh;
+	struct err err;
+
+	(void)sig, (void)what;
+	if (!m->conf)
+		return;
+	if (logfiles_open(&fresh, m->conf, &err) < 0) {
+		log_err("master", "log files are not reopened, the old ones stay", KV_S("err", err.text));
+		return;
+	}
+	logfiles_replace(&m->logs, &fresh);
+	workers_send_logs(&m->workers);
+	log_info("master", "log files reopened");
+}
+
+static void on_stop(evutil_socket_t sig, short what, void *arg)
+{
+	struct master *m = arg;
+
+	(void)what;
+	if (m->stopping) {
+		log_warn("master", "stopping at once", KV_I("signal", sig));
+		workers_kill(&m->workers);
+		return;
+	}
+	m->stopping = true;
+	log_info("master", "draining", KV_I("signal", sig));
+	systemd_notify(m->systemd, "STOPPING=1\nSTATUS=draining");
+	audit(m, "stop", "drain");
+	reload_stop(m);
+	workers_drain(&m->workers);
+}
+
+/* ---- hooks ---- */
+
+static void on_status(void *arg, const struct control_client *from)
+{
+	struct master *m = arg;
+
+	if (m->workers.current)
+		control_answer(m->control, from->handle, status_object(m));
+	else
+		control_answer_error(m->control, from->handle, "headgate has stopped");
+}
+
+static void on_reload(void *arg, const struct control_client *from, const struct control_reload *what)
+{
+	reload_ask(arg, from, what);
+}
+
+static void on_publish(void *arg, int fd, uint64_t generation)
+{
+	struct master *m = arg;
+
+	workers_table(&m->workers, fd, generation);
+}
+
+static void on_tenants_audit(void *arg, const char *what, struct bytes tenant, struct bytes token)
+{
+	struct master *m = arg;
+	const struct generation *gen = m->workers.current;
+
+	logfiles_audit(&m->logs, &(struct audit_event){ .kind = what,
+	                                                .tenant = tenant,
+	                                                .token = token,
+	                                                .actor_uid = -1,
+	                                                .generation = gen ? gen->number : 0 });
+}
+
+static void on_retired(void *arg, uint32_t tenant_ordinal)
+{
+	struct master *m = arg;
+
+	limits_clear(m->limits, tenant_ordinal);
+}
+
+/* ---- start and end ---- */
+
+static int open_shared(struct master *m, const struct conf *conf, struct err *err)
+{
+	unsigned metric_tenants = (unsigned)conf->metrics.max_tenants;
+
+	m->pages = pages_open(metric_tenants + 2, err);
+	if (!m->pages)
+		return -1;
+	m->workers.limits_fd = limits_memfd(conf->limits.max_tenants, metric_tenants, err);
+	if (m->workers.limits_fd < 0)
+		return -1;
+	m->limits = limits_map(m->workers.limits_fd, conf->limits.max_tenants, metric_tenants, err);
+	for (int i = 0; i < 3 && m->limits; i++)
+		if (fill_ticket(m->workers.tickets + i * TICKET_KEY_BYTES, err) < 0)
+			return -1;
+	return m->limits ? 0 : -1;
+}
+
+static int open_workers(struct master *m, struct err *err)
+{
+	char path[4096];
+	int exe = spawn_program(path, sizeof(path), err);
+
+	if (exe < 0)
+		return -1;
+	m->workers.pages = m->pages;
+	m->workers.logs = &m->logs;
+	m->workers.hooks = (struct workers_hooks){ .changed = on_changed,
+		                                   .gone = on_gone,
+		                                   .served = on_served,
+		                                   .crash_loop = on_crash_loop,
+		                                   .arg = m };
+	return workers_open(&m->workers, m->base, exe, err);
+}
+
+static void assign_events(struct master *m)
+{
+	event_assign(&m->beat, m->base, -1, EV_PERSIST, on_beat, m);
+	event_assign(&m->watchdog, m->base, -1, EV_PERSIST, on_watchdog, m);
+	event_assign(&m->rotate, m->base, -1, EV_PERSIST, on_rotate, m);
+	event_assign(&m->hup, m->base, SIGHUP, EV_SIGNAL | EV_PERSIST, on_hup, m);
+	event_assign(&m->usr1, m->base, SIGUSR1, EV_SIGNAL | EV_PERSIST, on_usr1, m);
+	event_assign(&m->term, m->base, SIGTERM, EV_SIGNAL | EV_PERSIST, on_stop, m);
+	event_assign(&m->interrupt, m->base, SIGINT, EV_SIGNAL | EV_PERSIST, on_stop, m);
+}
+
+static void add_events(struct master *m)
+{
+	struct event *const signals[] = { &m->hup, &m->usr1, &m->term, &m->interrupt };
+	msec_t half = systemd_watchdog(m->systemd) / 2;
+	struct timeval beat = { BEAT_S, 0 }, watchdog = { half / 1000, half % 1000 * 1000 };
+
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+		if (event_add(signals[i], NULL) < 0)
+			out_of_memory();
+	if (event_add(&m->beat, &beat) < 0 || (half && event_add(&m->watchdog, &watchdog) < 0))
+		out_of_memory();
+}
+
+/* The process as the service wants it: as many files as it may have, no core with keys in it. */
+static void prepare_process(void)
+{
+	struct rlimit files;
+
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGUSR2, SIG_IGN); /* kept for an upgrade in place (faults.md 8) */
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+		files.rlim_cur = files.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+			log_warn("master", "can't raise the limit of open files", KV_U("limit", files.rlim_cur));
+	}
+#ifndef HEADGATE_ASAN /* LeakSanitizer traces its own process at the end */
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		log_warn("master", "can't forbid core dumps");
+#endif
+}
+
+static struct conf *load_first(const struct master_args *args, int *exit_code)
+{
+	struct conf_report report;
+	struct conf *conf;
+
+	conf_report_init(&report);
+	conf = check_load(args, false, &report);
+	/* As -t prints it: at a start somebody is reading. */
+	if (report.text.n && fwrite(report.text.p, 1, report.text.n, stderr) != report.text.n)
+		log_err("master", "can't write to stderr");
+	*exit_code = report.usage ? EXIT_USAGE : EX_CONFIG;
+	conf_report_done(&report);
+	return conf;
+}
+
+/* Takes conf. The order is that of what needs what; *exit_code says what kind of failure it was. */
+static int start(struct master *m, struct conf *conf, int *exit_code, struct err *err)
+{
+	const struct control_hooks control = { .status = on_status, .reload = on_reload, .arg = m };
+	const struct tenants_hooks tenants = {
+		.publish = on_publish, .audit = on_tenants_audit, .retired = on_retired, .arg = m
+	};
+
+	errno = 0;
+	m->systemd = systemd_open(err);
+	if (m->systemd)
+		m->listeners = listeners_open(m->systemd);
+	if (!m->systemd || open_shared(m, conf, err) < 0 || open_workers(m, err) < 0 ||
+	    !(m->control = control_open(m->base, conf->control.socket, &control, err))) {
+		*exit_code = errno == EACCES || errno == EPERM ? EX_NOPERM : EX_OSERR;
+		conf_free(conf);
+		return -1;
+	}
+	if (reload_first(m, conf, err) < 0) {
+		*exit_code = errno == EACCES || errno == EPERM ? EX_NOPERM : EX_OSERR;
+		return -1;
+	}
+	*exit_code = EX_CONFIG;
+	m->tenants = tenants_open(m->base, m->conf, master_stats(m), &tenants, err);
+	return m->tenants ? 0 : -1;
+}
+
+static void stop(struct master *m)
+{
+	tenants_close(m->tenants); /* before the configuration that it looks into */
+	if (m->workers.base)
+		workers_close(&m->workers);
+	reload_done(m);
+	control_close(m->control);
+	listeners_close(m->listeners);
+	if (m->limits)
+		limits_unmap(m->limits);
+	close_fd_(&m->workers.limits_fd);
+	close_fd_(&m->workers.exe_fd);
+	pages_close(m->pages);
+	logfiles_close(&m->logs);
+	systemd_close(m->systemd);
+	event_del(&m->beat);
+	event_del(&m->watchdog);
+	event_del(&m->rotate);
+	event_del(&m->hup);
+	event_del(&m->usr1);
+	event_del(&m->term);
+	event_del(&m->interrupt);
+	loop_close(m->base);
+	OPENSSL_cleanse(m->workers.tickets, sizeof(m->workers.tickets));
+}
+
+int master_run(const struct master_args *args)
+{
+	struct master whole = { .args = args }, *m = &whole; /* as long as the process */
+	struct err err = { "" };
+	struct conf *conf;
+	int exit_code;
+
+	m->logs.fd[STREAM_ACCESS] = m->logs.fd[STREAM_AUDIT] = -1;
+	m->workers.limits_fd = m->workers.exe_fd = m->workers.null_fd = m->workers.table_fd = -1;
+	m->cert_first_end = INT64_MAX;
+	log_identity(-1, 0);
+	log_setup(LOG_LEVEL_INFO, LOG_FORMAT_LOGFMT, args->debug_modules[0] ? args->debug_modules : NULL);
+	prepare_process();
+	conf = load_first(args, &exit_code);
+	if (!conf)
+		return exit_code;
+	m->base = loop_open(&err);
+	if (!m->base) {
+		log_err("master", "can't start", KV_S("err", err.text));
+		conf_free(conf);
+		return EX_OSERR;
+	}
+	loop_tick();
+	m->started_at = loop_now();
+	assign_events(m);
+	reload_init(m);
+	if (start(m, conf, &m->exit_code, &err) < 0) {
+		log_err("master", "can't start", KV_S("err", err.text));
+		stop(m);
+		return m->exit_code;
+	}
+	m->exit_code = 0;
+	audit(m, "start", NULL);
+	if (args->disable_auth) {
+		log_warn("master", "authentication is off (--disable-auth): everybody writes as any tenant");
+		audit(m, "disable-auth", args->any_address ? "any-address" : "loopback");
+	}
+	add_events(m);
+	if (loop_run(m->base) < 0 && !m->exit_code) {
+		log_err("master", "the event loop failed");
+		m->exit_code = EX_OSERR;
+	}
+	log_info("master", "stopped", KV_I("exit_code", m->exit_code));
+	exit_code = m->exit_code;
+	stop(m);
+	return exit_code;
+}

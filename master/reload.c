@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "master/reload.h"
+
+#include <event2/event.h>
+#include <jansson.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include "common/log.h"
+#include "common/loop.h"
+#include "master/master.h"
+
+enum { CHANGES_MAX_BYTES = 256 * KIB };
+enum { /* SIZE_ROUTE and so on: how far a dimension's index goes */
+#define DIM(name, label, size) SIZE_##name = (size),
+#include "common/stats.def"
+#undef DIM
+};
+static const msec_t READY_WITHIN_MS = 10000;
+static const char *const result_names[] = { "ok", "config", "not_ready" }; /* by enum reload_result */
+
+struct candidate { /* a configuration with all that its generation needs, not yet alive */
+	struct conf *conf;
+	struct listener_set *set;
+	int conf_fd;
+	struct logfiles logs;
+	unsigned slots;
+};
+
+/* ---- phase one: make all of it, or nothing ---- */
+
+static unsigned worker_count(const struct conf *conf)
+{
+	cpu_set_t cpus;
+	int n;
+
+	if (conf->workers)
+		return (unsigned)conf->workers;
+	n = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
+	return n < WORKERS_MAX ? (unsigned)n : WORKERS_MAX;
+}
+
+/* Workers never speak to the database, so they do not learn how to. */
+static int pack(const struct conf *conf, struct err *err)
+{
+	struct conf shown = *conf;
+	autofree uint8_t *packed = NULL;
+	size_t n;
+	int fd;
+
+	shown.tenants.dsn = "";
+	shown.tenants.dsn_file.content = BYTES_NONE;
+	if (conf_pack(&shown, &packed, &n, err) < 0)
+		return -1;
+	fd = sealed_memfd("headgate-conf", bytes_of(packed, n), err);
+	explicit_bzero(packed, n); /* private keys */
+	return fd;
+}
+
+static void candidate_drop(struct master *m, struct candidate *c)
+{
+	conf_free(c->conf);
+	listeners_rollback(m->listeners);
+	listener_set_free(c->set);
+	close_fd_(&c->conf_fd);
+	logfiles_close(&c->logs);
+}
+
+/* Takes conf, also on failure. */
+static int candidate_make(struct master *m, struct conf *conf, struct candidate *out, struct err *err)
+{
+	struct candidate c = { .conf = conf, .conf_fd = -1, .logs = { .fd = { -1, -1 } } };
+
+	c.slots = worker_count(conf);
+	if (logfiles_open(&c.logs, conf, err) < 0 || !(c.set = listeners_plan(m->listeners, conf, c.slots, err)) ||
+	    (c.conf_fd = pack(conf, err)) < 0 || pages_grow(m->pages, c.slots, err) < 0) {
+		candidate_drop(m, &c);
+		return -1;
+	}
+	*out = c;
+	return 0;
+}
+
+static void candidate_start(struct master *m, const struct candidate *c, uint64_t number)
+{
+	workers_send_pages(&m->workers);
+	workers_start(&m->workers, generation_new(number, c->conf, c->set, c->conf_fd, c->slots));
+}
+
+int reload_first(struct master *m, struct conf *conf, struct err *err)
+{
+	struct candidate c;
+
+	if (candidate_make(m, conf, &c, err) < 0)
+		return -1;
+	listeners_commit(m->listeners, c.set);
+	logfiles_replace(&m->logs, &c.logs);
+	master_apply(m, c.conf, 1);
+	candidate_start(m, &c, 1);
+	m->reload.last_at = loop_wall_ns();
+	return 0;
+}
+
+/* ---- those who asked ---- */
+
+static void caller_answer(struct master *m, const struct reload_caller *c, json_t *answer)
+{
+	if (c->client.handle)
+		control_answer(m->control, c->client.handle, json_incref(answer));
+}
+
+/* Answers those that this reload was for, and takes the object. */
+static void answer_all(struct master *m, json_t *answer, bool later_too)
+{
+	struct reload *r = &m->reload;
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < r->caller_count; i++) {
+		if (r->callers[i].later && !later_too)
+			r->callers[kept++] = r->callers[i];
+		else
+			caller_answer(m, &r->callers[i], answer);
+	}
+	r->caller_count = kept;
+	json_decref(answer);
+}
+
+static json_t *failure(const struct master *m, const char *result, const char *text)
+{
+	return json_pack("{s:b,s:s,s:s,s:I}", "ok", 0, "result", result, "errors", text, "generation",
+	                 (json_int_t)m->workers.current->number);
+}
+
+static void arm_timer(struct master *m)
+{
+	struct reload *r = &m->reload;
+	msec_t next = r->state == RELOAD_STARTING ? r->late_at : INT64_MAX, in;
+	struct timeval wait;
+
+	for (unsigned i = 0; i < r->caller_count; i++)
+		if (r->callers[i].until < next)
+			next = r->callers[i].until;
+	event_del(&r->timer);
+	if (next == INT64_MAX)
+		return;
+	in = next > loop_now() ? next - loop_now() : 1;
+	wait = (struct timeval){ in / 1000, in % 1000 * 1000 };
+	if (event_add(&r->timer, &wait) < 0)
+		out_of_memory();
+}
+
+static void drop_impatient(struct master *m)
+{
+	struct reload *r = &m->reload;
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < r->caller_count; i++) {
+		json_t *answer;
+
+		if (r->callers[i].until > loop_now()) {
+			r->callers[kept++] = r->callers[i];
+			continue;
+		}
+		answer = failure(m, "timeout", "the reload goes on, but took longer than --timeout");
+		caller_answer(m, &r->callers[i], answer);
+		json_decref(answer);
+	}
+	r->caller_count = kept;
+}
+
+static bool caller_add(struct master *m, const struct control_client *from, msec_t timeout, bool later)
+{
+	struct reload *r = &m->reload;
+	msec_t until = from->handle ? loop_now() + timeout : INT64_MAX;
+
+	for (unsigned i = 0; !from->handle && i < r->caller_count; i++)
+		if (!r->callers[i].client.handle && r->callers[i].later == later)
+			return true; /* one SIGHUP asks for no less than ten */
+	if (r->caller_count == RELOAD_CALLERS_MAX) {
+		if (from->handle)
+			control_answer_error(m->control, from->handle, "too many reloads are waiting");
+		return false;
+	}
+	r->callers[r->caller_count++] = (struct reload_caller){ *from, until, later };
+	arm_timer(m);
+	return true;
+}
+
+/* ---- how it ended ---- */
+
+static void note_result(struct master *m, enum reload_result result, const char *why)
+{
+	struct reload *r = &m->reload;
+	int64_t uid = -1;
+
+	for (unsigned i = 0; i < r->caller_count && uid < 0; i++)
+		if (!r->callers[i].later)
+			uid = r->callers[i].client.uid;
+	r->state = RELOAD_IDLE;
+	r->last = result;
+	r->last_at = loop_wall_ns();
+	snprintf(r->last_why, sizeof(r->last_why), "%s", why);
+	stats_add(master_stats(m), STAT_RELOADS, result, 0, 1);
+	stats_set(master_stats(m), STAT_RELOAD_SUCCESS, 0, 0, result == RELOAD_OK);
+	logfiles_audit(&m->logs, &(struct audit_event){ .kind = "reload",
+	                                                .result = result_names[result],
+	                                                .reason = why[0] ? why : NULL,
+	                                                .actor_uid = uid,
+	                                                .generation = m->workers.current->number });
+	if (m->serving)
+		master_say_status(m);
+}
+
+/* text: all of it, as -t prints it; why: its first line, for log and status. */
+static void failed(struct master *m, enum reload_result result, const char *text)
+{
+	char why[512];
+
+	snprintf(why, sizeof(why), "%.*s", (int)strcspn(text, "\n"), text);
+	note_result(m, result, why);
+	log_err("reload", "reload failed, nothing has changed", KV_S("result", result_names[result]),
+	        KV_U("gen", m->workers.current->number), KV_S("err", why));
+	answer_all(m, failure(m, result_names[result], text), false);
+	arm_timer(m);
+}
+
+static void log_lines(const struct buf *text)
+{
+	size_t at = 0;
+
+	while (at < text->n) {
+		const char *line = text->p + at, *end = memchr(line, '\n', text->n - at);
+		size_t n = end ? (size_t)(end - line) : text->n - at;
+
+		log_err("reload", "configuration refused", KV_B("line", bytes_of(line, n)));
+		at += n + 1;
+	}
+}
+
+static uint64_t requests_in_flight(const struct master *m, const struct generation *gen)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < gen->slots; i++)
+		for (unsigned route = 0; gen->procs[i].state == PROC_READY && route < SIZE_ROUTE; route++)
+			n += stats_get(pages_stats(m->pages, gen->procs[i].page), STAT_REQUESTS_IN_FLIGHT, route, 0);
+	return n;
+}
+
+static void abandon(struct master *m, enum reload_result result, const char *text)
+{
+	workers_abandon(&m->workers);
+	listeners_rollback(m->listeners);
+	logfiles_close(&m->reload.logs);
+	failed(m, result, text);
+}
+
+static void commit(struct master *m)
+{
+	struct reload *r = &m->reload;
+	struct generation *gen = m->workers.next;
+	uint64_t requests = requests_in_flight(m, m->workers.current);
+	struct err err = { "" };
+	json_t *answer;
+
+	if (tenants_reconfigure(m->tenants, gen->conf, &err) < 0) {
+		abandon(m, RELOAD_CONFIG, err.text);
+		return;
+	}
+	workers_commit(&m->workers);
+	listeners_commit(m->listeners, gen->set);
+	logfiles_replace(&m->logs, &r->logs);
+	workers_send_logs(&m->workers);
+	master_apply(m, gen->conf, gen->number);
+	note_result(m, RELOAD_OK, "");
+	log_info("reload", "a new generation serves", KV_U("gen", gen->number), KV_U("workers", gen->slots),
+	         KV_I("ready_in_ms", loop_now() - r->began_at), KV_U("draining_requests", requests));
+	answer = json_pack("{s:b,s:s,s:I,s:I,s:s%,s:i,s:I,s:I}", "ok", 1, "result", "ok", "from",
+	                   (json_int_t)m->workers.old->number, "generation", (json_int_t)gen->number, "changes",
+	                   r->changes.n ? r->changes.p : "", r->changes.n, "workers", (int)gen->slots, "ready_ms",
+	                   (json_int_t)(loop_now() - r->began_at), "draining_requests", (json_int_t)requests);
+	answer_all(m, answer, false);
+	arm_timer(m);
+}
+
+/* ---- phase two ---- */
+
+/* A checked configuration with what a reload may change; NULL: refused, and *r says why. */
+static struct conf *load(struct master *m, struct conf_report *r, struct buf *changes)
+{
+	struct conf *conf = check_load(m->args, false, r), *kept;
+	struct err err = { "" };
+
+	if (!conf)
+		return NULL;
+	if (changes)
+		conf_diff(m->conf, conf, changes);
+	kept = check_keep_restart(conf, m->conf, &err);
+	if (!kept)
+		check_say(r, true, m->args->file, err.text);
+	return kept;
+}
+
+static void begin(struct master *m)
+{
+	struct reload *r = &m->reload;
+	struct conf_report report;
+	struct candidate c;
+	struct err err = { "" };
+	struct conf *conf;
+
+	for (unsigned i = 0; i < r->caller_count; i++)
+		r->callers[i].later = false;
+	r->began_at = loop_now();
+	systemd_reloading(m->systemd);
+	buf_reset(&r->changes);
+	conf_report_init(&report);
+	conf = load(m, &report, &r->changes);
+	if (conf && candidate_make(m, conf, &c, &err) < 0) {
+		check_say(&report, true, m->args->file, err.text);
+		conf = NULL;
+	}
+	if (!conf) {
+		log_lines(&report.text);
+		buf_char(&report.text, '\0');
+		failed(m, RELOAD_CONFIG, report.text.p);
+		conf_report_done(&report);
+		return;
+	}
+	conf_report_done(&report);
+	r->logs = c.logs;
+	r->state = RELOAD_STARTING;
+	r->late_at = loop_now() + READY_WITHIN_MS;
+	candidate_start(m, &c, m->workers.current->number + 1);
+	arm_timer(m);
+}
+
+void reload_look(struct master *m)
+{
+	struct reload *r = &m->reload;
+	struct generation *next = m->workers.next;
+	char why[600];
+
+	if (m->stopping)
+		return;
+	if (r->state == RELOAD_IDLE) {
+		/* Two generations at most: the next reload waits until the last one's elders are gone. */
+		if (m->serving && r->caller_count && !m->workers.old && !next)
+			begin(m);
+		return;
+	}
+	if (generation_count(next, PROC_READY) == next->slots) {
+		commit(m);
+	} else if (next->failed[0]) {
+		snprintf(why, sizeof(why), "a worker could not set up: %s", next->failed);
+		abandon(m, RELOAD_NOT_READY, why);
+	} else if (loop_now() >= r->late_at) {
+		snprintf(why, sizeof(why), "%u of %u workers were ready after %lld s",
+		         generation_count(next, PROC_READY), next->slots, (long long)READY_WITHIN_MS / 1000);
+		abandon(m, RELOAD_NOT_READY, why);
+	}
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct master *m = arg;
+
+	(void)fd, (void)what;
+	drop_impatient(m);
+	reload_look(m);
+	arm_timer(m);
+}
+
+/* ---- asked ---- */
+
+/* What a reload would do, without doing it. */
+static void dry_run(struct master *m, const struct control_client *from)
+{
+	struct conf_report report;
+	struct buf changes;
+	struct conf *conf;
+
+	conf_report_init(&report);
+	buf_init(&changes, CHANGES_MAX_BYTES);
+	conf = load(m, &report, &changes);
+	if (conf) {
+		control_answer(m->control, from->handle,
+		               json_pack("{s:b,s:s,s:I,s:s%}", "ok", 1, "result", "dry_run", "generation",
+		                         (json_int_t)m->workers.current->number, "changes",
+		                         changes.n ? changes.p : "", changes.n));
+	} else {
+		buf_char(&report.text, '\0');
+		control_answer(m->control, from->handle, failure(m, "config", report.text.p));
+	}
+	conf_free(conf);
+	buf_done(&changes);
+	conf_report_done(&report);
+}
+
+/* While an old generation drains, a bad file need not wait for its end to be told. */
+static bool is_refused_now(struct master *m)
+{
+	struct conf_report report;
+	struct conf *conf;
+
+	conf_report_init(&report);
+	conf = load(m, &report, NULL);
+	if (!conf) {
+		log_lines(&report.text);
+		buf_char(&report.text, '\0');
+		failed(m, RELOAD_CONFIG, report.text.p);
+	}
+	conf_report_done(&report);
+	conf_free(conf);
+	return !conf;
+}
+
+void reload_ask(struct master *m, const struct control_client *from, const struct control_reload *what)
+{
+	struct reload *r = &m->reload;
+	bool draining = m->workers.old || m->workers.next;
+
+	if (m->stopping) {
+		if (from->handle)
+			control_answer_error(m->control, from->handle, "headgate is stopping");
+		return;
+	}
+	if (what->dry_run) {
+		dry_run(m, from);
+		return;
+	}
+	if (!caller_add(m, from, what->timeout, r->state == RELOAD_STARTING))
+		return;
+	if (r->state == RELOAD_IDLE && m->serving && draining && is_refused_now(m))
+		return;
+	reload_look(m);
+}
+
+void reload_stop(struct master *m)
+{
+	if (m->reload.state == RELOAD_STARTING)
+		logfiles_close(&m->reload.logs);
+	m->reload.state = RELOAD_IDLE;
+	answer_all(m, failure(m, "not_ready", "headgate is stopping"), true);
+}
+
+void reload_init(struct master *m)
+{
+	buf_init(&m->reload.changes, CHANGES_MAX_BYTES);
+	m->reload.logs = (struct logfiles){ .fd = { -1, -1 } };
+	event_assign(&m->reload.timer, m->base, -1, 0, on_timer, m);
+}
+
+void reload_done(struct master *m)
+{
+	event_del(&m->reload.timer);
+	buf_done(&m->reload.changes);
+	logfiles_close(&m->reload.logs);
+}

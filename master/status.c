@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "master/status.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <time.h>
+#include "common/loop.h"
+#include "master/certs.h"
+#include "master/master.h"
+
+static const char *const reload_names[] = { "ok", "config", "not_ready" };
+static const char *const sink_names[] = { "none", "kafka", "discard" };
+
+static json_t *time_of(unix_ns at)
+{
+	time_t s = (time_t)(at / 1000000000);
+	char text[32];
+	struct tm tm;
+
+	gmtime_r(&s, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return json_string(text);
+}
+
+static const char *state_name(enum proc_state state)
+{
+	switch (state) {
+	case PROC_EMPTY:
+		return "waiting";
+	case PROC_STARTING:
+		return "starting";
+	case PROC_READY:
+		return "ready";
+	case PROC_DRAINING:
+		return "draining";
+	case PROC_STATES:
+		break;
+	}
+	assert(!"not a state");
+	return "";
+}
+
+static json_t *workers_of(const struct master *m)
+{
+	json_t *list = json_array();
+
+	for (struct proc *p = NULL; (p = workers_each(&m->workers, p));) {
+		bool live = proc_is_live(p);
+		const struct stats *page = live ? pages_stats(m->pages, p->page) : NULL;
+
+		if (!live && p->gen->retiring)
+			continue;
+		json_array_append_new(
+		        list, json_pack("{s:i,s:I,s:s,s:o,s:I,s:I,s:I}", "slot", (int)p->slot, "generation",
+		                        (json_int_t)p->gen->number, "state", state_name(p->state), "pid",
+		                        live ? json_integer(p->pid) : json_null(), "for_ms",
+		                        (json_int_t)(loop_now() - p->since), "rss_bytes",
+		                        (json_int_t)(page ? stats_get(page, STAT_WORKER_RSS, 0, 0) : 0), "table",
+		                        (json_int_t)(live ? p->table_ok : 0)));
+	}
+	return list;
+}
+
+static json_t *listeners_of(const struct master *m)
+{
+	const struct generation *gen = m->workers.current;
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < gen->conf->listeners.n; i++) {
+		const struct listener_conf *l = &gen->conf->listeners.v[i];
+
+		json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:b,s:b}", "name", l->name, "listen", l->listen,
+		                                      "addr", listener_set_addr(gen->set, i)->text, "tls",
+		                                      l->tls.pairs.n > 0, "admin", l->admin));
+	}
+	return list;
+}
+
+static json_t *tenants_of(const struct master *m)
+{
+	struct tenants_status t;
+
+	tenants_status(m->tenants, &t);
+	return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:b,s:s}", "source", t.source, "state", t.state, "table",
+	                 (json_int_t)t.generation, "tenants", (json_int_t)t.tenants, "tokens",
+	                 (json_int_t)t.tokens, "age_ms", (json_int_t)t.age_ms, "fresh", t.fresh, "last_error",
+	                 t.last_error);
+}
+
+static json_t *certificates_of(const struct master *m)
+{
+	int64_t now = loop_wall_ns() / 1000000000;
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < m->conf->listeners.n; i++) {
+		const struct listener_conf *l = &m->conf->listeners.v[i];
+
+		for (size_t k = 0; k < l->tls.pairs.n; k++) {
+			const struct conf_file *file = &l->tls.pairs.v[k].cert_file;
+			int64_t ends = certs_not_after(file->content);
+
+			if (ends == INT64_MAX)
+				continue;
+			json_array_append_new(list, json_pack("{s:s,s:s,s:o,s:I}", "listener", l->name, "file",
+			                                      file->path, "not_after",
+			                                      time_of(ends * 1000000000), "days_left",
+			                                      (json_int_t)((ends - now) / DAY_S)));
+		}
+	}
+	return list;
+}
+
+/* The names are those of /ready. */
+static json_t *not_ready_of(const struct master *m)
+{
+	uint64_t flags = atomic_load(&stats_head(master_stats(m))->ready_flags);
+	json_t *list = json_array();
+
+	if (m->stopping)
+		json_array_append_new(list, json_string("draining"));
+	if (flags & READY_NO_TABLE)
+		json_array_append_new(list, json_string("tenants"));
+	if (!generation_count(m->workers.current, PROC_READY))
+		json_array_append_new(list, json_string("workers"));
+	return list;
+}
+
+static json_t *degraded_of(const struct master *m)
+{
+	static const struct {
+		uint64_t flag;
+		const char *text;
+	} causes[] = {
+		{ READY_SOURCE_AWAY, "the source of tenants is away: the last table serves" },
+		{ READY_SUBSCRIBED, "tenants are fed by a subscription: read in full each 30 s" },
+		{ READY_OVER_LIMIT, "rows beyond limits.max_tenants or limits.max_tokens are left out" },
+		{ READY_CERT_SOON, "a certificate ends within 14 days" },
+	};
+	uint64_t flags = atomic_load(&stats_head(master_stats(m))->ready_flags);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < ARRAY_LEN(causes); i++)
+		if (flags & causes[i].flag)
+			json_array_append_new(list, json_string(causes[i].text));
+	return list;
+}
+
+json_t *status_object(const struct master *m)
+{
+	const struct reload *r = &m->reload;
+	json_t *not_ready = not_ready_of(m), *o;
+
+	o = json_pack("{s:b,s:s,s:i,s:I,s:I,s:b,s:o,s:o,s:s}", "ok", 1, "version", HEADGATE_VERSION, "pid",
+	              (int)getpid(), "generation", (json_int_t)m->workers.current->number, "uptime_s",
+	              (json_int_t)((loop_now() - m->started_at) / 1000), "ready", json_array_size(not_ready) == 0,
+	              "not_ready", not_ready, "degraded", degraded_of(m), "sink", sink_names[m->conf->sink]);
+	json_object_set_new(o, "last_reload",
+	                    json_pack("{s:s,s:o,s:s,s:b}", "result", reload_names[r->last], "at",
+	                              time_of(r->last_at), "why", r->last_why, "running",
+	                              r->state == RELOAD_STARTING));
+	json_object_set_new(o, "workers_wanted", json_integer(m->workers.current->slots));
+	json_object_set_new(o, "workers", workers_of(m));
+	json_object_set_new(o, "listeners", listeners_of(m));
+	json_object_set_new(o, "tenants", tenants_of(m));
+	json_object_set_new(o, "certificates", certificates_of(m));
+	return o;
+}
