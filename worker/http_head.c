@@ -263,11 +263,12 @@ static size_t scheme_bytes(struct bytes target)
 	return 0;
 }
 
-static size_t index_of(struct bytes s, const char *stops)
+/* Bytes before the first `stop`, or all. */
+static size_t index_of(struct bytes s, uint8_t stop)
 {
 	size_t i = 0;
 
-	while (i < s.n && !strchr(stops, s.p[i]))
+	while (i < s.n && s.p[i] != stop)
 		i++;
 	return i;
 }
@@ -280,7 +281,7 @@ static const char *authority_parse(struct http_head *h, struct bytes *rest)
 	if (scheme == 0)
 		return "request target is neither a path nor an http URI";
 	*rest = bytes_from(*rest, scheme);
-	n = index_of(*rest, "/?#");
+	n = min_size(index_of(*rest, '/'), index_of(*rest, '?'));
 	h->host = bytes_of(rest->p, n);
 	*rest = bytes_from(*rest, n);
 	return host_ok(h->host) ? NULL : "bad authority in the request target";
@@ -304,7 +305,7 @@ static const char *target_parse(struct http_head *h)
 		if (why)
 			return why;
 	}
-	n = index_of(rest, "?");
+	n = index_of(rest, '?');
 	h->path = n ? bytes_of(rest.p, n) : BYTES("/");
 	return path_check(h->path);
 }
@@ -415,7 +416,7 @@ static bool length_parse(struct bytes value, uint64_t *length)
 static void connection_parse(struct bytes value, struct seen *seen)
 {
 	while (value.n) {
-		size_t n = index_of(value, ",");
+		size_t n = index_of(value, ',');
 		struct bytes option = bytes_trim(bytes_of(value.p, n));
 
 		seen->close |= bytes_eq_nocase(option, BYTES("close"));
