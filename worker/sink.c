@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sink.c -- the produce stage, and what all sinks share: which one is open, the pool of records, and
- * the count of every record from accepted to its end. Each item that is counted accepted here is
- * counted delivered or failed here, exactly once, whether or not its request still lives.
+ * sink.c -- the produce stage, and what all sinks share: which one is open, the pool of records,
+ * and the count of every record from accepted to its end. Each item that is counted accepted here
+ * is counted delivered or failed here, exactly once, whether or not its request still lives.
  */
 #include "worker/sink.h"
 
@@ -127,7 +127,8 @@ static enum tenant_stat failed_as(enum delivery how)
 	return TS_FAILED_OTHER;
 }
 
-void record_done(struct record *rec, enum delivery how, enum verdict v, int32_t partition, int64_t offset)
+void record_done(struct record *rec, enum delivery how, enum verdict v, int32_t partition,
+                 int64_t offset)
 {
 	/* The record is given back before the request goes on: its connection may bring the next
 	 * request at once, which shall find budget and buffer free. */
@@ -189,10 +190,11 @@ static void add_headers(struct record *rec, const struct req *r)
 	           keep(rec, &used, r->request_id, strnlen(r->request_id, 32)));
 	if (all) {
 		ms_n = snprintf(ms, sizeof(ms), "%" PRId64, rec->timestamp_ms);
-		add_header(rec, "headgate-received-ms", keep(rec, &used, ms, min_size((size_t)ms_n, 20)));
+		add_header(rec, "headgate-received-ms",
+		           keep(rec, &used, ms, min_size((size_t)ms_n, 20)));
 		add_header(rec, "headgate-contract", BYTES("1"));
 	}
-	/* Of the traceparents that operations.md 8 calls valid only the 55 bytes of the known form. */
+	/* A higher version may be longer: its first four fields are the 55 bytes that we know. */
 	if (r->traceparent.n > 0)
 		add_header(rec, "traceparent",
 		           keep(rec, &used, r->traceparent.p, min_size(r->traceparent.n, 55)));
@@ -216,8 +218,8 @@ static uint32_t hash_more(uint32_t h, const void *p, size_t n) /* FNV-1a */
 	return h;
 }
 
-/* `spread` stays on a partition for about one batch, so that batches fill (recipe 23); `source` keeps
- * what one sender sent in its order. Which partition a word means is the partitioner's to say. */
+/* `spread` stays on a partition for about one batch, so that batches fill (recipe 23); `source`
+ * keeps what one sender sent in its order. The partitioner says which partition a word means. */
 static uint32_t partition_word(struct worker *w, const struct req *r, const struct record *rec)
 {
 	struct spread *at = &w->sink->spread[rec->topic];
@@ -263,15 +265,17 @@ static struct record *build(struct req *r)
 
 static enum tenant_stat refused_as(enum verdict v)
 {
-	return v == V_RECORD_SIZE ? TS_REFUSED_SIZE :
-	       v == V_OVERLOAD    ? TS_REFUSED_OVERLOAD :
-	                            TS_REFUSED_OTHER;
+	return v == V_RECORD_SIZE ? TS_REFUSED_SIZE
+	       : v == V_OVERLOAD  ? TS_REFUSED_OVERLOAD
+	                          : TS_REFUSED_OTHER;
 }
 
 /* Nothing was produced: all of it goes back, and the counted items are refused ones. */
-static enum step refuse(struct req *r, struct record *rec, enum verdict v, uint64_t bytes, uint64_t limit)
+static enum step refuse(struct req *r, struct record *rec, enum verdict v, uint64_t bytes,
+                        uint64_t limit)
 {
-	stats_tenant_add(r->w->stats, rec->metric_slot, rec->signal, refused_as(v), (int64_t)rec->items);
+	stats_tenant_add(r->w->stats, rec->metric_slot, rec->signal, refused_as(v),
+	                 (int64_t)rec->items);
 	record_put(r->w, rec);
 	if (v == V_RECORD_SIZE)
 		return req_refuse(r, v, (unsigned long long)bytes, (unsigned long long)limit);
@@ -297,7 +301,8 @@ static enum step accepted(struct req *r, const struct record *rec, uint64_t deco
 	r->produced = true;
 	r->topic = r->route->topic;
 	r->partition = -1;
-	stats_tenant_add(stats, rec->metric_slot, rec->signal, TS_ITEMS_ACCEPTED, (int64_t)rec->items);
+	stats_tenant_add(stats, rec->metric_slot, rec->signal, TS_ITEMS_ACCEPTED,
+	                 (int64_t)rec->items);
 	stats_tenant_add(stats, rec->metric_slot, rec->signal, TS_TENANT_BYTES, (int64_t)decoded);
 	return STEP_WAKE;
 }
@@ -312,7 +317,8 @@ static enum step answered(struct req *r)
 	if (r->verdict != V_RECORD_SIZE)
 		return req_refuse(r, r->verdict);
 	/* The broker names no figure, and the one we know let the record pass. */
-	snprintf(r->detail, sizeof(r->detail), "the broker refuses a record of this size for the topic of this route");
+	snprintf(r->detail, sizeof(r->detail),
+	         "the broker refuses a record of this size for the topic of this route");
 	return STEP_REPLY;
 }
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sink_kafka.c -- records to Apache Kafka by one idempotent producer a worker (faults.md 1). Delivery
- * reports, errors, logs and statistics come as events of the producer's queue, which rings an
- * eventfd; all of them are served here, on the loop's thread. What librdkafka took is its own until
- * the report: it is neither touched nor produced again before. A producer with a fatal error is
- * replaced at once; the old one lives until its last report. Nothing here may wait, sleep or retry.
+ * sink_kafka.c -- records to Apache Kafka by one idempotent producer a worker (faults.md 1).
+ * Delivery reports, errors, logs and statistics come as events of the producer's queue, which rings
+ * an eventfd; all of them are served here, on the loop's thread. What librdkafka took is its own
+ * until the report: it is neither touched nor produced again before. A producer with a fatal error
+ * is replaced at once; the old one lives until its last report. Nothing here may wait, sleep or
+ * retry.
  */
 #include "worker/sink.h"
 
@@ -28,26 +29,26 @@
 #include "worker/worker.h"
 
 enum {
-	ANSWER_MS = 1500,             /* the report comes so much before the client's deadline */
-	TIMEOUT_LEAST_MS = 1001,      /* reconnect.backoff.max.ms must be less (faults.md 1) */
-	MESSAGE_MAX_LEAST = 1000,     /* what librdkafka takes as message.max.bytes */
+	ANSWER_MS = 1500, /* the report comes so much before the client's deadline */
+	TIMEOUT_LEAST_MS = 1001, /* reconnect.backoff.max.ms must be less (faults.md 1) */
+	MESSAGE_MAX_LEAST = 1000, /* what librdkafka takes as message.max.bytes */
 	MESSAGE_MAX_MOST = 1000000000,
 	STATS_MS = 5000,
-	CLOSE_MS = 500,               /* for the last reports, after the drain */
+	CLOSE_MS = 500, /* for the last reports, after the drain */
 	CLOSE_POLL_MS = 10,
-	REPLACE_PAUSE_MS = 500,       /* a producer younger than this is replaced by the timer */
-	CAUSES_MAX = 16,              /* errors told apart by the log's limit */
-	LOG_WARNING = 4,              /* syslog's; librdkafka's log_level */
+	REPLACE_PAUSE_MS = 500, /* a producer younger than this is replaced by the timer */
+	CAUSES_MAX = 16, /* errors told apart by the log's limit */
+	LOG_WARNING = 4, /* syslog's; librdkafka's log_level */
 };
 
 struct producer {
 	struct producer *next; /* in kafka->old */
 	rd_kafka_t *rk;
 	rd_kafka_queue_t *queue;
-	msec_t made;   /* when */
+	msec_t made; /* when */
 	uint64_t held; /* records between produce and report */
-	bool failed;   /* fatal error: takes no more */
-	bool ending;   /* the thread below destroys it */
+	bool failed; /* fatal error: takes no more */
+	bool ending; /* the thread below destroys it */
 	pthread_t ender;
 	_Atomic bool ended;
 };
@@ -62,7 +63,7 @@ struct kafka {
 	struct worker *w;
 	struct topics *topics;
 	struct producer *live; /* NULL: none could be made; the timer tries again */
-	struct producer *old;  /* failed ones: in until their last report is served and they are destroyed */
+	struct producer *old; /* failed ones, until their last report is served; then destroyed */
 	/* Records that no producer can take now: before the first metadata, and while a producer is
 	 * being replaced. They leave, in order, when it can, or when their time is over. */
 	struct record *waiting, **waiting_end;
@@ -71,7 +72,7 @@ struct kafka {
 	struct cause causes[CAUSES_MAX];
 	struct log_limit size_log;
 	bool brokers_down; /* librdkafka said so; until the next report of success */
-	bool closing;      /* no new producer, nothing is sent again */
+	bool closing; /* no new producer, nothing is sent again */
 };
 
 /* ---- settings ---- */
@@ -86,7 +87,8 @@ static void set(struct settings *s, const char *name, const char *value)
 {
 	char why[256];
 
-	if (s->failed || rd_kafka_conf_set(s->conf, name, value, why, sizeof(why)) == RD_KAFKA_CONF_OK)
+	if (s->failed ||
+	    rd_kafka_conf_set(s->conf, name, value, why, sizeof(why)) == RD_KAFKA_CONF_OK)
 		return;
 	s->failed = true;
 	err_set(s->err, "kafka: %s", why); /* names the property, and never a secret's value */
@@ -110,7 +112,8 @@ static void set_u64(struct settings *s, const char *name, uint64_t value)
 }
 
 /* The contents of a file that the master read; a secret does not stay on the heap. */
-static void set_content(struct settings *s, const char *name, const struct conf_file *file, bool is_line)
+static void set_content(struct settings *s, const char *name, const struct conf_file *file,
+                        bool is_line)
 {
 	struct bytes content = file->content;
 	char *text;
@@ -118,7 +121,8 @@ static void set_content(struct settings *s, const char *name, const struct conf_
 	if (content.n == 0)
 		return;
 	if (is_line)
-		while (content.n && (content.p[content.n - 1] == '\n' || content.p[content.n - 1] == '\r'))
+		while (content.n &&
+		       (content.p[content.n - 1] == '\n' || content.p[content.n - 1] == '\r'))
 			content.n--;
 	text = xstrndup((const char *)content.p, content.n);
 	set(s, name, text);
@@ -130,7 +134,8 @@ static void set_security(struct settings *s, const struct conf *conf)
 {
 	bool tls = conf->kafka.tls.enabled, sasl = conf->kafka.sasl.mechanism[0];
 
-	set(s, "security.protocol", tls ? (sasl ? "sasl_ssl" : "ssl") : (sasl ? "sasl_plaintext" : "plaintext"));
+	set(s, "security.protocol",
+	    tls ? (sasl ? "sasl_ssl" : "ssl") : (sasl ? "sasl_plaintext" : "plaintext"));
 	if (tls) {
 		set_content(s, "ssl.ca.pem", &conf->kafka.tls.ca_file, false);
 		set_content(s, "ssl.certificate.pem", &conf->kafka.tls.cert_file, false);
@@ -206,7 +211,8 @@ static int fill_settings(struct worker *w, rd_kafka_conf_t *rk_conf, struct err 
 	set(&s, "client.id", conf->kafka.client_id);
 	set(&s, "enable.idempotence", "true");
 	set(&s, "acks", "all");
-	set(&s, "max.in.flight", "4"); /* with 5 a stalled broker makes a thread of the library spin */
+	/* With 5 a stalled broker makes a thread of the library spin. */
+	set(&s, "max.in.flight", "4");
 	set_u64(&s, "message.timeout.ms", (uint64_t)message_timeout(conf));
 	set(&s, "linger.ms", linger);
 	set_u64(&s, "batch.size", conf->kafka.batch_bytes);
@@ -215,7 +221,8 @@ static int fill_settings(struct worker *w, rd_kafka_conf_t *rk_conf, struct err 
 	/* Our budget is the bound (worker/budget.h): the library's counts values only. */
 	set(&s, "queue.buffering.max.messages", "0");
 	set(&s, "queue.buffering.max.kbytes", "2147483647");
-	set(&s, "sticky.partitioning.linger.ms", "0"); /* else records without key pass by our partitioner */
+	/* Else records without key would pass by our partitioner. */
+	set(&s, "sticky.partitioning.linger.ms", "0");
 	set(&s, "reconnect.backoff.max.ms", "1000");
 	set(&s, "socket.nagle.disable", "true");
 	set(&s, "socket.keepalive.enable", "true");
@@ -227,8 +234,8 @@ static int fill_settings(struct worker *w, rd_kafka_conf_t *rk_conf, struct err 
 	set_security(&s, conf);
 	for (size_t i = 0; i < conf->kafka.properties.n; i++)
 		set(&s, conf->kafka.properties.v[i].key, conf->kafka.properties.v[i].value);
-	rd_kafka_conf_set_events(rk_conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_STATS |
-	                                          RD_KAFKA_EVENT_LOG);
+	rd_kafka_conf_set_events(rk_conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR |
+	                                          RD_KAFKA_EVENT_STATS | RD_KAFKA_EVENT_LOG);
 	return s.failed ? -1 : 0;
 }
 
@@ -282,7 +289,8 @@ static void *ender_main(void *arg)
 	return NULL;
 }
 
-/* Old producers whose last report was served and that nobody uses leave, by a thread of their own. */
+/* Old producers whose last report was served and that nobody uses leave, by a thread of their own.
+ */
 static void end_old(struct kafka *k)
 {
 	for (struct producer **at = &k->old, *p; (p = *at);) {
@@ -299,7 +307,8 @@ static void end_old(struct kafka *k)
 			continue;
 		sigfillset(&all);
 		pthread_sigmask(SIG_SETMASK, &all, &before);
-		p->ending = pthread_create(&p->ender, NULL, ender_main, p) == 0; /* else by the next tick */
+		p->ending = pthread_create(&p->ender, NULL, ender_main, p) ==
+		            0; /* else by the next tick */
 		pthread_sigmask(SIG_SETMASK, &before, NULL);
 	}
 }
@@ -415,13 +424,15 @@ static enum verdict produce(struct kafka *k, struct record *rec)
 	if (!topic)
 		return V_TOPIC_UNAVAILABLE;
 	headers = make_headers(rec);
-	/* Without F_COPY and F_FREE the value stays ours, and untouched until the report. The partition
-	 * is never forced: the partitioner's word is in the record, which is the opaque. */
-	err = rd_kafka_producev(k->live->rk, RD_KAFKA_V_RKT(topic), RD_KAFKA_V_PARTITION(RD_KAFKA_PARTITION_UA),
-	                        RD_KAFKA_V_MSGFLAGS(0), RD_KAFKA_V_KEY(rec->key.p, rec->key.n),
-	                        RD_KAFKA_V_VALUE((void *)(uintptr_t)rec->value.p, rec->value.n),
-	                        RD_KAFKA_V_TIMESTAMP(rec->timestamp_ms), RD_KAFKA_V_HEADERS(headers),
-	                        RD_KAFKA_V_OPAQUE(rec), RD_KAFKA_V_END);
+	/* Without F_COPY and F_FREE the value stays ours, and untouched until the report. The
+	 * partition is never forced: the partitioner's word is in the record, which is the opaque.
+	 */
+	err = rd_kafka_producev(
+		k->live->rk, RD_KAFKA_V_RKT(topic), RD_KAFKA_V_PARTITION(RD_KAFKA_PARTITION_UA),
+		RD_KAFKA_V_MSGFLAGS(0), RD_KAFKA_V_KEY(rec->key.p, rec->key.n),
+		RD_KAFKA_V_VALUE((void *)(uintptr_t)rec->value.p, rec->value.n),
+		RD_KAFKA_V_TIMESTAMP(rec->timestamp_ms), RD_KAFKA_V_HEADERS(headers),
+		RD_KAFKA_V_OPAQUE(rec), RD_KAFKA_V_END);
 	if (!err) {
 		k->live->held++;
 		return V_NONE;
@@ -501,8 +512,10 @@ static void say_too_large(struct kafka *k, const struct record *rec)
 	uint32_t held;
 
 	if (log_limited(&k->size_log, 1, loop_now(), &held))
-		log_err("sink_kafka", "the broker refuses a record for its size: 413; look at max.message.bytes",
-		        KV_U("value_bytes", rec->value.n), KV_U("topic_index", rec->topic), KV_U("repeats", held));
+		log_err("sink_kafka",
+		        "the broker refuses a record for its size: 413; look at max.message.bytes",
+		        KV_U("value_bytes", rec->value.n), KV_U("topic_index", rec->topic),
+		        KV_U("repeats", held));
 }
 
 /* How a record that was not stored ended, and what its client is told (records.md 4). */
@@ -527,11 +540,11 @@ static enum verdict verdict_of(struct kafka *k, const struct record *rec, rd_kaf
 		*how = DELIVERY_OTHER;
 		return V_TOPIC_UNAVAILABLE;
 	}
-	*how = status != RD_KAFKA_MSG_STATUS_NOT_PERSISTED  ? DELIVERY_MAYBE :
-	       err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT       ? DELIVERY_TIMED_OUT :
-	       err == RD_KAFKA_RESP_ERR__FATAL ||
-	       err == RD_KAFKA_RESP_ERR__PURGE_QUEUE ? DELIVERY_FATAL :
-	                                               DELIVERY_OTHER;
+	*how = status != RD_KAFKA_MSG_STATUS_NOT_PERSISTED ? DELIVERY_MAYBE
+	       : err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT   ? DELIVERY_TIMED_OUT
+	       : err == RD_KAFKA_RESP_ERR__FATAL || err == RD_KAFKA_RESP_ERR__PURGE_QUEUE
+	               ? DELIVERY_FATAL
+	               : DELIVERY_OTHER;
 	return V_KAFKA_TIMEOUT;
 }
 
@@ -539,8 +552,8 @@ static enum verdict verdict_of(struct kafka *k, const struct record *rec, rd_kaf
 static bool send_again(struct kafka *k, const struct producer *p, struct record *rec,
                        rd_kafka_resp_err_t err, rd_kafka_msg_status_t status)
 {
-	if (!p->failed || k->closing || rec->resent || status != RD_KAFKA_MSG_STATUS_NOT_PERSISTED ||
-	    err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT)
+	if (!p->failed || k->closing || rec->resent ||
+	    status != RD_KAFKA_MSG_STATUS_NOT_PERSISTED || err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT)
 		return false;
 	rec->resent = true;
 	wait_for_producer(k, rec); /* served after these events, by whichever producer then lives */
@@ -581,15 +594,17 @@ static void on_error(struct kafka *k, struct producer *p, rd_kafka_event_t *even
 
 	if (err == RD_KAFKA_RESP_ERR__FATAL || rd_kafka_event_error_is_fatal(event)) {
 		rd_kafka_fatal_error(p->rk, why, sizeof(why));
-		log_err("sink_kafka", "fatal error of the producer, a new one takes over", KV_S("error", why));
+		log_err("sink_kafka", "fatal error of the producer, a new one takes over",
+		        KV_S("error", why));
 		p->failed = true;
 		return;
 	}
 	if (err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
 		k->brokers_down = true;
 	if (log_limited(cause_limit(k, cause_key(err, text)), 1, loop_now(), &held))
-		log_warn("sink_kafka", "trouble with Kafka, retrying", KV_S("error", rd_kafka_err2name(err)),
-		         KV_S("cause", text), KV_U("repeats", held));
+		log_warn("sink_kafka", "trouble with Kafka, retrying",
+		         KV_S("error", rd_kafka_err2name(err)), KV_S("cause", text),
+		         KV_U("repeats", held));
 }
 
 static void on_log(struct kafka *k, rd_kafka_event_t *event)
@@ -601,9 +616,10 @@ static void on_log(struct kafka *k, rd_kafka_event_t *event)
 	if (rd_kafka_event_log(event, &facility, &text, &level) < 0)
 		return;
 	/* Most of these repeat what came as an error event. */
-	if (level > LOG_WARNING || strcmp(facility, "FAIL") == 0 || strcmp(facility, "ERROR") == 0 ||
-	    strcmp(facility, "FATAL") == 0) {
-		log_debug("sink_kafka", "librdkafka", KV_S("facility", facility), KV_S("text", text));
+	if (level > LOG_WARNING || strcmp(facility, "FAIL") == 0 ||
+	    strcmp(facility, "ERROR") == 0 || strcmp(facility, "FATAL") == 0) {
+		log_debug("sink_kafka", "librdkafka", KV_S("facility", facility),
+		          KV_S("text", text));
 	} else if (log_limited(cause_limit(k, cause_key(RD_KAFKA_RESP_ERR_NO_ERROR, facility)), 1,
 	                       loop_now(), &held)) {
 		log_warn("sink_kafka", "librdkafka", KV_S("facility", facility), KV_S("text", text),
@@ -629,10 +645,13 @@ static void on_stats(struct kafka *k, const char *json)
 			return;
 		state += sizeof(state_key) - 1;
 		for (unsigned i = 0; i < brokers->n; i++) {
-			if (strlen(brokers->v[i]) != name_n || memcmp(brokers->v[i], name, name_n) != 0)
+			if (strlen(brokers->v[i]) != name_n ||
+			    memcmp(brokers->v[i], name, name_n) != 0)
 				continue;
-			if (strncmp(state, "INIT", 4) != 0) /* never needed so far: neither up nor down */
-				stats_set(k->w->stats, STAT_KAFKA_BROKER_UP, i, 0, strncmp(state, "UP", 2) == 0);
+			if (strncmp(state, "INIT", 4) !=
+			    0) /* never needed so far: neither up nor down */
+				stats_set(k->w->stats, STAT_KAFKA_BROKER_UP, i, 0,
+				          strncmp(state, "UP", 2) == 0);
 		}
 	}
 }
@@ -675,7 +694,8 @@ static void replace_producer(struct kafka *k)
 	struct err err;
 
 	if (k->live) {
-		/* Whatever kills a producer at its birth (rights that it lacks, say) makes one a second. */
+		/* Whatever kills a producer at its birth (rights that it lacks, say) makes one a
+		 * second. */
 		if (loop_now() - k->live->made < REPLACE_PAUSE_MS)
 			return;
 		topics_detach(k->topics);
@@ -685,7 +705,8 @@ static void replace_producer(struct kafka *k)
 		stats_add(k->w->stats, STAT_KAFKA_REPLACED, 0, 0, 1);
 	}
 	if (!k->live && !k->closing && producer_start(k, &err) < 0)
-		log_err("sink_kafka", "no producer, trying again in a second", KV_S("error", err.text));
+		log_err("sink_kafka", "no producer, trying again in a second",
+		        KV_S("error", err.text));
 }
 
 static void serve(struct kafka *k)
@@ -798,7 +819,8 @@ static bool kafka_idle(void *sink)
 
 static void purge(struct producer *p)
 {
-	/* Only at the very end: it takes back what may be stored already, and so may be sent twice. */
+	/* Only at the very end: it takes back what may be stored already, and so may be sent twice.
+	 */
 	if (p->held)
 		rd_kafka_purge(p->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
 }
@@ -856,7 +878,8 @@ static bool kafka_ready(void *sink, const char **check, char *detail, size_t cap
 
 void sink_kafka_version(char *out, size_t cap)
 {
-	snprintf(out, cap, "%s (built with %x)", rd_kafka_version_str(), (unsigned)RD_KAFKA_VERSION);
+	snprintf(out, cap, "%s (built with %x)", rd_kafka_version_str(),
+	         (unsigned)RD_KAFKA_VERSION);
 }
 
 const struct sink sink_kafka = {

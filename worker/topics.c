@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * topics.c -- what the cluster says of the configured topics. librdkafka 2.0.2 asks for metadata only
- * in a call that blocks, so each reading is a short-lived thread of its own: it gets what it asks for
- * in a struct reading, fills it, and is joined by the loop, which alone owns all else here. A topic
- * object is made only of a topic that metadata lists: librdkafka asks the broker for each one it
- * knows of, and a broker may create what it is asked for.
+ * topics.c -- what the cluster says of the configured topics. librdkafka 2.0.2 asks for metadata
+ * only in a call that blocks, so each reading is a short-lived thread of its own: it gets what it
+ * asks for in a struct reading, fills it, and is joined by the loop, which alone owns all else
+ * here. A topic object is made only of a topic that metadata lists: librdkafka asks the broker for
+ * each one it knows of, and a broker may create what it is asked for.
  */
 #include "worker/topics.h"
 
@@ -23,14 +23,14 @@
 #include "worker/worker.h"
 
 enum {
-	ASK_TIMEOUT_MS = 5000,           /* one reading, at most */
-	LOOK_MS = 100,                   /* how long topics_close() waits for a reading to notice */
-	AGAIN_MS = 1000,                 /* after a reading that failed: brokers may be back (F2) */
-	MISSING_MS = 10000,              /* while a configured topic is missing */
-	CONFIGS_MS = 5 * 60 * 1000,      /* between readings of limits */
-	HEADROOM = 64 * KIB,             /* of a batch and of a request around a record */
+	ASK_TIMEOUT_MS = 5000, /* one reading, at most */
+	LOOK_MS = 100, /* so often a reading of limits looks whether it is still wanted */
+	AGAIN_MS = 1000, /* after a reading that failed: brokers may be back (F2) */
+	MISSING_MS = 10000, /* while a configured topic is missing */
+	CONFIGS_MS = 5 * 60 * 1000, /* between readings of limits */
+	HEADROOM = 64 * KIB, /* of a batch and of a request around a record */
 	CEILING_UNKNOWN = 100 * MIB - HEADROOM,
-	BROKERS_MAX = 32,                /* whose socket.request.max.bytes is asked for */
+	BROKERS_MAX = 32, /* whose socket.request.max.bytes is asked for */
 };
 
 enum reading_kind { READ_METADATA, READ_LIMITS };
@@ -54,7 +54,7 @@ struct reading {
 	int32_t brokers[BROKERS_MAX];
 	unsigned broker_count;
 	uint64_t request_max; /* the least socket.request.max.bytes; 0: not told */
-	_Atomic bool stop;    /* by the loop: nobody wants it any more */
+	_Atomic bool stop; /* by the loop: nobody wants it any more */
 };
 
 struct topic {
@@ -91,7 +91,8 @@ static bool is_listed(const rd_kafka_metadata_topic_t *m)
 {
 	/* A topic that was just created has partitions, but perhaps no leader yet. */
 	return (m->err == RD_KAFKA_RESP_ERR_NO_ERROR ||
-	        m->err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE) && m->partition_cnt > 0;
+	        m->err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE) &&
+	       m->partition_cnt > 0;
 }
 
 static void read_metadata(struct reading *rd)
@@ -103,7 +104,8 @@ static void read_metadata(struct reading *rd)
 		return;
 	for (int i = 0; i < meta->topic_cnt; i++) {
 		for (unsigned k = 0; k < rd->count; k++) {
-			if (strcmp(meta->topics[i].topic, rd->names[k]) == 0 && is_listed(&meta->topics[i])) {
+			if (strcmp(meta->topics[i].topic, rd->names[k]) == 0 &&
+			    is_listed(&meta->topics[i])) {
 				rd->found[k].listed = true;
 				rd->found[k].partitions = meta->topics[i].partition_cnt;
 			}
@@ -150,25 +152,27 @@ static void take_limits(struct reading *rd, const rd_kafka_event_t *event)
 		}
 		value = option_of(list[i], "max.message.bytes");
 		for (unsigned k = 0; k < rd->count; k++) {
-			if (rd->names[k] && strcmp(rd->names[k], rd_kafka_ConfigResource_name(list[i])) == 0)
+			if (rd->names[k] &&
+			    strcmp(rd->names[k], rd_kafka_ConfigResource_name(list[i])) == 0)
 				rd->found[k].max_message = value;
 		}
 	}
 }
 
-static void ask_limits(struct reading *rd, rd_kafka_AdminOptions_t *options, rd_kafka_queue_t *queue,
-                       rd_kafka_ConfigResource_t **resources, size_t count)
+static void ask_limits(struct reading *rd, rd_kafka_AdminOptions_t *options,
+                       rd_kafka_queue_t *queue, rd_kafka_ConfigResource_t **resources, size_t count)
 {
 	rd_kafka_DescribeConfigs(rd->rk, resources, count, options, queue);
 	rd_kafka_ConfigResource_destroy_array(resources, count);
 }
 
-/* One question about all topics, and one to each broker about itself: librdkafka sends no two brokers
- * in one. Whoever does not answer, or may not be asked, leaves its limit untold. */
+/* One question about all topics, and one to each broker about itself: librdkafka sends no two
+ * brokers in one. Whoever does not answer, or may not be asked, leaves its limit untold. */
 static void read_limits(struct reading *rd)
 {
 	rd_kafka_queue_t *queue = rd_kafka_queue_new(rd->rk);
-	rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(rd->rk, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
+	rd_kafka_AdminOptions_t *options =
+		rd_kafka_AdminOptions_new(rd->rk, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
 	rd_kafka_ConfigResource_t *resources[ROUTES_MAX], *self;
 	unsigned questions = 0, looks = ASK_TIMEOUT_MS / LOOK_MS;
 	size_t count = 0;
@@ -177,7 +181,8 @@ static void read_limits(struct reading *rd)
 	rd_kafka_AdminOptions_set_request_timeout(options, ASK_TIMEOUT_MS, why, sizeof(why));
 	for (unsigned k = 0; k < rd->count; k++) {
 		if (rd->names[k])
-			resources[count++] = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, rd->names[k]);
+			resources[count++] =
+				rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, rd->names[k]);
 	}
 	if (count) {
 		ask_limits(rd, options, queue, resources, count);
@@ -224,7 +229,8 @@ static void *reading_main(void *arg)
 
 static void set_due(struct topics *t)
 {
-	msec_t now = loop_now(), due = t->metadata_at < t->limits_at ? t->metadata_at : t->limits_at;
+	msec_t now = loop_now(),
+	       due = t->metadata_at < t->limits_at ? t->metadata_at : t->limits_at;
 	msec_t in = due > now ? due - now : 0;
 	struct timeval wait = { in / 1000, in % 1000 * 1000 };
 
@@ -257,8 +263,8 @@ static void start_reading(struct topics *t, enum reading_kind kind)
 	failed = pthread_create(&rd->thread, NULL, reading_main, rd);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (failed) {
-		log_err("topics", "no thread to read metadata, trying again", KV_S("error", strerror(failed)),
-		        KV_I("in_ms", AGAIN_MS));
+		log_err("topics", "no thread to read metadata, trying again",
+		        KV_S("error", strerror(failed)), KV_I("in_ms", AGAIN_MS));
 		free(rd);
 		t->metadata_at = t->limits_at = loop_now() + AGAIN_MS;
 		return;
@@ -286,16 +292,18 @@ static void say_missing(struct topic *topic)
 	uint32_t held;
 
 	if (log_limited(&topic->missing_log, 1, loop_now(), &held))
-		log_err("topics", "a configured topic is not there: 503 for its routes until it is created",
-		        KV_S("topic", topic->name), KV_I("next_look_ms", MISSING_MS), KV_U("repeats", held));
+		log_err("topics",
+		        "a configured topic is not there: 503 for its routes until it is created",
+		        KV_S("topic", topic->name), KV_I("next_look_ms", MISSING_MS),
+		        KV_U("repeats", held));
 }
 
 /* All messages of a topic go by our word; everything else is as the producer's settings say. */
-static int32_t partition_of(const rd_kafka_topic_t *topic, const void *key, size_t key_n, int32_t count,
-                            void *topic_opaque, void *opaque)
+static int32_t partition_of(const rd_kafka_topic_t *topic, const void *key, size_t key_n,
+                            int32_t count, void *topic_opaque, void *opaque)
 {
-	/* In any thread of librdkafka, perhaps twice a message: only the record's constant word, and the
-	 * one call that is allowed here. */
+	/* In any thread of librdkafka, perhaps twice a message: only the record's constant word,
+	 * and the one call that is allowed here. */
 	const struct record *rec = opaque;
 	uint32_t mixed = (uint32_t)((rec->partition_word * 0x9e3779b97f4a7c15u) >> 32);
 	int32_t first = (int32_t)(mixed % (uint32_t)count);
@@ -319,7 +327,8 @@ static int make_handle(struct topics *t, struct topic *topic, struct err *err)
 	if (topic->handle)
 		return 0;
 	rd_kafka_topic_conf_destroy(conf);
-	return err_set(err, "no topic object for %s: %s", topic->name, rd_kafka_err2str(rd_kafka_last_error()));
+	return err_set(err, "no topic object for %s: %s", topic->name,
+	               rd_kafka_err2str(rd_kafka_last_error()));
 }
 
 static void drop_handle(struct topic *topic)
@@ -373,7 +382,9 @@ static void apply_metadata(struct topics *t, const struct reading *rd)
 	for (unsigned i = 0; i < t->count; i++)
 		apply_topic(t, &t->v[i], &rd->found[i]);
 	t->known = true;
-	t->metadata_at = loop_now() + (topics_missing(t, NULL, 0) ? MISSING_MS : t->w->conf->kafka.metadata_refresh);
+	t->metadata_at = loop_now();
+	t->metadata_at +=
+		topics_missing(t, NULL, 0) ? MISSING_MS : t->w->conf->kafka.metadata_refresh;
 	gauge(t);
 	if (t->changed)
 		t->changed(t->changed_arg);
@@ -393,7 +404,8 @@ static void end_reading(struct topics *t)
 
 	pthread_join(rd->thread, NULL);
 	t->reading = NULL;
-	if (rd->rk == t->rk && rd->kind == READ_METADATA) /* else its producer was replaced meanwhile */
+	/* Else its producer was replaced meanwhile. */
+	if (rd->rk == t->rk && rd->kind == READ_METADATA)
 		apply_metadata(t, rd);
 	if (rd->rk == t->rk && rd->kind == READ_LIMITS)
 		apply_limits(t, rd);
@@ -412,7 +424,8 @@ static void on_done(evutil_socket_t fd, short what, void *arg)
 	set_due(t);
 }
 
-struct topics *topics_open(struct worker *w, const char *const *names, unsigned count, struct err *err)
+struct topics *topics_open(struct worker *w, const char *const *names, unsigned count,
+                           struct err *err)
 {
 	struct topics *t = xcalloc(1, sizeof(*t));
 
@@ -438,7 +451,7 @@ void topics_close(struct topics *t)
 	if (!t)
 		return;
 	topics_detach(t);
-	if (t->reading) { /* metadata may keep us ASK_TIMEOUT_MS, but only while no broker answers */
+	if (t->reading) { /* waits ASK_TIMEOUT_MS at most, and only while no broker answers */
 		pthread_join(t->reading->thread, NULL);
 		free(t->reading);
 		t->reading = NULL;
@@ -521,7 +534,8 @@ unsigned topics_missing(const struct topics *t, char *names, size_t cap)
 			continue;
 		missing++;
 		if (at < cap)
-			at += (size_t)snprintf(names + at, cap - at, "%s%s", at ? " " : "", t->v[i].name);
+			at += (size_t)snprintf(names + at, cap - at, "%s%s", at ? " " : "",
+			                       t->v[i].name);
 	}
 	return missing;
 }
@@ -543,9 +557,12 @@ void topics_mark_unavailable(struct topics *t, unsigned index, bool denied)
 	if (!denied)
 		say_missing(topic);
 	else if (log_limited(&topic->denied_log, 1, loop_now(), &held))
-		log_err("topics", "the cluster denies writing to a topic: 503 for its routes until it is allowed",
-		        KV_S("topic", topic->name), KV_I("next_try_ms", MISSING_MS), KV_U("repeats", held));
-	/* Metadata tells of a topic that is gone, but not of what we may write: that must be tried. */
+		log_err("topics",
+		        "the cluster denies writing to a topic: 503 for its routes until it is "
+		        "allowed",
+		        KV_S("topic", topic->name), KV_I("next_try_ms", MISSING_MS),
+		        KV_U("repeats", held));
+	/* Metadata tells of a topic that is gone, but what we may write must be tried. */
 	again = loop_now() + (denied ? MISSING_MS : AGAIN_MS);
 	if (t->metadata_at > again)
 		t->metadata_at = again;

@@ -5,7 +5,8 @@
 #include "worker/req.h"
 
 /* conn.c's is linked too. */
-static bool fake_wake(struct worker *of, uint64_t handle, enum verdict v, int32_t partition, int64_t offset);
+static bool fake_wake(struct worker *of, uint64_t handle, enum verdict v, int32_t partition,
+                      int64_t offset);
 #define req_wake fake_wake
 #include "worker/sink.c"
 #undef req_wake
@@ -21,8 +22,11 @@ static const struct protocol blobs = { .name = "insert_block", .signal = SIGNAL_
 static const struct format format = { .type = "application/x-protobuf",
 	                              .record_format = "otlp_proto",
 	                              .record_type = "application/x-protobuf" };
-static struct route route = { .name = "otlp_logs", .protocol = &protocol, .topic = "logs",
-	                      .topic_index = 2, .record_max = 4096 };
+static struct route route = { .name = "otlp_logs",
+	                      .protocol = &protocol,
+	                      .topic = "logs",
+	                      .topic_index = 2,
+	                      .record_max = 4096 };
 
 /* The sink of these tests: says what it was told to say, and keeps what it took. */
 static enum verdict says;
@@ -50,7 +54,8 @@ static bool alive = true;
 static unsigned woken;
 static uint64_t budget_at_wake;
 
-static bool fake_wake(struct worker *of, uint64_t handle, enum verdict v, int32_t partition, int64_t offset)
+static bool fake_wake(struct worker *of, uint64_t handle, enum verdict v, int32_t partition,
+                      int64_t offset)
 {
 	cr_assert_eq(of, &w);
 	budget_at_wake = budget_used(w.budget);
@@ -124,7 +129,8 @@ static void tear_down(void)
 	if (r.charged)
 		budget_give(w.budget, TENANT, r.charged);
 	body_put(w.bodies, r.body_mem);
-	cr_assert_eq(budget_used(w.budget), 0, "%lu bytes were never given back", budget_used(w.budget));
+	cr_assert_eq(budget_used(w.budget), 0, "%lu bytes were never given back",
+	             budget_used(w.budget));
 	bodies_free(w.bodies);
 	budget_free(w.budget);
 	stats_unmap(w.stats);
@@ -146,8 +152,9 @@ static void header_names_are(const char *const *names)
 
 static void header_is(unsigned i, const char *value)
 {
-	cr_assert(bytes_eq(taken->headers[i].value, bytes_str(value)), "%s is %.*s", taken->headers[i].name,
-	          (int)taken->headers[i].value.n, (const char *)taken->headers[i].value.p);
+	cr_assert(bytes_eq(taken->headers[i].value, bytes_str(value)), "%s is %.*s",
+	          taken->headers[i].name, (int)taken->headers[i].value.n,
+	          (const char *)taken->headers[i].value.p);
 }
 
 static void delivered(void)
@@ -179,9 +186,9 @@ Test(sink, all_headers_stand_in_the_order_of_the_contract)
 	r.traceparent = BYTES("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
 	produce_run(&r);
 	header_names_are((const char *const[]){ "X-Scope-OrgID", "tenant_id", "signal", "format",
-	                                        "content-type", "headgate-route", "headgate-request-id",
-	                                        "headgate-received-ms", "headgate-contract",
-	                                        "traceparent", NULL });
+	                                        "content-type", "headgate-route",
+	                                        "headgate-request-id", "headgate-received-ms",
+	                                        "headgate-contract", "traceparent", NULL });
 	header_is(5, "otlp_logs");
 	header_is(7, "1700000000123");
 	header_is(8, "1");
@@ -316,10 +323,13 @@ Test(sink, each_end_counts_once_under_its_own_reason)
 		enum delivery how;
 		enum tenant_stat id;
 	} ends[] = {
-		{ DELIVERY_OK, TS_ITEMS_DELIVERED },        { DELIVERY_TIMED_OUT, TS_FAILED_TIMED_OUT },
-		{ DELIVERY_MAYBE, TS_FAILED_MAYBE },        { DELIVERY_TOO_LARGE, TS_FAILED_TOO_LARGE },
+		{ DELIVERY_OK, TS_ITEMS_DELIVERED },
+		{ DELIVERY_TIMED_OUT, TS_FAILED_TIMED_OUT },
+		{ DELIVERY_MAYBE, TS_FAILED_MAYBE },
+		{ DELIVERY_TOO_LARGE, TS_FAILED_TOO_LARGE },
 		{ DELIVERY_AUTHORIZATION, TS_FAILED_AUTHORIZATION },
-		{ DELIVERY_FATAL, TS_FAILED_FATAL },        { DELIVERY_OTHER, TS_FAILED_OTHER },
+		{ DELIVERY_FATAL, TS_FAILED_FATAL },
+		{ DELIVERY_OTHER, TS_FAILED_OTHER },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {

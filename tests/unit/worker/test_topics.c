@@ -66,13 +66,16 @@ static void cluster_says(int spans, int logs, int metrics)
 
 	answer = (struct reading){ .kind = READ_METADATA, .rk = rk, .count = 3, .broker_count = 1 };
 	for (unsigned i = 0; i < 3; i++)
-		answer.found[i] = (struct found){ .listed = partitions[i] > 0, .partitions = partitions[i] };
+		answer.found[i] =
+			(struct found){ .listed = partitions[i] > 0, .partitions = partitions[i] };
 	apply_metadata(t, &answer);
 }
 
 static void limits_are(uint64_t spans, uint64_t brokers)
 {
-	answer = (struct reading){ .kind = READ_LIMITS, .rk = rk, .count = 3, .request_max = brokers };
+	answer = (struct reading){
+		.kind = READ_LIMITS, .rk = rk, .count = 3, .request_max = brokers
+	};
 	answer.found[0].max_message = spans;
 	apply_limits(t, &answer);
 }
@@ -225,7 +228,8 @@ Test(topics, the_partition_depends_on_the_records_word_alone)
 	}
 	/* R9 asks for 5 to 25 % on each of 8 */
 	for (int i = 0; i < 8; i++)
-		cr_assert(hits[i] > 800 && hits[i] < 1200, "%u of 8000 on partition %d", hits[i], i);
+		cr_assert(hits[i] > 800 && hits[i] < 1200, "%u of 8000 on partition %d", hits[i],
+		          i);
 	cr_assert_eq(partition_of(topic, NULL, 0, 1, NULL, &rec), 0);
 }
 
