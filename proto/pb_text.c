@@ -125,13 +125,15 @@ static const uint8_t *field_skip(const uint8_t *p, uint32_t *tag)
 static int field_name(const struct pb_frame *f, const uint8_t *field, char *out, size_t cap)
 {
 	const ProtobufCFieldDescriptor *known;
+	const uint8_t *behind_tag;
 	enum pb_error error;
 	uint32_t tag = 0, other = 0;
 	size_t before = 0;
 
 	out[0] = '\0';
-	if (field >= f->end || !pb_tag_long(field, &tag, &error))
-		return 0;
+	behind_tag = pb_tag_long(field, &tag, &error);
+	if (!behind_tag || behind_tag > f->end)
+		return 0; /* no tag to go by */
 	known = protobuf_c_message_descriptor_get_field(f->message->descriptor, tag >> 3);
 	if (!known)
 		return 0;

@@ -60,13 +60,29 @@ static inline void hex_string(struct hex_text *t)
 	t->p++;
 }
 
+static inline void hex_run(struct hex_text *t, char end);
+
+static inline void hex_repeat(struct hex_text *t)
+{
+	char *after;
+	long times = strtol(t->p + 1, &after, 10);
+	size_t from = t->n;
+
+	if (*after != '(')
+		hex_fail(t, "no ( behind the count");
+	for (long i = 0; i < times || i == 0; i++) {
+		t->p = after + 1;
+		hex_run(t, ')');
+	}
+	if (times == 0)
+		t->n = from;
+}
+
 static inline void hex_run(struct hex_text *t, char end)
 {
 	while (*t->p != end) {
 		size_t from = t->n;
 		uint8_t length[10];
-		const char *again;
-		char *after;
 
 		switch (*t->p) {
 		case ' ':
@@ -92,10 +108,7 @@ static inline void hex_run(struct hex_text *t, char end)
 			}
 			break;
 		case '*':
-			for (long times = strtol(t->p + 1, &after, 10), i = (again = after + 1, 0); i < times; i++) {
-				t->p = again;
-				hex_run(t, ')');
-			}
+			hex_repeat(t);
 			break;
 		default:
 			hex_byte(t);
