@@ -268,3 +268,27 @@ Test(yaml, a_report_serves_one_load_after_the_other)
 	ASSERT_LOADS_WITH_SINK("");
 	ASSERT_NOT_SAID("unknown key");
 }
+
+/* O6: the shipped sample is what it says: the defaults, and a sink that runs. */
+Test(yaml, the_sample_has_the_defaults)
+{
+	struct conf_load_in in = { .file = "conf/headgate.yaml", .offline = true };
+	static char text[4000];
+	size_t lines = 0;
+	struct buf out;
+
+	conf = conf_load(&in, &report);
+	cr_assert_not_null(conf, "%.*s", (int)report.text.n, report.text.p);
+	cr_assert_eq(report.warnings, 0);
+	buf_init_fixed(&out, text, sizeof(text) - 1);
+	conf_dump(conf, &report, CONF_DUMP_DIFF, &out);
+	text[out.n] = '\0';
+	cr_assert_eq(strncmp(text, "sink: kafka  # headgate.yaml:", 29), 0, "%s", text);
+	cr_assert_not_null(strstr(text, "\nkafka:  # headgate.yaml:"));
+	cr_assert_not_null(strstr(text, "\n  brokers:  # headgate.yaml:"));
+	cr_assert_not_null(strstr(text, "\n    - \"localhost:9092\"  # headgate.yaml:"));
+	cr_assert_eq(conf->kafka.brokers.n, 1);
+	for (const char *p = text; (p = strchr(p, '\n')); p++)
+		lines++;
+	cr_assert_eq(lines, 4, "%s", text);
+}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tables.c -- prints what the .def files know, for tools/check-tables: the sample configuration, the
+ * generated part of headgate.yaml(5), and plain lists. Not installed.
+ *
+ *	tables sample|man|options|verdicts|stats
+ */
+#include <stdio.h>
+
+#include "conf/options.h"
+
+enum { COLUMNS = 98, MANUAL_COLUMNS = 72 };
+
+/* ---- the sample ---- */
+
+/* Text in comment lines of at most COLUMNS. */
+static void comment(const char *indent, const char *text)
+{
+	size_t col = 0;
+
+	while (*text) {
+		size_t word = strcspn(text, " ");
+
+		if (col && col + 1 + word > COLUMNS) {
+			putchar('\n');
+			col = 0;
+		}
+		if (!col)
+			col = (size_t)printf("%s# %.*s", indent, (int)word, text);
+		else
+			col += (size_t)printf(" %.*s", (int)word, text);
+		text += word;
+		text += strspn(text, " ");
+	}
+	putchar('\n');
+}
+
+static void describe(const struct option *o, const char *indent)
+{
+	char text[2048], range[256];
+	struct buf b;
+
+	buf_init_fixed(&b, range, sizeof(range) - 1);
+	option_range(o, &b);
+	range[b.n] = '\0';
+	snprintf(text, sizeof(text), "%s%s%s%s%s%s", o->doc, *range ? " [" : "", range,
+		 *range ? "]" : "", o->append ? " The lists of several files are joined." : "",
+		 o->restart ? " A change needs a restart." : "");
+	comment(indent, text);
+}
+
+static const char *leaf(const struct option *o)
+{
+	const char *dot = strrchr(o->path, '.');
+
+	return dot ? dot + 1 : o->path;
+}
+
+static void sample_value(const struct option *o)
+{
+	if (o->type == OPT_LIST)
+		printf(" [%s]\n", o->def);
+	else if (o->type == OPT_PAIRS)
+		printf(" {}\n");
+	else if (o->type == OPT_TLS)
+		printf(" {cert_file: \"\", key_file: \"\"}\n");
+	else if (o->type >= OPT_TEXT && (!*o->def || strpbrk(o->def, "*[")))
+		printf(" \"%s\"\n", o->def);
+	else
+		printf(" %s\n", o->def);
+}
+
+static void sample_tls(void)
+{
+	static const char *const examples[] = { "/etc/headgate/tls/cert.pem",
+						"/etc/headgate/secrets/key.pem", "\"1.2\"" };
+
+	printf("    # tls:\n");
+	for (size_t i = 0; i < tls_options.n; i++) {
+		describe(&tls_options.v[i], "    #   ");
+		printf("    #   %s: %s\n", tls_options.v[i].path, examples[i]);
+	}
+}
+
+static void sample_listener(void)
+{
+	for (size_t i = 0; i < listener_options.n; i++) {
+		const struct option *o = &listener_options.v[i];
+
+		describe(o, "    ");
+		if (o->type == OPT_TLS) {
+			sample_tls();
+			continue;
+		}
+		printf("%s%s:", i ? "    " : "  - ", o->path);
+		sample_value(o);
+	}
+}
+
+/* What has no default, or none that would run. */
+static bool sample_example(const struct option *o, const char *indent)
+{
+	if (strcmp(o->path, "sink") == 0)
+		printf("%ssink: kafka  # example\n", indent);
+	else if (strcmp(o->path, "kafka.brokers") == 0)
+		printf("%sbrokers: [\"localhost:9092\"]  # example\n", indent);
+	else
+		return false;
+	return true;
+}
+
+static void sample(void)
+{
+	char section[128] = "", indent[16];
+
+	printf("# The configuration of headgate; headgate.yaml(5) is its manual. Every value here is the\n"
+	       "# default but those marked as an example. Check a change with `headgate -t`, see what is in\n"
+	       "# force with `headgate -T`.\n");
+	for (size_t i = 0; i < options.n; i++) {
+		const struct option *o = &options.v[i];
+		size_t from = 0, depth = 0;
+
+		for (const char *dot; (dot = strchr(o->path + from, '.')); depth++) {
+			size_t n = (size_t)(dot - o->path) + 1;
+
+			if (strncmp(section, o->path, n) != 0) {
+				snprintf(section, sizeof(section), "%.*s", (int)n, o->path);
+				printf("%s%*s%.*s:\n", depth ? "" : "\n", (int)depth * 2, "",
+				       (int)(n - from) - 1, o->path + from);
+			}
+			from = n;
+		}
+		if (!depth)
+			printf("\n");
+		snprintf(indent, sizeof(indent), "%*s", (int)depth * 2, "");
+		describe(o, indent);
+		if (sample_example(o, indent))
+			continue;
+		printf("%s%s:", indent, leaf(o));
+		if (o->type == OPT_LISTENERS) {
+			printf("\n");
+			sample_listener();
+		} else {
+			sample_value(o);
+		}
+	}
+}
+
+/* ---- the manual ---- */
+
+/* One word. mdoc takes a dot or quote at the start of a line for a request, a backslash for an
+ * escape. */
+static void roff_word(const char *word, size_t n, bool at_start)
+{
+	if (at_start && (*word == '.' || *word == '\''))
+		printf("\\&");
+	for (size_t i = 0; i < n; i++) {
+		if (word[i] == '\\')
+			printf("\\e");
+		else if (word[i] == '-')
+			printf("\\-");
+		else
+			putchar(word[i]);
+	}
+}
+
+/* Filled lines; one sentence begins a line, as mdoc wants it. */
+static void roff(const char *text)
+{
+	size_t col = 0;
+
+	while (*text) {
+		size_t n = strcspn(text, " ");
+
+		if (col && col + 1 + n > MANUAL_COLUMNS) {
+			putchar('\n');
+			col = 0;
+		}
+		if (col)
+			putchar(' ');
+		roff_word(text, n, col == 0);
+		col += n + 1;
+		if (text[n - 1] == '.' && text[n]) {
+			putchar('\n');
+			col = 0;
+		}
+		text += n;
+		text += strspn(text, " ");
+	}
+	putchar('\n');
+}
+
+static const char *path_of(const struct option *o, const char *prefix)
+{
+	static char path[128];
+
+	snprintf(path, sizeof(path), "%s%s", prefix, o->path);
+	return path;
+}
+
+static void manual_option(const struct option *o, const char *prefix)
+{
+	char range[256], line[300];
+	struct buf b;
+
+	printf(".It Ic ");
+	roff(path_of(o, prefix));
+	roff(o->doc);
+	buf_init_fixed(&b, range, sizeof(range) - 1);
+	option_range(o, &b);
+	range[b.n] = '\0';
+	if (*range) {
+		snprintf(line, sizeof(line), "Allowed: %s.", range);
+		roff(line);
+	}
+	if (*o->def) {
+		snprintf(line, sizeof(line), "Default: %s.", o->def);
+		roff(line);
+	}
+	if (o->append)
+		printf("The lists of several files are joined.\n");
+	if (o->restart)
+		printf("A change needs a restart.\n");
+}
+
+/* The tables in the manual's order: listeners' own options stand behind `listeners`. */
+static void each_option(void (*fn)(const struct option *o, const char *prefix))
+{
+	for (size_t i = 0; i < options.n; i++) {
+		fn(&options.v[i], "");
+		if (options.v[i].type != OPT_LISTENERS)
+			continue;
+		for (size_t k = 0; k < listener_options.n; k++)
+			fn(&listener_options.v[k], "listeners[].");
+		for (size_t k = 0; k < tls_options.n; k++)
+			fn(&tls_options.v[k], "listeners[].tls.");
+	}
+}
+
+/* ---- lists: name, tab, text ---- */
+
+static void list_option(const struct option *o, const char *prefix)
+{
+	printf("%s\t%s\n", path_of(o, prefix), o->doc);
+}
+
+/* The further rows of a metric family have no text of their own. */
+static void list_row(const char *name, const char *text)
+{
+	printf("%s\t%s\n", name, text ? text : "");
+}
+
+static void verdicts(void)
+{
+#define VERDICT(name, status, flags, id, text) list_row(id, text);
+#include "common/verdict.def"
+#undef VERDICT
+}
+
+static void stats(void)
+{
+#define STAT(id, name, type, first, second, help) list_row(name, help);
+#define TENANT_STAT(id, name, type, reason, help) list_row(name, help);
+#include "common/stats.def"
+#undef STAT
+#undef TENANT_STAT
+}
+
+int main(int argc, char **argv)
+{
+	const char *what = argc == 2 ? argv[1] : "";
+
+	if (strcmp(what, "sample") == 0)
+		sample();
+	else if (strcmp(what, "man") == 0)
+		each_option(manual_option);
+	else if (strcmp(what, "options") == 0)
+		each_option(list_option);
+	else if (strcmp(what, "verdicts") == 0)
+		verdicts();
+	else if (strcmp(what, "stats") == 0)
+		stats();
+	else
+		fprintf(stderr, "usage: tables sample|man|options|verdicts|stats\n");
+	return *what && !ferror(stdout) ? 0 : 2;
+}
