@@ -109,6 +109,16 @@ struct pg {
 
 static void begin_step(struct pg *p, enum step step);
 
+static msec_t earlier(msec_t a, msec_t b)
+{
+	return a < b ? a : b;
+}
+
+static msec_t later(msec_t a, msec_t b)
+{
+	return a > b ? a : b;
+}
+
 /* ---- what is told ---- */
 
 PRINTF_LIKE(2, 3) static void give_up(struct pg *p, const char *fmt, ...)
@@ -223,7 +233,7 @@ static msec_t retry_in(struct pg *p)
 		return RETRY_FIRST_MS;
 	for (unsigned i = 0; i < p->attempts && most < RETRY_MAX_MS; i++)
 		most *= 2;
-	most = (msec_t)min_size((size_t)most, RETRY_MAX_MS);
+	most = earlier(most, RETRY_MAX_MS);
 	return RETRY_FIRST_MS + (msec_t)(random_word() % (uint64_t)(most - RETRY_FIRST_MS + 1));
 }
 
@@ -634,9 +644,8 @@ static void space_reads(struct pg *p, msec_t now)
 	if (p->read_rows > 0)
 		p->idle_gap = IDLE_GAP_MIN_MS;
 	else
-		p->idle_gap = (msec_t)min_size((size_t)p->idle_gap * 2, FULL_GAP_MS);
-	p->next_read = now + (p->read_rows > 0 ? (msec_t)min_size((size_t)took * BUILD_SHARE, FULL_GAP_MS) :
-	                                         p->idle_gap);
+		p->idle_gap = earlier(p->idle_gap * 2, FULL_GAP_MS);
+	p->next_read = now + (p->read_rows > 0 ? earlier(took * BUILD_SHARE, FULL_GAP_MS) : p->idle_gap);
 }
 
 static void read_done(struct pg *p)
@@ -751,30 +760,36 @@ static void to_idle(struct pg *p)
 	begin_step(p, STEP_IDLE);
 }
 
+static bool full_wanted(const struct pg *p)
+{
+	return p->want_full || loop_now() >= p->next_full || loop_now() - p->last_good > OLD_READ_MS;
+}
+
 /* What is due; none: the timer knows when. */
 static enum step due_step(const struct pg *p)
 {
 	msec_t now = loop_now();
-	bool full = p->want_full || now >= p->next_full || now - p->last_good > OLD_READ_MS;
 
-	if (full && now >= p->next_full_allowed)
-		return p->deaf && now >= p->next_full ? STEP_HELLO : STEP_FULL; /* deaf: try again */
-	if (!full && (p->dirty || now >= p->next_poll) && now >= p->next_read)
+	if (full_wanted(p)) {
+		if (now >= p->next_full_allowed)
+			return p->deaf && now >= p->next_full ? STEP_HELLO : STEP_FULL; /* deaf: try again */
+	} else if ((p->dirty || now >= p->next_poll) && now >= p->next_read) {
 		return STEP_CHANGES;
+	}
 	if (now >= p->next_ping)
 		return STEP_PING;
 	return now >= p->next_prune ? STEP_PRUNE : STEP_IDLE;
 }
 
+/* When something will be; must agree with due_step(), or the timer would fire for nothing. */
 static msec_t next_due(const struct pg *p)
 {
-	msec_t at = p->next_ping, read = p->dirty ? 0 : p->next_poll, full = p->want_full ? 0 : p->next_full;
+	msec_t at = earlier(p->next_ping, p->next_prune);
 
-	full = (msec_t)max_size((size_t)full, (size_t)p->next_full_allowed);
-	read = (msec_t)max_size((size_t)read, (size_t)p->next_read);
-	at = (msec_t)min_size((size_t)at, (size_t)p->next_prune);
-	at = (msec_t)min_size((size_t)at, (size_t)full);
-	return (msec_t)min_size((size_t)at, (size_t)read);
+	if (full_wanted(p))
+		return earlier(at, p->next_full_allowed);
+	at = earlier(at, later(p->next_full, p->next_full_allowed));
+	return earlier(at, later(p->dirty ? 0 : p->next_poll, p->next_read));
 }
 
 static void idle_start(struct pg *p)

@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Without a server: what is decided, not what is sent. The whole, against a real PostgreSQL, is in
+ * tests/way.
+ */
+#include <criterion/criterion.h>
+
+/* What the source says to the set is only written down. */
+#define tenants_set_source fake_set_source
+#define tenants_set_probe fake_set_probe
+#define tenants_set_flag fake_set_flag
+#define tenants_fresh_until fake_fresh_until
+#define tenants_table fake_table
+#define tenants_abort fake_abort
+#define tenants_begin fake_begin
+#define tenants_commit fake_commit
+#include "master/tenants_pg.c"
+
+static struct {
+	bool connected, probe, in_read;
+	uint64_t flags;
+	msec_t fresh;
+	int table;
+	unsigned aborts;
+	char state[32], error[256];
+} told = { .table = -1 };
+
+void tenants_set_source(struct tenants *t, bool connected, const char *state, const char *error)
+{
+	(void)t;
+	told.connected = connected;
+	snprintf(told.state, sizeof(told.state), "%s", state);
+	snprintf(told.error, sizeof(told.error), "%s", error ? error : "");
+}
+
+void tenants_set_probe(struct tenants *t, bool works)
+{
+	(void)t;
+	told.probe = works;
+}
+
+void tenants_set_flag(struct tenants *t, uint64_t flag, bool on)
+{
+	(void)t;
+	told.flags = on ? told.flags | flag : told.flags & ~flag;
+}
+
+void tenants_fresh_until(struct tenants *t, msec_t until)
+{
+	(void)t;
+	told.fresh = until;
+}
+
+int tenants_table(const struct tenants *t, uint64_t *generation)
+{
+	(void)t;
+	(void)generation;
+	return told.table;
+}
+
+void tenants_abort(struct tenants *t)
+{
+	(void)t;
+	told.aborts++;
+}
+
+void tenants_begin(struct tenants *t, bool full)
+{
+	(void)t;
+	(void)full;
+	told.in_read = true;
+}
+
+int tenants_commit(struct tenants *t, int64_t since_ns, struct err *err)
+{
+	(void)t;
+	(void)since_ns;
+	(void)err;
+	told.in_read = false;
+	return 0;
+}
+
+static struct event_base *base;
+static struct pg *p;
+
+static struct conf some_conf(void)
+{
+	struct conf c = { .workers = 0 };
+
+	c.tenants.dsn = "host=/nowhere";
+	c.tenants.channel = "headgate";
+	c.tenants.poll = 30000;
+	c.tenants.full_compare = 900000;
+	c.tenants.fresh_for = 35000;
+	return c;
+}
+
+static void at(msec_t ms)
+{
+	loop_set_clock(ms * 1000000, 1700000000ll * 1000000000);
+}
+
+static void open_source(void)
+{
+	struct conf c = some_conf();
+
+	log_setup(LOG_LEVEL_ERR, LOG_FORMAT_LOGFMT, NULL);
+	at(1000000);
+	base = loop_open(NULL);
+	p = pg_open(base, &c, NULL, NULL);
+	cr_assert(p);
+}
+
+static void close_source(void)
+{
+	pg_close(p);
+	loop_close(base);
+}
+
+TestSuite(tenants_pg, .init = open_source, .fini = close_source);
+
+/* As after a full read at this moment. */
+static void settled(void)
+{
+	p->step = STEP_IDLE;
+	p->last_good = loop_now();
+	p->next_poll = loop_now() + p->poll;
+	p->next_full = loop_now() + p->full_compare;
+	p->next_ping = loop_now() + PING_MS;
+	p->next_prune = loop_now() + PRUNE_MS;
+	p->prev = xstrdup("1:1:");
+}
+
+static void opening_fails(struct conf c, const char *why)
+{
+	struct err err = { "" };
+
+	cr_assert_null(pg_open(base, &c, NULL, &err));
+	cr_assert(strstr(err.text, why), "%s", err.text);
+}
+
+Test(tenants_pg, a_broken_connection_string_is_refused_and_not_shown)
+{
+	struct conf c = some_conf();
+	struct err err = { "" };
+
+	c.tenants.dsn = "host=x sesame secretword=";
+	cr_assert_null(pg_open(base, &c, NULL, &err));
+	cr_assert_null(strstr(err.text, "sesame"));
+	opening_fails(c, "tenants.dsn is no connection string");
+}
+
+Test(tenants_pg, a_channel_that_postgresql_would_cut_is_refused)
+{
+	struct conf c = some_conf();
+	char longer[65];
+
+	memset(longer, 'a', 64);
+	longer[64] = '\0';
+	c.tenants.channel = longer;
+	opening_fails(c, "tenants.channel");
+	c.tenants.channel = "";
+	opening_fails(c, "tenants.channel");
+}
+
+Test(tenants_pg, an_idle_link_has_nothing_to_do_until_the_ping)
+{
+	settled();
+	cr_assert_eq(due_step(p), STEP_IDLE);
+	cr_assert_eq(next_due(p), loop_now() + PING_MS);
+	at(1000000 + PING_MS);
+	cr_assert_eq(due_step(p), STEP_PING);
+}
+
+Test(tenants_pg, a_bell_is_answered_at_once)
+{
+	settled();
+	ring(p);
+	cr_assert_eq(due_step(p), STEP_CHANGES);
+	cr_assert_leq(next_due(p), loop_now());
+}
+
+Test(tenants_pg, the_first_ring_is_the_one_that_is_timed)
+{
+	settled();
+	ring(p);
+	at(1000007);
+	ring(p);
+	cr_assert_eq(p->rang_ns, 1000000 * 1000000ll);
+}
+
+/* F21 */
+Test(tenants_pg, a_bell_during_a_read_means_one_more_read)
+{
+	settled();
+	ring(p);
+	begin_read(p, false);
+	cr_assert_not(p->dirty);
+	ring(p); /* while rows come */
+	p->step = STEP_CHANGES;
+	p->copies = 2;
+	p->next = xstrdup("2:2:");
+	p->in_read = true;
+	read_done(p);
+	cr_assert(p->dirty);
+	cr_assert_str_eq(p->prev, "2:2:");
+	at(1000000 + FULL_GAP_MS);
+	cr_assert_eq(due_step(p), STEP_CHANGES);
+}
+
+Test(tenants_pg, a_poll_is_due_without_any_bell)
+{
+	settled();
+	at(1000000 + 30000);
+	p->next_ping = loop_now() + PING_MS;
+	cr_assert_eq(due_step(p), STEP_CHANGES);
+}
+
+/* F20 */
+Test(tenants_pg, full_reads_are_two_a_second_at_most)
+{
+	settled();
+	p->want_full = true;
+	p->next_full_allowed = loop_now() + FULL_GAP_MS;
+	ring(p);
+	cr_assert_eq(due_step(p), STEP_IDLE);
+	cr_assert_eq(next_due(p), loop_now() + FULL_GAP_MS);
+	at(1000000 + FULL_GAP_MS);
+	cr_assert_eq(due_step(p), STEP_FULL);
+}
+
+/* F20, F25 */
+Test(tenants_pg, bells_with_nothing_behind_them_are_answered_ever_more_seldom)
+{
+	msec_t gap = 0;
+
+	settled();
+	for (int i = 0; i < 20; i++) {
+		p->read_began = loop_now();
+		p->read_rows = 0;
+		space_reads(p, loop_now());
+		cr_assert_geq(p->next_read - loop_now(), gap);
+		gap = p->next_read - loop_now();
+	}
+	cr_assert_eq(gap, FULL_GAP_MS);
+	p->read_rows = 1;
+	space_reads(p, loop_now());
+	cr_assert_eq(p->next_read, loop_now());
+	cr_assert_eq(p->idle_gap, IDLE_GAP_MIN_MS);
+}
+
+Test(tenants_pg, building_takes_a_share_of_the_time_only)
+{
+	settled();
+	p->read_began = loop_now() - 40;
+	p->read_rows = 3;
+	space_reads(p, loop_now());
+	cr_assert_eq(p->next_read, loop_now() + 160);
+	p->read_began = loop_now() - 4000;
+	space_reads(p, loop_now());
+	cr_assert_eq(p->next_read, loop_now() + FULL_GAP_MS);
+}
+
+Test(tenants_pg, an_old_read_makes_the_next_a_full_one)
+{
+	settled();
+	at(1000000 + OLD_READ_MS + 1);
+	p->next_full = loop_now() + 1;
+	cr_assert_eq(due_step(p), STEP_FULL);
+}
+
+Test(tenants_pg, a_deaf_link_tries_to_hear_again_at_each_full_compare)
+{
+	settled();
+	p->deaf = true;
+	at(1000000 + 900000);
+	cr_assert_eq(due_step(p), STEP_HELLO);
+	p->next_full = INT64_MAX;
+	p->want_full = true;
+	cr_assert_eq(due_step(p), STEP_FULL);
+}
+
+Test(tenants_pg, changes_are_pruned_now_and_then)
+{
+	settled();
+	p->next_ping = p->next_poll = INT64_MAX;
+	at(1000000 + PRUNE_MS);
+	cr_assert_eq(due_step(p), STEP_PRUNE);
+}
+
+/* R28: what fresh means. */
+Test(tenants_pg, a_live_link_is_fresh_for_a_ping_and_a_lost_one_for_the_last_poll)
+{
+	settled();
+	freshen(p);
+	cr_assert_eq(told.fresh, loop_now() + LINK_FRESH_MS);
+	at(1000000 + 9000);
+	freshen(p);
+	cr_assert_eq(told.fresh, loop_now() + LINK_FRESH_MS);
+	snprintf(p->fault, sizeof(p->fault), "cut");
+	disconnect(p);
+	cr_assert_eq(told.fresh, 1000000 + 35000);
+	cr_assert_not(told.connected);
+	cr_assert_str_eq(told.state, "away");
+	cr_assert_str_eq(told.error, "cut");
+}
+
+Test(tenants_pg, a_deaf_link_is_as_fresh_as_its_polls)
+{
+	settled();
+	p->deaf = true;
+	at(1000000 + 9000);
+	freshen(p);
+	cr_assert_eq(told.fresh, 1000000 + 35000);
+}
+
+Test(tenants_pg, before_the_first_read_nothing_is_fresh)
+{
+	p->step = STEP_IDLE;
+	freshen(p);
+	cr_assert_eq(told.fresh, 0);
+}
+
+/* F16 */
+Test(tenants_pg, without_a_table_it_tries_each_half_second)
+{
+	for (p->attempts = 0; p->attempts < 50; p->attempts++)
+		cr_assert_eq(retry_in(p), RETRY_FIRST_MS);
+}
+
+Test(tenants_pg, with_a_table_it_backs_off_with_jitter)
+{
+	msec_t most = 0;
+
+	told.table = 3;
+	for (p->attempts = 0; p->attempts < 500; p->attempts++) {
+		msec_t in_ms = retry_in(p);
+
+		cr_assert(in_ms >= RETRY_FIRST_MS && in_ms <= RETRY_MAX_MS);
+		most = in_ms > most ? in_ms : most;
+	}
+	cr_assert_gt(most, RETRY_MAX_MS / 2);
+	p->attempts = 0;
+	cr_assert_eq(retry_in(p), RETRY_FIRST_MS);
+	told.table = -1;
+}
+
+Test(tenants_pg, a_lost_link_forgets_its_snapshot_and_its_half_read)
+{
+	settled();
+	begin_read(p, false);
+	p->step = STEP_CHANGES;
+	snprintf(p->fault, sizeof(p->fault), "cut");
+	disconnect(p);
+	cr_assert_null(p->prev);
+	cr_assert_not(p->in_read);
+	cr_assert_eq(told.aborts, 1);
+	cr_assert_eq(p->step, STEP_OFF);
+}
+
+Test(tenants_pg, everything_changed_means_a_full_read)
+{
+	settled();
+	begin_read(p, false);
+	p->step = STEP_CHANGES;
+	p->copies = 2;
+	p->next = xstrdup("3:3:");
+	p->everything = true;
+	p->next_full_allowed = loop_now() + 1; /* so that nothing is sent here */
+	read_done(p);
+	cr_assert(p->want_full);
+	cr_assert_eq(told.aborts, 1);
+	cr_assert_str_eq(p->prev, "1:1:"); /* what was named then is read by the full one */
+}
+
+Test(tenants_pg, half_an_answer_is_no_read)
+{
+	settled();
+	begin_read(p, false);
+	p->step = STEP_CHANGES;
+	p->copies = 1;
+	p->next = xstrdup("3:3:");
+	read_done(p);
+	cr_assert(strstr(p->fault, "not whole"));
+}
+
+Test(tenants_pg, a_listen_that_fails_otherwise_leaves_the_polls)
+{
+	PGresult *r = PQmakeEmptyPGresult(NULL, PGRES_FATAL_ERROR);
+
+	log_setup(LOG_LEVEL_ERR, LOG_FORMAT_LOGFMT, NULL);
+	listen_result(p, r);
+	cr_assert(p->deaf);
+	cr_assert_not(p->fault[0]);
+	PQclear(r);
+}
+
+Test(tenants_pg, only_the_first_cause_of_a_loss_is_kept_and_in_one_line)
+{
+	give_up(p, "one\ntwo\n");
+	give_up(p, "three");
+	cr_assert_str_eq(p->fault, "one;two");
+}
+
+Test(tenants_pg, a_clock_that_differs_is_said_once)
+{
+	uint64_t before = log_count(LOG_LEVEL_WARN);
+	char us[32];
+
+	log_setup(LOG_LEVEL_WARN, LOG_FORMAT_LOGFMT, NULL);
+	snprintf(us, sizeof(us), "%lld", 1700000002ll * 1000000);
+	check_skew(p, us);
+	cr_assert_eq(log_count(LOG_LEVEL_WARN), before);
+	snprintf(us, sizeof(us), "%lld", 1700000002ll * 1000000 + 1);
+	check_skew(p, us);
+	check_skew(p, us);
+	cr_assert_eq(log_count(LOG_LEVEL_WARN), before + 1);
+}
+
+Test(tenants_pg, logical_replication_is_warned_of_and_flagged)
+{
+	note_subscribed(p, true);
+	cr_assert(told.flags & READY_SUBSCRIBED);
+	note_subscribed(p, false);
+	cr_assert_not(told.flags & READY_SUBSCRIBED);
+}
+
+Test(tenants_pg, each_step_that_sends_can_be_done_and_has_a_limit)
+{
+	for (enum step s = STEP_HELLO; s < STEP_IDLE; s++) {
+		cr_assert(steps[s].name && steps[s].start && steps[s].limit > 0, "step %d", (int)s);
+		cr_assert_eq(steps[s].result != NULL, steps[s].done != NULL, "%s", steps[s].name);
+	}
+}
