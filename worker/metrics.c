@@ -8,6 +8,7 @@
 #include "common/limits.h"
 #include "worker/admin.h"
 #include "worker/route.h"
+#include "worker/sink.h"
 #include "worker/worker.h"
 
 enum { READS_MAX = 100 }; /* of one family while the master folds a dead worker's page */
@@ -30,6 +31,8 @@ static const char *name_of(void *arg, enum stat_dim dim, unsigned i)
 		return worker_listener_name(w, i);
 	case DIM_BROKER:
 		return i < w->conf->kafka.brokers.n ? w->conf->kafka.brokers.v[i] : NULL;
+	case DIM_KAFKA_ERROR:
+		return sink_kafka_error_name(i);
 	}
 	return NULL;
 }
