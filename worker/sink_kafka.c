@@ -71,7 +71,7 @@ struct kafka {
 	struct event wake, tick;
 	struct cause causes[CAUSES_MAX];
 	struct log_limit size_log;
-	bool brokers_down; /* librdkafka said so; until the next report of success */
+	bool brokers_down; /* librdkafka said so; until one is up, or stores a record */
 	bool closing; /* no new producer, nothing is sent again */
 };
 
@@ -644,6 +644,8 @@ static void on_stats(struct kafka *k, const char *json)
 		if (!state)
 			return;
 		state += sizeof(state_key) - 1;
+		if (strncmp(state, "UP", 2) == 0)
+			k->brokers_down = false;
 		for (unsigned i = 0; i < brokers->n; i++) {
 			if (strlen(brokers->v[i]) != name_n ||
 			    memcmp(brokers->v[i], name, name_n) != 0)

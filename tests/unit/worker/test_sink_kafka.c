@@ -367,7 +367,9 @@ Test(sink_kafka, broker_states_are_read_from_the_statistics)
 
 	opens();
 	stats_set(w.stats, STAT_KAFKA_BROKER_UP, 1, 0, 7);
+	k->brokers_down = true;
 	on_stats(k, one_up);
+	cr_assert(!k->brokers_down);
 	cr_assert_eq(stats_get(w.stats, STAT_KAFKA_BROKER_UP, 0, 0), 1);
 	cr_assert_eq(stats_get(w.stats, STAT_KAFKA_BROKER_UP, 1, 0),
 	             7); /* never tried: left alone */
