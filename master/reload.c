@@ -224,6 +224,7 @@ static void failed(struct master *m, enum reload_result result, const char *text
 	arm_timer(m);
 }
 
+/* Errors with their places; source lines and carets are for whoever asked. */
 static void log_lines(const struct buf *text)
 {
 	size_t at = 0;
@@ -232,7 +233,8 @@ static void log_lines(const struct buf *text)
 		const char *line = text->p + at, *end = memchr(line, '\n', text->n - at);
 		size_t n = end ? (size_t)(end - line) : text->n - at;
 
-		log_err("reload", "configuration refused", KV_B("line", bytes_of(line, n)));
+		if (memmem(line, n, ": error: ", 9))
+			log_err("reload", "configuration refused", KV_B("error", bytes_of(line, n)));
 		at += n + 1;
 	}
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,7 +22,7 @@ static const char default_socket[] = "/run/headgate/control.sock";
 
 struct ctl {
 	const char *socket_option, *conf_file;
-	char socket[256];
+	char socket[PATH_MAX];
 	bool json, quiet, dry_run, color;
 	msec_t timeout;
 };
@@ -80,8 +81,8 @@ static int find_socket(struct ctl *c)
 	} else if (env && *env) {
 		path = env;
 	}
-	if (!code && (size_t)snprintf(c->socket, sizeof(c->socket), "%s", path) >= sizeof(c->socket))
-		code = usage_error("the path of the socket is too long");
+	if (!code && !realpath(path, c->socket)) /* a relative one too; what is not there is told as it was given */
+		snprintf(c->socket, sizeof(c->socket), "%s", path);
 	conf_free(conf);
 	return code;
 }
