@@ -158,4 +158,4 @@ def run(options):
 
 
 if __name__ == "__main__":
-    sys.exit(run(parser().parse_args()))
+    sys.exit(run(parser().parse_intermixed_args()))  # FILE may stand behind the options
