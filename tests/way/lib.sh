@@ -42,6 +42,7 @@
 # net_drop PORT, net_pass PORT	packets to and from it vanish, as on a half-open connection (after: need netns)
 # need WORD...			skips the test, by name, when it is not to be had:
 #	kafka		a broker (the run's, else the test's own): KAFKA_BROKERS
+#	broker		kafka_start works: for a test whose brokers are all its own
 #	postgres	a database of its own with the schema: PG_DB, PG_DSN (unix socket), PG_DSN_TCP (with a password)
 #	python-otel	the Python of the environment with the OpenTelemetry SDK: PYTHON_OTEL
 #	js-otel		the folder with the OpenTelemetry JavaScript SDK: JS_OTEL
@@ -284,6 +285,8 @@ need()
 				machine_env "$WAY/tools/cached" kafka >/dev/null || skip_all kafka
 				kafka_start way
 			fi ;;
+		broker)
+			machine_env "$WAY/tools/cached" kafka >/dev/null || skip_all broker ;;
 		postgres)
 			[ -x "$PG_BIN/postgres" ] || skip_all postgres
 			if [ -n "${WAY_PG_PORT-}" ]; then
@@ -507,13 +510,14 @@ tenants_file()
 	local pair token
 	(
 		umask 077
+		exec >"$HG_DIR/tenants.yaml.new"	# here: a redirection of the whole would come before umask
 		echo "version: 1"
 		if [ $# = 0 ]; then echo "tenants: []"; else echo "tenants:"; fi
 		for pair; do
 			token=${pair#*:}
 			printf '  - id: "%s"\n    tokens: [{id: "%s", sha256: %s}]\n' "${pair%%:*}" "$(token_id "$token")" "$(token_hash "$token")"
 		done
-	) >"$HG_DIR/tenants.yaml.new"
+	)
 	mv "$HG_DIR/tenants.yaml.new" "$HG_DIR/tenants.yaml"
 }
 
