@@ -38,7 +38,8 @@ static bool host_is_loopback(struct bytes host)
 	memcpy(text, name.p, name.n);
 	text[name.n] = '\0';
 	if (v6)
-		return inet_pton(AF_INET6, text + 1, &v6_addr) == 1 && IN6_IS_ADDR_LOOPBACK(&v6_addr);
+		return inet_pton(AF_INET6, text + 1, &v6_addr) == 1 &&
+		       IN6_IS_ADDR_LOOPBACK(&v6_addr);
 	return inet_pton(AF_INET, text, &v4_addr) == 1 && ntohl(v4_addr.s_addr) >> 24 == 127;
 }
 
@@ -70,7 +71,8 @@ enum verdict admin_gate(const struct req *r, bool needs_token)
 	if (r->listener->loopback && !host_is_loopback(r->head.host))
 		return V_HOST;
 	/* A file that was configured but is empty lets nobody in. */
-	if (needs_token && r->listener->conf->token_file.path && *r->listener->conf->token_file.path) {
+	if (needs_token && r->listener->conf->token_file.path &&
+	    *r->listener->conf->token_file.path) {
 		struct bytes token = token_of(r->listener);
 
 		if (!token.n || !token_fits(r, token))
@@ -83,7 +85,9 @@ enum verdict admin_gate(const struct req *r, bool needs_token)
 
 const char *check_level_name(enum check_level level)
 {
-	static const char *const names[] = { [CHECK_OK] = "ok", [CHECK_WARN] = "warn", [CHECK_FAIL] = "fail" };
+	static const char *const names[] = {
+		[CHECK_OK] = "ok", [CHECK_WARN] = "warn", [CHECK_FAIL] = "fail"
+	};
 
 	return names[level];
 }
@@ -128,8 +132,10 @@ static void check_master(uint64_t flags, struct check *out, unsigned *n)
 		uint64_t flag;
 		const char *name, *detail;
 	} lines[] = {
-		{ READY_SUBSCRIBED, "subscription", "tables are fed by a subscription: re-read in full each 30 s" },
-		{ READY_OVER_LIMIT, "limits", "rows of the source are beyond limits.max_tenants or max_tokens" },
+		{ READY_SUBSCRIBED, "subscription",
+		  "tables are fed by a subscription: re-read in full each 30 s" },
+		{ READY_OVER_LIMIT, "limits",
+		  "rows of the source are beyond limits.max_tenants or max_tokens" },
 		{ READY_CERT_SOON, "certificates", "a certificate ends within 14 days" },
 	};
 

@@ -14,7 +14,7 @@ enum verdict admin_gate(const struct req *r, bool needs_token);
 enum step health_run(struct req *r);
 enum step ready_run(struct req *r);
 enum step metrics_run(struct req *r); /* worker/metrics.c */
-enum step status_run(struct req *r);  /* /status.json: worker/status.c */
+enum step status_run(struct req *r); /* /status.json: worker/status.c */
 
 /* The checks behind /ready; one that says fail takes this worker out of service. */
 enum check_level { CHECK_OK, CHECK_WARN, CHECK_FAIL };

@@ -121,7 +121,7 @@ static enum step charge_length(struct req *r)
 enum step admit_run(struct req *r)
 {
 	/* in the order of protocols.md 1.2 */
-	static enum step (*const checks[])(struct req *r) = {
+	static enum step (*const checks[])(struct req * r) = {
 		check_type, check_encoding, check_length, check_tenant, check_worker, charge_length,
 	};
 

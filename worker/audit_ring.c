@@ -20,15 +20,15 @@
 enum { RETRY_MS = 1000, CLOSE_WAIT_S = 1, STACK_BYTES = 256 * KIB };
 
 enum target {
-	TARGET_FILE,    /* O_APPEND makes one write of many lines whole */
-	TARGET_STREAM,  /* a pipe is whole up to PIPE_BUF: line by line */
+	TARGET_FILE, /* O_APPEND makes one write of many lines whole */
+	TARGET_STREAM, /* a pipe is whole up to PIPE_BUF: line by line */
 	TARGET_JOURNAL, /* a datagram of native fields for each line */
 };
 
 struct audit_ring {
 	char *mem;
 	_Atomic uint64_t head, tail; /* bytes put in, written out, since the start */
-	_Atomic int next_fd;         /* not yet seen by the thread; -1: none */
+	_Atomic int next_fd; /* not yet seen by the thread; -1: none */
 	_Atomic int error;
 	_Atomic bool stop;
 	int wake_fd;
@@ -203,7 +203,8 @@ static void *write_lines(void *arg)
 	struct audit_ring *ring = arg;
 
 	for (;;) {
-		bool last = atomic_load(&ring->stop); /* read first: what came before it is written */
+		bool last =
+			atomic_load(&ring->stop); /* read first: what came before it is written */
 		bool written = write_out(ring);
 
 		if (last)

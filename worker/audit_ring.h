@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * audit_ring.h -- lines on their way to a file, a pipe or the journal: a ring of 1 MiB that the loop's
- * thread fills and a thread of its own writes out, since a write to a stuck disk blocks whoever does
- * it. Only worker/audit.c uses it. Loses nothing it took while the process lives.
+ * audit_ring.h -- lines on their way to a file, a pipe or the journal: a ring of 1 MiB that the
+ * loop's thread fills and a thread of its own writes out, since a write to a stuck disk blocks
+ * whoever does it. Only worker/audit.c uses it. Loses nothing it took while the process lives.
  */
 #pragma once
 #include "common/bytes.h"
@@ -20,4 +20,5 @@ bool audit_ring_put(struct audit_ring *ring, const char *line, size_t n) MUST_US
 size_t audit_ring_room(const struct audit_ring *ring);
 void audit_ring_wake(struct audit_ring *ring); /* write now; starts the thread when first called */
 int audit_ring_error(const struct audit_ring *ring); /* errno of the last write; 0: it worked */
-void audit_ring_free(struct audit_ring *ring); /* writes what it can within a second; NULL is fine */
+void audit_ring_free(
+	struct audit_ring *ring); /* writes what it can within a second; NULL is fine */

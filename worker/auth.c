@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * auth.c -- reads the credential from the head, asks the providers, and judges what the request says
- * about itself: X-Scope-OrgID and Basic's user may agree with the credential's tenant, never choose
- * (protocols.md 1.5). The client is never told why a credential failed; log, metric and audit are.
+ * auth.c -- reads the credential from the head, asks the providers, and judges what the request
+ * says about itself: X-Scope-OrgID and Basic's user may agree with the credential's tenant, never
+ * choose (protocols.md 1.5). The client is never told why a credential failed; log, metric and
+ * audit are.
  */
 #include "worker/auth.h"
 
@@ -125,7 +126,8 @@ static void read_token_header(struct req *r, const char *name, struct credential
 		c->broken = "an empty token";
 	} else if (!c->secret.n) {
 		c->secret = f->value;
-		c->method = strcasecmp(name, "X-Obstack-Auth-Token") == 0 ? METHOD_OBSTACK : METHOD_HEADER;
+		c->method = strcasecmp(name, "X-Obstack-Auth-Token") == 0 ? METHOD_OBSTACK
+		                                                          : METHOD_HEADER;
 	} else if (!bytes_eq(c->secret, f->value)) {
 		c->broken = "two different tokens";
 	}
@@ -181,7 +183,8 @@ static enum step refuse_mismatch(struct req *r, const char *what)
 static enum step check_org(struct req *r, const struct credential *c)
 {
 	const struct http_field *f = http_field_find(&r->head, "X-Scope-OrgID", 0);
-	struct bytes tenant = bytes_of(r->who.tenant, r->who.tenant_n), org = f ? f->value : BYTES_NONE;
+	struct bytes tenant = bytes_of(r->who.tenant, r->who.tenant_n),
+		     org = f ? f->value : BYTES_NONE;
 
 	if (f && http_field_find(&r->head, "X-Scope-OrgID", 1))
 		return refuse_org_text(r, "multiple org IDs present");
@@ -252,7 +255,8 @@ static void use_metric_slot(struct req *r)
 
 	r->who.metric_slot = limits_metric_slot(w->limits, r->who.tenant_ordinal, tenant);
 	if (r->who.metric_slot == limits_metric_other(w->limits))
-		stats_set(w->stats, STAT_METRICS_FOLDED, 0, 0, stats_get(w->stats, STAT_METRICS_FOLDED, 0, 0) + 1);
+		stats_set(w->stats, STAT_METRICS_FOLDED, 0, 0,
+		          stats_get(w->stats, STAT_METRICS_FOLDED, 0, 0) + 1);
 }
 
 static enum step judge(struct req *r)

@@ -3,9 +3,10 @@
  * auth_none.c -- with --disable-auth everybody is one tenant, whatever they present or not; without
  * it this provider passes every request on. It stands first among the providers.
  *
- * The tenant's ordinal is 0. Another tenant may have it in the table, but nobody is admitted as that
- * one: the switch holds for the life of the master, so in this process and its siblings ordinal 0 is
- * this tenant's alone, and it is always below limits.max_tenants, whose least value is 1.
+ * The tenant's ordinal is 0. Another tenant may have it in the table, but nobody is admitted as
+ * that one: the switch holds for the life of the master, so in this process and its siblings
+ * ordinal 0 is this tenant's alone, and it is always below limits.max_tenants, whose least value
+ * is 1.
  */
 #include "conf/conf.h"
 #include "worker/auth.h"

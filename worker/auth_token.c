@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * auth_token.c -- tokens of the tenant table (records.md 2.2). A wrong checksum is refused before any
- * hash; else one SHA-256 and one lookup. Takes every credential: it stands last among the providers.
- * What the request needs later is copied out: the table may be replaced between two of its stages.
+ * auth_token.c -- tokens of the tenant table (records.md 2.2). A wrong checksum is refused before
+ * any hash; else one SHA-256 and one lookup. Takes every credential: it stands last among the
+ * providers. What the request needs later is copied out: the table may be replaced between two of
+ * its stages.
  */
 #include "common/loop.h"
 #include "common/stats.h"
@@ -24,7 +25,8 @@ static void token_close(void *provider)
 	(void)provider; /* is the worker itself */
 }
 
-static enum auth_say no(struct req *r, struct identity *who, enum auth_result result, const char *why)
+static enum auth_say no(struct req *r, struct identity *who, enum auth_result result,
+                        const char *why)
 {
 	who->result = result;
 	req_why(r, "%s", why);

@@ -23,7 +23,7 @@ static const size_t classes[CLASS_COUNT] = { 2 * KIB, 8 * KIB, 64 * KIB, 256 * K
 struct bodies {
 	struct body *free[CLASS_COUNT];
 	size_t live, kept; /* bytes of buffers: with an owner, in free lists */
-	size_t peak;       /* the most that live has been */
+	size_t peak; /* the most that live has been */
 };
 
 _Static_assert(sizeof(struct body) <= HEADER_BYTES, "the header lies before the data");

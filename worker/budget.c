@@ -10,7 +10,8 @@ struct budget {
 	uint64_t capacity, share; /* bytes: of the worker, of one tenant */
 	uint64_t used;
 	uint64_t max_tenants;
-	uint64_t *tenants; /* bytes in flight, by ordinal; pages are only touched by tenants that send */
+	uint64_t *tenants; /* bytes in flight, by ordinal; pages are only touched by tenants that
+	                      send */
 };
 
 struct budget *budget_new(uint64_t worker_bytes, unsigned share_percent, uint64_t max_tenants)

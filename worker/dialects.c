@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dialects.c -- plain text, and OTLP's google.rpc.Status in the encoding of the request (protocols.md
- * 4.3, 4.4). A refusal reads `id: text (request REQUEST-ID)`. What a client sent stands in it only as
- * req_refuse() left it: escaped, cut. protobuf-c packs these few messages; it unpacks none here.
+ * dialects.c -- plain text, and OTLP's google.rpc.Status in the encoding of the request
+ * (protocols.md 4.3, 4.4). A refusal reads `id: text (request REQUEST-ID)`. What a client sent
+ * stands in it only as req_refuse() left it: escaped, cut. protobuf-c packs these few messages; it
+ * unpacks none here.
  */
 #include "worker/dialects.h"
 
@@ -12,7 +13,7 @@
 
 enum {
 	MESSAGE_BYTES = 400, /* detail is 255 at most; with id and request id */
-	PLAIN_MAX = 512,      /* of a plain body, LF included (protocols.md 1.4) */
+	PLAIN_MAX = 512, /* of a plain body, LF included (protocols.md 1.4) */
 };
 
 static const char type_json[] = "application/json", type_protobuf[] = "application/x-protobuf";
@@ -120,7 +121,8 @@ static void json_status(const struct req *r, const struct reply *reply, const ch
 
 static size_t pack_bad_request(const struct req *r, uint8_t *out, size_t cap)
 {
-	Google__Rpc__BadRequest__FieldViolation violation = GOOGLE__RPC__BAD_REQUEST__FIELD_VIOLATION__INIT;
+	Google__Rpc__BadRequest__FieldViolation violation =
+		GOOGLE__RPC__BAD_REQUEST__FIELD_VIOLATION__INIT;
 	Google__Rpc__BadRequest__FieldViolation *violations[] = { &violation };
 	Google__Rpc__BadRequest bad = GOOGLE__RPC__BAD_REQUEST__INIT;
 
@@ -202,7 +204,8 @@ const struct dialect *dialect_of(const struct req *r)
 	if (r->route)
 		return dialect_get(r->route->dialect);
 	/* A misspelt path of OTLP: its exporters log what they can decode. */
-	if (media_is(r->head.content_type, type_protobuf) || media_is(r->head.content_type, type_json))
+	if (media_is(r->head.content_type, type_protobuf) ||
+	    media_is(r->head.content_type, type_json))
 		return dialect_get(DIALECT_OTLP);
 	return dialect_get(DIALECT_PLAIN);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * enrich.c -- the protocol validates every byte of the body and says what to change; here the record's
- * value is made of it. Without a change the body is the value, in the buffer it came in. The stamp
- * can make much of little, so what is to be written is charged before it is written.
+ * enrich.c -- the protocol validates every byte of the body and says what to change; here the
+ * record's value is made of it. Without a change the body is the value, in the buffer it came in.
+ * The stamp can make much of little, so what is to be written is charged before it is written.
  */
 #include "worker/bodies.h"
 #include "worker/budget.h"
@@ -16,7 +16,8 @@ enum { STAMP_MAX = 512, RESOURCES_MAX = 10000 }; /* name <= 255, id <= 150, fram
 static void count(struct req *r, enum tenant_stat id, uint64_t n)
 {
 	if (n)
-		stats_tenant_add(r->w->stats, r->who.metric_slot, r->route->protocol->signal, id, (int64_t)n);
+		stats_tenant_add(r->w->stats, r->who.metric_slot, r->route->protocol->signal, id,
+		                 (int64_t)n);
 }
 
 static enum step refuse_counted(struct req *r, enum tenant_stat reason, enum step refused)
@@ -27,9 +28,9 @@ static enum step refuse_counted(struct req *r, enum tenant_stat reason, enum ste
 
 static enum step refuse_record(struct req *r, uint64_t bytes, uint64_t limit)
 {
-	return refuse_counted(r, TS_REFUSED_SIZE,
-	                      req_refuse(r, V_RECORD_SIZE, (unsigned long long)bytes,
-	                                 (unsigned long long)limit));
+	return refuse_counted(
+		r, TS_REFUSED_SIZE,
+		req_refuse(r, V_RECORD_SIZE, (unsigned long long)bytes, (unsigned long long)limit));
 }
 
 /* Into a buffer of its own: a record owns what it points to, and edits go into fresh memory. */
@@ -59,7 +60,8 @@ static enum step on_verdict(struct req *r, enum verdict v)
 	if (v == V_COUNT)
 		return refuse_counted(r, TS_REFUSED_SIZE,
 		                      req_refuse(r, V_COUNT, (unsigned long long)e->counted,
-		                                 e->counted_what, (unsigned long long)e->count_limit));
+		                                 e->counted_what,
+		                                 (unsigned long long)e->count_limit));
 	assert(v == V_ACCEPTED || v == V_EMPTY); /* protocol.h: enrich says no more */
 	count(r, TS_ITEMS_SPOOFED, e->spoofed);
 	count(r, TS_ITEMS_REPAIRED, e->repaired);
@@ -83,7 +85,8 @@ enum step enrich_run(struct req *r)
 	};
 
 	if (conf->record.enrich == ENRICH_BODY) {
-		in.stamp.n = p->stamp(name, bytes_of(r->who.tenant, r->who.tenant_n), stamp, sizeof(stamp));
+		in.stamp.n = p->stamp(name, bytes_of(r->who.tenant, r->who.tenant_n), stamp,
+		                      sizeof(stamp));
 		in.stamp.p = stamp;
 		assert(in.stamp.n); /* name and id are bounded far below STAMP_MAX */
 	}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * inflate.c -- undoes Content-Encoding, bounded by what the output costs, never by a header's claim:
- * each buffer is charged before it is got. First a guess, then the limit, then 413 (faults.md 6).
+ * inflate.c -- undoes Content-Encoding, bounded by what the output costs, never by a header's
+ * claim: each buffer is charged before it is got. First a guess, then the limit, then 413
+ * (faults.md 6).
  */
 #include "worker/bodies.h"
 #include "worker/charge.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * metrics.c -- /metrics of the admin listener: everybody's stats pages, summed, one family a turn of
- * the loop, so that a scrape never holds up data. Only reads; which series there are is common/
+ * metrics.c -- /metrics of the admin listener: everybody's stats pages, summed, one family a turn
+ * of the loop, so that a scrape never holds up data. Only reads; which series there are is common/
  * stats.def's business, their texts that of stats_render().
  */
 #include "common/buf.h"
@@ -55,12 +55,12 @@ static void write_build_info(struct buf *out)
 {
 	buf_str(out, "# HELP headgate_build_info The program that answers.\n"
 	             "# TYPE headgate_build_info gauge\n"
-	             "headgate_build_info{version=\"" HEADGATE_VERSION "\",revision=\"" HEADGATE_REVISION
-	             "\"} 1\n");
+	             "headgate_build_info{version=\"" HEADGATE_VERSION
+	             "\",revision=\"" HEADGATE_REVISION "\"} 1\n");
 }
 
-/* Again while a page is being folded into the base: else a dead worker would be counted twice, or not
- * at all. The fold takes microseconds; a master that died in it must not stop the scrape. */
+/* Again while a page is being folded into the base: else a dead worker would be counted twice, or
+ * not at all. The fold takes microseconds; a master that died in it must not stop the scrape. */
 static void write_family(const struct worker *w, struct scrape *s, unsigned family, struct buf *out)
 {
 	unsigned slots = (unsigned)w->conf->metrics.max_tenants + 2, count = 0;
@@ -111,9 +111,9 @@ enum step metrics_run(struct req *r)
 
 	s->form = wants_openmetrics(r) ? EXPOSITION_OPENMETRICS : EXPOSITION_PROMETHEUS;
 	s->names = (struct stats_names){ name_of, tenant_of, code_of, r->w };
-	r->page_type = s->form == EXPOSITION_OPENMETRICS ?
-	                       "application/openmetrics-text; version=1.0.0; charset=utf-8" :
-	                       "text/plain; version=0.0.4; charset=utf-8";
+	r->page_type = s->form == EXPOSITION_OPENMETRICS
+	                       ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+	                       : "text/plain; version=0.0.4; charset=utf-8";
 	r->more = metrics_more;
 	r->more_arg = s;
 	return req_say(r, V_ADMIN);

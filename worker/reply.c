@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * reply.c -- the last stage: one head, one body, one send. The dialect says status and body, this file
- * how HTTP carries them. A page may bring its own body, whole or part by part (r->more): then each
- * part is a turn of its own, so that a long page holds up nobody.
+ * reply.c -- the last stage: one head, one body, one send. The dialect says status and body, this
+ * file how HTTP carries them. A page may bring its own body, whole or part by part (r->more): then
+ * each part is a turn of its own, so that a long page holds up nobody.
  */
 #include "common/buf.h"
 #include "common/loop.h"
@@ -13,11 +13,12 @@
 #include "worker/worker.h"
 
 enum {
-	BODY_BYTES = 4 * KIB,       /* of a dialect's body: two texts of 255, were each byte escaped by 6 */
-	HEAD_BYTES = 448,           /* of a reply's head: bounded by its fields */
-	RETRY_MAX_S = 5,            /* protocols.md 1.4: 1..5, or some exporters give up */
-	CHUNK_LINE = 10,            /* 8 hex digits, CR, LF */
-	PAGE_BYTES_MAX = 16 * MIB,  /* of one part of a page */
+	BODY_BYTES =
+		4 * KIB, /* of a dialect's body: two texts of 255, were each byte escaped by 6 */
+	HEAD_BYTES = 448, /* of a reply's head: bounded by its fields */
+	RETRY_MAX_S = 5, /* protocols.md 1.4: 1..5, or some exporters give up */
+	CHUNK_LINE = 10, /* 8 hex digits, CR, LF */
+	PAGE_BYTES_MAX = 16 * MIB, /* of one part of a page */
 };
 
 static const char *status_text(int status)
@@ -74,7 +75,8 @@ static bool closes(const struct req *r)
 {
 	return r->close_after || r->last_on_connection || !r->head.keep_alive || r->w->draining ||
 	       (verdict_get(r->verdict)->flags & VF_CLOSE) ||
-	       (r->more && r->head.minor == 0); /* HTTP/1.0 has no chunks: the end of the body is EOF */
+	       (r->more &&
+	        r->head.minor == 0); /* HTTP/1.0 has no chunks: the end of the body is EOF */
 }
 
 static void field(struct buf *b, const char *name, const char *value)
@@ -112,7 +114,8 @@ static void write_fields(const struct req *r, const struct reply *reply, struct 
 		field(b, "Connection", "keep-alive"); /* HTTP/1.0 closes unless told so */
 }
 
-static void write_head(const struct req *r, const struct reply *reply, size_t body_bytes, struct buf *b)
+static void write_head(const struct req *r, const struct reply *reply, size_t body_bytes,
+                       struct buf *b)
 {
 	char date[WHEN_HTTP_BYTES];
 

@@ -16,6 +16,7 @@
 enum { PATHS_MAX = 64 };
 
 /* Pages: answered by the worker itself. */
+/* clang-format off */
 static const struct page {
 	const char *name, *path;
 	bool admin, both; /* as in struct route */
@@ -28,6 +29,7 @@ static const struct page {
 	{ "metrics", "/metrics",     true,  false, false, metrics_run },
 	{ "status",  "/status.json", true,  false, false, status_run  },
 };
+/* clang-format on */
 
 struct path {
 	struct bytes text;
@@ -136,9 +138,12 @@ static int check_topics(const struct routes *rs, struct err *err)
 
 			if (a->protocol && b->protocol && a->topic_index == b->topic_index &&
 			    (a->protocol->signal != b->protocol->signal ||
-			     strcmp(a->protocol->formats->record_format, b->protocol->formats->record_format)))
-				return err_set(err, "routes %s and %s send different messages to one topic, %s",
-				               a->name, b->name, a->topic);
+			     strcmp(a->protocol->formats->record_format,
+			            b->protocol->formats->record_format)))
+				return err_set(
+					err,
+					"routes %s and %s send different messages to one topic, %s",
+					a->name, b->name, a->topic);
 		}
 	return 0;
 }

@@ -11,7 +11,8 @@ enum { DAY_S = 86400, YEARS_400_DAYS = 146097, EPOCH_SHIFT_DAYS = 719468 /* 0000
 static const int64_t LAST_S = 253402300799; /* 9999-12-31T23:59:59Z */
 
 struct date {
-	unsigned year, month, day, hour, minute, second, weekday; /* month 1..12, weekday 0 = Sunday */
+	unsigned year, month, day, hour, minute, second,
+		weekday; /* month 1..12, weekday 0 = Sunday */
 };
 
 static struct date date_of(int64_t unix_s)

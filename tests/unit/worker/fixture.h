@@ -17,7 +17,12 @@
 #include "worker/sink.h"
 #include "worker/worker.h"
 
-enum { FIXTURE_METRIC_TENANTS = 4, FIXTURE_TENANTS = 16, FIXTURE_BYTES = 4 * MIB, FIXTURE_RECORDS = 8 };
+enum {
+	FIXTURE_METRIC_TENANTS = 4,
+	FIXTURE_TENANTS = 16,
+	FIXTURE_BYTES = 4 * MIB,
+	FIXTURE_RECORDS = 8
+};
 static const int64_t FIXTURE_NOW_S = 1764000000; /* 2025-11-24T16:00:00Z */
 
 struct fixture_record {
@@ -78,7 +83,9 @@ static inline bool fixture_ready(void *sink, const char **check, char *detail, s
 	return f->sink_ready;
 }
 
-static const struct sink fixture_sink = { .name = "kept", .send = fixture_send, .ready = fixture_ready };
+static const struct sink fixture_sink = { .name = "kept",
+	                                  .send = fixture_send,
+	                                  .ready = fixture_ready };
 
 /* ---- the table ---- */
 
@@ -181,8 +188,11 @@ static inline void fixture_conf(struct fixture *f)
 	static const char *token_headers[] = { "X-Obstack-Auth-Token", "X-Api-Key" };
 	struct conf *c = &f->conf;
 
-	f->listener_confs[0] = (struct listener_conf){ .name = "public", .token_file = { .path = "" } };
-	f->listener_confs[1] = (struct listener_conf){ .name = "admin", .admin = true, .token_file = { .path = "" } };
+	f->listener_confs[0] =
+		(struct listener_conf){ .name = "public", .token_file = { .path = "" } };
+	f->listener_confs[1] = (struct listener_conf){ .name = "admin",
+		                                       .admin = true,
+		                                       .token_file = { .path = "" } };
 	c->listeners.v = f->listener_confs;
 	c->listeners.n = 2;
 	c->auth.token_headers.v = token_headers;
@@ -235,7 +245,9 @@ static inline struct fixture *fixture_new(void)
 	f->w.generation = 12;
 	fixture_conf(f);
 	f->public = (struct listener){ .conf = &f->listener_confs[0], .index = 0 };
-	f->admin = (struct listener){ .conf = &f->listener_confs[1], .index = 1, .admin = true, .loopback = true };
+	f->admin = (struct listener){
+		.conf = &f->listener_confs[1], .index = 1, .admin = true, .loopback = true
+	};
 	f->sink_says = V_ACCEPTED;
 	f->sink_ready = true;
 	f->buffer = malloc(FIXTURE_BYTES + BODY_SLACK);
@@ -362,8 +374,8 @@ static inline void fixture_send_out(struct fixture *f)
 }
 
 /* Feeds the request in pieces until its reply is sent, and finishes it. */
-static inline const char *fixture_run(struct fixture *f, const struct listener *listener, struct bytes in,
-                                      size_t piece)
+static inline const char *fixture_run(struct fixture *f, const struct listener *listener,
+                                      struct bytes in, size_t piece)
 {
 	fixture_begin(f, listener);
 	in = bytes_from(in, fixture_feed(f, in.p, min_size(piece, in.n)));
@@ -413,5 +425,6 @@ static inline bool fixture_has(const char *reply, const char *line)
 {
 	const char *at = strstr(reply, line);
 
-	return at && at < fixture_body(reply) && strncmp(at + strlen(line), "\r\n", 2) == 0 && at[-1] == '\n';
+	return at && at < fixture_body(reply) && strncmp(at + strlen(line), "\r\n", 2) == 0 &&
+	       at[-1] == '\n';
 }

@@ -8,20 +8,24 @@
 #include "tests/unit/worker/fixture.h"
 
 /* resource_spans{scope_spans{spans{trace_id, span_id, name "x"}}} */
-static const uint8_t one_span[] = { 0x0a, 35, 0x12, 33, 0x12, 31, 0x0a, 16, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
-	                            13, 14, 15, 16, 0x12, 8, 1, 2, 3, 4, 5, 6, 7, 8, 0x2a, 1, 'x' };
-/* the same with our stamp in a resource of its own, behind: resource_spans{..., resource{attributes{
- * key "tenant_id", value{string_value "acme"}}}} (records.md 1.2) */
+static const uint8_t one_span[] = { 0x0a, 35, 0x12, 33, 0x12, 31, 0x0a, 16, 1,    2,  3,  4,    5,
+	                            6,    7,  8,    9,  10,   11, 12,   13, 14,   15, 16, 0x12, 8,
+	                            1,    2,  3,    4,  5,    6,  7,    8,  0x2a, 1,  'x' };
+/* the same with our stamp in a resource of its own, behind: resource_spans{...,
+ * resource{attributes{ key "tenant_id", value{string_value "acme"}}}} (records.md 1.2) */
 static const uint8_t one_span_stamped[] = {
-	0x0a, 58, 0x12, 33, 0x12, 31, 0x0a, 16, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 0x12, 8, 1, 2, 3,
-	4, 5, 6, 7, 8, 0x2a, 1, 'x', 0x0a, 21, 0x0a, 19, 0x0a, 9, 't', 'e', 'n', 'a', 'n', 't', '_', 'i', 'd', 0x12, 6,
-	0x0a, 4, 'a', 'c', 'm', 'e'
+	0x0a, 58,  0x12, 33,  0x12, 31,  0x0a, 16,   1,  2,    3,  4,    5,   6,   7,
+	8,    9,   10,   11,  12,   13,  14,   15,   16, 0x12, 8,  1,    2,   3,   4,
+	5,    6,   7,    8,   0x2a, 1,   'x',  0x0a, 21, 0x0a, 19, 0x0a, 9,   't', 'e',
+	'n',  'a', 'n',  't', '_',  'i', 'd',  0x12, 6,  0x0a, 4,  'a',  'c', 'm', 'e'
 };
-/* resource_logs{resource{attributes{key "tenant_id" value{string_value "evil"}}}, scope_logs{log_records{
- * body{string_value "x\xff"}}}}: a forged tenant, and a line cut inside a character */
-static const uint8_t forged_log[] = { 0x0a, 33 + 2, 0x0a, 21, 0x0a, 19, 0x0a, 9, 't', 'e', 'n', 'a', 'n', 't', '_', 'i',
-	                              'd', 0x12, 6, 0x0a, 4, 'e', 'v', 'i', 'l', 0x12, 10, 0x12, 8, 0x2a, 6, 0x0a, 4,
-	                              'x', 'y', 'z', 0xff };
+/* resource_logs{resource{attributes{key "tenant_id" value{string_value "evil"}}},
+ * scope_logs{log_records{ body{string_value "x\xff"}}}}: a forged tenant, and a line cut inside a
+ * character */
+static const uint8_t forged_log[] = { 0x0a, 33 + 2, 0x0a, 21,  0x0a, 19,   0x0a, 9,    't', 'e',
+	                              'n',  'a',    'n',  't', '_',  'i',  'd',  0x12, 6,   0x0a,
+	                              4,    'e',    'v',  'i', 'l',  0x12, 10,   0x12, 8,   0x2a,
+	                              6,    0x0a,   4,    'x', 'y',  'z',  0xff };
 
 struct request { /* malloc'ed text of a request */
 	uint8_t *p;
@@ -34,12 +38,14 @@ static inline struct bytes request_bytes(const struct request *q)
 }
 
 /* fields end each with CRLF; Host and Content-Length are added. */
-static inline struct request request_of(const char *path, const char *fields, const void *body, size_t n)
+static inline struct request request_of(const char *path, const char *fields, const void *body,
+                                        size_t n)
 {
 	struct request q = { .p = malloc(1024 + strlen(fields) + n) };
 
-	q.n = (size_t)sprintf((char *)q.p, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n%s\r\n", path, n,
-	                      fields);
+	q.n = (size_t)sprintf((char *)q.p,
+	                      "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n%s\r\n", path,
+	                      n, fields);
 	if (n)
 		memcpy(q.p + q.n, body, n);
 	q.n += n;
@@ -63,7 +69,8 @@ static inline struct request gzip_of(const void *p, size_t n)
 #define GZIP "Content-Encoding: gzip\r\n"
 
 /* Sends a body as acme to a path; fields beside credential and type. */
-static inline const char *send_body(struct fixture *f, const char *path, const char *fields, const void *body, size_t n)
+static inline const char *send_body(struct fixture *f, const char *path, const char *fields,
+                                    const void *body, size_t n)
 {
 	char all[512];
 	struct request q;

@@ -16,10 +16,14 @@ static const char *get(struct fixture *f, const char *path, const char *fields)
 /* O18 */
 Test(admin, on_loopback_only_a_loopback_host_is_served)
 {
-	static const char *const good[] = { "localhost", "LOCALHOST:9090", "127.0.0.1", "127.0.0.1:9090", "127.8.9.1", "[::1]",
+	static const char *const good[] = { "localhost",      "LOCALHOST:9090", "127.0.0.1",
+		                            "127.0.0.1:9090", "127.8.9.1",      "[::1]",
 		                            "[::1]:9090" };
-	static const char *const bad[] = { "example.com", "localhost.example.com", "128.0.0.1", "127.0.0.1.example.com",
-		                           "[::2]", "10.0.0.1:127", "127.1", "localhost.", "0.0.0.0" };
+	static const char *const bad[] = { "example.com", "localhost.example.com",
+		                           "128.0.0.1",   "127.0.0.1.example.com",
+		                           "[::2]",       "10.0.0.1:127",
+		                           "127.1",       "localhost.",
+		                           "0.0.0.0" };
 	struct fixture *f = fixture_open();
 	char host[128];
 
@@ -42,14 +46,21 @@ Test(admin, on_loopback_only_a_loopback_host_is_served)
 /* O18 */
 Test(admin, with_a_token_file_every_page_but_health_needs_the_token)
 {
-	static const char *const bad[] = { LOCAL, LOCAL "Authorization: Bearer s3cre\r\n",
-		                           LOCAL "Authorization: Bearer s3cret2\r\n", LOCAL "Authorization: s3cret\r\n",
-		                           LOCAL "Authorization: Basic czNjcmV0\r\n", LOCAL "Authorization: Bearer \r\n",
-		                           LOCAL "Authorization: Bearer s3cret\r\nAuthorization: Bearer s3cret\r\n" };
-	static const char *const paths[] = { "/metrics", "/status.json", "/ready", "/ready?verbose", "/nowhere" };
+	static const char *const bad[] = {
+		LOCAL,
+		LOCAL "Authorization: Bearer s3cre\r\n",
+		LOCAL "Authorization: Bearer s3cret2\r\n",
+		LOCAL "Authorization: s3cret\r\n",
+		LOCAL "Authorization: Basic czNjcmV0\r\n",
+		LOCAL "Authorization: Bearer \r\n",
+		LOCAL "Authorization: Bearer s3cret\r\nAuthorization: Bearer s3cret\r\n"
+	};
+	static const char *const paths[] = { "/metrics", "/status.json", "/ready", "/ready?verbose",
+		                             "/nowhere" };
 	struct fixture *f = fixture_open();
 
-	f->listener_confs[1].token_file = (struct conf_file){ .path = "/x/token", .content = BYTES("s3cret\n") };
+	f->listener_confs[1].token_file =
+		(struct conf_file){ .path = "/x/token", .content = BYTES("s3cret\n") };
 	for (size_t p = 0; p < ARRAY_LEN(paths); p++)
 		for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 			const char *reply = get(f, paths[p], bad[i]);
@@ -58,10 +69,13 @@ Test(admin, with_a_token_file_every_page_but_health_needs_the_token)
 			cr_assert(fixture_has(reply, "WWW-Authenticate: Bearer"));
 		}
 	cr_assert_eq(fixture_status(get(f, "/health", LOCAL)), 200);
-	cr_assert_eq(fixture_status(get(f, "/metrics", LOCAL "Authorization: Bearer s3cret\r\n")), 200);
-	cr_assert_eq(fixture_status(get(f, "/ready", LOCAL "authorization: bearer  s3cret\r\n")), 200);
+	cr_assert_eq(fixture_status(get(f, "/metrics", LOCAL "Authorization: Bearer s3cret\r\n")),
+	             200);
+	cr_assert_eq(fixture_status(get(f, "/ready", LOCAL "authorization: bearer  s3cret\r\n")),
+	             200);
 	f->listener_confs[1].token_file.content = BYTES("\n"); /* empty: nobody */
-	cr_assert_eq(fixture_status(get(f, "/metrics", LOCAL "Authorization: Bearer s3cret\r\n")), 401);
+	cr_assert_eq(fixture_status(get(f, "/metrics", LOCAL "Authorization: Bearer s3cret\r\n")),
+	             401);
 	fixture_close(f);
 }
 
@@ -83,7 +97,8 @@ static void expect_ready(struct fixture *f, int status, const char *body)
 	cr_assert_eq(fixture_status(reply), status);
 	cr_assert_str_eq(fixture_body(reply), body);
 	cr_assert_eq(fixture_has(reply, "Retry-After: 1"), status == 503);
-	cr_assert_eq(fixture_status(fixture_ask(f, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n")), 200);
+	cr_assert_eq(fixture_status(fixture_ask(f, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n")),
+	             200);
 }
 
 /* O17 */
@@ -106,7 +121,9 @@ Test(admin, each_cause_of_not_ready_is_named_and_health_stays)
 	f->w.draining = false;
 	expect_ready(f, 200, "ready\n");
 	/* the verbose form is not for the public */
-	cr_assert_str_eq(fixture_body(fixture_ask(f, "GET /ready?verbose HTTP/1.1\r\nHost: x\r\n\r\n")), "ready\n");
+	cr_assert_str_eq(
+		fixture_body(fixture_ask(f, "GET /ready?verbose HTTP/1.1\r\nHost: x\r\n\r\n")),
+		"ready\n");
 	fixture_close(f);
 }
 
@@ -116,24 +133,29 @@ Test(admin, what_only_degrades_is_a_warning_and_200)
 	struct fixture *f = fixture_open();
 	const char *reply;
 
-	cr_assert_str_eq(fixture_body(get(f, "/ready?verbose", LOCAL)),
-	                 "ok tenants table 7: 5 tenants, 12 tokens\nok kafka taking records\nready\n");
+	cr_assert_str_eq(
+		fixture_body(get(f, "/ready?verbose", LOCAL)),
+		"ok tenants table 7: 5 tenants, 12 tokens\nok kafka taking records\nready\n");
 	fixture_fresh(f, false);
-	atomic_store(&stats_head(f->w.pages[0])->ready_flags, READY_SUBSCRIBED | READY_OVER_LIMIT | READY_CERT_SOON);
+	atomic_store(&stats_head(f->w.pages[0])->ready_flags,
+	             READY_SUBSCRIBED | READY_OVER_LIMIT | READY_CERT_SOON);
 	reply = get(f, "/ready?a=b&verbose", LOCAL);
 	cr_assert_eq(fixture_status(reply), 200);
-	cr_assert_str_eq(fixture_body(reply),
-	                 "warn tenants the source is away: unknown credentials get 503\nok kafka taking records\n"
-	                 "warn subscription tables are fed by a subscription: re-read in full each 30 s\n"
-	                 "warn limits rows of the source are beyond limits.max_tenants or max_tokens\n"
-	                 "warn certificates a certificate ends within 14 days\nready\n");
+	cr_assert_str_eq(
+		fixture_body(reply),
+		"warn tenants the source is away: unknown credentials get 503\nok kafka taking "
+	        "records\n"
+		"warn subscription tables are fed by a subscription: re-read in full each 30 s\n"
+		"warn limits rows of the source are beyond limits.max_tenants or max_tokens\n"
+		"warn certificates a certificate ends within 14 days\nready\n");
 	fixture_fresh(f, true);
 	atomic_store(&stats_head(f->w.pages[0])->ready_flags, READY_SOURCE_AWAY);
 	f->sink_ready = false;
 	reply = get(f, "/ready?verbose=1", LOCAL);
 	cr_assert_eq(fixture_status(reply), 503);
-	cr_assert_str_eq(fixture_body(reply), "warn tenants the source is away, the last table serves\n"
-	                                      "fail kafka queue over 90 % of its budget\nnot ready\n");
+	cr_assert_str_eq(fixture_body(reply),
+	                 "warn tenants the source is away, the last table serves\n"
+	                 "fail kafka queue over 90 % of its budget\nnot ready\n");
 	fixture_close(f);
 }
 

@@ -15,9 +15,14 @@ static int status_of(struct fixture *f, const char *text)
 Test(admit, only_the_route_s_media_types_are_taken)
 {
 	static const char *const good[] = { "application/x-protobuf", "APPLICATION/X-Protobuf",
-		                            "application/x-protobuf; charset=utf-8", " application/x-protobuf ;a=b" };
-	static const char *const bad[] = { "text/plain", "application/json", "application/x-protobuf; charsetutf-8",
-		                           "application/x-protobuf, text/plain", "", "x" };
+		                            "application/x-protobuf; charset=utf-8",
+		                            " application/x-protobuf ;a=b" };
+	static const char *const bad[] = { "text/plain",
+		                           "application/json",
+		                           "application/x-protobuf; charsetutf-8",
+		                           "application/x-protobuf, text/plain",
+		                           "",
+		                           "x" };
 	struct fixture *f = fixture_open();
 	char text[512];
 
@@ -39,8 +44,9 @@ Test(admit, only_the_route_s_media_types_are_taken)
 /* P6 */
 Test(admit, one_known_coding_at_most)
 {
-	static const char *const bad[] = { "gzip, snappy", "gzip,gzip", "br", "lz4", "zstd", "deflate", "snappy", "gzip;q=1",
-		                           "gzip gzip", "iso-8859-1" };
+	static const char *const bad[] = { "gzip, snappy", "gzip,gzip", "br",     "lz4",
+		                           "zstd",         "deflate",   "snappy", "gzip;q=1",
+		                           "gzip gzip",    "iso-8859-1" };
 	struct fixture *f = fixture_open();
 	char text[512];
 
@@ -50,10 +56,13 @@ Test(admit, one_known_coding_at_most)
 		cr_assert_eq(f->r.verdict, V_ENCODING);
 	}
 	cr_assert_eq(status_of(f, EMPTY PROTOBUF GZIP GZIP "\r\n"), 415);
-	cr_assert_eq(status_of(f, EMPTY PROTOBUF "Content-Encoding: identity\r\nContent-Encoding: identity\r\n\r\n"), 415);
+	cr_assert_eq(status_of(f, EMPTY PROTOBUF
+	                       "Content-Encoding: identity\r\nContent-Encoding: identity\r\n\r\n"),
+	             415);
 	cr_assert_eq(status_of(f, EMPTY PROTOBUF "Content-Encoding: IDENTITY\r\n\r\n"), 200);
 	cr_assert_eq(status_of(f, EMPTY PROTOBUF "Content-Encoding: \r\n\r\n"), 200);
-	cr_assert_eq(status_of(f, EMPTY PROTOBUF "Content-Encoding: X-GZIP\r\n\r\n"), 400); /* 0 bytes are no gzip */
+	cr_assert_eq(status_of(f, EMPTY PROTOBUF "Content-Encoding: X-GZIP\r\n\r\n"),
+	             400); /* 0 bytes are no gzip */
 	cr_assert_eq(f->r.verdict, V_INFLATE);
 	fixture_close(f);
 }
@@ -65,7 +74,8 @@ Test(admit, a_body_needs_a_length_or_chunks)
 
 	cr_assert_eq(status_of(f, START PROTOBUF "\r\n"), 411);
 	cr_assert_eq(f->r.verdict, V_LENGTH);
-	cr_assert_eq(status_of(f, START PROTOBUF "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), 200);
+	cr_assert_eq(status_of(f, START PROTOBUF "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+	             200);
 	fixture_close(f);
 }
 
@@ -73,11 +83,17 @@ Test(admit, a_body_over_the_limit_is_refused_by_its_length_alone)
 {
 	struct fixture *f = fixture_open();
 
-	cr_assert_eq(status_of(f, START PROTOBUF "Content-Length: 67108865\r\nExpect: 100-continue\r\n\r\n"), 413);
-	cr_assert_str_eq(f->r.detail, "67108865 bytes exceed the limit of 67108864 bytes for one request body");
+	cr_assert_eq(status_of(f, START PROTOBUF
+	                       "Content-Length: 67108865\r\nExpect: 100-continue\r\n\r\n"),
+	             413);
+	cr_assert_str_eq(f->r.detail,
+	                 "67108865 bytes exceed the limit of 67108864 bytes for one request body");
 	cr_assert_null(strstr(f->sent, "100 Continue"));
 	cr_assert(fixture_has(f->sent, "Connection: close"));
-	fixture_run(f, &f->public, BYTES(START PROTOBUF "Content-Length: 67108864\r\nExpect: 100-continue\r\n\r\n"), SIZE_MAX);
+	fixture_run(
+		f, &f->public,
+		BYTES(START PROTOBUF "Content-Length: 67108864\r\nExpect: 100-continue\r\n\r\n"),
+		SIZE_MAX);
 	cr_assert_eq(f->step, STEP_BYTES); /* exactly the limit is welcome */
 	cr_assert_str_eq(f->sent, "HTTP/1.1 100 Continue\r\n\r\n");
 	req_expire(&f->r, V_GONE);
@@ -89,12 +105,13 @@ Test(admit, a_body_over_the_limit_is_refused_by_its_length_alone)
 Test(admit, a_blocked_tenant_is_told_until_when)
 {
 	struct fixture *f = fixture_open();
-	const char *text = "POST /v1/traces HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer secret-stuck\r\n" PROTOBUF
-	                   "Content-Length: 0\r\n\r\n";
+	const char *text = "POST /v1/traces HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
+	                   "secret-stuck\r\n" PROTOBUF "Content-Length: 0\r\n\r\n";
 
 	cr_assert_eq(status_of(f, text), 403);
 	cr_assert_eq(f->r.verdict, V_BLOCKED);
-	cr_assert_str_eq(f->r.detail, "ingestion for tenant 'stuck' is blocked until 2025-11-24T17:00:00Z");
+	cr_assert_str_eq(f->r.detail,
+	                 "ingestion for tenant 'stuck' is blocked until 2025-11-24T17:00:00Z");
 	loop_set_clock(loop_now_ns(), INT64_C(1764003600) * 1000000000);
 	cr_assert_eq(status_of(f, text), 200);
 	fixture_close(f);
@@ -126,8 +143,8 @@ Test(admit, a_tenant_over_its_share_waits_and_others_do_not)
 	cr_assert(budget_take(f->w.budget, 1, 0, MIB)); /* acme's share, by another request */
 	cr_assert_eq(status_of(f, START PROTOBUF "Content-Length: 100\r\n\r\n"), 503);
 	fixture_run(f, &f->public,
-	            BYTES("POST /v1/traces HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer secret-other\r\n" PROTOBUF
-	                  "Content-Length: 100\r\n\r\n"),
+	            BYTES("POST /v1/traces HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
+	                  "secret-other\r\n" PROTOBUF "Content-Length: 100\r\n\r\n"),
 	            SIZE_MAX);
 	cr_assert_eq(f->step, STEP_BYTES);
 	cr_assert_eq(f->r.charged, body_capacity(100));
@@ -189,7 +206,9 @@ Test(admit, checks_come_in_their_order)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		char text[512];
 
-		snprintf(text, sizeof(text), "POST /v1/traces HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer secret-stuck\r\n%s\r\n",
+		snprintf(text, sizeof(text),
+		         "POST /v1/traces HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
+		         "secret-stuck\r\n%s\r\n",
 		         cases[i].fields);
 		fixture_ask(f, text);
 		cr_assert_eq(f->r.verdict, cases[i].v, "%zu", i);

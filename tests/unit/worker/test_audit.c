@@ -90,11 +90,44 @@ static const char *string_of(const json_t *doc, const char *key)
 	return json_string_value(json_object_get(doc, key));
 }
 
-static const char *const all_fields[] = { /* operations.md 8, in its order */
-	"ts", "kind", "seq", "worker", "gen", "request_id", "client_request_id", "trace_id", "listener", "client",
-	"tls", "route", "method", "tenant", "claimed_tenant", "token", "subject", "email", "issuer", "admin", "auth",
-	"verdict", "code", "stage", "reason", "retry_after_s", "encoding", "bytes_in", "bytes_decoded", "items",
-	"bytes_out", "duration_us", "topic", "partition", "offset", "suppressed",
+static const char *const all_fields[] = {
+	/* operations.md 8, in its order */
+	"ts",
+	"kind",
+	"seq",
+	"worker",
+	"gen",
+	"request_id",
+	"client_request_id",
+	"trace_id",
+	"listener",
+	"client",
+	"tls",
+	"route",
+	"method",
+	"tenant",
+	"claimed_tenant",
+	"token",
+	"subject",
+	"email",
+	"issuer",
+	"admin",
+	"auth",
+	"verdict",
+	"code",
+	"stage",
+	"reason",
+	"retry_after_s",
+	"encoding",
+	"bytes_in",
+	"bytes_decoded",
+	"items",
+	"bytes_out",
+	"duration_us",
+	"topic",
+	"partition",
+	"offset",
+	"suppressed",
 };
 
 static void check_fields(json_t *doc)
@@ -103,7 +136,8 @@ static void check_fields(json_t *doc)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach(doc, key, value) {
+	json_object_foreach(doc, key, value)
+	{
 		cr_assert_lt(i, ARRAY_LEN(all_fields), "%s", key);
 		cr_assert_str_eq(key, all_fields[i++]);
 	}
@@ -119,7 +153,8 @@ Test(audit, an_accepted_request_leaves_one_line_with_all_fields)
 	struct logs l = open_logs(f);
 	json_t *doc;
 
-	send_body(f, "/v1/traces", "X-Request-Id: abc\r\nX-Scope-OrgID: acme\r\n" TRACE, one_span, sizeof(one_span));
+	send_body(f, "/v1/traces", "X-Request-Id: abc\r\nX-Scope-OrgID: acme\r\n" TRACE, one_span,
+	          sizeof(one_span));
 	finish(&l);
 	cr_assert_str_eq(l.text[STREAM_AUDIT], "");
 	cr_assert_eq(lines_of(l.text[STREAM_ACCESS]), 1);
@@ -141,14 +176,18 @@ Test(audit, an_accepted_request_leaves_one_line_with_all_fields)
 	cr_assert_str_eq(string_of(doc, "tenant"), "acme");
 	cr_assert_str_eq(string_of(doc, "claimed_tenant"), "acme");
 	cr_assert_str_eq(string_of(doc, "token"), "t-acme");
-	cr_assert(json_is_null(json_object_get(doc, "subject")) && json_is_null(json_object_get(doc, "reason")));
-	cr_assert(json_is_null(json_object_get(doc, "stage")) && json_is_null(json_object_get(doc, "retry_after_s")));
+	cr_assert(json_is_null(json_object_get(doc, "subject")) &&
+	          json_is_null(json_object_get(doc, "reason")));
+	cr_assert(json_is_null(json_object_get(doc, "stage")) &&
+	          json_is_null(json_object_get(doc, "retry_after_s")));
 	cr_assert_str_eq(string_of(doc, "auth"), "token");
 	cr_assert_str_eq(string_of(doc, "verdict"), "accepted");
 	cr_assert_eq(json_integer_value(json_object_get(doc, "code")), 200);
 	cr_assert_str_eq(string_of(doc, "encoding"), "identity");
-	cr_assert_eq(json_integer_value(json_object_get(doc, "bytes_in")), (json_int_t)sizeof(one_span));
-	cr_assert_eq(json_integer_value(json_object_get(doc, "bytes_decoded")), (json_int_t)sizeof(one_span));
+	cr_assert_eq(json_integer_value(json_object_get(doc, "bytes_in")),
+	             (json_int_t)sizeof(one_span));
+	cr_assert_eq(json_integer_value(json_object_get(doc, "bytes_decoded")),
+	             (json_int_t)sizeof(one_span));
 	cr_assert_eq(json_integer_value(json_object_get(doc, "items")), 1);
 	cr_assert_eq(json_integer_value(json_object_get(doc, "bytes_out")), (json_int_t)f->sent_n);
 	cr_assert_str_eq(string_of(doc, "topic"), "otlp_spans");
@@ -171,20 +210,34 @@ Test(audit, every_refusal_leaves_its_line_and_seq_has_no_gap)
 		{ "GET /a HTTP/1.1\r\nHost: x\r\n\r\n", "hg-route", "route", NULL, 404 },
 		{ "GET /v1/logs HTTP/1.1\r\nHost: x\r\n\r\n", "hg-method", "route", NULL, 405 },
 		{ "POST /v1/logs HTTP/1.1\r\nHost: x\r\n\r\n", "hg-credential", "auth", NULL, 401 },
-		{ "POST /v1/logs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer secret-revoked\r\n\r\n", "hg-credential", "auth", "acme", 401 },
-		{ "POST /v1/logs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer secret-lazy\r\n\r\n", "hg-tenant-suspended", "auth", "lazy", 403 },
-		{ "POST /v1/logs HTTP/1.1\r\nHost: x\r\n" ACME "X-Scope-OrgID: other\r\n\r\n", "hg-org-mismatch", "auth", "acme", 403 },
-		{ "POST /v1/logs HTTP/1.1\r\nHost: x\r\n" ACME "X-Scope-OrgID: ..\r\n\r\n", "hg-org", "auth", "acme", 400 },
-		{ "POST /v1/logs HTTP/1.1\r\nHost: x\r\n" ACME "\r\n", "hg-type", "admit", "acme", 415 },
-		{ "POST /v1/logs HTTP/1.1\r\nHost: x\r\n" ACME PROTOBUF "\r\n", "hg-length", "admit", "acme", 411 },
-		{ "POST /v1/logs HTTP/1.1\r\nHost: x\r\n" ACME PROTOBUF "Transfer-Encoding: chunked\r\n\r\nx", "hg-framing", "body", "acme", 400 },
-		{ "POST /v1/logs HTTP/1.1\r\nHost: x\r\n" ACME PROTOBUF GZIP "Content-Length: 1\r\n\r\nx", "hg-inflate", "inflate", "acme", 400 },
-		{ "POST /v1/logs HTTP/1.1\r\nHost: x\r\n" ACME PROTOBUF "Content-Length: 1\r\n\r\nx", "hg-invalid", "enrich", "acme", 400 },
+		{ "POST /v1/logs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
+		  "secret-revoked\r\n\r\n",
+		  "hg-credential", "auth", "acme", 401 },
+		{ "POST /v1/logs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer secret-lazy\r\n\r\n",
+		  "hg-tenant-suspended", "auth", "lazy", 403 },
+		{ "POST /v1/logs HTTP/1.1\r\nHost: x\r\n" ACME "X-Scope-OrgID: other\r\n\r\n",
+		  "hg-org-mismatch", "auth", "acme", 403 },
+		{ "POST /v1/logs HTTP/1.1\r\nHost: x\r\n" ACME "X-Scope-OrgID: ..\r\n\r\n",
+		  "hg-org", "auth", "acme", 400 },
+		{ "POST /v1/logs HTTP/1.1\r\nHost: x\r\n" ACME "\r\n", "hg-type", "admit", "acme",
+		  415 },
+		{ "POST /v1/logs HTTP/1.1\r\nHost: x\r\n" ACME PROTOBUF "\r\n", "hg-length",
+		  "admit", "acme", 411 },
+		{ "POST /v1/logs HTTP/1.1\r\nHost: x\r\n" ACME PROTOBUF
+		  "Transfer-Encoding: chunked\r\n\r\nx",
+		  "hg-framing", "body", "acme", 400 },
+		{ "POST /v1/logs HTTP/1.1\r\nHost: x\r\n" ACME PROTOBUF GZIP
+		  "Content-Length: 1\r\n\r\nx",
+		  "hg-inflate", "inflate", "acme", 400 },
+		{ "POST /v1/logs HTTP/1.1\r\nHost: x\r\n" ACME PROTOBUF
+		  "Content-Length: 1\r\n\r\nx",
+		  "hg-invalid", "enrich", "acme", 400 },
 	};
 	unsigned in_audit = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		cr_assert_eq(fixture_status(fixture_ask(f, cases[i].text)), cases[i].code, "%s", cases[i].verdict);
+		cr_assert_eq(fixture_status(fixture_ask(f, cases[i].text)), cases[i].code, "%s",
+		             cases[i].verdict);
 	finish(&l);
 	cr_assert_eq(lines_of(l.text[STREAM_ACCESS]), ARRAY_LEN(cases));
 	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
@@ -201,12 +254,14 @@ Test(audit, every_refusal_leaves_its_line_and_seq_has_no_gap)
 			cr_assert(json_is_null(json_object_get(doc, "tenant")));
 		cr_assert(string_of(doc, "reason"), "%s", cases[i].verdict);
 		json_decref(doc);
-		if (strcmp(cases[i].stage, "auth") == 0) { /* F48: one line each in the audit stream */
+		if (strcmp(cases[i].stage, "auth") ==
+		    0) { /* F48: one line each in the audit stream */
 			doc = line_of(l.text[STREAM_AUDIT], in_audit);
 			check_fields(doc);
 			cr_assert_str_eq(string_of(doc, "kind"), "auth");
 			cr_assert_str_eq(string_of(doc, "verdict"), cases[i].verdict);
-			cr_assert_eq(json_integer_value(json_object_get(doc, "seq")), (json_int_t)in_audit++);
+			cr_assert_eq(json_integer_value(json_object_get(doc, "seq")),
+			             (json_int_t)in_audit++);
 			json_decref(doc);
 		}
 	}
@@ -225,16 +280,21 @@ Test(audit, no_byte_of_a_client_makes_a_second_line)
 
 	for (int c = 0; c < 256; c++) {
 		char text[512];
-		int n = snprintf(text, sizeof(text), "POST /v1/logs HTTP/1.1\r\nHost: x\r\n" ACME "X-Scope-OrgID: a%cb\r\n"
-		                                      "Content-Type: a%cb\r\nX-Request-Id: a%cb\r\n"
-		                                      "Traceparent: 00%c\r\n\r\n", c, c, c, c);
+		int n = snprintf(text, sizeof(text),
+		                 "POST /v1/logs HTTP/1.1\r\nHost: x\r\n" ACME
+		                 "X-Scope-OrgID: a%cb\r\n"
+		                 "Content-Type: a%cb\r\nX-Request-Id: a%cb\r\n"
+		                 "Traceparent: 00%c\r\n\r\n",
+		                 c, c, c, c);
 
 		fixture_run(f, &f->public, bytes_of(text, (size_t)n), SIZE_MAX);
-		cr_assert_eq(f->step, STEP_DONE); /* no length: answered from the head in any case */
+		cr_assert_eq(f->step,
+		             STEP_DONE); /* no length: answered from the head in any case */
 		sent++;
 		/* and fields of which the parser takes most, here with every byte */
 		fixture_begin(f, &f->public);
-		f->r.head.method_text = bytes_of((const uint8_t[]){ (uint8_t)c, 'x', (uint8_t)c }, 3);
+		f->r.head.method_text =
+			bytes_of((const uint8_t[]){ (uint8_t)c, 'x', (uint8_t)c }, 3);
 		f->r.client_text = "un\"ix\n";
 		f->r.head.field_count = 1;
 		f->r.head.fields[0].name = BYTES("X-Scope-OrgID");
@@ -270,7 +330,8 @@ Test(audit, a_record_of_the_longest_fields_stays_one_whole_line)
 	f->r.head.fields[0].name = BYTES("X-Scope-OrgID");
 	f->r.head.fields[0].value = bytes_of(bad, sizeof(bad));
 	memset(f->r.why, '"', sizeof(f->r.why) - 1);
-	f->r.client_request_id = BYTES("0123456789012345678901234567890123456789012345678901234567890123");
+	f->r.client_request_id =
+		BYTES("0123456789012345678901234567890123456789012345678901234567890123");
 	memset(f->r.who.tenant, '\'', TENANT_ID_MAX);
 	f->r.who.tenant_n = TENANT_ID_MAX;
 	memset(f->r.who.token, 'a', 64);
@@ -311,7 +372,8 @@ static void add_up(const char *text, unsigned *lines, unsigned *summaries, uint6
 			++*lines;
 		} else {
 			++*summaries;
-			*suppressed += (uint64_t)json_integer_value(json_object_get(doc, "suppressed"));
+			*suppressed +=
+				(uint64_t)json_integer_value(json_object_get(doc, "suppressed"));
 			cr_assert(json_is_null(json_object_get(doc, "request_id")));
 		}
 		json_decref(doc);
@@ -392,14 +454,16 @@ Test(audit, accepted_requests_are_written_as_the_option_says)
 		l = open_logs(f);
 		for (unsigned i = 0; i < 4; i++) {
 			if (i == 3) /* a minute after the first */
-				loop_set_clock(loop_now_ns() + INT64_C(60000000000), loop_wall_ns());
+				loop_set_clock(loop_now_ns() + INT64_C(60000000000),
+				               loop_wall_ns());
 			send_body(f, "/v1/traces", "", "", 0);
 		}
 		for (unsigned i = 0; i < 2; i++)
 			fixture_ask(f, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
 		fixture_ask(f, "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n");
 		finish(&l);
-		cr_assert_eq(lines_of(l.text[STREAM_ACCESS]), expected[accepted] + 1, "%u", accepted);
+		cr_assert_eq(lines_of(l.text[STREAM_ACCESS]), expected[accepted] + 1, "%u",
+		             accepted);
 		close_logs(&l);
 	}
 }
@@ -410,12 +474,14 @@ Test(audit, a_full_buffer_drops_counts_and_leaves_a_gap)
 	unsigned n = 0;
 	int fds[2];
 
-	cr_assert_eq(pipe2(fds, O_CLOEXEC), 0); /* nobody reads: the writer's thread blocks, we do not */
+	cr_assert_eq(pipe2(fds, O_CLOEXEC),
+	             0); /* nobody reads: the writer's thread blocks, we do not */
 	f->conf.audit.on_full = AUDIT_REFUSE;
 	fixture_start(f, -1, fds[1]);
 	cr_assert(audit_has_room(f->w.audit));
 	while (audit_has_room(f->w.audit)) {
-		loop_set_clock(loop_now_ns() + 1000000000, loop_wall_ns()); /* so that no line is suppressed */
+		loop_set_clock(loop_now_ns() + 1000000000,
+		               loop_wall_ns()); /* so that no line is suppressed */
 		refuse_401(f, n++);
 		cr_assert_lt(n, 10000u);
 	}

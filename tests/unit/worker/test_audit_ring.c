@@ -62,7 +62,8 @@ Test(audit_ring, a_pipe_gets_one_line_a_write)
 	char back[4096];
 	int fds[2];
 
-	cr_assert_eq(pipe2(fds, O_CLOEXEC | O_NONBLOCK | O_DIRECT), 0); /* packets: a read gives one write */
+	cr_assert_eq(pipe2(fds, O_CLOEXEC | O_NONBLOCK | O_DIRECT),
+	             0); /* packets: a read gives one write */
 	ring = ring_over(fds[1]);
 	cr_assert(audit_ring_put(ring, "one\n", 4));
 	cr_assert(audit_ring_put(ring, "three\n", 6));

@@ -3,13 +3,15 @@
 
 #include "tests/unit/worker/fixture.h"
 
-/* The fields end each with CRLF. The type is none that the route takes: who passes auth gets 415. */
+/* The fields end each with CRLF. The type is none that the route takes: who passes auth gets 415.
+ */
 static const char *post(struct fixture *f, const char *fields)
 {
 	static char text[4096];
 
 	snprintf(text, sizeof(text),
-	         "POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n%s\r\n",
+	         "POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: "
+	         "text/plain\r\nContent-Length: 0\r\n%s\r\n",
 	         fields);
 	return fixture_ask(f, text);
 }
@@ -43,9 +45,12 @@ Test(auth, bearer_basic_and_token_headers_are_the_same_credential)
 	cr_assert_eq(status(f, "Authorization: Bearer secret-acme\r\n"), PASSED);
 	cr_assert_eq(status(f, "authorization:   bEaReR   secret-acme  \r\n"), PASSED);
 	cr_assert_eq(counted(f, METHOD_TOKEN, AUTH_OK), 2);
-	cr_assert_eq(status(f, "Authorization: Basic OnNlY3JldC1hY21l\r\n"), PASSED);         /* :secret-acme */
-	cr_assert_eq(status(f, "Authorization: basic YWNtZTpzZWNyZXQtYWNtZQ==\r\n"), PASSED); /* acme:... */
-	cr_assert_eq(status(f, "Authorization: Basic YWNtZTpzZWNyZXQtYWNtZQ\r\n"), PASSED);   /* unpadded */
+	cr_assert_eq(status(f, "Authorization: Basic OnNlY3JldC1hY21l\r\n"),
+	             PASSED); /* :secret-acme */
+	cr_assert_eq(status(f, "Authorization: basic YWNtZTpzZWNyZXQtYWNtZQ==\r\n"),
+	             PASSED); /* acme:... */
+	cr_assert_eq(status(f, "Authorization: Basic YWNtZTpzZWNyZXQtYWNtZQ\r\n"),
+	             PASSED); /* unpadded */
 	cr_assert_eq(counted(f, METHOD_BASIC, AUTH_OK), 3);
 	cr_assert_eq(status(f, "X-Obstack-Auth-Token: secret-acme\r\n"), PASSED);
 	cr_assert_eq(counted(f, METHOD_OBSTACK, AUTH_OK), 1);
@@ -72,21 +77,31 @@ Test(auth, a_credential_sent_twice_or_two_that_differ_are_refused)
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		cr_assert_eq(status(f, bad[i]), 401, "%s", bad[i]);
 	cr_assert_eq(counted_all(f), ARRAY_LEN(bad));
-	cr_assert_eq(status(f, "Authorization: Bearer secret-acme\r\nX-Obstack-Auth-Token: secret-acme\r\n"), PASSED);
+	cr_assert_eq(status(f, "Authorization: Bearer secret-acme\r\nX-Obstack-Auth-Token: "
+	                       "secret-acme\r\n"),
+	             PASSED);
 	fixture_close(f);
 }
 
 Test(auth, what_is_no_credential_is_refused_alike)
 {
 	static const char *const bad[] = {
-		"", "Authorization: \r\n", "Authorization: Bearer\r\n", "Authorization: Bearer \r\n",
-		"Authorization: secret-acme\r\n", "Authorization: Bearersecret-acme\r\n",
-		"Authorization: Token secret-acme\r\n", "Authorization: Basic\r\n", "Authorization: Basic !!!!\r\n",
-		"Authorization: Basic YWNtZQ==\r\n",                 /* acme: no colon */
-		"Authorization: Basic c2VjcmV0LWFjbWU6\r\n",         /* the token as user, no password */
+		"",
+		"Authorization: \r\n",
+		"Authorization: Bearer\r\n",
+		"Authorization: Bearer \r\n",
+		"Authorization: secret-acme\r\n",
+		"Authorization: Bearersecret-acme\r\n",
+		"Authorization: Token secret-acme\r\n",
+		"Authorization: Basic\r\n",
+		"Authorization: Basic !!!!\r\n",
+		"Authorization: Basic YWNtZQ==\r\n", /* acme: no colon */
+		"Authorization: Basic c2VjcmV0LWFjbWU6\r\n", /* the token as user, no password */
 		"Authorization: Basic YWNtZTpzZWNyZXQtYWNtZR==\r\n", /* unused bits set */
-		"Authorization: Basic YWNtZTpzZWNyZXQtYWNtZQ=\r\n",  /* half the padding */
-		"X-Api-Key: \r\n", "Authorization: Bearer secret-acme2\r\n", "Authorization: Bearer SECRET-ACME\r\n",
+		"Authorization: Basic YWNtZTpzZWNyZXQtYWNtZQ=\r\n", /* half the padding */
+		"X-Api-Key: \r\n",
+		"Authorization: Bearer secret-acme2\r\n",
+		"Authorization: Bearer SECRET-ACME\r\n",
 	};
 	struct fixture *f = fixture_open();
 	char first[2048] = "";
@@ -129,7 +144,9 @@ Test(auth, x_scope_orgid_may_agree_and_never_choose)
 		{ "a:b", 400, "tenant ID 'a:b' contains unsupported character ':'" },
 		{ "a/b", 400, "tenant ID 'a/b' contains unsupported character '/'" },
 		{ "a%2fb", 400, "tenant ID 'a%2fb' contains unsupported character '%'" },
-		{ "a\xff" "b", 400, "tenant ID 'a\\xffb' contains unsupported character '\\xff'" },
+		{ "a\xff"
+		  "b",
+		  400, "tenant ID 'a\\xffb' contains unsupported character '\\xff'" },
 		{ "a\tb", 400, "tenant ID 'a\\x09b' contains unsupported character '\\x09'" },
 		{ "a\"b", 400, "contains unsupported character '\\x22'" },
 	};
@@ -137,12 +154,13 @@ Test(auth, x_scope_orgid_may_agree_and_never_choose)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		char fields[256];
 
-		snprintf(fields, sizeof(fields), "Authorization: Bearer secret-acme\r\nx-scope-orgid: %s\r\n",
+		snprintf(fields, sizeof(fields),
+		         "Authorization: Bearer secret-acme\r\nx-scope-orgid: %s\r\n",
 		         cases[i].org);
 		cr_assert_eq(status(f, fields), cases[i].status, "%s", cases[i].org);
 		if (cases[i].text)
-			cr_assert(memmem(f->sent, f->sent_n, cases[i].text, strlen(cases[i].text)), "%s: %s",
-			          cases[i].org, f->sent);
+			cr_assert(memmem(f->sent, f->sent_n, cases[i].text, strlen(cases[i].text)),
+			          "%s: %s", cases[i].org, f->sent);
 	}
 	cr_assert_eq(f->record_count, 0);
 	fixture_close(f);
@@ -156,13 +174,16 @@ Test(auth, x_scope_orgid_is_bounded_and_stands_once)
 
 	memset(org, 'a', sizeof(org) - 1);
 	org[151] = '\0';
-	snprintf(fields, sizeof(fields), "Authorization: Bearer secret-acme\r\nX-Scope-OrgID: %s\r\n", org);
+	snprintf(fields, sizeof(fields),
+	         "Authorization: Bearer secret-acme\r\nX-Scope-OrgID: %s\r\n", org);
 	cr_assert_eq(status(f, fields), 400);
 	cr_assert(strstr(f->r.detail, "tenant ID is too long: max 150 characters"));
 	org[150] = '\0';
-	snprintf(fields, sizeof(fields), "Authorization: Bearer secret-acme\r\nX-Scope-OrgID: %s\r\n", org);
+	snprintf(fields, sizeof(fields),
+	         "Authorization: Bearer secret-acme\r\nX-Scope-OrgID: %s\r\n", org);
 	cr_assert_eq(status(f, fields), 403);
-	cr_assert_eq(status(f, "Authorization: Bearer secret-acme\r\nX-Scope-OrgID: acme\r\nX-Scope-OrgID: acme\r\n"),
+	cr_assert_eq(status(f, "Authorization: Bearer secret-acme\r\nX-Scope-OrgID: "
+	                       "acme\r\nX-Scope-OrgID: acme\r\n"),
 	             400);
 	cr_assert(strstr(f->r.detail, "multiple org IDs present"));
 	fixture_close(f);
@@ -173,10 +194,14 @@ Test(auth, the_user_of_basic_is_nobody_or_the_tenant)
 {
 	struct fixture *f = fixture_open();
 
-	cr_assert_eq(status(f, "Authorization: Basic b3RoZXI6c2VjcmV0LWFjbWU=\r\n"), 403); /* other:secret-acme */
+	cr_assert_eq(status(f, "Authorization: Basic b3RoZXI6c2VjcmV0LWFjbWU=\r\n"),
+	             403); /* other:secret-acme */
 	cr_assert_eq(f->r.verdict, V_ORG_MISMATCH);
 	cr_assert_eq(counted(f, METHOD_BASIC, AUTH_MISMATCH), 1);
-	cr_assert_eq(status(f, "Authorization: Basic YWNtZTpzZWNyZXQtYWNtZQ==\r\nX-Scope-OrgID: acme\r\n"), PASSED);
+	cr_assert_eq(
+		status(f,
+	               "Authorization: Basic YWNtZTpzZWNyZXQtYWNtZQ==\r\nX-Scope-OrgID: acme\r\n"),
+		PASSED);
 	fixture_close(f);
 }
 
@@ -189,7 +214,8 @@ Test(auth, who_lacks_the_scope_of_a_route_is_told_which)
 	cr_assert_eq(counted(f, METHOD_TOKEN, AUTH_SCOPE), 1);
 	cr_assert_eq(counted_all(f), 1);
 	/* the tenant's name comes first: a mismatch is told before a scope */
-	cr_assert_eq(status(f, "Authorization: Bearer secret-logs\r\nX-Scope-OrgID: other\r\n"), 403);
+	cr_assert_eq(status(f, "Authorization: Bearer secret-logs\r\nX-Scope-OrgID: other\r\n"),
+	             403);
 	cr_assert_eq(f->r.verdict, V_ORG_MISMATCH);
 	fixture_close(f);
 }
@@ -209,7 +235,8 @@ Test(auth, each_reason_to_refuse_is_counted_under_its_name)
 		{ "secret-expired", 401, AUTH_EXPIRED, "expired", "acme", "t-expired" },
 		{ "secret-future", 401, AUTH_EXPIRED, "not valid yet", "acme", "t-future" },
 		{ "secret-gone", 401, AUTH_UNKNOWN, "tenant is being deleted", "gone", "t-gone" },
-		{ "secret-cidr", 401, AUTH_ADDRESS, "address not allowed for this token", "acme", "t-cidr" },
+		{ "secret-cidr", 401, AUTH_ADDRESS, "address not allowed for this token", "acme",
+		  "t-cidr" },
 		{ "secret-lazy", 403, AUTH_SUSPENDED, "tenant is suspended", "lazy", "t-lazy" },
 	};
 	struct fixture *f = fixture_open();
@@ -289,7 +316,8 @@ Test(auth, a_tenant_put_aside_waits_and_others_do_not)
 	cr_assert_eq(status(f, "Authorization: Bearer secret-acme\r\n"), 503);
 	cr_assert_eq(f->r.verdict, V_TENANT_ASIDE);
 	cr_assert_eq(status(f, "Authorization: Bearer secret-other\r\n"), PASSED);
-	cr_assert_eq(status(f, "Authorization: Bearer secret-acme\r\nX-Scope-OrgID: other\r\n"), 403);
+	cr_assert_eq(status(f, "Authorization: Bearer secret-acme\r\nX-Scope-OrgID: other\r\n"),
+	             403);
 	fixture_close(f);
 }
 
@@ -297,9 +325,10 @@ Test(auth, a_tenant_put_aside_waits_and_others_do_not)
 Test(auth, a_stranger_is_refused_before_a_body_byte)
 {
 	struct fixture *f = fixture_open();
-	const char *reply = fixture_ask(f, "POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n"
-	                                   "Authorization: Bearer nobody\r\nContent-Length: 1073741824\r\n"
-	                                   "Expect: 100-continue\r\n\r\n");
+	const char *reply =
+		fixture_ask(f, "POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n"
+	                       "Authorization: Bearer nobody\r\nContent-Length: 1073741824\r\n"
+	                       "Expect: 100-continue\r\n\r\n");
 
 	cr_assert_eq(fixture_status(reply), 401);
 	cr_assert(fixture_has(reply, "Connection: close"));
@@ -312,7 +341,8 @@ Test(auth, a_stranger_is_refused_before_a_body_byte)
 /* F53: of a secret nothing remains in what a request leaves behind */
 Test(auth, no_reply_and_no_reason_holds_the_secret)
 {
-	static const char *const secrets[] = { "secret-revoked", "hgt_nonsense", "secret-logs", "secret-lazy" };
+	static const char *const secrets[] = { "secret-revoked", "hgt_nonsense", "secret-logs",
+		                               "secret-lazy" };
 	struct fixture *f = fixture_open();
 
 	for (size_t i = 0; i < ARRAY_LEN(secrets); i++) {
@@ -345,9 +375,10 @@ Test(auth, tenants_beyond_the_metric_slots_are_counted_together)
 
 Test(auth, base64_is_the_standard_alphabet_and_exact)
 {
-	static const char *const good[] = { "", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy" };
-	static const char *const bad[] = { "Z", "Zg=", "Zh==", "Zm9=", "Zm9v=", "Zm9v====", "Z=g=", "=", "====",
-		                           "Zm-_", "Zm 9", "Zm9v\n" };
+	static const char *const good[] = { "",         "Zg==",     "Zm8=",    "Zm9v",
+		                            "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy" };
+	static const char *const bad[] = { "Z",    "Zg=", "Zh==", "Zm9=", "Zm9v=", "Zm9v====",
+		                           "Z=g=", "=",   "====", "Zm-_", "Zm 9",  "Zm9v\n" };
 	uint8_t out[16];
 	size_t n;
 

@@ -3,7 +3,8 @@
 
 #include "tests/unit/worker/fixture.h"
 
-#define ANYBODY "POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n"
+#define ANYBODY                                                                                    \
+	"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n"
 
 static struct fixture *open_disabled(const char *tenant)
 {
@@ -24,8 +25,12 @@ Test(auth_none, with_disable_auth_everybody_is_one_tenant)
 	cr_assert_str_eq(f->r.who.tenant, "default");
 	cr_assert(f->r.who.known);
 	cr_assert_eq(stats_get(f->w.stats, STAT_AUTH, METHOD_NONE, AUTH_OK), 1);
-	cr_assert_eq(fixture_status(fixture_ask(f, ANYBODY "Authorization: Basic b3RoZXI6eA==\r\n\r\n")), 415);
-	cr_assert_eq(fixture_status(fixture_ask(f, ANYBODY "Authorization: x\r\nAuthorization: y\r\n\r\n")), 415);
+	cr_assert_eq(
+		fixture_status(fixture_ask(f, ANYBODY "Authorization: Basic b3RoZXI6eA==\r\n\r\n")),
+		415);
+	cr_assert_eq(fixture_status(fixture_ask(f, ANYBODY
+	                                        "Authorization: x\r\nAuthorization: y\r\n\r\n")),
+	             415);
 	fixture_close(f);
 }
 

@@ -32,7 +32,8 @@ Test(auth_token, the_vector_of_the_format_is_known_and_any_changed_character_is_
 		token[i] = token[i] == 'x' ? 'y' : 'x';
 		cr_assert_eq(check(f, token), AUTH_NO);
 		cr_assert_eq(f->r.who.result, AUTH_MALFORMED, "%zu", i);
-		cr_assert_str_eq(f->r.who.token, ""); /* no hash was made: there are no digits of one */
+		cr_assert_str_eq(f->r.who.token,
+		                 ""); /* no hash was made: there are no digits of one */
 	}
 	fixture_close(f);
 }
@@ -77,15 +78,20 @@ Test(auth_token, an_address_is_matched_bit_by_bit)
 	static const struct {
 		uint8_t last[4];
 		bool allowed;
-	} cases[] = { { { 10, 1, 2, 0 }, true },    { { 10, 1, 3, 255 }, true }, { { 10, 1, 4, 0 }, false },
-		      { { 10, 1, 1, 255 }, false }, { { 11, 1, 2, 0 }, false } };
-	static const struct snapshot_cidr all = { { 0 }, 0 }, one = { { [15] = 1 }, 128 }, odd = { { 0x20, 1, 0xd }, 19 };
+	} cases[] = { { { 10, 1, 2, 0 }, true },
+		      { { 10, 1, 3, 255 }, true },
+		      { { 10, 1, 4, 0 }, false },
+		      { { 10, 1, 1, 255 }, false },
+		      { { 11, 1, 2, 0 }, false } };
+	static const struct snapshot_cidr all = { { 0 }, 0 }, one = { { [15] = 1 }, 128 },
+					  odd = { { 0x20, 1, 0xd }, 19 };
 	struct fixture *f = open_with_request();
 	uint8_t client[16] = { [15] = 1 };
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		memcpy(f->r.client + 12, cases[i].last, 4);
-		cr_assert_eq(check(f, "secret-cidr"), cases[i].allowed ? AUTH_YES : AUTH_NO, "%zu", i);
+		cr_assert_eq(check(f, "secret-cidr"), cases[i].allowed ? AUTH_YES : AUTH_NO, "%zu",
+		             i);
 	}
 	cr_assert(address_matches(&all, client) && address_matches(&one, client));
 	client[15] = 2;

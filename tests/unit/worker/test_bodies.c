@@ -4,7 +4,8 @@
 
 Test(bodies, a_buffer_holds_what_the_capacity_said)
 {
-	static const size_t sizes[] = { 0, 1, 2048, 2049, 8192, 65536, 65537, 262144, 1048576, 4194304, 4194305, 20971520 };
+	static const size_t sizes[] = { 0,     1,      2048,    2049,    8192,    65536,
+		                        65537, 262144, 1048576, 4194304, 4194305, 20971520 };
 	struct bodies *b = bodies_new();
 
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {

@@ -47,7 +47,7 @@ Test(budget, one_large_request_may_pass_the_share_when_nothing_else_is_in_flight
 
 	cr_assert(budget_take(b, 0, 0, 700));
 	cr_assert(budget_take(b, 0, 700, 200)); /* the same request grows */
-	cr_assert(!budget_take(b, 0, 0, 10));   /* a second one does not join */
+	cr_assert(!budget_take(b, 0, 0, 10)); /* a second one does not join */
 	cr_assert(!budget_take(b, 0, 900, 200)); /* never beyond the worker's bytes */
 	budget_give(b, 0, 900);
 	cr_assert(budget_take(b, 0, 0, 10));

@@ -10,8 +10,9 @@ static struct fixture *open_for(const char *type, const char *path)
 	struct fixture *f = fixture_open();
 	char text[256];
 
-	snprintf(text, sizeof(text), "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: 0\r\n\r\n", path,
-	         type);
+	snprintf(text, sizeof(text),
+	         "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: 0\r\n\r\n",
+	         path, type);
 	fixture_begin(f, &f->public);
 	fixture_feed(f, (const uint8_t *)text, strlen(text));
 	cr_assert_eq(head_run(&f->r), STEP_NEXT);
@@ -29,7 +30,8 @@ static void close_it(struct fixture *f)
 	fixture_close(f);
 }
 
-static int render_as(struct fixture *f, enum verdict v, unsigned retry_after, struct buf *body, const char **type)
+static int render_as(struct fixture *f, enum verdict v, unsigned retry_after, struct buf *body,
+                     const char **type)
 {
 	const struct dialect *d = dialect_of(&f->r);
 	struct reply reply = { .status = d->status(v), .body = body, .retry_after = retry_after };
@@ -44,7 +46,8 @@ static int render_as(struct fixture *f, enum verdict v, unsigned retry_after, st
 
 static Google__Rpc__Status *unpack(const struct buf *body)
 {
-	Google__Rpc__Status *s = google__rpc__status__unpack(NULL, body->n, (const uint8_t *)body->p);
+	Google__Rpc__Status *s =
+		google__rpc__status__unpack(NULL, body->n, (const uint8_t *)body->p);
 
 	cr_assert(s, "no google.rpc.Status");
 	return s;
@@ -90,13 +93,17 @@ Test(dialects, every_refusal_of_otlp_is_a_status_that_parses)
 		cr_assert_str_eq(type, "application/x-protobuf");
 		s = unpack(&body);
 		cr_assert_eq(s->code, rpc_code(status));
-		cr_assert_eq(strncmp(s->message, verdict_get(v)->id, strlen(verdict_get(v)->id)), 0);
-		cr_assert_eq(s->n_details, status == 400 || retry ? 1u : 0u, "%s", verdict_get(v)->id);
+		cr_assert_eq(strncmp(s->message, verdict_get(v)->id, strlen(verdict_get(v)->id)),
+		             0);
+		cr_assert_eq(s->n_details, status == 400 || retry ? 1u : 0u, "%s",
+		             verdict_get(v)->id);
 		if (retry) {
 			Google__Rpc__RetryInfo *info;
 
-			cr_assert_str_eq(s->details[0]->type_url, "type.googleapis.com/google.rpc.RetryInfo");
-			info = google__rpc__retry_info__unpack(NULL, s->details[0]->value.len, s->details[0]->value.data);
+			cr_assert_str_eq(s->details[0]->type_url,
+			                 "type.googleapis.com/google.rpc.RetryInfo");
+			info = google__rpc__retry_info__unpack(NULL, s->details[0]->value.len,
+			                                       s->details[0]->value.data);
 			cr_assert_eq(info->retry_delay->seconds, 3);
 			google__rpc__retry_info__free_unpacked(info, NULL);
 		}
@@ -120,8 +127,10 @@ Test(dialects, a_400_says_what_is_wrong_with_which_field)
 	cr_assert_eq(render_as(f, V_INVALID, 0, &body, &type), 400);
 	s = unpack(&body);
 	cr_assert_eq(s->code, 3);
-	cr_assert_eq(strncmp(s->message, "hg-invalid: spans[2].name: invalid UTF-8 (request ", 49), 0, "%s", s->message);
-	bad = google__rpc__bad_request__unpack(NULL, s->details[0]->value.len, s->details[0]->value.data);
+	cr_assert_eq(strncmp(s->message, "hg-invalid: spans[2].name: invalid UTF-8 (request ", 49),
+	             0, "%s", s->message);
+	bad = google__rpc__bad_request__unpack(NULL, s->details[0]->value.len,
+	                                       s->details[0]->value.data);
 	cr_assert_str_eq(s->details[0]->type_url, "type.googleapis.com/google.rpc.BadRequest");
 	cr_assert_str_eq(bad->field_violations[0]->field, "body");
 	cr_assert_str_eq(bad->field_violations[0]->description, "spans[2].name: invalid UTF-8");
@@ -135,7 +144,8 @@ Test(dialects, a_400_says_what_is_wrong_with_which_field)
 Test(dialects, the_bytes_are_those_of_the_page)
 {
 	struct fixture *f = open_for("application/x-protobuf", "/v1/traces");
-	static const char retry[] = "\"details\":[{\"@type\":\"type.googleapis.com/google.rpc.RetryInfo\",\"retryDelay\":\"2s\"}]}";
+	static const char retry[] = "\"details\":[{\"@type\":\"type.googleapis.com/"
+	                            "google.rpc.RetryInfo\",\"retryDelay\":\"2s\"}]}";
 	const char *type;
 	struct buf body;
 
@@ -143,11 +153,16 @@ Test(dialects, the_bytes_are_those_of_the_page)
 	f->r.request_id[0] = '\0';
 	cr_assert_eq(render_as(f, V_SCOPE, 0, &body, &type), 403);
 	cr_assert_arr_eq(body.p, "\x08\x07\x12\x08hg-scope", 12);
-	cr_assert_eq(body.n, 12); /* no detail, and the verdict's text has arguments that nobody gave */
+	cr_assert_eq(body.n,
+	             12); /* no detail, and the verdict's text has arguments that nobody gave */
 	close_it(f);
 	f = open_for("application/json", "/v1/traces");
 	cr_assert_eq(render_as(f, V_OVERLOAD, 2, &body, &type), 503);
-	cr_assert_eq(strncmp(body.p, "{\"code\":14,\"message\":\"hg-overload: too many bytes in flight, retry (request ", 76), 0);
+	cr_assert_eq(strncmp(body.p,
+	                     "{\"code\":14,\"message\":\"hg-overload: too many bytes in flight, "
+	                     "retry (request ",
+	                     76),
+	             0);
 	cr_assert(memmem(body.p, body.n, retry, sizeof(retry) - 1));
 	buf_done(&body);
 	close_it(f);
@@ -157,8 +172,9 @@ Test(dialects, codes_are_those_of_the_page)
 {
 	static const struct {
 		int status, code;
-	} cases[] = { { 400, 3 }, { 401, 16 }, { 403, 7 }, { 404, 12 }, { 429, 8 }, { 502, 14 }, { 503, 14 }, { 504, 14 },
-		      { 405, 2 }, { 411, 2 }, { 413, 2 }, { 415, 2 }, { 408, 2 } };
+	} cases[] = { { 400, 3 },  { 401, 16 }, { 403, 7 },  { 404, 12 }, { 429, 8 },
+		      { 502, 14 }, { 503, 14 }, { 504, 14 }, { 405, 2 },  { 411, 2 },
+		      { 413, 2 },  { 415, 2 },  { 408, 2 } };
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
 		cr_assert_eq(rpc_code(cases[i].status), cases[i].code, "%d", cases[i].status);
@@ -182,7 +198,9 @@ Test(dialects, a_text_of_quotes_and_backslashes_breaks_no_json)
 	cr_assert_eq(json_integer_value(json_object_get(doc, "code")), 3);
 	details = json_object_get(doc, "details");
 	violations = json_object_get(json_array_get(details, 0), "fieldViolations");
-	cr_assert_str_eq(json_string_value(json_object_get(json_array_get(violations, 0), "description")), f->r.detail);
+	cr_assert_str_eq(
+		json_string_value(json_object_get(json_array_get(violations, 0), "description")),
+		f->r.detail);
 	json_decref(doc);
 	cr_assert_lt(body.n, 1500u);
 	buf_done(&body);

@@ -13,7 +13,8 @@ Test(enrich, the_tenant_of_the_credential_is_stamped)
 {
 	struct fixture *f = fixture_open();
 
-	cr_assert_eq(fixture_status(send_body(f, "/v1/traces", "", one_span, sizeof(one_span))), 200);
+	cr_assert_eq(fixture_status(send_body(f, "/v1/traces", "", one_span, sizeof(one_span))),
+	             200);
 	cr_assert_eq(f->r.verdict, V_ACCEPTED);
 	cr_assert_eq(f->record_count, 1);
 	cr_assert_eq(f->records[0].value_n, sizeof(one_span_stamped));
@@ -31,7 +32,8 @@ Test(enrich, a_forged_tenant_is_removed_and_a_cut_character_mended)
 	struct fixture *f = fixture_open();
 	const struct fixture_record *rec = &f->records[0];
 
-	cr_assert_eq(fixture_status(send_body(f, "/v1/logs", "", forged_log, sizeof(forged_log))), 200);
+	cr_assert_eq(fixture_status(send_body(f, "/v1/logs", "", forged_log, sizeof(forged_log))),
+	             200);
 	cr_assert_eq(f->record_count, 1);
 	cr_assert_null(memmem(rec->value, rec->value_n, "evil", 4));
 	cr_assert(memmem(rec->value, rec->value_n, "acme", 4));
@@ -47,7 +49,8 @@ Test(enrich, where_text_is_strict_a_cut_character_is_refused)
 
 	f->conf.protocols.otlp.utf8_logs = CONF_UTF8_STRICT;
 	fixture_start(f, -1, -1);
-	cr_assert_eq(fixture_status(send_body(f, "/v1/logs", "", forged_log, sizeof(forged_log))), 400);
+	cr_assert_eq(fixture_status(send_body(f, "/v1/logs", "", forged_log, sizeof(forged_log))),
+	             400);
 	cr_assert_eq(f->r.verdict, V_INVALID);
 	cr_assert_eq(f->record_count, 0);
 	cr_assert_eq(tenant_count(f, SIGNAL_LOGS, TS_ITEMS_SPOOFED), 0);
@@ -62,7 +65,9 @@ Test(enrich, a_body_without_items_is_success_without_a_record)
 
 	cr_assert_eq(fixture_status(send_body(f, "/v1/traces", "", "", 0)), 200);
 	cr_assert_eq(f->r.verdict, V_EMPTY);
-	cr_assert_eq(fixture_status(send_body(f, "/v1/metrics", "", empty_resource, sizeof(empty_resource))), 200);
+	cr_assert_eq(fixture_status(send_body(f, "/v1/metrics", "", empty_resource,
+	                                      sizeof(empty_resource))),
+	             200);
 	cr_assert_eq(f->r.verdict, V_EMPTY);
 	cr_assert_eq(f->record_count, 0);
 	fixture_close(f);
@@ -132,7 +137,8 @@ Test(enrich, more_resources_than_the_limit_are_413)
 	for (size_t i = 0; i <= RESOURCES_MAX; i++)
 		body[2 * i] = 0x0a;
 	cr_assert_eq(fixture_status(send_body(f, "/v1/traces", "", body, 2 * RESOURCES_MAX)), 200);
-	cr_assert_eq(fixture_status(send_body(f, "/v1/traces", "", body, 2 * RESOURCES_MAX + 2)), 413);
+	cr_assert_eq(fixture_status(send_body(f, "/v1/traces", "", body, 2 * RESOURCES_MAX + 2)),
+	             413);
 	cr_assert_eq(f->r.verdict, V_COUNT);
 	cr_assert_str_eq(f->r.detail, "10001 resources in one request exceed the limit of 10000");
 	free(body);
@@ -147,7 +153,9 @@ static size_t long_log(uint8_t *out, size_t n)
 	const struct {
 		uint8_t tag;
 		size_t length;
-	} levels[] = { { 0x0a, resource }, { 0x12, scope }, { 0x12, body }, { 0x2a, any }, { 0x0a, n } };
+	} levels[] = {
+		{ 0x0a, resource }, { 0x12, scope }, { 0x12, body }, { 0x2a, any }, { 0x0a, n }
+	};
 
 	for (size_t i = 0; i < ARRAY_LEN(levels); i++) { /* lengths of three bytes each */
 		*p++ = levels[i].tag;
@@ -201,7 +209,7 @@ Test(enrich, a_stamp_of_the_longest_name_and_tenant_fits)
 
 	memset(name, 'n', sizeof(name));
 	memset(tenant, 't', sizeof(tenant));
-	cr_assert_gt(protocol_otlp_logs.stamp(bytes_of(name, sizeof(name)), bytes_of(tenant, sizeof(tenant)), out,
-	                                      sizeof(out)),
+	cr_assert_gt(protocol_otlp_logs.stamp(bytes_of(name, sizeof(name)),
+	                                      bytes_of(tenant, sizeof(tenant)), out, sizeof(out)),
 	             (size_t)405);
 }

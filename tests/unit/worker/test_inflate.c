@@ -7,7 +7,8 @@ Test(inflate, gzip_and_identity_give_the_same_record)
 {
 	struct fixture *f = fixture_open();
 
-	cr_assert_eq(fixture_status(send_body(f, "/v1/traces", "", one_span, sizeof(one_span))), 200);
+	cr_assert_eq(fixture_status(send_body(f, "/v1/traces", "", one_span, sizeof(one_span))),
+	             200);
 	cr_assert_eq(fixture_status(send_gzip(f, "/v1/traces", one_span, sizeof(one_span))), 200);
 	cr_assert_eq(f->r.decoded_bytes, sizeof(one_span));
 	cr_assert_eq(f->record_count, 2);
@@ -41,10 +42,12 @@ Test(inflate, every_truncation_and_every_broken_byte_of_a_body_is_refused)
 	struct request z = gzip_of(one_span, sizeof(one_span));
 
 	for (size_t n = 0; n < z.n; n++)
-		cr_assert_eq(fixture_status(send_body(f, "/v1/traces", GZIP, z.p, n)), 400, "%zu", n);
+		cr_assert_eq(fixture_status(send_body(f, "/v1/traces", GZIP, z.p, n)), 400, "%zu",
+		             n);
 	for (size_t i = z.n - 8; i < z.n; i++) { /* CRC and size */
 		z.p[i] ^= 1;
-		cr_assert_eq(fixture_status(send_body(f, "/v1/traces", GZIP, z.p, z.n)), 400, "%zu", i);
+		cr_assert_eq(fixture_status(send_body(f, "/v1/traces", GZIP, z.p, z.n)), 400, "%zu",
+		             i);
 		z.p[i] ^= 1;
 	}
 	cr_assert_eq(f->record_count, 0);
@@ -78,7 +81,9 @@ Test(inflate, a_false_size_in_the_trailer_is_never_believed)
 {
 	struct fixture *f = fixture_open();
 	struct request z = gzip_of(one_span, sizeof(one_span));
-	static const uint8_t sizes[][4] = { { 0, 0, 0, 0 }, { 1, 0, 0, 0 }, { 0xff, 0xff, 0xff, 0xff } };
+	static const uint8_t sizes[][4] = { { 0, 0, 0, 0 },
+		                            { 1, 0, 0, 0 },
+		                            { 0xff, 0xff, 0xff, 0xff } };
 
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
 		memcpy(z.p + z.n - 4, sizes[i], 4);
@@ -140,7 +145,8 @@ Test(inflate, the_limit_holds_for_bodies_that_were_never_deflated)
 
 	f->conf.limits.inflated = sizeof(one_span) - 1;
 	fixture_start(f, -1, -1);
-	cr_assert_eq(fixture_status(send_body(f, "/v1/traces", "", one_span, sizeof(one_span))), 413);
+	cr_assert_eq(fixture_status(send_body(f, "/v1/traces", "", one_span, sizeof(one_span))),
+	             413);
 	cr_assert_eq(f->r.verdict, V_INFLATED_SIZE);
 	fixture_close(f);
 }

@@ -5,9 +5,15 @@
 Test(media, what_real_clients_send_is_taken)
 {
 	static const char *const good[] = {
-		"application/json", "APPLICATION/JSON", "  application/json\t", "application/json; charset=utf-8",
-		"application/json;charset=utf-8", "application/json ; charset=\"utf-8\"", "application/json;",
-		"application/json; a=b; c=\"x;y\\\"z\"", "application/json;; a=b",
+		"application/json",
+		"APPLICATION/JSON",
+		"  application/json\t",
+		"application/json; charset=utf-8",
+		"application/json;charset=utf-8",
+		"application/json ; charset=\"utf-8\"",
+		"application/json;",
+		"application/json; a=b; c=\"x;y\\\"z\"",
+		"application/json;; a=b",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(good); i++)
@@ -17,10 +23,22 @@ Test(media, what_real_clients_send_is_taken)
 Test(media, malformed_types_and_parameters_are_none)
 {
 	static const char *const bad[] = {
-		"", " ", "application", "application/", "/json", "application /json", "application/ json",
-		"application/json charset=utf-8", "application/json; charsetutf-8", "application/json; =utf-8",
-		"application/json; charset=", "application/json; charset=\"utf-8", "application/json; a=\"b\\",
-		"application/json, text/plain", "application/json; charset =utf-8", "application/js\x01on",
+		"",
+		" ",
+		"application",
+		"application/",
+		"/json",
+		"application /json",
+		"application/ json",
+		"application/json charset=utf-8",
+		"application/json; charsetutf-8",
+		"application/json; =utf-8",
+		"application/json; charset=",
+		"application/json; charset=\"utf-8",
+		"application/json; a=\"b\\",
+		"application/json, text/plain",
+		"application/json; charset =utf-8",
+		"application/js\x01on",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {

@@ -53,12 +53,17 @@ Test(metrics, what_happened_is_there_under_its_names)
 	fixture_ask(f, "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n");
 	text = scrape(f, "");
 	cr_assert(fixture_has(f->sent, "Content-Type: text/plain; version=0.0.4; charset=utf-8"));
-	cr_assert(has_line(text, "headgate_build_info{version=\"" HEADGATE_VERSION "\",revision=\"test\"} 1"));
+	cr_assert(has_line(text, "headgate_build_info{version=\"" HEADGATE_VERSION
+	                         "\",revision=\"test\"} 1"));
 	cr_assert(has_line(text, REQUESTS "\"accepted\",code=\"200\"} 1"), "%s", text);
 	cr_assert(has_line(text, REQUESTS "\"hg-invalid\",code=\"400\"} 1"));
-	cr_assert(has_line(text, "headgate_requests_total{route=\"none\",verdict=\"hg-route\",code=\"404\"} 1"));
-	cr_assert(has_line(text, "headgate_items_accepted_total{tenant=\"acme\",signal=\"traces\"} 1"));
-	cr_assert(has_line(text, "headgate_items_delivered_total{tenant=\"acme\",signal=\"traces\"} 1"));
+	cr_assert(has_line(
+		text,
+		"headgate_requests_total{route=\"none\",verdict=\"hg-route\",code=\"404\"} 1"));
+	cr_assert(has_line(text,
+	                   "headgate_items_accepted_total{tenant=\"acme\",signal=\"traces\"} 1"));
+	cr_assert(has_line(text,
+	                   "headgate_items_delivered_total{tenant=\"acme\",signal=\"traces\"} 1"));
 	cr_assert(has_line(text, "headgate_auth_total{method=\"token\",result=\"ok\"} 2"));
 	cr_assert(has_line(text, "# TYPE headgate_requests_total counter"));
 	cr_assert_null(strstr(text, "# EOF"));
@@ -69,10 +74,13 @@ Test(metrics, what_happened_is_there_under_its_names)
 Test(metrics, openmetrics_is_given_to_who_asks_for_it)
 {
 	struct fixture *f = fixture_open();
-	char *text = scrape(f, "Accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5\r\n");
+	char *text = scrape(
+		f, "Accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5\r\n");
 	size_t n = strlen(text);
 
-	cr_assert(fixture_has(f->sent, "Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8"));
+	cr_assert(fixture_has(
+		f->sent,
+		"Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8"));
 	cr_assert_gt(n, (size_t)6);
 	cr_assert_str_eq(text + n - 6, "# EOF\n");
 	cr_assert(has_line(text, "# TYPE headgate_requests counter"));

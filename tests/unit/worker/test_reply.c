@@ -9,10 +9,12 @@
 Test(reply, success_is_one_head_without_a_body)
 {
 	struct fixture *f = fixture_open();
-	const char *reply = send_body(f, "/v1/traces", "X-Request-Id: abc\r\n", one_span, sizeof(one_span));
+	const char *reply =
+		send_body(f, "/v1/traces", "X-Request-Id: abc\r\n", one_span, sizeof(one_span));
 
 	cr_assert_str_eq(reply, "HTTP/1.1 200 OK\r\nDate: Mon, 24 Nov 2025 16:00:00 GMT\r\n"
-	                        "Content-Type: application/x-protobuf\r\nX-Request-Id: abc\r\nContent-Length: 0\r\n\r\n");
+	                        "Content-Type: application/x-protobuf\r\nX-Request-Id: "
+	                        "abc\r\nContent-Length: 0\r\n\r\n");
 	cr_assert_eq(f->r.bytes_out, strlen(reply));
 	fixture_close(f);
 }
@@ -72,11 +74,14 @@ Test(reply, retry_after_is_a_small_number_and_stands_where_a_try_helps)
 		f->r.route = v == V_METHOD ? routes_get(f->w.routes, 0) : NULL;
 		render(&f->r);
 		fixture_send_out(f);
-		cr_assert_eq(strstr(f->sent, "\r\nRetry-After: ") != NULL, retry, "%s", verdict_get(v)->id);
-		cr_assert_eq(strstr(f->sent, "\r\nWWW-Authenticate: Bearer\r\n") != NULL, verdict_get(v)->status == 401);
+		cr_assert_eq(strstr(f->sent, "\r\nRetry-After: ") != NULL, retry, "%s",
+		             verdict_get(v)->id);
+		cr_assert_eq(strstr(f->sent, "\r\nWWW-Authenticate: Bearer\r\n") != NULL,
+		             verdict_get(v)->status == 401);
 		cr_assert_eq(strstr(f->sent, "\r\nAllow: POST\r\n") != NULL, v == V_METHOD);
 		cr_assert_eq(fixture_status(f->sent), verdict_get(v)->status);
-		cr_assert_neq(strcmp(status_text(verdict_get(v)->status), "Status") == 0, v != V_GONE);
+		cr_assert_neq(strcmp(status_text(verdict_get(v)->status), "Status") == 0,
+		              v != V_GONE);
 		req_finish(&f->r);
 	}
 	fixture_close(f);
@@ -88,12 +93,15 @@ Test(reply, the_connection_stays_unless_something_ends_it)
 
 	cr_assert_null(strstr(fixture_ask(f, HEALTH("")), "Connection:"));
 	cr_assert(!f->r.close_after);
-	cr_assert(fixture_has(fixture_ask(f, HEALTH("Connection: close\r\n")), "Connection: close"));
+	cr_assert(
+		fixture_has(fixture_ask(f, HEALTH("Connection: close\r\n")), "Connection: close"));
 	cr_assert(f->r.close_after);
 	cr_assert(fixture_has(fixture_ask(f, "GET /health HTTP/1.0\r\n\r\n"), "Connection: close"));
-	cr_assert(fixture_has(fixture_ask(f, "GET /health HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"),
-	                      "Connection: keep-alive"));
-	cr_assert(fixture_has(fixture_ask(f, "GET /he%2falth HTTP/1.1\r\nHost: x\r\n\r\n"), "Connection: close"));
+	cr_assert(fixture_has(
+		fixture_ask(f, "GET /health HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"),
+		"Connection: keep-alive"));
+	cr_assert(fixture_has(fixture_ask(f, "GET /he%2falth HTTP/1.1\r\nHost: x\r\n\r\n"),
+	                      "Connection: close"));
 	f->w.draining = true;
 	f->w.drain_ends = loop_now() + 30000;
 	cr_assert(fixture_has(fixture_ask(f, HEALTH("")), "Connection: close"));
@@ -103,7 +111,8 @@ Test(reply, the_connection_stays_unless_something_ends_it)
 Test(reply, head_gets_the_fields_of_get_and_no_body)
 {
 	struct fixture *f = fixture_open();
-	const char *reply = fixture_admin(f, "HEAD /status.json HTTP/1.1\r\nHost: localhost\r\n\r\n");
+	const char *reply =
+		fixture_admin(f, "HEAD /status.json HTTP/1.1\r\nHost: localhost\r\n\r\n");
 
 	cr_assert_eq(fixture_status(reply), 200);
 	cr_assert_str_eq(fixture_body(reply), "");
@@ -163,7 +172,8 @@ static bool three_parts(struct req *r)
 static bool endless(struct req *r)
 {
 	while (!r->reply.failed)
-		buf_str(&r->reply, "too much, too much, too much, too much, too much, too much, too much\n");
+		buf_str(&r->reply,
+		        "too much, too much, too much, too much, too much, too much, too much\n");
 	return true;
 }
 
@@ -193,7 +203,8 @@ Test(reply, parts_are_chunks_to_http_1_1_and_end_with_the_connection_before)
 	const char *reply = in_parts(f, three_parts, 1);
 
 	cr_assert(fixture_has(reply, "Transfer-Encoding: chunked"));
-	cr_assert_str_eq(fixture_body(reply), "00000007\r\npart 0\n\r\n00000007\r\npart 2\n\r\n0\r\n\r\n");
+	cr_assert_str_eq(fixture_body(reply),
+	                 "00000007\r\npart 0\n\r\n00000007\r\npart 2\n\r\n0\r\n\r\n");
 	cr_assert(!f->r.close_after);
 	reply = in_parts(f, three_parts, 0);
 	cr_assert_null(strstr(reply, "chunked"));

@@ -7,7 +7,8 @@ static const char *ask(struct fixture *f, const char *method, const char *path)
 {
 	static char text[512];
 
-	snprintf(text, sizeof(text), "%s %s HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", method, path);
+	snprintf(text, sizeof(text), "%s %s HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+	         method, path);
 	return fixture_ask(f, text);
 }
 
@@ -15,12 +16,26 @@ static const char *ask(struct fixture *f, const char *method, const char *path)
 Test(route, one_trailing_slash_equals_none_and_nothing_else_does)
 {
 	struct fixture *f = fixture_open();
-	static const char *const good[] = { "/v1/traces", "/v1/traces/", "/otlp/v1/traces", "/otlp/v1/traces/",
-		                            "/v1/traces?a=b", "/v1/traces/?a=b", "/v1/metrics", "/otlp/v1/metrics",
-		                            "/api/v1/otlp/v1/metrics", "/v1/logs", "/otlp/v1/logs" };
-	static const char *const bad[] = { "/v1/tracesx", "/v1/trace", "/v1/traces//", "/V1/traces", "/v1/Traces",
-		                           "//v1/traces", "/", "/v1", "/v1/%74races", "/v1/traces/x",
-		                           "/v1development/profiles", "/metrics", "/status", "/status.json" };
+	static const char *const good[] = {
+		"/v1/traces",       "/v1/traces/",      "/otlp/v1/traces",
+		"/otlp/v1/traces/", "/v1/traces?a=b",   "/v1/traces/?a=b",
+		"/v1/metrics",      "/otlp/v1/metrics", "/api/v1/otlp/v1/metrics",
+		"/v1/logs",         "/otlp/v1/logs"
+	};
+	static const char *const bad[] = { "/v1/tracesx",
+		                           "/v1/trace",
+		                           "/v1/traces//",
+		                           "/V1/traces",
+		                           "/v1/Traces",
+		                           "//v1/traces",
+		                           "/",
+		                           "/v1",
+		                           "/v1/%74races",
+		                           "/v1/traces/x",
+		                           "/v1development/profiles",
+		                           "/metrics",
+		                           "/status",
+		                           "/status.json" };
 
 	for (size_t i = 0; i < ARRAY_LEN(good); i++) /* known: auth asks who it is */
 		cr_assert_eq(fixture_status(ask(f, "POST", good[i])), 401, "%s", good[i]);
@@ -53,10 +68,22 @@ Test(route, admin_pages_are_on_the_admin_listener_alone)
 	struct fixture *f = fixture_open();
 
 	cr_assert_eq(fixture_status(ask(f, "GET", "/metrics")), 404);
-	cr_assert_eq(fixture_status(fixture_admin(f, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")), 200);
-	cr_assert_eq(fixture_status(fixture_admin(f, "POST /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")), 405);
-	cr_assert_eq(fixture_status(fixture_admin(f, "POST /v1/logs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")), 404);
-	cr_assert_eq(fixture_status(fixture_admin(f, "GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n")), 404);
+	cr_assert_eq(fixture_status(
+			     fixture_admin(f, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")),
+	             200);
+	cr_assert_eq(
+		fixture_status(fixture_admin(
+			f,
+			"POST /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")),
+		405);
+	cr_assert_eq(
+		fixture_status(fixture_admin(
+			f,
+			"POST /v1/logs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")),
+		404);
+	cr_assert_eq(
+		fixture_status(fixture_admin(f, "GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n")),
+		404);
 	fixture_close(f);
 }
 
@@ -64,14 +91,16 @@ Test(route, admin_pages_are_on_the_admin_listener_alone)
 Test(route, an_unknown_path_is_refused_in_the_words_of_its_media_type)
 {
 	struct fixture *f = fixture_open();
-	const char *reply = fixture_ask(f, "POST /x HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-	                                   "Content-Length: 0\r\n\r\n");
+	const char *reply =
+		fixture_ask(f, "POST /x HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+	                       "Content-Length: 0\r\n\r\n");
 
 	cr_assert_eq(fixture_status(reply), 404);
 	cr_assert(fixture_has(reply, "Content-Type: application/json"));
 	cr_assert_eq(strncmp(fixture_body(reply), "{\"code\":12,", 11), 0, "%s", reply);
-	reply = fixture_ask(f, "POST /x HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\n"
-	                       "Content-Length: 0\r\n\r\n");
+	reply = fixture_ask(
+		f, "POST /x HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\n"
+		   "Content-Length: 0\r\n\r\n");
 	cr_assert(fixture_has(reply, "Content-Type: application/x-protobuf"));
 	reply = ask(f, "GET", "/x");
 	cr_assert(fixture_has(reply, "Content-Type: text/plain; charset=utf-8"));
@@ -139,9 +168,11 @@ Test(route, in_flight_goes_up_and_comes_down)
 	struct fixture *f = fixture_open();
 	unsigned index = routes_get(f->w.routes, 0)->index;
 
-	fixture_run(f, &f->public, BYTES("POST /v1/traces HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer secret-acme\r\n"
-	                                 "Content-Type: application/x-protobuf\r\nContent-Length: 9\r\n\r\nabc"),
-	            SIZE_MAX);
+	fixture_run(
+		f, &f->public,
+		BYTES("POST /v1/traces HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer secret-acme\r\n"
+	              "Content-Type: application/x-protobuf\r\nContent-Length: 9\r\n\r\nabc"),
+		SIZE_MAX);
 	cr_assert_eq(f->step, STEP_BYTES);
 	cr_assert_eq(stats_get(f->w.stats, STAT_REQUESTS_IN_FLIGHT, index, 0), 1);
 	f->r.eof = true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The whole way of a request, from its first byte to its reply: what comes whole, byte by byte, or cut
- * anywhere must end in the same verdict, the same reply and the same record.
+ * The whole way of a request, from its first byte to its reply: what comes whole, byte by byte, or
+ * cut anywhere must end in the same verdict, the same reply and the same record.
  */
 #include "worker/stages.c"
 
@@ -86,12 +86,14 @@ static void forget(struct outcome *o)
 
 static void same(const struct outcome *a, const struct outcome *b, const char *what, size_t cut)
 {
-	cr_assert_eq(a->verdict, b->verdict, "%s at %zu: %d, %d", what, cut, a->verdict, b->verdict);
+	cr_assert_eq(a->verdict, b->verdict, "%s at %zu: %d, %d", what, cut, a->verdict,
+	             b->verdict);
 	cr_assert_eq(a->refused_at, b->refused_at, "%s at %zu", what, cut);
 	cr_assert_str_eq(a->reply, b->reply, "%s at %zu", what, cut);
 	cr_assert_eq(a->close, b->close, "%s at %zu", what, cut);
 	cr_assert_eq(a->value_n, b->value_n, "%s at %zu", what, cut);
-	cr_assert(a->value_n == 0 || memcmp(a->value, b->value, a->value_n) == 0, "%s at %zu", what, cut);
+	cr_assert(a->value_n == 0 || memcmp(a->value, b->value, a->value_n) == 0, "%s at %zu", what,
+	          cut);
 	cr_assert_str_eq(a->headers, b->headers, "%s at %zu", what, cut);
 	cr_assert_eq(a->items, b->items, "%s at %zu", what, cut);
 	cr_assert_eq(a->decoded, b->decoded, "%s at %zu", what, cut);
@@ -111,12 +113,14 @@ static struct outcome walk(struct fixture *f, struct bytes in, const char *what)
 	return whole;
 }
 
-static struct request chunked_of(const char *path, const char *fields, const uint8_t *body, size_t n, size_t chunk)
+static struct request chunked_of(const char *path, const char *fields, const uint8_t *body,
+                                 size_t n, size_t chunk)
 {
 	struct request q = { .p = malloc(4096 + 16 * n) };
 
-	q.n = (size_t)sprintf((char *)q.p, "POST %s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n%s\r\n", path,
-	                      fields);
+	q.n = (size_t)sprintf((char *)q.p,
+	                      "POST %s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n%s\r\n",
+	                      path, fields);
 	for (size_t at = 0; at < n; at += chunk) {
 		size_t size = min_size(chunk, n - at);
 
@@ -155,7 +159,8 @@ Test(stages, a_valid_request_gets_the_same_answer_however_it_is_cut)
 	q = request_of("/otlp/v1/traces/", ACME PROTOBUF GZIP, z.p, z.n);
 	accepted(f, &q, "gzip");
 	free(q.p);
-	q = request_of("/v1/traces", "Authorization: Basic OnNlY3JldC1hY21l\r\n" PROTOBUF, one_span, sizeof(one_span));
+	q = request_of("/v1/traces", "Authorization: Basic OnNlY3JldC1hY21l\r\n" PROTOBUF, one_span,
+	               sizeof(one_span));
 	accepted(f, &q, "basic");
 	free(q.p);
 	for (size_t i = 0; i < ARRAY_LEN(chunks); i++) {
@@ -174,15 +179,19 @@ Test(stages, a_valid_request_gets_the_same_answer_however_it_is_cut)
 Test(stages, the_record_has_the_headers_of_the_contract_in_their_order)
 {
 	struct fixture *f = fixture_open();
-	struct request q = request_of("/v1/traces", ACME PROTOBUF "X-Scope-OrgID: acme\r\nVersion: 1\r\n"
-	                              "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n",
-	                              one_span, sizeof(one_span));
+	struct request q = request_of(
+		"/v1/traces",
+		ACME PROTOBUF
+		"X-Scope-OrgID: acme\r\nVersion: 1\r\n"
+		"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n",
+		one_span, sizeof(one_span));
 	struct outcome o = walk(f, request_bytes(&q), "traceparent");
 
-	cr_assert_str_eq(o.headers, "X-Scope-OrgID=acme\ntenant_id=acme\nsignal=traces\nformat=otlp_proto\n"
-	                            "content-type=application/x-protobuf\n"
-	                            "headgate-request-id=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n"
-	                            "traceparent=00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\n");
+	cr_assert_str_eq(o.headers,
+	                 "X-Scope-OrgID=acme\ntenant_id=acme\nsignal=traces\nformat=otlp_proto\n"
+	                 "content-type=application/x-protobuf\n"
+	                 "headgate-request-id=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n"
+	                 "traceparent=00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\n");
 	forget(&o);
 	free(q.p);
 	fixture_close(f);
@@ -198,33 +207,62 @@ Test(stages, a_refusal_is_the_same_however_it_is_cut)
 	} cases[] = {
 		{ "POST /v1/traces HTTP/1.1\r\n\r\n", V_HTTP },
 		{ "POST /v1/traces HTTP/1.1\r\nHost: x\r\nA : b\r\n\r\n", V_HTTP },
-		{ "POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", V_HTTP },
-		{ "POST /v1/traces HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", V_HTTP_CODING },
+		{ "POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: "
+		  "chunked\r\n\r\n",
+		  V_HTTP },
+		{ "POST /v1/traces HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n",
+		  V_HTTP_CODING },
 		{ "POST /v1/traces HTTP/3.0\r\nHost: x\r\n\r\n", V_HTTP_VERSION },
-		{ "POST /v2/traces HTTP/1.1\r\nHost: x\r\n" PROTOBUF "Content-Length: 0\r\n\r\n", V_ROUTE },
+		{ "POST /v2/traces HTTP/1.1\r\nHost: x\r\n" PROTOBUF "Content-Length: 0\r\n\r\n",
+		  V_ROUTE },
 		{ "DELETE /v1/traces HTTP/1.1\r\nHost: x\r\n\r\n", V_METHOD },
-		{ "POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", V_CREDENTIAL },
-		{ "POST /v1/traces HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer secret-lazy\r\n\r\n", V_TENANT_SUSPENDED },
-		{ "POST /v1/traces HTTP/1.1\r\nHost: x\r\n" ACME "X-Scope-OrgID: a|b\r\n\r\n", V_ORG },
-		{ "POST /v1/traces HTTP/1.1\r\nHost: x\r\n" ACME "X-Scope-OrgID: b\r\n\r\n", V_ORG_MISMATCH },
-		{ "POST /v1/traces HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer secret-logs\r\n\r\n", V_SCOPE },
-		{ "POST /v1/traces HTTP/1.1\r\nHost: x\r\n" ACME "Content-Length: 0\r\n\r\n", V_TYPE },
-		{ "POST /v1/traces HTTP/1.1\r\nHost: x\r\n" ACME PROTOBUF "Content-Encoding: br\r\n\r\n", V_ENCODING },
+		{ "POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+		  V_CREDENTIAL },
+		{ "POST /v1/traces HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
+		  "secret-lazy\r\n\r\n",
+		  V_TENANT_SUSPENDED },
+		{ "POST /v1/traces HTTP/1.1\r\nHost: x\r\n" ACME "X-Scope-OrgID: a|b\r\n\r\n",
+		  V_ORG },
+		{ "POST /v1/traces HTTP/1.1\r\nHost: x\r\n" ACME "X-Scope-OrgID: b\r\n\r\n",
+		  V_ORG_MISMATCH },
+		{ "POST /v1/traces HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
+		  "secret-logs\r\n\r\n",
+		  V_SCOPE },
+		{ "POST /v1/traces HTTP/1.1\r\nHost: x\r\n" ACME "Content-Length: 0\r\n\r\n",
+		  V_TYPE },
+		{ "POST /v1/traces HTTP/1.1\r\nHost: x\r\n" ACME PROTOBUF
+		  "Content-Encoding: br\r\n\r\n",
+		  V_ENCODING },
 		{ "POST /v1/traces HTTP/1.1\r\nHost: x\r\n" ACME PROTOBUF "\r\n", V_LENGTH },
-		{ "POST /v1/traces HTTP/1.1\r\nHost: x\r\n" ACME PROTOBUF "Content-Length: 67108865\r\n\r\n", V_BODY_SIZE },
-		{ "POST /v1/traces HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer secret-stuck\r\n" PROTOBUF "Content-Length: 0\r\n\r\n", V_BLOCKED },
-		{ "POST /v1/traces HTTP/1.1\r\nHost: x\r\n" ACME PROTOBUF "Transfer-Encoding: chunked\r\n\r\n1\r\nab\r\n", V_FRAMING },
-		{ "POST /v1/traces HTTP/1.1\r\nHost: x\r\n" ACME PROTOBUF "Transfer-Encoding: chunked\r\n\r\n4000001\r\n", V_BODY_SIZE },
-		{ "POST /v1/traces HTTP/1.1\r\nHost: x\r\n" ACME PROTOBUF GZIP "Content-Length: 3\r\n\r\nabc", V_INFLATE },
-		{ "POST /v1/traces HTTP/1.1\r\nHost: x\r\n" ACME PROTOBUF "Content-Length: 3\r\n\r\nabc", V_INVALID },
-		{ "POST /v1/traces HTTP/1.1\r\nHost: x\r\n" ACME PROTOBUF "Content-Length: 9\r\n\r\nabc", V_GONE },
+		{ "POST /v1/traces HTTP/1.1\r\nHost: x\r\n" ACME PROTOBUF
+		  "Content-Length: 67108865\r\n\r\n",
+		  V_BODY_SIZE },
+		{ "POST /v1/traces HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
+		  "secret-stuck\r\n" PROTOBUF "Content-Length: 0\r\n\r\n",
+		  V_BLOCKED },
+		{ "POST /v1/traces HTTP/1.1\r\nHost: x\r\n" ACME PROTOBUF
+		  "Transfer-Encoding: chunked\r\n\r\n1\r\nab\r\n",
+		  V_FRAMING },
+		{ "POST /v1/traces HTTP/1.1\r\nHost: x\r\n" ACME PROTOBUF
+		  "Transfer-Encoding: chunked\r\n\r\n4000001\r\n",
+		  V_BODY_SIZE },
+		{ "POST /v1/traces HTTP/1.1\r\nHost: x\r\n" ACME PROTOBUF GZIP
+		  "Content-Length: 3\r\n\r\nabc",
+		  V_INFLATE },
+		{ "POST /v1/traces HTTP/1.1\r\nHost: x\r\n" ACME PROTOBUF
+		  "Content-Length: 3\r\n\r\nabc",
+		  V_INVALID },
+		{ "POST /v1/traces HTTP/1.1\r\nHost: x\r\n" ACME PROTOBUF
+		  "Content-Length: 9\r\n\r\nabc",
+		  V_GONE },
 		{ "POST /v1/traces HTTP/1.1\r\nHost", V_GONE },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct outcome o = walk(f, bytes_str(cases[i].text), cases[i].text);
 
-		cr_assert_eq(o.verdict, cases[i].verdict, "%s: %s", cases[i].text, verdict_get(o.verdict)->id);
+		cr_assert_eq(o.verdict, cases[i].verdict, "%s: %s", cases[i].text,
+		             verdict_get(o.verdict)->id);
 		cr_assert_eq(o.value_n, 0);
 		if (o.verdict == V_GONE)
 			cr_assert_str_eq(o.reply, "");
@@ -297,7 +335,8 @@ Test(stages, continue_is_said_after_admit_and_before_the_body)
 	char head[512];
 
 	snprintf(head, sizeof(head),
-	         "POST /v1/traces HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n" ACME PROTOBUF "Content-Length: %zu\r\n\r\n",
+	         "POST /v1/traces HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n" ACME PROTOBUF
+	         "Content-Length: %zu\r\n\r\n",
 	         sizeof(one_span));
 	fixture_begin(f, &f->public);
 	fixture_feed(f, (const uint8_t *)head, strlen(head));

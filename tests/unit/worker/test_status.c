@@ -8,7 +8,8 @@
 
 static json_t *status(struct fixture *f)
 {
-	const char *reply = fixture_admin(f, "GET /status.json HTTP/1.1\r\nHost: localhost\r\n\r\n");
+	const char *reply =
+		fixture_admin(f, "GET /status.json HTTP/1.1\r\nHost: localhost\r\n\r\n");
 	json_t *doc;
 
 	cr_assert_eq(fixture_status(reply), 200);
@@ -32,12 +33,15 @@ Test(status, the_page_says_who_runs_and_what_they_serve)
 	cr_assert_eq(json_integer_value(json_object_get(doc, "schema")), 1);
 	cr_assert_str_eq(json_string_value(json_object_get(doc, "version")), HEADGATE_VERSION);
 	cr_assert(json_is_true(json_object_get(doc, "ready")));
-	cr_assert_eq(json_integer_value(json_object_get(json_object_get(doc, "table"), "tokens")), 12);
+	cr_assert_eq(json_integer_value(json_object_get(json_object_get(doc, "table"), "tokens")),
+	             12);
 	cr_assert_eq(json_array_size(json_object_get(doc, "workers")), 1u);
 	worker = json_array_get(json_object_get(doc, "workers"), 0);
 	cr_assert_eq(json_integer_value(json_object_get(worker, "pid")), 4711);
 	cr_assert_eq(json_integer_value(json_object_get(worker, "heartbeat_age_ms")), 40);
-	cr_assert_eq(json_integer_value(json_object_get(json_object_get(doc, "sink"), "capacity_bytes")), 256 * MIB);
+	cr_assert_eq(
+		json_integer_value(json_object_get(json_object_get(doc, "sink"), "capacity_bytes")),
+		256 * MIB);
 	json_decref(doc);
 	fixture_close(f);
 }
