@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tenants_yaml.c -- the checks of the schema (tenants.sql), on a file: same names, same rules, each
+ * error at its place and all at once. A plain-text token put there by mistake is refused without
+ * being shown: no message quotes a value that could be one (and tenants_file.c shows no excerpts).
+ */
+#include "master/tenants_yaml.h"
+
+#include "conf/values.h"
+#include "conf/yaml_node.h"
+#include "master/idmap.h"
+
+enum { NAME_MAX_BYTES = 255, CIDRS_MAX = 64, HEX_DIGITS = 2 * TOKEN_DIGEST_BYTES };
+
+static const char *const file_keys[] = { "tenants", "version", NULL };
+static const char *const tenant_keys[] = { "block_until",  "display_name", "id",     "limits",
+	                                   "state",        "tokens",       "topic_prefix", NULL };
+static const char *const token_keys[] = { "allowed_cidrs", "expires_at", "id",          "iterations",
+	                                  "name",          "not_before", "pbkdf2",      "replaced_by",
+	                                  "revoked_at",    "scopes",     "sha256",      NULL };
+/* Known, but nothing here would act on them: never taken in silence. */
+static const char *const not_yet[] = { "iterations", "limits", "pbkdf2", "topic_prefix", NULL };
+
+/* Something that must be there once: where it was. */
+struct named {
+	struct idmap_node node;
+	struct place at;
+};
+
+struct parse {
+	struct report *r;
+	struct tenants_yaml *out;
+	struct idmap tenants, tokens, hashes;
+};
+
+static bool is_one_of(const char *text, const char *const *names)
+{
+	for (; *names; names++)
+		if (strcmp(text, *names) == 0)
+			return true;
+	return false;
+}
+
+/* ---- values ---- */
+
+static bool is_hex_hash(const struct yaml_node *n)
+{
+	size_t digits = strspn(n->text, "0123456789abcdefABCDEF");
+
+	return n->kind == NODE_SCALAR && digits == HEX_DIGITS && n->text[digits] == '\0';
+}
+
+/* A plain-text token where a value belongs must not get into a message. */
+static bool is_no_token(struct parse *p, const struct yaml_node *n)
+{
+	if (!strstr(n->text, "hgt_"))
+		return true;
+	report_error(p->r, n->at, "this looks like a token: it does not belong into this file");
+	return false;
+}
+
+static void check_keys(struct parse *p, const struct yaml_node *map, const char *const *allowed)
+{
+	for (const struct yaml_node *v = map->first; v; v = v->next)
+		if (is_one_of(v->key->text, allowed) && is_one_of(v->key->text, not_yet))
+			report_error(p->r, v->key->at, "'%s' is not in this version", v->key->text);
+	node_keys(p->r, map, allowed);
+}
+
+/* A text that must be there; NULL with the error said. */
+static const char *required(struct parse *p, const struct yaml_node *map, const char *key)
+{
+	const struct yaml_node *n = node_get(map, key);
+
+	if (n)
+		return node_string(p->r, n);
+	report_error(p->r, map->at, "'%s' is missing", key);
+	return NULL;
+}
+
+/* It may stand once in the file; false: a second time. */
+static bool claim(struct parse *p, struct idmap *m, struct bytes id, struct place at, const char *what)
+{
+	struct idmap_node *old = idmap_find(m, id);
+	struct named *named;
+
+	if (old) {
+		const struct place *first = &idmap_owner(old, struct named, node)->at;
+
+		report_error(p->r, at, "%s stands twice: first in line %u", what, first->line);
+		return false;
+	}
+	named = pool_zalloc(report_pool(p->r), sizeof(*named));
+	named->node.id = id;
+	named->at = at;
+	idmap_add(m, &named->node);
+	return true;
+}
+
+static void check_name(struct parse *p, const struct yaml_node *n)
+{
+	const char *text = n ? node_string(p->r, n) : NULL;
+
+	if (text && strlen(text) > NAME_MAX_BYTES)
+		report_error(p->r, n->at, "more than %d bytes", NAME_MAX_BYTES);
+}
+
+/* Unix seconds of a time, or if_none. */
+static int64_t seconds(struct parse *p, const struct yaml_node *n, int64_t if_none)
+{
+	int64_t s = if_none;
+
+	if (n && (!is_no_token(p, n) || !node_value(p->r, n, value_time, &s)))
+		return if_none;
+	return s;
+}
+
+static int64_t microseconds(struct parse *p, const struct yaml_node *n, int64_t if_none)
+{
+	int64_t us;
+
+	if (!n)
+		return if_none;
+	return __builtin_mul_overflow(seconds(p, n, 0), 1000000, &us) ? if_none : us;
+}
+
+static unsigned scope_bits(const char *text)
+{
+	for (enum signal s = 0; s < SIGNAL_COUNT; s++) {
+		size_t n = strlen(signal_name(s));
+
+		if (strncmp(text, signal_name(s), n) == 0 && strcmp(text + n, ":write") == 0)
+			return 1u << s;
+	}
+	return strcmp(text, "*") == 0 ? SCOPE_ALL : 0;
+}
+
+static unsigned scopes_of(struct parse *p, const struct yaml_node *list)
+{
+	unsigned scopes = 0;
+
+	if (!list)
+		return SCOPE_ALL;
+	if (!node_is(p->r, list, NODE_LIST))
+		return 0;
+	for (const struct yaml_node *n = list->first; n; n = n->next) {
+		const char *text = node_string(p->r, n);
+		unsigned bits = text ? scope_bits(text) : 0;
+
+		if (text && bits == 0) {
+			report_error(p->r, n->at, "no such scope");
+			report_help(p->r, "*, traces:write, metrics:write, logs:write, events:write, opaque:write");
+		}
+		scopes |= bits;
+	}
+	return scopes;
+}
+
+static void cidrs_of(struct parse *p, const struct yaml_node *list, struct token_row *row)
+{
+	struct snapshot_cidr *cidrs;
+
+	if (!list || !node_is(p->r, list, NODE_LIST))
+		return;
+	if (list->count < 1 || list->count > CIDRS_MAX) {
+		report_error(p->r, list->at, "1 to %d address blocks; from anywhere: leave the key out", CIDRS_MAX);
+		return;
+	}
+	cidrs = pool_zalloc(report_pool(p->r), list->count * sizeof(*cidrs));
+	for (const struct yaml_node *n = list->first; n; n = n->next) {
+		struct cidr cidr;
+
+		if (!is_no_token(p, n) || !node_value(p->r, n, value_cidr, &cidr))
+			continue;
+		memcpy(cidrs[row->cidr_count].addr, cidr.addr, sizeof(cidr.addr));
+		cidrs[row->cidr_count++].prefix = cidr.prefix;
+	}
+	row->cidrs = cidrs;
+}
+
+/* ---- rows ---- */
+
+static void hash_of(struct parse *p, const struct yaml_node *map, struct token_row *row)
+{
+	const struct yaml_node *n = node_get(map, "sha256");
+	uint8_t *hash = pool_alloc(report_pool(p->r), TOKEN_DIGEST_BYTES);
+
+	if (!n) {
+		if (!node_get(map, "pbkdf2")) /* which has its own error */
+			report_error(p->r, map->at, "'sha256' is missing");
+		return;
+	}
+	if (!is_hex_hash(n) || !hex_decode(bytes_str(n->text), hash, TOKEN_DIGEST_BYTES)) {
+		report_error(p->r, n->at, "not 64 hex digits");
+		report_help(p->r, "the SHA-256 of the token, never the token itself");
+		return;
+	}
+	row->hash = bytes_of(hash, TOKEN_DIGEST_BYTES);
+	claim(p, &p->hashes, row->hash, n->at, "this sha256");
+}
+
+static void parse_token(struct parse *p, const struct yaml_node *map, struct bytes tenant)
+{
+	struct tenants_yaml *out = p->out;
+	struct token_row row = { .tenant = tenant, .kind = BYTES("sha256") };
+	const struct yaml_node *expires = node_get(map, "expires_at"), *replaced = node_get(map, "replaced_by");
+	const char *id;
+
+	if (!node_is(p->r, map, NODE_MAP))
+		return;
+	check_keys(p, map, token_keys);
+	id = required(p, map, "id");
+	if (id && !token_id_ok(bytes_str(id)))
+		report_error(p->r, node_get(map, "id")->at, "a token id is 1 to 64 of 0-9 A-Z a-z _ -");
+	else if (id && claim(p, &p->tokens, bytes_str(id), node_get(map, "id")->at, "this token id"))
+		row.id = bytes_str(id);
+	hash_of(p, map, &row);
+	check_name(p, node_get(map, "name"));
+	row.scopes = scopes_of(p, node_get(map, "scopes"));
+	row.not_before = microseconds(p, node_get(map, "not_before"), INT64_MIN);
+	row.not_after = microseconds(p, expires, INT64_MAX);
+	if (expires && row.not_after <= row.not_before)
+		report_error(p->r, expires->at, "expires_at must be after not_before");
+	/* Any time revokes at once, as in the database. */
+	row.revoked = node_get(map, "revoked_at") != NULL;
+	seconds(p, node_get(map, "revoked_at"), 0);
+	row.replaced = replaced != NULL;
+	cidrs_of(p, node_get(map, "allowed_cidrs"), &row);
+	if (out->token_count == out->token_cap) {
+		out->token_cap = max_size(64, 2 * out->token_cap);
+		out->tokens = xrealloc(out->tokens, out->token_cap, sizeof(*out->tokens));
+	}
+	out->tokens[out->token_count++] = row;
+}
+
+/* After all tokens are known. */
+static void check_replaced(struct parse *p, const struct yaml_node *token)
+{
+	const struct yaml_node *n = node_get(token, "replaced_by"), *id = node_get(token, "id");
+	const char *by = n ? node_string(p->r, n) : NULL;
+
+	if (!by)
+		return;
+	if (id && strcmp(id->text, by) == 0)
+		report_error(p->r, n->at, "a token cannot replace itself");
+	else if (!idmap_find(&p->tokens, bytes_str(by)))
+		report_error(p->r, n->at, "no token of this file has this id");
+}
+
+static enum tenant_state state_of(struct parse *p, const struct yaml_node *n)
+{
+	static const char *const names[] = { [TENANT_ACTIVE] = "active", [TENANT_SUSPENDED] = "suspended",
+		                             [TENANT_DELETING] = "deleting" };
+	const char *text = n ? node_string(p->r, n) : "active";
+
+	for (size_t i = 0; text && i < ARRAY_LEN(names); i++)
+		if (strcmp(text, names[i]) == 0)
+			return (enum tenant_state)i;
+	if (text)
+		report_error(p->r, n->at, "a state is active, suspended or deleting");
+	return TENANT_DELETING;
+}
+
+static void parse_tenant(struct parse *p, const struct yaml_node *map)
+{
+	struct tenants_yaml *out = p->out;
+	const struct yaml_node *tokens;
+	struct tenant_row row = { .id = BYTES_NONE };
+	const char *id;
+
+	if (!node_is(p->r, map, NODE_MAP))
+		return;
+	check_keys(p, map, tenant_keys);
+	id = required(p, map, "id");
+	if (id && !tenant_id_ok(bytes_str(id)))
+		report_error(p->r, node_get(map, "id")->at,
+		             "a tenant id is 1 to %d of 0-9 A-Z a-z ! - _ . * ' ( ), and not ., .., "
+		             "__mimir_cluster",
+		             TENANT_ID_MAX);
+	else if (id && claim(p, &p->tenants, bytes_str(id), node_get(map, "id")->at, "this tenant id"))
+		row.id = bytes_str(id);
+	row.state = state_of(p, node_get(map, "state"));
+	row.block_until = seconds(p, node_get(map, "block_until"), 0);
+	check_name(p, node_get(map, "display_name"));
+	if (out->tenant_count == out->tenant_cap) {
+		out->tenant_cap = max_size(64, 2 * out->tenant_cap);
+		out->tenants = xrealloc(out->tenants, out->tenant_cap, sizeof(*out->tenants));
+	}
+	out->tenants[out->tenant_count++] = row;
+	tokens = node_get(map, "tokens");
+	if (!tokens || !node_is(p->r, tokens, NODE_LIST))
+		return;
+	for (const struct yaml_node *n = tokens->first; n; n = n->next)
+		parse_token(p, n, row.id);
+}
+
+static void parse_file(struct parse *p, const struct yaml_node *root)
+{
+	const struct yaml_node *version = node_get(root, "version"), *tenants = node_get(root, "tenants"), *tokens;
+	uint64_t number;
+
+	if (!node_is(p->r, root, NODE_MAP))
+		return;
+	node_keys(p->r, root, file_keys);
+	if (!version)
+		report_error(p->r, root->at, "'version' is missing (version: 1)");
+	else
+		node_u64(p->r, version, 1, 1, &number);
+	if (!tenants)
+		report_error(p->r, root->at, "'tenants' is missing");
+	if (!tenants || !node_is(p->r, tenants, NODE_LIST))
+		return;
+	for (const struct yaml_node *n = tenants->first; n; n = n->next)
+		parse_tenant(p, n);
+	for (const struct yaml_node *n = tenants->first; n; n = n->next) {
+		tokens = node_get(n, "tokens");
+		for (const struct yaml_node *k = tokens ? tokens->first : NULL; k; k = k->next)
+			check_replaced(p, k);
+	}
+}
+
+void tenants_yaml_parse(struct report *r, const char *path, struct bytes text, struct tenants_yaml *out)
+{
+	struct parse p = { .r = r, .out = out };
+	struct yaml_node *root = yaml_read_text(r, path, text);
+
+	*out = (struct tenants_yaml){ .tenants = NULL };
+	if (!root) {
+		if (report_errors(r) == 0)
+			report_error(r, (struct place){ .source = report_source(r, path, text) },
+			             "an empty file: version and tenants are missing");
+		return;
+	}
+	idmap_init(&p.tenants);
+	idmap_init(&p.tokens);
+	idmap_init(&p.hashes);
+	parse_file(&p, root);
+	idmap_done(&p.tenants);
+	idmap_done(&p.tokens);
+	idmap_done(&p.hashes);
+}
+
+void tenants_yaml_done(struct tenants_yaml *y)
+{
+	free(y->tenants);
+	free(y->tokens);
+	*y = (struct tenants_yaml){ .tenants = NULL };
+}
