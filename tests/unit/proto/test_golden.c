@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Golden cases: tests/golden/otlp_proto/<case>/request.hex (the form of tests/golden/hex.h, with lines
+ * `@signal logs`, `@utf8 repair`, `@enrich header`, `@encoding gzip` first) becomes records.json. With
+ * UPDATE=1 records.json is written anew and the difference is for review. Runs from the root of the
+ * tree.
+ */
+#include <criterion/criterion.h>
+
+#include <dirent.h>
+
+#include "common/buf.h"
+#include "proto/encoding.h"
+#include "tests/golden/hex.h"
+#include "tests/unit/proto/enrich.h"
+#include "tests/unit/proto/oracle.h"
+
+#define FOLDER "tests/golden/otlp_proto"
+
+struct golden {
+	struct settings settings;
+	enum encoding encoding;
+};
+
+static char *file_read(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	char *text = NULL;
+	size_t n = 0;
+
+	if (!f)
+		return NULL;
+	if (getdelim(&text, &n, '\0', f) < 0) {
+		free(text);
+		text = strdup("");
+	}
+	fclose(f);
+	return text;
+}
+
+static void setting(struct golden *g, const char *key, const char *value)
+{
+	if (!strcmp(key, "signal")) {
+		for (int s = SIGNAL_TRACES; s <= SIGNAL_LOGS; s++)
+			if (!strcmp(value, signal_name((enum signal)s)))
+				g->settings.signal = (enum signal)s;
+	} else if (!strcmp(key, "utf8")) {
+		g->settings.utf8 = strcmp(value, "repair") ? UTF8_STRICT : UTF8_REPAIR;
+	} else if (!strcmp(key, "enrich")) {
+		g->settings.stamp = strcmp(value, "header") != 0;
+	} else if (!strcmp(key, "encoding")) {
+		cr_assert(encoding_find(bytes_str(value), &g->encoding));
+	} else {
+		cr_assert_fail("unknown @%s", key);
+	}
+}
+
+/* Takes the @lines off; gives the hex text behind them. */
+static const char *settings_read(struct golden *g, const char *text)
+{
+	char key[20], value[20];
+	int n = 0;
+
+	*g = (struct golden){ .settings = settings_of(SIGNAL_TRACES) };
+	while (sscanf(text, "@%19s %19s\n%n", key, value, &n) == 2) {
+		setting(g, key, value);
+		text += n;
+	}
+	return text;
+}
+
+static struct bytes decode(struct golden *g, struct bytes wire, struct buf *json)
+{
+	static uint8_t plain[1 << 16];
+	struct inflater *inf = inflater_open();
+	const char *why = NULL;
+	size_t n = 0;
+	enum inflate_result r = encoding_inflate(inf, g->encoding, wire, plain, sizeof(plain), &n, &why);
+
+	inflater_close(inf);
+	if (r == INFLATE_OK)
+		return bytes_of(plain, n);
+	buf_printf(json, "{\n\t\"verdict\": \"%s\",\n\t\"reason\": \"%s\"\n}\n", verdict_get(V_INFLATE)->id,
+	           why ? why : "no room");
+	return BYTES_NONE;
+}
+
+static void value_render(struct buf *json, const struct outcome *o)
+{
+	if (o->verdict != V_ACCEPTED)
+		return;
+	buf_printf(json, ",\n\t\"items\": %ju,\n\t\"spoofed\": %ju,\n\t\"repaired\": %ju,\n\t\"records\": [{ \"value\": \"",
+	           (uintmax_t)o->e.items, (uintmax_t)o->e.spoofed, (uintmax_t)o->e.repaired);
+	for (size_t i = 0; i < o->value_n; i++) {
+		char hex[3];
+
+		hex_encode(o->value + i, 1, hex);
+		buf_str(json, hex);
+	}
+	buf_str(json, "\" }]");
+}
+
+/* What the case gives now, as the text of records.json. */
+static void render(struct golden *g, const char *text, struct buf *json)
+{
+	static uint8_t wire[1 << 16];
+	struct bytes body = decode(g, hex_bytes(text, wire, sizeof(wire)), json);
+	struct outcome o;
+
+	if (json->n)
+		return;
+	o = enrich_all(g->settings, body);
+	buf_printf(json, "{\n\t\"verdict\": \"%s\"", verdict_get(o.verdict)->id);
+	if (o.verdict == V_INVALID)
+		buf_printf(json, ",\n\t\"reason\": \"%s\"", o.e.reason);
+	value_render(json, &o);
+	buf_str(json, "\n}\n");
+	if (o.verdict == V_ACCEPTED && !o.e.repaired)
+		cr_expect(oracle_equal(g->settings.signal, body, bytes_of(o.value, o.value_n),
+		                       g->settings.stamp ? "tenant_id" : NULL, "acme"),
+		          "not what protobuf-c makes of it");
+	outcome_done(&o);
+}
+
+static void judge(const char *name, bool update)
+{
+	char path[300];
+	autofree char *request = NULL, *records = NULL;
+	struct golden g;
+	struct buf json;
+
+	snprintf(path, sizeof(path), FOLDER "/%s/request.hex", name);
+	request = file_read(path);
+	cr_assert(request, "%s is missing", path);
+	snprintf(path, sizeof(path), FOLDER "/%s/records.json", name);
+	records = file_read(path);
+	buf_init(&json, MIB);
+	render(&g, settings_read(&g, request), &json);
+	cr_assert_not(json.failed);
+	if (update) {
+		FILE *f = fopen(path, "w");
+
+		cr_assert(f && fwrite(json.p, 1, json.n, f) == json.n);
+		fclose(f);
+	} else {
+		cr_expect(records && bytes_eq(bytes_str(records), buf_view(&json)), "%s: now it is\n%.*s", name,
+		          (int)json.n, json.p);
+	}
+	buf_done(&json);
+}
+
+/* R3, R4, P8, P10, P11: the cases say which */
+Test(golden, every_otlp_proto_case_gives_its_records)
+{
+	const char *update = getenv("UPDATE");
+	DIR *folder = opendir(FOLDER);
+	int cases = 0;
+
+	cr_assert(folder, "no " FOLDER ": run from the root of the tree");
+	for (struct dirent *entry; (entry = readdir(folder));)
+		if (entry->d_name[0] != '.') {
+			judge(entry->d_name, update && *update && strcmp(update, "0"));
+			cases++;
+		}
+	closedir(folder);
+	cr_expect_geq(cases, 20);
+}
