@@ -1,0 +1,23 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# 11-sdk-js.sh -- the unmodified OpenTelemetry JavaScript SDK sends three signals over TLS; each record is read back by two decoders
+. "${0%/*}/lib.sh"
+. "$WAY/tools/sdk.sh"
+need kafka postgres js-otel python-otel
+
+certs
+topics 2
+tenant_add acme
+TOKEN=$(token_add acme)
+conf_base tls
+headgate_start
+known "$TOKEN"
+
+# P21 in its OTLP protobuf part: R1, R3, R4
+sdk_way js
+
+# what the SDK is told when it may not
+TOKEN=$(token_new)
+like "an unknown token is refused" "$(send_js stranger HEADGATE_SIGNALS=logs)" 'logs failed'
+is "and stores nothing" "$(records "$LOGS_TOPIC" | grep -c "$(hex stranger)")" 0
+finish
