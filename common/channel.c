@@ -81,7 +81,8 @@ int channel_send(int channel, enum message type, uint64_t arg, uint64_t slot, in
 	while (n < 0 && errno == EINTR);
 	if (n >= 0)
 		return 0;
-	/* Too many descriptors in flight or no buffer left: the same cause, a peer that reads nothing. */
+	/* Too many descriptors in flight or no buffer left: the same cause, a peer that reads
+	 * nothing. */
 	if (errno == ENOBUFS || errno == ETOOMANYREFS)
 		errno = EAGAIN;
 	else if (errno == ECONNRESET)
@@ -136,7 +137,9 @@ int channel_recv(int channel, struct channel_msg *out, struct err *err)
 	struct packet packet = { 0 };
 	struct iovec iov = { &packet, sizeof(packet) };
 	union fd_control control;
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr msg = { .msg_iov = &iov,
+		              .msg_iovlen = 1,
+		              .msg_control = &control,
 		              .msg_controllen = sizeof(control) };
 	autoclose int fd = -1;
 	const char *fault;
@@ -155,8 +158,8 @@ int channel_recv(int channel, struct channel_msg *out, struct err *err)
 		return err_set(err, "%s", "");
 	fault = packet_fault(&packet, (size_t)n, &msg, fds);
 	if (fault)
-		return err_set(err, "a channel packet %s (type %u, %zd bytes, %u descriptors)", fault,
-		               packet.type, n, fds);
+		return err_set(err, "a channel packet %s (type %u, %zd bytes, %u descriptors)",
+		               fault, packet.type, n, fds);
 	out->type = (enum message)packet.type;
 	out->arg = packet.arg;
 	out->slot = packet.slot;
@@ -208,7 +211,8 @@ int sealed_map(int fd, struct bytes *out, struct err *err)
 		*out = BYTES_NONE;
 		return 0;
 	}
-	/* Private: kernels before 6.7 refuse to share a write-sealed memfd, and the pages are the same. */
+	/* Private: kernels before 6.7 refuse to share a write-sealed memfd, and the pages are the
+	 * same. */
 	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (p == MAP_FAILED)
 		return err_errno(err, "can't map a memfd of %lld bytes", (long long)st.st_size);

@@ -4,8 +4,9 @@
  * alone is always right: a metric slot belongs to the tenant whose ordinal stands in `owner`, and a
  * tenant's `metric` word only remembers which. No locks, no counts that a death could leave behind.
  *
- * A metric slot keeps its name for the master's life (operations.md 6), since the counters behind it
- * never fall: a tenant that is gone retires its slot, and only a tenant of the same id gets it back.
+ * A metric slot keeps its name for the master's life (operations.md 6), since the counters behind
+ * it never fall: a tenant that is gone retires its slot, and only a tenant of the same id gets it
+ * back.
  */
 #include "common/limits.h"
 
@@ -48,7 +49,8 @@ struct limits {
 /* The size of the page; 0 with *err said if there is no such page. */
 static size_t limits_bytes(uint64_t max_tenants, unsigned metric_tenants, struct err *err)
 {
-	size_t head = sizeof(struct limits_head) + sizeof(struct metric_slot) * (size_t)metric_tenants;
+	size_t head =
+		sizeof(struct limits_head) + sizeof(struct metric_slot) * (size_t)metric_tenants;
 	size_t tenants, all;
 
 	if (__builtin_mul_overflow(max_tenants, sizeof(struct tenant_line), &tenants) ||
@@ -146,7 +148,8 @@ static void name_slot(struct metric_slot *m, struct bytes id)
 static bool slot_has_name(const struct metric_slot *m, struct bytes id)
 {
 	return atomic_load_explicit(&m->named, memory_order_acquire) && id.n <= TENANT_ID_MAX &&
-	       memcmp((const char *)m->name, id.p, id.n) == 0 && ((const char *)m->name)[id.n] == '\0';
+	       memcmp((const char *)m->name, id.p, id.n) == 0 &&
+	       ((const char *)m->name)[id.n] == '\0';
 }
 
 static bool slot_take(struct metric_slot *m, uint64_t from, uint64_t owner)
@@ -154,7 +157,8 @@ static bool slot_take(struct metric_slot *m, uint64_t from, uint64_t owner)
 	return atomic_compare_exchange_strong(&m->owner, &from, owner) || from == owner;
 }
 
-/* A slot of this owner, or of the same tenant id from before, else a free one; -1 if all are taken. */
+/* A slot of this owner, or of the same tenant id from before, else a free one; -1 if all are taken.
+ */
 static int claim_slot(struct limits *l, uint64_t owner, struct bytes id)
 {
 	for (unsigned i = 0; i < l->metric_tenants; i++) {
@@ -218,7 +222,8 @@ void limits_clear(struct limits *l, uint32_t tenant_ordinal)
 		uint64_t was = owner;
 		bool named = atomic_load_explicit(&l->metrics[i].named, memory_order_acquire);
 
-		/* Without a name it was claimed by a worker that died at once: nothing counts in it. */
+		/* Without a name it was claimed by a worker that died at once: nothing counts in
+		 * it. */
 		atomic_compare_exchange_strong(&l->metrics[i].owner, &was,
 		                               named ? OWNER_RETIRED : OWNER_FREE);
 	}

@@ -28,10 +28,10 @@ static const uint64_t *words_at(const uint8_t *p)
 }
 
 /*
- * Not cryptographic: seals keep others out, this finds a builder's bug or a mixed-up file. Each step
- * is a bijection of the lane, so any one changed word always shows; four lanes do not wait for each
- * other, which makes it as fast as memory (128 MiB: 15 ms; CRC32C by table would take 90 ms, and the
- * instruction is not on every CPU). The checksum's own word counts as 0.
+ * Not cryptographic: seals keep others out, this finds a builder's bug or a mixed-up file. Each
+ * step is a bijection of the lane, so any one changed word always shows; four lanes do not wait for
+ * each other, which makes it as fast as memory (128 MiB: 15 ms; CRC32C by table would take 90 ms,
+ * and the instruction is not on every CPU). The checksum's own word counts as 0.
  */
 uint64_t table_checksum(struct bytes table)
 {
@@ -178,12 +178,14 @@ unsigned snapshot_longest(const struct snapshot *s)
 	return s->head->longest;
 }
 
-static uint64_t first_slot(const struct snapshot *s, const uint8_t digest[static TOKEN_DIGEST_BYTES])
+static uint64_t first_slot(const struct snapshot *s,
+                           const uint8_t digest[static TOKEN_DIGEST_BYTES])
 {
 	return table_hash(digest, s->head->multiplier) >> s->shift;
 }
 
-static void fill_hit(const struct snapshot *s, const struct table_entry *e, struct snapshot_hit *hit)
+static void fill_hit(const struct snapshot *s, const struct table_entry *e,
+                     struct snapshot_hit *hit)
 {
 	const struct table_tenant *t = &s->tenants[e->tenant];
 	const struct table_detail *d = (const void *)(s->details + e->detail);

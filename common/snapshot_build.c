@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * snapshot_build.c -- the master's side of a tenant table: collect, place, write into a memfd, seal.
- * Called by master/tenants.c for each change; the writable view is gone before the seal, so that
- * from then on nobody, the master included, can change a byte.
+ * snapshot_build.c -- the master's side of a tenant table: collect, place, write into a memfd,
+ * seal. Called by master/tenants.c for each change; the writable view is gone before the seal, so
+ * that from then on nobody, the master included, can change a byte.
  */
 #include "common/snapshot.h"
 
@@ -29,8 +29,8 @@ struct heap {
 struct snapshot_builder {
 	uint64_t generation;
 	struct heap tenants; /* struct table_tenant */
-	struct heap tokens;  /* struct table_entry, in the order they came */
-	struct heap cidrs;   /* struct snapshot_cidr */
+	struct heap tokens; /* struct table_entry, in the order they came */
+	struct heap cidrs; /* struct snapshot_cidr */
 	struct heap details;
 };
 
@@ -120,7 +120,8 @@ void snapshot_add_token(struct snapshot_builder *b, const struct snapshot_token 
 	e->not_after = t->not_after;
 	e->tenant = t->tenant;
 	e->detail = add_detail(b, t);
-	e->flags = ENTRY_USED | (t->revoked ? ENTRY_REVOKED : 0u) | (t->replaced ? ENTRY_REPLACED : 0u) |
+	e->flags = ENTRY_USED | (t->revoked ? ENTRY_REVOKED : 0u) |
+	           (t->replaced ? ENTRY_REPLACED : 0u) |
 	           (t->scopes & SCOPE_ALL) << ENTRY_SCOPES_SHIFT;
 	e->ordinal = t->ordinal;
 }
@@ -145,7 +146,8 @@ static bool place_token(const struct snapshot_builder *b, struct placing *p, uin
 				p->longest = steps;
 			return true;
 		}
-		if (memcmp(token_at(b, p->slot[at] - 1)->digest, e->digest, TOKEN_DIGEST_BYTES) == 0)
+		if (memcmp(token_at(b, p->slot[at] - 1)->digest, e->digest, TOKEN_DIGEST_BYTES) ==
+		    0)
 			return true; /* the first one wins */
 	}
 	return false;
@@ -164,8 +166,8 @@ static bool place_all(const struct snapshot_builder *b, struct placing *p)
 	return true;
 }
 
-/* Load <= 0.5; another multiplier while a chain is too long, then twice the slots: nearly always the
- * first multiplier will do. */
+/* Load <= 0.5; another multiplier while a chain is too long, then twice the slots: nearly always
+ * the first multiplier will do. */
 static int place(const struct snapshot_builder *b, struct placing *p, struct err *err)
 {
 	uint64_t tokens = b->tokens.n / sizeof(struct table_entry);
@@ -256,8 +258,8 @@ int snapshot_seal(struct snapshot_builder *b, struct err *err)
 	head = make_head(b, &p);
 	/* Asked for now: a full machine says no here, not by SIGBUS in the middle of writing. */
 	errno = posix_fallocate(fd, 0, (off_t)head.table_bytes);
-	map = errno ? MAP_FAILED :
-	              mmap(NULL, head.table_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	map = errno ? MAP_FAILED
+	            : mmap(NULL, head.table_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED) {
 		free(p.slot);
 		return err_errno(err, "no memory for a tenant table of %llu bytes",

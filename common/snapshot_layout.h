@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * snapshot_layout.h -- the bytes of a tenant table, between snapshot.c (reads) and snapshot_build.c
- * (writes) alone: head, entries, tenants, cidrs, details, each at a multiple of TABLE_ALIGN, the rest
- * zero. Offsets of areas count from the table's first byte, those within entries from their area's.
+ * (writes) alone: head, entries, tenants, cidrs, details, each at a multiple of TABLE_ALIGN, the
+ * rest zero. Offsets of areas count from the table's first byte, those within entries from their
+ * area's.
  */
 #pragma once
 #include "common/snapshot.h"
@@ -48,7 +49,7 @@ struct table_entry { /* one cache line; a delta's tombstone will be one more fla
 	int64_t not_before, not_after;
 	uint32_t tenant; /* index */
 	uint32_t detail; /* offset in the details */
-	uint32_t flags;  /* ENTRY_, scopes above */
+	uint32_t flags; /* ENTRY_, scopes above */
 	uint32_t ordinal;
 };
 _Static_assert(sizeof(struct table_entry) == 64, "an entry is one cache line");
@@ -72,7 +73,8 @@ struct table_detail { /* what a lookup seldom needs: a name for the logs, allowe
 
 /* The high bits are the slot. A product, since plain bits of chosen digests would chain: 100 000 of
  * them sharing 20 bits gave chains over 20 000, the product's were 11 long (faults.md 3). */
-static inline uint64_t table_hash(const uint8_t digest[static TOKEN_DIGEST_BYTES], uint64_t multiplier)
+static inline uint64_t table_hash(const uint8_t digest[static TOKEN_DIGEST_BYTES],
+                                  uint64_t multiplier)
 {
 	uint64_t first;
 

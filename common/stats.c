@@ -45,8 +45,8 @@ struct stat_words {
 
 const struct stat_info stat_info[STAT_COUNT] = {
 #define STAT(id, name, type, a, b, help)                                                           \
-	[STAT_##id] = { name, type, DIM_##a, DIM_##b, help,                                        \
-		        offsetof(struct stat_words, id) / sizeof(stat_word) },
+	[STAT_##id] = { name,    type, DIM_##a,                                                    \
+		        DIM_##b, help, offsetof(struct stat_words, id) / sizeof(stat_word) },
 #include "common/stats.def"
 #undef STAT
 };
@@ -60,9 +60,10 @@ const struct tenant_stat_info tenant_stat_info[TS_COUNT] = {
 const double histogram_bounds[HISTOGRAM_BOUNDS] = { 0.0005, 0.001, 0.0025, 0.005, 0.01,
 	                                            0.025,  0.05,  0.1,    0.25,  0.5,
 	                                            1,      2.5,   5,      10,    30 };
-static const uint64_t bounds_us[HISTOGRAM_BOUNDS] = { 500,     1000,    2500,    5000,     10000,
-	                                              25000,   50000,   100000,  250000,   500000,
-	                                              1000000, 2500000, 5000000, 10000000, 30000000 };
+static const uint64_t bounds_us[HISTOGRAM_BOUNDS] = {
+	500,    1000,   2500,    5000,    10000,   25000,    50000,   100000,
+	250000, 500000, 1000000, 2500000, 5000000, 10000000, 30000000
+};
 
 struct stats {
 	struct stats_head *head;
@@ -91,7 +92,7 @@ int stats_memfd(unsigned tenant_slots, struct err *err)
 	/* Sealed in size only: who cut it would kill its readers by SIGBUS. */
 	if (ftruncate(fd, (off_t)page_bytes(tenant_slots)) < 0 ||
 	    pwrite(fd, &magic, sizeof(magic), offsetof(struct stats_head, magic)) !=
-		    (ssize_t)sizeof(magic) ||
+	            (ssize_t)sizeof(magic) ||
 	    fcntl(fd, F_ADD_SEALS, STATS_SEALS) < 0)
 		return err_errno(err, "can't make a stats page");
 	return take_fd(&fd);
@@ -226,13 +227,15 @@ static stat_word *tenant_words(const struct stats *s, unsigned slot, enum signal
 	return &s->tenants[(size_t)slot * TENANT_WORDS + (size_t)sig * TS_COUNT];
 }
 
-void stats_tenant_add(struct stats *s, unsigned metric_slot, enum signal sig, enum tenant_stat id, int64_t n)
+void stats_tenant_add(struct stats *s, unsigned metric_slot, enum signal sig, enum tenant_stat id,
+                      int64_t n)
 {
 	assert(s->writable);
 	word_add(&tenant_words(s, metric_slot, sig)[id], (uint64_t)n);
 }
 
-uint64_t stats_tenant_get(const struct stats *s, unsigned metric_slot, enum signal sig, enum tenant_stat id)
+uint64_t stats_tenant_get(const struct stats *s, unsigned metric_slot, enum signal sig,
+                          enum tenant_stat id)
 {
 	return word_get(&tenant_words(s, metric_slot, sig)[id]);
 }
@@ -266,8 +269,8 @@ void stats_fold(struct stats *base, struct stats *dead)
 	atomic_thread_fence(memory_order_release);
 	for (enum stat_id id = 0; id < STAT_COUNT; id++) {
 		size_t from = stat_info[id].word;
-		size_t to = id + 1 < STAT_COUNT ? stat_info[id + 1].word :
-		                                  sizeof(struct stat_words) / sizeof(stat_word);
+		size_t to = id + 1 < STAT_COUNT ? stat_info[id + 1].word
+		                                : sizeof(struct stat_words) / sizeof(stat_word);
 
 		if (stat_info[id].type == COUNTER || stat_info[id].type == HISTOGRAM)
 			for (size_t i = from; i < to; i++)
@@ -292,5 +295,6 @@ uint32_t stats_read_begin(const struct stats *base)
 bool stats_read_retry(const struct stats *base, uint32_t seq)
 {
 	atomic_thread_fence(memory_order_acquire);
-	return (seq & 1) != 0 || atomic_load_explicit(&base->head->fold_seq, memory_order_relaxed) != seq;
+	return (seq & 1) != 0 ||
+	       atomic_load_explicit(&base->head->fold_seq, memory_order_relaxed) != seq;
 }

@@ -21,39 +21,61 @@ enum { TEXTS_MAX = 16 };
 /* The texts of dimensions that are enumerations; all others are known at run time only. */
 static const char *const dim_text[DIM_COUNT][TEXTS_MAX] = {
 	[DIM_ENCODING] = { "identity", "gzip" },
-	[DIM_CONN_STATE] = { [CONN_HANDSHAKE] = "handshake", [CONN_ACTIVE] = "active",
+	[DIM_CONN_STATE] = { [CONN_HANDSHAKE] = "handshake",
+	                     [CONN_ACTIVE] = "active",
 	                     [CONN_IDLE] = "idle" },
-	[DIM_CONN_REASON] = { [CONN_LIMIT] = "limit", [CONN_SOURCE_LIMIT] = "source_limit",
+	[DIM_CONN_REASON] = { [CONN_LIMIT] = "limit",
+	                      [CONN_SOURCE_LIMIT] = "source_limit",
 	                      [CONN_HANDSHAKE_LIMIT] = "handshake_limit",
 	                      [CONN_HANDSHAKE_TIMEOUT] = "handshake_timeout",
 	                      [CONN_IDLE_TIMEOUT] = "idle_timeout",
 	                      [CONN_WRITE_TIMEOUT] = "write_timeout" },
-	[DIM_TLS_RESULT] = { [TLS_OK] = "ok", [TLS_RESUMED] = "resumed", [TLS_FAILED] = "failed",
-	                     [TLS_TIMEOUT] = "timeout", [TLS_CUT] = "cut" },
+	[DIM_TLS_RESULT] = { [TLS_OK] = "ok",
+	                     [TLS_RESUMED] = "resumed",
+	                     [TLS_FAILED] = "failed",
+	                     [TLS_TIMEOUT] = "timeout",
+	                     [TLS_CUT] = "cut" },
 	[DIM_TLS_VERSION] = { "1.2", "1.3", "none" },
-	[DIM_AUTH_METHOD] = { [METHOD_TOKEN] = "token", [METHOD_BASIC] = "basic",
-	                      [METHOD_OBSTACK] = "obstack", [METHOD_HEADER] = "header",
-	                      [METHOD_PBKDF2] = "pbkdf2", [METHOD_JWT] = "jwt",
-	                      [METHOD_USERINFO] = "userinfo", [METHOD_NONE] = "none" },
-	[DIM_AUTH_RESULT] = { [AUTH_OK] = "ok", [AUTH_MISSING] = "missing",
-	                      [AUTH_MALFORMED] = "malformed", [AUTH_UNKNOWN] = "unknown",
-	                      [AUTH_REVOKED] = "revoked", [AUTH_EXPIRED] = "expired",
-	                      [AUTH_SUSPENDED] = "suspended", [AUTH_ADDRESS] = "address",
-	                      [AUTH_SCOPE] = "scope", [AUTH_MISMATCH] = "mismatch",
+	[DIM_AUTH_METHOD] = { [METHOD_TOKEN] = "token",
+	                      [METHOD_BASIC] = "basic",
+	                      [METHOD_OBSTACK] = "obstack",
+	                      [METHOD_HEADER] = "header",
+	                      [METHOD_PBKDF2] = "pbkdf2",
+	                      [METHOD_JWT] = "jwt",
+	                      [METHOD_USERINFO] = "userinfo",
+	                      [METHOD_NONE] = "none" },
+	[DIM_AUTH_RESULT] = { [AUTH_OK] = "ok",
+	                      [AUTH_MISSING] = "missing",
+	                      [AUTH_MALFORMED] = "malformed",
+	                      [AUTH_UNKNOWN] = "unknown",
+	                      [AUTH_REVOKED] = "revoked",
+	                      [AUTH_EXPIRED] = "expired",
+	                      [AUTH_SUSPENDED] = "suspended",
+	                      [AUTH_ADDRESS] = "address",
+	                      [AUTH_SCOPE] = "scope",
+	                      [AUTH_MISMATCH] = "mismatch",
 	                      [AUTH_UNAVAILABLE] = "unavailable" },
 	[DIM_LOG_LEVEL] = { "err", "warn", "info", "debug" }, /* enum log_level */
 	[DIM_STREAM] = { [STREAM_ACCESS] = "access", [STREAM_AUDIT] = "audit" },
-	[DIM_RESTART_REASON] = { [RESTART_EXIT] = "exit", [RESTART_SIGNAL] = "signal",
-	                         [RESTART_STUCK] = "stuck", [RESTART_STARTUP] = "startup" },
-	[DIM_RELOAD_RESULT] = { [RELOAD_OK] = "ok", [RELOAD_CONFIG] = "config",
+	[DIM_RESTART_REASON] = { [RESTART_EXIT] = "exit",
+	                         [RESTART_SIGNAL] = "signal",
+	                         [RESTART_STUCK] = "stuck",
+	                         [RESTART_STARTUP] = "startup" },
+	[DIM_RELOAD_RESULT] = { [RELOAD_OK] = "ok",
+	                        [RELOAD_CONFIG] = "config",
 	                        [RELOAD_NOT_READY] = "not_ready" },
 	[DIM_SNAPSHOT_RESULT] = { [SNAPSHOT_OK] = "ok", [SNAPSHOT_FAILED] = "failed" },
-	[DIM_SKIP_REASON] = { [SKIP_TENANT_ID] = "tenant_id", [SKIP_TOKEN_ID] = "token_id",
-	                      [SKIP_HASH] = "hash", [SKIP_KIND] = "kind", [SKIP_SCOPE] = "scope",
+	[DIM_SKIP_REASON] = { [SKIP_TENANT_ID] = "tenant_id",
+	                      [SKIP_TOKEN_ID] = "token_id",
+	                      [SKIP_HASH] = "hash",
+	                      [SKIP_KIND] = "kind",
+	                      [SKIP_SCOPE] = "scope",
 	                      [SKIP_TENANT_UNKNOWN] = "tenant_unknown",
-	                      [SKIP_HASH_TWICE] = "hash_twice", [SKIP_OTHER] = "other" },
+	                      [SKIP_HASH_TWICE] = "hash_twice",
+	                      [SKIP_OTHER] = "other" },
 	[DIM_ROW_KIND] = { [ROW_TENANT] = "tenant", [ROW_TOKEN] = "token" },
-	[DIM_WORKER_STATE] = { [WORKER_STARTING] = "starting", [WORKER_READY] = "ready",
+	[DIM_WORKER_STATE] = { [WORKER_STARTING] = "starting",
+	                       [WORKER_READY] = "ready",
 	                       [WORKER_DRAINING] = "draining" },
 };
 
@@ -102,7 +124,8 @@ static void labels_add(struct labels *l, const char *key, const char *value)
 	l->value[l->count++] = value;
 }
 
-/* A label's value: backslash, quote and line feed escaped; what is not UTF-8 loses its odd bytes. */
+/* A label's value: backslash, quote and line feed escaped; what is not UTF-8 loses its odd bytes.
+ */
 static void write_value(struct buf *out, const char *value)
 {
 	bool utf8 = bytes_is_utf8(bytes_str(value));
@@ -138,10 +161,13 @@ static void write_name(const struct render *r, const char *name, const char *suf
 	buf_str(r->out, sep == '{' ? " " : "} ");
 }
 
-static void write_head(const struct render *r, const char *name, enum stat_type type, const char *help)
+static void write_head(const struct render *r, const char *name, enum stat_type type,
+                       const char *help)
 {
-	static const char *const type_text[] = { [COUNTER] = "counter", [GAUGE] = "gauge",
-		                                 [GAUGE_MAX] = "gauge", [GAUGE_MIN] = "gauge",
+	static const char *const type_text[] = { [COUNTER] = "counter",
+		                                 [GAUGE] = "gauge",
+		                                 [GAUGE_MAX] = "gauge",
+		                                 [GAUGE_MIN] = "gauge",
 		                                 [HISTOGRAM] = "histogram" };
 	static const char total[] = "_total";
 	size_t n = strlen(name);
@@ -155,7 +181,8 @@ static void write_head(const struct render *r, const char *name, enum stat_type 
 }
 
 /* A series over all pages. False: no page has used it. */
-static bool sum_series(const struct render *r, enum stat_id id, unsigned a, unsigned b, uint64_t *out)
+static bool sum_series(const struct render *r, enum stat_id id, unsigned a, unsigned b,
+                       uint64_t *out)
 {
 	enum stat_type type = stat_info[id].type;
 	bool used = false;
@@ -203,7 +230,8 @@ static const char *const bound_text[HISTOGRAM_BOUNDS + 1] = {
 	"0.25",   "0.5",   "1.0",    "2.5",   "5.0",  "10.0",  "30.0", "+Inf",
 };
 
-static void write_histogram(const struct render *r, enum stat_id id, unsigned a, const struct labels *l)
+static void write_histogram(const struct render *r, enum stat_id id, unsigned a,
+                            const struct labels *l)
 {
 	const char *name = stat_info[id].name;
 	uint64_t below = 0, us = sum_word(r, id, a, HISTOGRAM_SUM_US);
@@ -235,7 +263,8 @@ static void render_series(const struct render *r, enum stat_id id, unsigned a, u
 	if (!used && !plain && info->type != GAUGE)
 		return;
 	if (info->a == DIM_ROUTE && info->b == DIM_VERDICT) {
-		snprintf(l.code, sizeof(l.code), "%d", r->names->code(r->names->arg, a, (enum verdict)b));
+		snprintf(l.code, sizeof(l.code), "%d",
+		         r->names->code(r->names->arg, a, (enum verdict)b));
 		labels_add(&l, "code", l.code);
 	}
 	if (info->type == HISTOGRAM)
@@ -254,7 +283,8 @@ static void render_stat(const struct render *r, enum stat_id id)
 			render_series(r, id, a, b);
 }
 
-static uint64_t sum_tenant(const struct render *r, unsigned slot, enum signal sig, enum tenant_stat id)
+static uint64_t sum_tenant(const struct render *r, unsigned slot, enum signal sig,
+                           enum tenant_stat id)
 {
 	uint64_t sum = 0;
 
@@ -278,8 +308,8 @@ static void render_tenant_series(const struct render *r, enum tenant_stat id, un
 	uint64_t v = sum_tenant(r, slot, sig, id);
 	struct labels l = { .count = 0 };
 
-	/* A tenant's families begin together, at 0: what is absent cannot be added up or rated. Only
-	 * its reasons come one by one. */
+	/* A tenant's families begin together, at 0: what is absent cannot be added up or rated.
+	 * Only its reasons come one by one. */
 	if (v == 0 && (info->reason || !tenant_used(r, slot, sig)))
 		return;
 	labels_add(&l, "tenant", tenant);
@@ -303,7 +333,8 @@ static enum tenant_stat tenant_family(unsigned n)
 	return id;
 }
 
-static void render_tenant_stat(const struct render *r, enum tenant_stat first, unsigned tenant_slots)
+static void render_tenant_stat(const struct render *r, enum tenant_stat first,
+                               unsigned tenant_slots)
 {
 	const struct tenant_stat_info *info = &tenant_stat_info[first];
 
@@ -313,7 +344,8 @@ static void render_tenant_stat(const struct render *r, enum tenant_stat first, u
 
 		for (enum signal sig = 0; tenant && sig < SIGNAL_COUNT; sig++)
 			for (enum tenant_stat id = first;
-			     id < TS_COUNT && strcmp(tenant_stat_info[id].name, info->name) == 0; id++)
+			     id < TS_COUNT && strcmp(tenant_stat_info[id].name, info->name) == 0;
+			     id++)
 				render_tenant_series(r, id, slot, sig, tenant);
 	}
 }
@@ -323,13 +355,15 @@ unsigned stats_families(void)
 	unsigned n = STAT_COUNT;
 
 	for (enum tenant_stat id = 0; id < TS_COUNT; id++)
-		if (id == 0 || strcmp(tenant_stat_info[id].name, tenant_stat_info[id - 1].name) != 0)
+		if (id == 0 ||
+		    strcmp(tenant_stat_info[id].name, tenant_stat_info[id - 1].name) != 0)
 			n++;
 	return n;
 }
 
-void stats_render(struct buf *out, unsigned family, enum exposition form, struct stats *const *pages,
-                  unsigned page_count, unsigned tenant_slots, const struct stats_names *names)
+void stats_render(struct buf *out, unsigned family, enum exposition form,
+                  struct stats *const *pages, unsigned page_count, unsigned tenant_slots,
+                  const struct stats_names *names)
 {
 	const struct render r = { out, form, pages, page_count, names };
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * token.c -- SHA-256 through one fetched EVP_MD, and the form of hgt_ tokens (records.md 2):
- * hgt_<id 8>_<secret 30><crc 6>, base62, crc = CRC-32 of the first 43 bytes. Called for each request
- * that brings a credential, so nothing here allocates; nothing here may print or keep a token.
+ * hgt_<id 8>_<secret 30><crc 6>, base62, crc = CRC-32 of the first 43 bytes. Called for each
+ * request that brings a credential, so nothing here allocates; nothing here may print or keep a
+ * token.
  */
 #include "common/token.h"
 
@@ -14,13 +15,14 @@
 enum {
 	PREFIX_BYTES = 4,
 	CRC_DIGITS = 6,
-	CRC_AT = TOKEN_BYTES - CRC_DIGITS,              /* the 43 bytes that the crc covers */
+	CRC_AT = TOKEN_BYTES - CRC_DIGITS, /* the 43 bytes that the crc covers */
 	SEPARATOR_AT = PREFIX_BYTES + TOKEN_ID_BYTES,
 	BASE = 62,
 	FAIR_BYTES = 248, /* 4 * 62: bytes from here on would favour the first digits */
 };
 
-static const char digits[BASE + 1] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+static const char digits[BASE + 1] =
+	"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 struct hasher {
 	EVP_MD *md;
@@ -53,11 +55,10 @@ void hasher_close(struct hasher *h)
 
 void hasher_sha256(struct hasher *h, struct bytes in, uint8_t out[static TOKEN_DIGEST_BYTES])
 {
-	/* With a fetched digest and a used context none of these allocates or fails; a digest that is
-	 * not one must never be looked up, whatever the build. */
+	/* With a fetched digest and a used context none of these allocates or fails; a digest that
+	 * is not one must never be looked up, whatever the build. */
 	if (!EVP_DigestInit_ex2(h->context, h->md, NULL) ||
-	    !EVP_DigestUpdate(h->context, in.p, in.n) ||
-	    !EVP_DigestFinal_ex(h->context, out, NULL))
+	    !EVP_DigestUpdate(h->context, in.p, in.n) || !EVP_DigestFinal_ex(h->context, out, NULL))
 		abort();
 }
 
@@ -93,7 +94,8 @@ static uint32_t crc32_ieee(const uint8_t *p, size_t n)
 	uint32_t crc = 0xffffffff;
 
 	for (; n >= 4; p += 4, n -= 4) {
-		crc ^= (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+		crc ^= (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
+		       (uint32_t)p[3] << 24;
 		crc = crc_table[7][crc & 15] ^ crc_table[6][crc >> 4 & 15] ^
 		      crc_table[5][crc >> 8 & 15] ^ crc_table[4][crc >> 12 & 15] ^
 		      crc_table[3][crc >> 16 & 15] ^ crc_table[2][crc >> 20 & 15] ^

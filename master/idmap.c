@@ -14,7 +14,8 @@ void idmap_init(struct idmap *m)
 	*m = (struct idmap){ .buckets = BUCKETS_MIN };
 	m->bucket = xcalloc(m->buckets, sizeof(*m->bucket));
 	if (getrandom(&m->seed, sizeof(m->seed), 0) != (ssize_t)sizeof(m->seed))
-		m->seed = (uint64_t)(uintptr_t)m->bucket; /* cannot be once the kernel has started */
+		m->seed =
+			(uint64_t)(uintptr_t)m->bucket; /* cannot be once the kernel has started */
 	m->seed |= 1;
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * idmap.h -- a hash of things by a byte string, for the master's set of tenants and tokens. Chained,
- * since entries come and go one by one and two may have one key (a hash that two tenants claim); the
- * node lies within its owner, so that a million tokens cost no further allocation. By hand: no
- * library of design.md 6 has one.
+ * idmap.h -- a hash of things by a byte string, for the master's set of tenants and tokens.
+ * Chained, since entries come and go one by one and two may have one key (a hash that two tenants
+ * claim); the node lies within its owner, so that a million tokens cost no further allocation. By
+ * hand: no library of design.md 6 has one.
  */
 #pragma once
 #include "common/bytes.h"
@@ -19,7 +19,7 @@ struct idmap {
 	uint64_t seed; /* random, odd: nobody who names tokens can aim at one bucket */
 };
 
-#define idmap_owner(node, type, member) ((type *)(void *)((char *)(node) - offsetof(type, member)))
+#define idmap_owner(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 void idmap_init(struct idmap *m);
 void idmap_done(struct idmap *m); /* the owners are the caller's */
@@ -28,6 +28,6 @@ void idmap_remove(struct idmap *m, struct idmap_node *node);
 struct idmap_node *idmap_find(const struct idmap *m, struct bytes id);
 /* The next one of the same id, or NULL. */
 struct idmap_node *idmap_find_next(const struct idmap_node *node);
-/* All nodes, in no order: idmap_next(m, NULL) is the first. What was handed out may be removed before
- * the next call only if `next` was asked for before. */
+/* All nodes, in no order: idmap_next(m, NULL) is the first. What was handed out may be removed
+ * before the next call only if `next` was asked for before. */
 struct idmap_node *idmap_next(const struct idmap *m, const struct idmap_node *node);

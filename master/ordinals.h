@@ -16,7 +16,7 @@ struct ordinals {
 	struct waiting_ordinal {
 		uint32_t ordinal;
 		uint64_t generation; /* the first table without it */
-	} *waiting;
+	} * waiting;
 	size_t waiting_count, waiting_cap;
 };
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * pg_rows.c -- statements and the reader of COPY BINARY. The reader is bounded: a length is compared
- * with what is there before anything is taken, and what a row may hold is limited by its columns.
+ * pg_rows.c -- statements and the reader of COPY BINARY. The reader is bounded: a length is
+ * compared with what is there before anything is taken, and what a row may hold is limited by its
+ * columns.
  */
 #include "master/pg_rows.h"
 
@@ -19,18 +20,19 @@ static const int64_t PG_EPOCH_US = 946684800ll * 1000000; /* 2000-01-01 UTC */
 /* The columns of both COPY forms; %s is the key, and whether the row is there. */
 static const char tenant_columns[] =
 	"%s::text, %s, t.state::text, t.block_until,"
-	" coalesce(t.requests_per_s, t.bytes_per_s, t.items_per_s, t.max_body_bytes, t.max_inflight_bytes,"
+	" coalesce(t.requests_per_s, t.bytes_per_s, t.items_per_s, t.max_body_bytes, "
+        "t.max_inflight_bytes,"
 	" t.max_inflight_requests) IS NOT NULL OR t.topic_prefix IS NOT NULL";
 static const char token_columns[] =
-	"%s::text, %s, t.tenant_id::text, t.kind::text, t.hash::bytea, array_to_string(t.scopes, ','),"
+	"%s::text, %s, t.tenant_id::text, t.kind::text, t.hash::bytea, array_to_string(t.scopes, "
+        "','),"
 	" t.not_before, t.expires_at, t.revoked_at IS NOT NULL, t.replaced_by IS NOT NULL,"
 	" array_to_string(t.allowed_cidrs, ',')";
 enum { TENANT_COLUMNS = 5, TOKEN_COLUMNS = 11 };
 
 static const char begin[] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ";
-static const char subscribed[] =
-	"EXISTS (SELECT FROM pg_subscription_rel WHERE srrelid IN"
-	" ('headgate.tenant'::regclass, 'headgate.token'::regclass))";
+static const char subscribed[] = "EXISTS (SELECT FROM pg_subscription_rel WHERE srrelid IN"
+				 " ('headgate.tenant'::regclass, 'headgate.token'::regclass))";
 
 static void copy_of(struct buf *out, const char *columns, const char *key, const char *present)
 {
@@ -47,7 +49,8 @@ static const char to_stdout[] = ") TO STDOUT (FORMAT binary)";
 void pg_rows_full(struct buf *out)
 {
 	buf_printf(out, "%sSELECT pg_current_snapshot()::text, false, %s", begin, subscribed);
-	/* Ordered: which tenants are beyond the limit must not change from one start to the next. */
+	/* Ordered: which tenants are beyond the limit must not change from one start to the next.
+	 */
 	copy_of(out, tenant_columns, "t.tenant_id", "true");
 	buf_printf(out, " FROM headgate.gateway_tenant t ORDER BY t.tenant_id%s", to_stdout);
 	copy_of(out, token_columns, "t.token_id", "true");
@@ -72,7 +75,8 @@ static void changed_rows(struct buf *out, const char *prev, const char *key, con
 {
 	buf_printf(out, " FROM (SELECT DISTINCT %s FROM ", key);
 	new_changes(out, prev);
-	buf_printf(out, " AND %s IS NOT NULL) c LEFT JOIN headgate.%s t USING (%s)%s", key, view, key, to_stdout);
+	buf_printf(out, " AND %s IS NOT NULL) c LEFT JOIN headgate.%s t USING (%s)%s", key, view,
+	           key, to_stdout);
 }
 
 void pg_rows_changes(struct buf *out, const char *prev)
@@ -199,7 +203,8 @@ static bool parse_scopes(struct bytes list, unsigned *out)
 	return true;
 }
 
-static bool parse_cidrs(struct bytes list, struct snapshot_cidr out[static CIDRS_MAX], unsigned *count)
+static bool parse_cidrs(struct bytes list, struct snapshot_cidr out[static CIDRS_MAX],
+                        unsigned *count)
 {
 	unsigned n = 0;
 
@@ -251,8 +256,11 @@ static bool put_token_row(struct tenants *t, const struct field f[static TOKEN_C
 {
 	struct snapshot_cidr cidrs[CIDRS_MAX];
 	bool broken = f[0].null, present = field_bool(f[1], &broken);
-	struct token_row row = { .id = f[0].value, .tenant = f[2].value, .kind = f[3].value,
-		                 .hash = f[4].value, .cidrs = cidrs };
+	struct token_row row = { .id = f[0].value,
+		                 .tenant = f[2].value,
+		                 .kind = f[3].value,
+		                 .hash = f[4].value,
+		                 .cidrs = cidrs };
 
 	if (!broken && !present) {
 		tenants_drop_token(t, row.id);

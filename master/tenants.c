@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tenants.c -- between the source of tenants and the workers: rows become a set (tenants_set.c), each
- * commit that changed something one sealed table, and the gauges say how that went. The source does
- * its own waiting; here nothing blocks but the building of a table. Never looks at a token.
+ * tenants.c -- between the source of tenants and the workers: rows become a set (tenants_set.c),
+ * each commit that changed something one sealed table, and the gauges say how that went. The source
+ * does its own waiting; here nothing blocks but the building of a table. Never looks at a token.
  */
 #include "master/tenants.h"
 
@@ -32,11 +32,11 @@ struct tenants {
 	struct tenants_hooks hooks;
 	const struct tenants_source *kind;
 	void *source; /* NULL while its open() runs */
-	struct event tick;    /* each second: ages */
+	struct event tick; /* each second: ages */
 	struct event rebuild; /* ordinals became free: rows over the limit may fit */
 	struct tenant_set *set;
 	uint64_t generation; /* of the last table tried */
-	uint64_t published;  /* of the table at hand, 0: none */
+	uint64_t published; /* of the table at hand, 0: none */
 	int table; /* -1: none */
 	struct set_counts counts;
 	bool in_read;
@@ -92,9 +92,12 @@ static void say_counts(struct tenants *t, const struct set_counts *before)
 {
 	const struct set_counts *now = &t->counts;
 
-	if (now->over[ROW_TENANT] > before->over[ROW_TENANT] || now->over[ROW_TOKEN] > before->over[ROW_TOKEN])
-		log_err("tenants", "rows beyond limits.max_tenants or limits.max_tokens are left out",
-		        KV_U("tenants", now->over[ROW_TENANT]), KV_U("tokens", now->over[ROW_TOKEN]));
+	if (now->over[ROW_TENANT] > before->over[ROW_TENANT] ||
+	    now->over[ROW_TOKEN] > before->over[ROW_TOKEN])
+		log_err("tenants",
+		        "rows beyond limits.max_tenants or limits.max_tokens are left out",
+		        KV_U("tenants", now->over[ROW_TENANT]),
+		        KV_U("tokens", now->over[ROW_TOKEN]));
 	if (now->limited > 0 && !t->limits_said) {
 		t->limits_said = true;
 		log_warn("tenants", "limits of tenants are not enforced in this version",
@@ -164,8 +167,8 @@ static int build_and_publish(struct tenants *t, struct err *err)
 	t->table = fd;
 	t->published = t->generation;
 	tenants_set_flag(t, READY_NO_TABLE, false);
-	log_debug("tenants", "new table", KV_U("generation", t->published), KV_U("tenants", counts.tenants),
-	          KV_U("tokens", counts.tokens));
+	log_debug("tenants", "new table", KV_U("generation", t->published),
+	          KV_U("tenants", counts.tenants), KV_U("tokens", counts.tokens));
 	if (t->hooks.publish)
 		t->hooks.publish(t->hooks.arg, t->table, t->published);
 	return 0;
@@ -195,7 +198,8 @@ static void on_rebuild(evutil_socket_t fd, short what, void *arg)
 
 static void pending_add(struct tenants *t, int64_t since_ns)
 {
-	if (t->pending_count == PENDING_MAX) /* a worker that hangs: the oldest stays, it tells the most */
+	if (t->pending_count ==
+	    PENDING_MAX) /* a worker that hangs: the oldest stays, it tells the most */
 		t->pending_count--;
 	t->pending[t->pending_count++] = (struct pending){ t->published, since_ns };
 }
@@ -299,7 +303,8 @@ int tenants_commit(struct tenants *t, int64_t since_ns, struct err *err)
 
 	assert(t->in_read);
 	change = apply(t);
-	if ((change.changes > 0 || t->published == 0 || t->behind) && build_and_publish(t, err) < 0) {
+	if ((change.changes > 0 || t->published == 0 || t->behind) &&
+	    build_and_publish(t, err) < 0) {
 		read_ended(t, SNAPSHOT_FAILED);
 		return -1;
 	}
@@ -307,7 +312,8 @@ int tenants_commit(struct tenants *t, int64_t since_ns, struct err *err)
 		pending_add(t, since_ns);
 	t->read_ms = loop_now();
 	show_age(t);
-	stats_observe_us(t->own, STAT_SNAPSHOT_DURATION, 0, (uint64_t)(loop_now_ns() - t->read_began_ns) / 1000);
+	stats_observe_us(t->own, STAT_SNAPSHOT_DURATION, 0,
+	                 (uint64_t)(loop_now_ns() - t->read_began_ns) / 1000);
 	read_ended(t, SNAPSHOT_OK);
 	return 0;
 }
@@ -368,9 +374,12 @@ static bool same_text(const char *a, const char *b)
 
 static bool same_source(const struct conf *a, const struct conf *b)
 {
-	return a->tenants.source == b->tenants.source && same_text(a->tenants.file.path, b->tenants.file.path) &&
-	       same_text(a->tenants.dsn, b->tenants.dsn) && same_text(a->tenants.channel, b->tenants.channel) &&
-	       a->tenants.poll == b->tenants.poll && a->tenants.full_compare == b->tenants.full_compare &&
+	return a->tenants.source == b->tenants.source &&
+	       same_text(a->tenants.file.path, b->tenants.file.path) &&
+	       same_text(a->tenants.dsn, b->tenants.dsn) &&
+	       same_text(a->tenants.channel, b->tenants.channel) &&
+	       a->tenants.poll == b->tenants.poll &&
+	       a->tenants.full_compare == b->tenants.full_compare &&
 	       a->tenants.fresh_for == b->tenants.fresh_for;
 }
 

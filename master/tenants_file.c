@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tenants_file.c -- tenants from a tenants.yaml, read again when it was replaced: by rename (the safe
- * way), by writing, or by a link that now leads elsewhere. A file with an error changes nothing; what
- * the last good one said goes on. The file is small; reading it holds the loop for that long.
+ * tenants_file.c -- tenants from a tenants.yaml, read again when it was replaced: by rename (the
+ * safe way), by writing, or by a link that now leads elsewhere. A file with an error changes
+ * nothing; what the last good one said goes on. The file is small; reading it holds the loop for
+ * that long.
  */
 #include "master/tenants.h"
 
@@ -28,13 +29,13 @@ struct file_source {
 	struct event_base *base;
 	struct tenants *tenants;
 	char *path, *folder;
-	int watch;             /* inotify, -1: none; then polls find changes */
+	int watch; /* inotify, -1: none; then polls find changes */
 	struct event on_watch; /* something happened in the folder */
 	struct event settle;
-	struct event poll;     /* a look at the file all the same: not every file system tells */
+	struct event poll; /* a look at the file all the same: not every file system tells */
 	msec_t poll_ms;
-	int64_t changed_ns;    /* the first event since the last read */
-	struct stat seen;      /* as it was when it was read last */
+	int64_t changed_ns; /* the first event since the last read */
+	struct stat seen; /* as it was when it was read last */
 };
 
 /* What a file is known by. */
@@ -92,7 +93,8 @@ static int say_errors(struct report *r, const char *path, struct err *err)
 		if (strncmp(line, path, prefix) != 0 || line[prefix] != ':')
 			continue;
 		if (said++ == 0)
-			err_set(err, "%s%s", line, report_errors(r) > 1 ? " (the first of several)" : "");
+			err_set(err, "%s%s", line,
+			        report_errors(r) > 1 ? " (the first of several)" : "");
 		if (said <= LOG_ERRORS)
 			log_err("tenants_file", "refused", KV_S("error", line));
 	}
@@ -144,8 +146,10 @@ static void reload(struct file_source *f)
 
 	f->changed_ns = 0;
 	if (rc < 0)
-		log_err("tenants_file", "tenants not applied, the last ones serve", KV_S("error", err.text));
-	tenants_set_source(f->tenants, true, rc < 0 ? "file refused" : "watching", rc < 0 ? err.text : NULL);
+		log_err("tenants_file", "tenants not applied, the last ones serve",
+		        KV_S("error", err.text));
+	tenants_set_source(f->tenants, true, rc < 0 ? "file refused" : "watching",
+	                   rc < 0 ? err.text : NULL);
 	tenants_set_probe(f->tenants, true);
 	if (tenants_table(f->tenants, NULL) >= 0)
 		tenants_fresh_until(f->tenants, INT64_MAX);
@@ -199,11 +203,13 @@ static char *folder_of(const char *path)
 static void start_watching(struct file_source *f)
 {
 	f->watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	if (f->watch < 0 ||
-	    inotify_add_watch(f->watch, f->folder,
-	                      IN_MOVED_TO | IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_ATTRIB) < 0) {
-		log_warn("tenants_file", "can't watch the folder, changes are found by SIGHUP and polling",
-		         KV_S("folder", f->folder), KV_S("error", strerror(errno)), KV_I("poll_ms", f->poll_ms));
+	if (f->watch < 0 || inotify_add_watch(f->watch, f->folder,
+	                                      IN_MOVED_TO | IN_CLOSE_WRITE | IN_CREATE | IN_DELETE |
+	                                              IN_ATTRIB) < 0) {
+		log_warn("tenants_file",
+		         "can't watch the folder, changes are found by SIGHUP and polling",
+		         KV_S("folder", f->folder), KV_S("error", strerror(errno)),
+		         KV_I("poll_ms", f->poll_ms));
 		close_fd_(&f->watch);
 		f->watch = -1;
 		return;
@@ -228,7 +234,8 @@ static void file_close(void *source)
 	free(f);
 }
 
-static void *file_open(struct event_base *base, const struct conf *conf, struct tenants *t, struct err *err)
+static void *file_open(struct event_base *base, const struct conf *conf, struct tenants *t,
+                       struct err *err)
 {
 	struct file_source *f = xcalloc(1, sizeof(*f));
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tenants_pg.c -- tenants from PostgreSQL, kept live by LISTEN (faults.md 2, records.md 2.1). The one
- * door to libpq. One connection and one step at a time: `steps` below says what each sends, what its
- * results mean and what follows. NOTIFY is only a bell; what changed is read from the change table
- * against the snapshot of the read before. Never blocks the loop; while the server is away the last
- * table serves. Never idle within a transaction: that would hold the server's notify queue.
+ * tenants_pg.c -- tenants from PostgreSQL, kept live by LISTEN (faults.md 2, records.md 2.1). The
+ * one door to libpq. One connection and one step at a time: `steps` below says what each sends,
+ * what its results mean and what follows. NOTIFY is only a bell; what changed is read from the
+ * change table against the snapshot of the read before. Never blocks the loop; while the server is
+ * away the last table serves. Never idle within a transaction: that would hold the server's notify
+ * queue.
  */
 #include "master/tenants.h"
 
@@ -31,7 +32,7 @@ enum {
 	CONNECT_MS = 10000,
 	CONNECT_FIRST_MS = 3000, /* while there is no table: a lost SYN is not waited for */
 	ANSWER_MS = 5000, /* of any short statement; with PING_MS a dead link is known in 15 s */
-	READ_MS = 30000,  /* without a byte while rows are read: a lock may hold them */
+	READ_MS = 30000, /* without a byte while rows are read: a lock may hold them */
 	PROBE_MS = 2000,
 	PING_MS = 10000,
 	LINK_FRESH_MS = PING_MS + ANSWER_MS,
@@ -39,9 +40,9 @@ enum {
 	PRUNE_AGAIN_MS = 1000,
 	PRUNE_ROWS = 5000, /* at a time, so that no bell waits for long */
 	SUBSCRIBED_MS = 30000,
-	FULL_GAP_MS = 500,     /* full reads: two a second at most */
-	IDLE_GAP_MIN_MS = 5,   /* bells with nothing behind them: the gap doubles up to FULL_GAP_MS */
-	BUILD_SHARE = 4,       /* a read may begin after this many times what the last one took */
+	FULL_GAP_MS = 500, /* full reads: two a second at most */
+	IDLE_GAP_MIN_MS = 5, /* bells with nothing behind them: the gap doubles up to FULL_GAP_MS */
+	BUILD_SHARE = 4, /* a read may begin after this many times what the last one took */
 	OLD_READ_MS = 12 * 3600 * 1000,
 	RETRY_FIRST_MS = 500, /* always, while there is no table yet */
 	RETRY_MAX_MS = 30000,
@@ -51,7 +52,7 @@ enum {
 };
 
 enum step {
-	STEP_OFF,     /* no connection; waits until retry_at */
+	STEP_OFF, /* no connection; waits until retry_at */
 	STEP_CONNECT, /* PQconnectPoll */
 	STEP_HELLO,
 	STEP_LISTEN,
@@ -78,31 +79,31 @@ struct pg {
 	struct event io, timer;
 	bool io_on;
 	enum step step;
-	msec_t deadline;     /* of the step */
-	char fault[256];     /* why the connection is to be given up; "" while it is fine */
-	bool deaf, cured;    /* deaf: the bell cannot be heard, only polls are left */
+	msec_t deadline; /* of the step */
+	char fault[256]; /* why the connection is to be given up; "" while it is fine */
+	bool deaf, cured; /* deaf: the bell cannot be heard, only polls are left */
 	char deaf_why[256];
-	bool subscribed;     /* logical replication writes our tables: triggers do not fire */
-	char probe[40];      /* random channel */
+	bool subscribed; /* logical replication writes our tables: triggers do not fire */
+	char probe[40]; /* random channel */
 	bool probe_heard;
 
-	bool dirty;          /* the bell rang since the last read began */
-	int64_t rang_ns;     /* its first ring */
+	bool dirty; /* the bell rang since the last read began */
+	int64_t rang_ns; /* its first ring */
 	bool want_full;
 	msec_t next_read, next_full_allowed; /* not before */
 	msec_t next_poll, next_full, next_ping, next_prune;
 	msec_t idle_gap;
 	msec_t retry_at;
-	unsigned attempts;   /* since the last read that worked */
-	msec_t last_good;    /* read that worked; 0: none of this process */
+	unsigned attempts; /* since the last read that worked */
+	msec_t last_good; /* read that worked; 0: none of this process */
 
 	bool in_read, everything, copying;
-	unsigned copies;     /* COPY results seen in this read */
+	unsigned copies; /* COPY results seen in this read */
 	struct copy_reader reader;
 	uint64_t read_rows;
 	int64_t read_since_ns;
 	msec_t read_began;
-	char *prev, *next;   /* pg_snapshot of the last read, of the one that runs */
+	char *prev, *next; /* pg_snapshot of the last read, of the one that runs */
 	struct log_limit log_limit;
 	bool skew_said, prune_said;
 };
@@ -258,18 +259,26 @@ static void disconnect(struct pg *p)
 static void no_notice(void *arg, const PGresult *result)
 {
 	(void)arg;
-	log_debug("tenants_pg", "notice", KV_S("text", PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY)));
+	log_debug("tenants_pg", "notice",
+	          KV_S("text", PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY)));
 }
 
 static void start_connect(struct pg *p)
 {
-	/* What stands before dbname may be overruled by the connection string, what follows may not. */
-	static const char *const keys[] = { "fallback_application_name", "dbname", "client_encoding",
-		                            "target_session_attrs", "keepalives", "keepalives_idle",
-		                            "keepalives_interval", "keepalives_count", "tcp_user_timeout",
+	/* What stands before dbname may be overruled by the connection string, what follows may
+	 * not. */
+	static const char *const keys[] = { "fallback_application_name",
+		                            "dbname",
+		                            "client_encoding",
+		                            "target_session_attrs",
+		                            "keepalives",
+		                            "keepalives_idle",
+		                            "keepalives_interval",
+		                            "keepalives_count",
+		                            "tcp_user_timeout",
 		                            NULL };
-	const char *const values[] = { "headgate", p->dsn, "UTF8", "read-write", "1", "10", "3", "3", "10000",
-		                       NULL };
+	const char *const values[] = { "headgate", p->dsn, "UTF8", "read-write", "1",
+		                       "10",       "3",    "3",    "10000",      NULL };
 
 	if (tenants_table(p->tenants, NULL) < 0)
 		p->deadline = loop_now() + CONNECT_FIRST_MS;
@@ -339,7 +348,8 @@ static void send_buf(struct pg *p, struct buf *sql)
 /* A result that must be there: one row. */
 static bool one_row(struct pg *p, const PGresult *result, int columns)
 {
-	if (PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1 && PQnfields(result) == columns)
+	if (PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1 &&
+	    PQnfields(result) == columns)
 		return true;
 	give_up(p, "unexpected answer: %s", PQresultErrorMessage(result));
 	return false;
@@ -359,7 +369,8 @@ static void check_skew(struct pg *p, const char *server_us)
 		return;
 	}
 	if (!p->skew_said)
-		log_warn("tenants_pg", "this clock and the database's differ: tokens begin and end by this one",
+		log_warn("tenants_pg",
+		         "this clock and the database's differ: tokens begin and end by this one",
 		         KV_I("database_ahead_ms", skew / 1000));
 	p->skew_said = true;
 }
@@ -376,8 +387,8 @@ static void go_deaf(struct pg *p, const char *why)
 {
 	p->deaf = true;
 	snprintf(p->deaf_why, sizeof(p->deaf_why), "%s", why);
-	log_err("tenants_pg", "the bell cannot be heard, changes are found by polling", KV_S("why", why),
-	        KV_I("poll_ms", p->poll));
+	log_err("tenants_pg", "the bell cannot be heard, changes are found by polling",
+	        KV_S("why", why), KV_I("poll_ms", p->poll));
 }
 
 static void hello_result(struct pg *p, PGresult *result)
@@ -385,7 +396,9 @@ static void hello_result(struct pg *p, PGresult *result)
 	int version;
 
 	if (PQresultStatus(result) != PGRES_TUPLES_OK) {
-		give_up(p, "no schema headgate that this role may read (conf/tenants.sql makes it): %s",
+		give_up(p,
+		        "no schema headgate that this role may read (conf/tenants.sql makes it): "
+		        "%s",
 		        PQresultErrorMessage(result));
 		return;
 	}
@@ -398,8 +411,8 @@ static void hello_result(struct pg *p, PGresult *result)
 		return;
 	}
 	check_skew(p, PQgetvalue(result, 0, 2));
-	/* A pooler invents its own process number. On a quiet one the probe would be answered all the
-	 * same, by the one connection that it holds; bells from others would not come. */
+	/* A pooler invents its own process number. On a quiet one the probe would be answered all
+	 * the same, by the one connection that it holds; bells from others would not come. */
 	if (atoi(PQgetvalue(result, 0, 1)) != PQbackendPID(p->conn))
 		go_deaf(p, "a pooler answers for the server: connect to the server itself");
 }
@@ -409,7 +422,8 @@ static void hello_done(struct pg *p)
 	begin_step(p, p->deaf ? STEP_FULL : STEP_LISTEN);
 }
 
-static void send_with_channel(struct pg *p, const char *before, const char *channel, const char *after)
+static void send_with_channel(struct pg *p, const char *before, const char *channel,
+                              const char *after)
 {
 	char *quoted = PQescapeIdentifier(p->conn, channel, strlen(channel));
 	struct buf sql;
@@ -429,8 +443,9 @@ static void listen_start(struct pg *p)
 	send_with_channel(p, "LISTEN ", p->channel, "");
 }
 
-/* After a freeze of its old transactions LISTEN can fail for days; asking for the queue's usage moves
- * the tail on (PostgREST#3147). The words may be of any language, the state is that of a lost file. */
+/* After a freeze of its old transactions LISTEN can fail for days; asking for the queue's usage
+ * moves the tail on (PostgREST#3147). The words may be of any language, the state is that of a lost
+ * file. */
 static bool is_curable(const PGresult *result)
 {
 	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
@@ -561,8 +576,9 @@ static void changes_start(struct pg *p)
 static void note_subscribed(struct pg *p, bool subscribed)
 {
 	if (subscribed && !p->subscribed)
-		log_warn("tenants_pg", "logical replication writes tenant or token: triggers do not fire there, "
-		                       "so all is read again each 30 s");
+		log_warn("tenants_pg",
+		         "logical replication writes tenant or token: triggers do not fire there, "
+		         "so all is read again each 30 s");
 	p->subscribed = subscribed;
 	tenants_set_flag(p->tenants, READY_SUBSCRIBED, subscribed);
 }
@@ -645,7 +661,8 @@ static void space_reads(struct pg *p, msec_t now)
 		p->idle_gap = IDLE_GAP_MIN_MS;
 	else
 		p->idle_gap = earlier(p->idle_gap * 2, FULL_GAP_MS);
-	p->next_read = now + (p->read_rows > 0 ? earlier(took * BUILD_SHARE, FULL_GAP_MS) : p->idle_gap);
+	p->next_read =
+		now + (p->read_rows > 0 ? earlier(took * BUILD_SHARE, FULL_GAP_MS) : p->idle_gap);
 }
 
 static void read_done(struct pg *p)
@@ -681,7 +698,8 @@ static void read_done(struct pg *p)
 		p->next_full = now + (p->subscribed ? SUBSCRIBED_MS : p->full_compare);
 	space_reads(p, now);
 	tenants_set_probe(p->tenants, !p->deaf);
-	tenants_set_source(p->tenants, true, p->deaf ? "polling" : "connected", p->deaf ? p->deaf_why : NULL);
+	tenants_set_source(p->tenants, true, p->deaf ? "polling" : "connected",
+	                   p->deaf ? p->deaf_why : NULL);
 	freshen(p);
 	begin_step(p, STEP_IDLE);
 }
@@ -722,8 +740,8 @@ static void ping_done(struct pg *p)
 	begin_step(p, STEP_IDLE);
 }
 
-/* One implicit transaction. Another master may prune the same rows: never wait for its locks, a bell
- * would wait too. */
+/* One implicit transaction. Another master may prune the same rows: never wait for its locks, a
+ * bell would wait too. */
 static void prune_start(struct pg *p)
 {
 	struct buf sql;
@@ -731,7 +749,8 @@ static void prune_start(struct pg *p)
 	buf_init(&sql, STATEMENT_BYTES);
 	buf_printf(&sql,
 	           "SET LOCAL lock_timeout = '50ms';"
-	           " DELETE FROM headgate.change WHERE ctid = ANY (ARRAY(SELECT ctid FROM headgate.change"
+	           " DELETE FROM headgate.change WHERE ctid = ANY (ARRAY(SELECT ctid FROM "
+	           "headgate.change"
 	           " WHERE at < now() - interval '24 hours'"
 	           " AND pg_visible_in_snapshot(xid, '%s'::pg_snapshot) LIMIT %d))",
 	           p->prev, PRUNE_ROWS);
@@ -748,7 +767,8 @@ static void prune_result(struct pg *p, PGresult *result)
 			p->next_prune = loop_now() + PRUNE_AGAIN_MS;
 		return;
 	}
-	if (p->prune_said || (state && strcmp(state, "55P03") == 0)) /* lock_not_available: next time */
+	if (p->prune_said ||
+	    (state && strcmp(state, "55P03") == 0)) /* lock_not_available: next time */
 		return;
 	p->prune_said = true;
 	log_warn("tenants_pg", "can't prune the table change, it will grow",
@@ -762,7 +782,8 @@ static void to_idle(struct pg *p)
 
 static bool full_wanted(const struct pg *p)
 {
-	return p->want_full || loop_now() >= p->next_full || loop_now() - p->last_good > OLD_READ_MS;
+	return p->want_full || loop_now() >= p->next_full ||
+	       loop_now() - p->last_good > OLD_READ_MS;
 }
 
 /* What is due; none: the timer knows when. */
@@ -772,7 +793,8 @@ static enum step due_step(const struct pg *p)
 
 	if (full_wanted(p)) {
 		if (now >= p->next_full_allowed)
-			return p->deaf && now >= p->next_full ? STEP_HELLO : STEP_FULL; /* deaf: try again */
+			return p->deaf && now >= p->next_full ? STEP_HELLO
+			                                      : STEP_FULL; /* deaf: try again */
 	} else if ((p->dirty || now >= p->next_poll) && now >= p->next_read) {
 		return STEP_CHANGES;
 	}
@@ -864,7 +886,9 @@ static void drive(struct pg *p)
 
 static void arm(struct pg *p)
 {
-	msec_t at = p->step == STEP_OFF ? p->retry_at : p->step == STEP_IDLE ? next_due(p) : p->deadline;
+	msec_t at = p->step == STEP_OFF    ? p->retry_at
+	            : p->step == STEP_IDLE ? next_due(p)
+	                                   : p->deadline;
 	msec_t in = at - loop_now();
 
 	if (in < 0)
@@ -925,7 +949,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 /* ---- the source ---- */
 
-static void *pg_open(struct event_base *base, const struct conf *conf, struct tenants *t, struct err *err)
+static void *pg_open(struct event_base *base, const struct conf *conf, struct tenants *t,
+                     struct err *err)
 {
 	const char *dsn = conf->tenants.dsn ? conf->tenants.dsn : "";
 	PQconninfoOption *options = NULL;
@@ -935,7 +960,8 @@ static void *pg_open(struct event_base *base, const struct conf *conf, struct te
 		err_set(err, "tenants.channel: a name of 1 to %d bytes", CHANNEL_MAX);
 		return NULL;
 	}
-	/* libpq's own words would quote the string, and it may come from dsn_file with a password. */
+	/* libpq's own words would quote the string, and it may come from dsn_file with a password.
+	 */
 	if (strchr(dsn, '=') || strstr(dsn, "://")) {
 		options = PQconninfoParse(dsn, NULL);
 		if (!options) {

@@ -26,7 +26,7 @@ struct tenant {
 };
 
 struct token {
-	struct idmap_node node;    /* by id */
+	struct idmap_node node; /* by id */
 	struct idmap_node by_hash; /* while it is not left_out */
 	uint64_t seen;
 	int64_t not_before, not_after;
@@ -34,7 +34,7 @@ struct token {
 	uint16_t tenant_bytes, cidr_count;
 	bool revoked, replaced;
 	bool left_out; /* then why says so; it may grant nothing whatever the other rows are */
-	bool unfit;    /* left out of the last table for another row's sake: said in the log */
+	bool unfit; /* left out of the last table for another row's sake: said in the log */
 	uint8_t scopes;
 	enum skip_reason why;
 	uint8_t hash[HASH_BYTES];
@@ -43,7 +43,8 @@ struct token {
 
 struct op {
 	enum op_kind { OP_PUT_TENANT, OP_PUT_TOKEN, OP_DROP_TENANT, OP_DROP_TOKEN } kind;
-	void *row;       /* PUT: the new row; DROP: a copy of the id, for an op before it may free the row */
+	void *row; /* PUT: the new row; DROP: a copy of the id, for an op before it may free the row
+	            */
 	size_t id_bytes; /* DROP */
 };
 
@@ -51,7 +52,7 @@ struct tenant_set {
 	struct idmap tenants, tokens, hashes;
 	struct ordinals tenant_ordinals, token_ordinals;
 	uint64_t generation; /* of the last table built */
-	uint64_t read;       /* number of the last full read */
+	uint64_t read; /* number of the last full read */
 	bool full;
 	uint64_t left_out[SET_SKIP_REASONS]; /* rows of the set that break a rule */
 	struct op *ops;

@@ -2,8 +2,8 @@
 /*
  * tenants_set.c -- rows by id, changes in two phases. A row read again that did not change costs no
  * memory: it is only marked as seen; a changed one is staged whole and takes the old one's place.
- * Rows that break a rule stay in the set, so that they are counted and a later read can replace them,
- * but they never get into a table.
+ * Rows that break a rule stay in the set, so that they are counted and a later read can replace
+ * them, but they never get into a table.
  */
 #include "master/tenants_set.h"
 
@@ -97,8 +97,8 @@ static struct tenant *make_tenant(const struct tenant_row *row)
 
 static bool same_tenant(const struct tenant *a, const struct tenant *b)
 {
-	return a->state == b->state && a->block_until == b->block_until && a->has_limits == b->has_limits &&
-	       a->left_out == b->left_out;
+	return a->state == b->state && a->block_until == b->block_until &&
+	       a->has_limits == b->has_limits && a->left_out == b->left_out;
 }
 
 void set_put_tenant(struct tenant_set *s, const struct tenant_row *row)
@@ -178,11 +178,12 @@ static struct token *make_token(const struct token_row *row)
 static bool same_token(const struct token *a, const struct token *b)
 {
 	return a->left_out == b->left_out && (!a->left_out || a->why == b->why) &&
-	       a->not_before == b->not_before && a->not_after == b->not_after && a->scopes == b->scopes &&
-	       a->revoked == b->revoked && a->replaced == b->replaced &&
-	       memcmp(a->hash, b->hash, HASH_BYTES) == 0 && bytes_eq(token_tenant(a), token_tenant(b)) &&
-	       a->cidr_count == b->cidr_count &&
-	       memcmp(token_cidrs(a), token_cidrs(b), a->cidr_count * sizeof(struct snapshot_cidr)) == 0;
+	       a->not_before == b->not_before && a->not_after == b->not_after &&
+	       a->scopes == b->scopes && a->revoked == b->revoked && a->replaced == b->replaced &&
+	       memcmp(a->hash, b->hash, HASH_BYTES) == 0 &&
+	       bytes_eq(token_tenant(a), token_tenant(b)) && a->cidr_count == b->cidr_count &&
+	       memcmp(token_cidrs(a), token_cidrs(b),
+	              a->cidr_count * sizeof(struct snapshot_cidr)) == 0;
 }
 
 static void stage_token(struct tenant_set *s, struct token *t)
@@ -211,7 +212,8 @@ void set_skip(struct tenant_set *s, enum skip_reason why, struct bytes token_id)
 	stage_token(s, t);
 }
 
-static void stage_drop(struct tenant_set *s, const struct idmap *m, enum op_kind kind, struct bytes id)
+static void stage_drop(struct tenant_set *s, const struct idmap *m, enum op_kind kind,
+                       struct bytes id)
 {
 	if (idmap_find(m, id))
 		stage(s, kind, xstrndup((const char *)id.p, id.n), id.n);
@@ -289,7 +291,8 @@ static void put_tenant(struct applying *a, struct tenant *t)
 		unlink_tenant(a->s, old);
 		free(old);
 	}
-	if (t->ordinal == NO_ORDINAL && !t->left_out) /* in the source's order, while there are any */
+	if (t->ordinal == NO_ORDINAL &&
+	    !t->left_out) /* in the source's order, while there are any */
 		t->ordinal = ordinals_take(&a->s->tenant_ordinals);
 	t->seen = a->s->read;
 	idmap_add(&a->s->tenants, &t->node);
@@ -304,9 +307,8 @@ static void put_token(struct applying *a, struct token *t)
 		set_say_left_out(a->s, "token", t->node.id, t->why);
 	tell(a, old ? "token.change" : "token.add", token_tenant(t), t->node.id);
 	if (old) {
-		a->change.lost |= !old->left_out &&
-		                  (t->left_out || (t->revoked && !old->revoked) ||
-		                   memcmp(old->hash, t->hash, HASH_BYTES) != 0);
+		a->change.lost |= !old->left_out && (t->left_out || (t->revoked && !old->revoked) ||
+		                                     memcmp(old->hash, t->hash, HASH_BYTES) != 0);
 		t->ordinal = old->ordinal;
 		unlink_token(a->s, old);
 		free(old);
@@ -378,4 +380,3 @@ struct set_change set_apply(struct tenant_set *s, set_told told, void *arg)
 		sweep(&a);
 	return a.change;
 }
-

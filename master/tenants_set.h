@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tenants_set.h -- the rows behind the tenant table: what tenants.c keeps between two reads of the
- * source. Rows are staged, then applied at once or forgotten; each row that may grant has an ordinal
- * below limits.max_tenants or limits.max_tokens, stable while it lives, given again only after every
- * worker has left the table that held it. Knows no source and no file; a read has one row per id.
+ * source. Rows are staged, then applied at once or forgotten; each row that may grant has an
+ * ordinal below limits.max_tenants or limits.max_tokens, stable while it lives, given again only
+ * after every worker has left the table that held it. Knows no source and no file; a read has one
+ * row per id.
  */
 #pragma once
 #include "master/tenants.h"
@@ -25,22 +26,23 @@ void set_abort(struct tenant_set *s);
 
 struct set_change {
 	uint64_t changes; /* rows that came, went or differ */
-	bool lost;        /* somebody lost a right: a token went or was revoked, a tenant suspended */
+	bool lost; /* somebody lost a right: a token went or was revoked, a tenant suspended */
 };
 typedef void (*set_told)(void *arg, const char *what, struct bytes tenant, struct bytes token);
 /* told (may be NULL) hears of each change: tenant.add, tenant.change, tenant.remove, token.*. */
 struct set_change set_apply(struct tenant_set *s, set_told told, void *arg);
 
 struct set_counts {
-	uint64_t tenants, tokens;           /* in the table */
+	uint64_t tenants, tokens; /* in the table */
 	uint64_t skipped[SET_SKIP_REASONS]; /* left out, by reason */
-	uint64_t over[2];                   /* beyond the limits, by enum row_kind */
-	uint64_t limited;                   /* tenants with limits of their own */
+	uint64_t over[2]; /* beyond the limits, by enum row_kind */
+	uint64_t limited; /* tenants with limits of their own */
 };
 /* A sealed table of all that grants (or says why not), or -1 with *err said. */
-int set_build(struct tenant_set *s, uint64_t generation, struct set_counts *counts, struct err *err) MUST_USE;
+int set_build(struct tenant_set *s, uint64_t generation, struct set_counts *counts,
+              struct err *err) MUST_USE;
 
 /* All workers serve this generation or a newer one: ordinals that it lacks are free again, and
  * retired (may be NULL) hears of those of tenants. True: rows over the limit may fit now. */
-bool set_served(struct tenant_set *s, uint64_t generation, void (*retired)(void *arg, uint32_t ordinal),
-                void *arg);
+bool set_served(struct tenant_set *s, uint64_t generation,
+                void (*retired)(void *arg, uint32_t ordinal), void *arg);

@@ -18,19 +18,21 @@ void set_say_left_out(struct tenant_set *s, const char *row, struct bytes id, en
 		[SKIP_KIND] = "its kind is not in this version",
 		[SKIP_SCOPE] = "it has an unknown scope",
 		[SKIP_TENANT_UNKNOWN] = "there is no such tenant",
-		[SKIP_HASH_TWICE] = "its hash is that of another tenant's token too: neither grants",
+		[SKIP_HASH_TWICE] =
+			"its hash is that of another tenant's token too: neither grants",
 		[SKIP_OTHER] = "it cannot be read",
 	};
 	uint32_t held;
 
 	if (log_limited(&s->log_limit, LOG_LINES, loop_now(), &held))
-		log_warn("tenants", "row left out", KV_S("row", row), KV_B("id", id), KV_S("why", words[why]),
-		         KV_U("held_back", held));
+		log_warn("tenants", "row left out", KV_S("row", row), KV_B("id", id),
+		         KV_S("why", words[why]), KV_U("held_back", held));
 }
 
 static void add_tenants(struct tenant_set *s, struct snapshot_builder *b, struct set_counts *counts)
 {
-	for (struct idmap_node *node = idmap_next(&s->tenants, NULL); node; node = idmap_next(&s->tenants, node)) {
+	for (struct idmap_node *node = idmap_next(&s->tenants, NULL); node;
+	     node = idmap_next(&s->tenants, node)) {
 		struct tenant *t = tenant_of(node);
 
 		t->index = NO_INDEX;
@@ -43,10 +45,11 @@ static void add_tenants(struct tenant_set *s, struct snapshot_builder *b, struct
 			counts->over[ROW_TENANT]++;
 			continue;
 		}
-		t->index = snapshot_add_tenant(b, &(struct snapshot_tenant){ .id = node->id,
-		                                                             .ordinal = t->ordinal,
-		                                                             .state = t->state,
-		                                                             .block_until = t->block_until });
+		t->index = snapshot_add_tenant(
+			b, &(struct snapshot_tenant){ .id = node->id,
+		                                      .ordinal = t->ordinal,
+		                                      .state = t->state,
+		                                      .block_until = t->block_until });
 		counts->tenants++;
 	}
 }
@@ -60,11 +63,16 @@ static bool yields_to(const struct token *t, const struct token *other)
 	return strcmp(t->text, other->text) > 0;
 }
 
-static enum standing { STANDS, CLASHES, YIELDS } standing_of(const struct tenant_set *s, const struct token *t)
+static enum standing {
+	STANDS,
+	CLASHES,
+	YIELDS
+} standing_of(const struct tenant_set *s, const struct token *t)
 {
 	enum standing standing = STANDS;
 
-	for (struct idmap_node *n = idmap_find(&s->hashes, t->by_hash.id); n; n = idmap_find_next(n)) {
+	for (struct idmap_node *n = idmap_find(&s->hashes, t->by_hash.id); n;
+	     n = idmap_find_next(n)) {
 		const struct token *other = idmap_owner(n, struct token, by_hash);
 
 		if (!bytes_eq(token_tenant(t), token_tenant(other)))
@@ -135,7 +143,8 @@ int set_build(struct tenant_set *s, uint64_t generation, struct set_counts *coun
 	memcpy(counts->skipped, s->left_out, sizeof(counts->skipped));
 	add_tenants(s, b, counts);
 	/* In the order of hashes: those of one hash lie in one bucket, at hand. */
-	for (struct idmap_node *node = idmap_next(&s->hashes, NULL); node; node = idmap_next(&s->hashes, node))
+	for (struct idmap_node *node = idmap_next(&s->hashes, NULL); node;
+	     node = idmap_next(&s->hashes, node))
 		add_token(s, b, idmap_owner(node, struct token, by_hash), counts);
 	fd = snapshot_seal(b, err);
 	snapshot_builder_free(b);
@@ -144,8 +153,8 @@ int set_build(struct tenant_set *s, uint64_t generation, struct set_counts *coun
 	return fd;
 }
 
-bool set_served(struct tenant_set *s, uint64_t generation, void (*retired)(void *arg, uint32_t ordinal),
-                void *arg)
+bool set_served(struct tenant_set *s, uint64_t generation,
+                void (*retired)(void *arg, uint32_t ordinal), void *arg)
 {
 	size_t freed = ordinals_served(&s->tenant_ordinals, generation, retired, arg);
 

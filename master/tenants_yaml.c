@@ -13,11 +13,11 @@
 enum { NAME_MAX_BYTES = 255, CIDRS_MAX = 64, HEX_DIGITS = 2 * TOKEN_DIGEST_BYTES };
 
 static const char *const file_keys[] = { "tenants", "version", NULL };
-static const char *const tenant_keys[] = { "block_until",  "display_name", "id",     "limits",
-	                                   "state",        "tokens",       "topic_prefix", NULL };
-static const char *const token_keys[] = { "allowed_cidrs", "expires_at", "id",          "iterations",
-	                                  "name",          "not_before", "pbkdf2",      "replaced_by",
-	                                  "revoked_at",    "scopes",     "sha256",      NULL };
+static const char *const tenant_keys[] = { "block_until", "display_name", "id",           "limits",
+	                                   "state",       "tokens",       "topic_prefix", NULL };
+static const char *const token_keys[] = { "allowed_cidrs", "expires_at", "id",     "iterations",
+	                                  "name",          "not_before", "pbkdf2", "replaced_by",
+	                                  "revoked_at",    "scopes",     "sha256", NULL };
 /* Known, but nothing here would act on them: never taken in silence. */
 static const char *const not_yet[] = { "iterations", "limits", "pbkdf2", "topic_prefix", NULL };
 
@@ -79,7 +79,8 @@ static const char *required(struct parse *p, const struct yaml_node *map, const 
 }
 
 /* It may stand once in the file; false: a second time. */
-static bool claim(struct parse *p, struct idmap *m, struct bytes id, struct place at, const char *what)
+static bool claim(struct parse *p, struct idmap *m, struct bytes id, struct place at,
+                  const char *what)
 {
 	struct idmap_node *old = idmap_find(m, id);
 	struct named *named;
@@ -149,7 +150,8 @@ static unsigned scopes_of(struct parse *p, const struct yaml_node *list)
 
 		if (text && bits == 0) {
 			report_error(p->r, n->at, "no such scope");
-			report_help(p->r, "*, traces:write, metrics:write, logs:write, events:write, opaque:write");
+			report_help(p->r, "*, traces:write, metrics:write, logs:write, "
+			                  "events:write, opaque:write");
 		}
 		scopes |= bits;
 	}
@@ -163,7 +165,8 @@ static void cidrs_of(struct parse *p, const struct yaml_node *list, struct token
 	if (!list || !node_is(p->r, list, NODE_LIST))
 		return;
 	if (list->count < 1 || list->count > CIDRS_MAX) {
-		report_error(p->r, list->at, "1 to %d address blocks; from anywhere: leave the key out", CIDRS_MAX);
+		report_error(p->r, list->at,
+		             "1 to %d address blocks; from anywhere: leave the key out", CIDRS_MAX);
 		return;
 	}
 	cidrs = pool_zalloc(report_pool(p->r), list->count * sizeof(*cidrs));
@@ -203,7 +206,8 @@ static void parse_token(struct parse *p, const struct yaml_node *map, struct byt
 {
 	struct tenants_yaml *out = p->out;
 	struct token_row row = { .tenant = tenant, .kind = BYTES("sha256") };
-	const struct yaml_node *expires = node_get(map, "expires_at"), *replaced = node_get(map, "replaced_by");
+	const struct yaml_node *expires = node_get(map, "expires_at"),
+			       *replaced = node_get(map, "replaced_by");
 	const char *id;
 
 	if (!node_is(p->r, map, NODE_MAP))
@@ -211,8 +215,10 @@ static void parse_token(struct parse *p, const struct yaml_node *map, struct byt
 	check_keys(p, map, token_keys);
 	id = required(p, map, "id");
 	if (id && !token_id_ok(bytes_str(id)))
-		report_error(p->r, node_get(map, "id")->at, "a token id is 1 to 64 of 0-9 A-Z a-z _ -");
-	else if (id && claim(p, &p->tokens, bytes_str(id), node_get(map, "id")->at, "this token id"))
+		report_error(p->r, node_get(map, "id")->at,
+		             "a token id is 1 to 64 of 0-9 A-Z a-z _ -");
+	else if (id &&
+	         claim(p, &p->tokens, bytes_str(id), node_get(map, "id")->at, "this token id"))
 		row.id = bytes_str(id);
 	hash_of(p, map, &row);
 	check_name(p, node_get(map, "name"));
@@ -249,7 +255,8 @@ static void check_replaced(struct parse *p, const struct yaml_node *token)
 
 static enum tenant_state state_of(struct parse *p, const struct yaml_node *n)
 {
-	static const char *const names[] = { [TENANT_ACTIVE] = "active", [TENANT_SUSPENDED] = "suspended",
+	static const char *const names[] = { [TENANT_ACTIVE] = "active",
+		                             [TENANT_SUSPENDED] = "suspended",
 		                             [TENANT_DELETING] = "deleting" };
 	const char *text = n ? node_string(p->r, n) : "active";
 
@@ -273,11 +280,13 @@ static void parse_tenant(struct parse *p, const struct yaml_node *map)
 	check_keys(p, map, tenant_keys);
 	id = required(p, map, "id");
 	if (id && !tenant_id_ok(bytes_str(id)))
-		report_error(p->r, node_get(map, "id")->at,
-		             "a tenant id is 1 to %d of 0-9 A-Z a-z ! - _ . * ' ( ), and not ., .., "
-		             "__mimir_cluster",
-		             TENANT_ID_MAX);
-	else if (id && claim(p, &p->tenants, bytes_str(id), node_get(map, "id")->at, "this tenant id"))
+		report_error(
+			p->r, node_get(map, "id")->at,
+			"a tenant id is 1 to %d of 0-9 A-Z a-z ! - _ . * ' ( ), and not ., .., "
+			"__mimir_cluster",
+			TENANT_ID_MAX);
+	else if (id &&
+	         claim(p, &p->tenants, bytes_str(id), node_get(map, "id")->at, "this tenant id"))
 		row.id = bytes_str(id);
 	row.state = state_of(p, node_get(map, "state"));
 	row.block_until = seconds(p, node_get(map, "block_until"), 0);
@@ -296,7 +305,8 @@ static void parse_tenant(struct parse *p, const struct yaml_node *map)
 
 static void parse_file(struct parse *p, const struct yaml_node *root)
 {
-	const struct yaml_node *version = node_get(root, "version"), *tenants = node_get(root, "tenants"), *tokens;
+	const struct yaml_node *version = node_get(root, "version"),
+			       *tenants = node_get(root, "tenants"), *tokens;
 	uint64_t number;
 
 	if (!node_is(p->r, root, NODE_MAP))
@@ -319,7 +329,8 @@ static void parse_file(struct parse *p, const struct yaml_node *root)
 	}
 }
 
-void tenants_yaml_parse(struct report *r, const char *path, struct bytes text, struct tenants_yaml *out)
+void tenants_yaml_parse(struct report *r, const char *path, struct bytes text,
+                        struct tenants_yaml *out)
 {
 	struct parse p = { .r = r, .out = out };
 	struct yaml_node *root = yaml_read_text(r, path, text);

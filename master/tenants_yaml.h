@@ -15,5 +15,6 @@ struct tenants_yaml { /* texts and addresses live in the report */
 };
 
 /* Every error goes to the report; with one, the rows are not to be used. */
-void tenants_yaml_parse(struct report *r, const char *path, struct bytes text, struct tenants_yaml *out);
+void tenants_yaml_parse(struct report *r, const char *path, struct bytes text,
+                        struct tenants_yaml *out);
 void tenants_yaml_done(struct tenants_yaml *y);

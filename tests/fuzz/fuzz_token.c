@@ -66,7 +66,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	if (token_form(in) != expected_form(data, size))
 		abort();
-	if (tenant_id_ok(in) != (size >= 1 && size <= 150 && all_of(data, size, "!-_.*'()") && !reserved))
+	if (tenant_id_ok(in) !=
+	    (size >= 1 && size <= 150 && all_of(data, size, "!-_.*'()") && !reserved))
 		abort();
 	if (token_id_ok(in) != (size >= 1 && size <= 64 && all_of(data, size, "_-")))
 		abort();

@@ -76,7 +76,9 @@ Test(channel, each_message_arrives_with_all_that_belongs_to_it)
 		autoclose int fd = messages[m].fds ? some_fd() : -1;
 		struct channel_msg msg;
 
-		cr_assert_eq(channel_send(left, m, 1ull << 40 | m, 5, fd, bytes_of(body, messages[m].body_max)), 0);
+		cr_assert_eq(channel_send(left, m, 1ull << 40 | m, 5, fd,
+		                          bytes_of(body, messages[m].body_max)),
+		             0);
 		cr_assert_eq(channel_recv(right, &msg, NULL), 1);
 		cr_assert_eq(msg.type, m);
 		cr_assert_eq(msg.arg, 1ull << 40 | m);

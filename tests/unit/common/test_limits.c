@@ -89,7 +89,8 @@ Test(limits, a_new_tenant_with_an_old_ordinal_inherits_no_slot)
 {
 	cr_assert_eq(limits_metric_slot(l, 5, BYTES("old")), 0);
 	limits_clear(l, 5);
-	cr_assert_str_eq(limits_metric_name(l, 0), "old"); /* its counters are still shown as its own */
+	cr_assert_str_eq(limits_metric_name(l, 0),
+	                 "old"); /* its counters are still shown as its own */
 	cr_assert_eq(limits_metric_slot(l, 5, BYTES("new")), 1);
 	cr_assert_str_eq(limits_metric_name(l, 1), "new");
 }

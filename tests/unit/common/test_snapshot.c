@@ -27,8 +27,11 @@ static void digest_of(uint64_t n, uint8_t out[static TOKEN_DIGEST_BYTES])
 
 static struct snapshot_token token_of(uint64_t n)
 {
-	struct snapshot_token t = { .id = BYTES("0123ABcd"), .ordinal = (uint32_t)n, .not_before = INT64_MIN,
-		                    .not_after = INT64_MAX, .scopes = SCOPE_ALL };
+	struct snapshot_token t = { .id = BYTES("0123ABcd"),
+		                    .ordinal = (uint32_t)n,
+		                    .not_before = INT64_MIN,
+		                    .not_after = INT64_MAX,
+		                    .scopes = SCOPE_ALL };
 
 	digest_of(n, t.digest);
 	return t;
@@ -39,8 +42,9 @@ static int table(uint64_t tokens, uint64_t generation)
 {
 	struct snapshot_builder *b = snapshot_builder_new(generation);
 	struct snapshot_tenant acme = { .id = BYTES("acme"), .ordinal = 8 };
-	struct snapshot_tenant globex = { .id = BYTES("globex"), .ordinal = 9, .state = TENANT_SUSPENDED,
-		                          .block_until = 1234 };
+	struct snapshot_tenant globex = {
+		.id = BYTES("globex"), .ordinal = 9, .state = TENANT_SUSPENDED, .block_until = 1234
+	};
 	struct err err = { "" };
 	int fd;
 
@@ -93,8 +97,9 @@ Test(snapshot, each_field_comes_back)
 {
 	static const struct snapshot_cidr cidrs[2] = { { { 1 }, 96 }, { { 2 }, 128 } };
 	struct snapshot_builder *b = snapshot_builder_new(1);
-	struct snapshot_tenant tenant = { .id = BYTES("t"), .ordinal = 3, .state = TENANT_DELETING,
-		                          .block_until = -5 };
+	struct snapshot_tenant tenant = {
+		.id = BYTES("t"), .ordinal = 3, .state = TENANT_DELETING, .block_until = -5
+	};
 	struct snapshot_token plain = token_of(1), full = token_of(2);
 	struct snapshot_hit hit;
 	struct snapshot *s;
@@ -232,7 +237,8 @@ Test(snapshot, digests_chosen_to_collide_chain_no_longer_than_a_lookup_goes)
 	for (uint32_t i = 0; i < MANY; i++) {
 		struct snapshot_token t = token_of(i);
 
-		if (i < SHARING) /* 20 bits alike, at the low or at the high end of the first word */
+		if (i <
+		    SHARING) /* 20 bits alike, at the low or at the high end of the first word */
 			memcpy(t.digest + (i % 2 ? 0 : 5), "\x12\x34\x05", 3);
 		t.ordinal = i;
 		snapshot_add_token(b, &t);
@@ -277,7 +283,8 @@ static struct snapshot *map_changed(int fd, size_t at, uint8_t flip, bool fix_su
 	memcpy(copy, map.p, map.n);
 	copy[at] ^= flip;
 	if (fix_sum)
-		((struct table_head *)(void *)copy)->checksum = table_checksum(bytes_of(copy, map.n));
+		((struct table_head *)(void *)copy)->checksum =
+			table_checksum(bytes_of(copy, map.n));
 
 	autoclose int changed = sealed_memfd("test", bytes_of(copy, map.n), NULL);
 
@@ -319,7 +326,8 @@ Test(snapshot, any_flipped_bit_is_seen)
 	munmap((void *)(uintptr_t)map.p, map.n);
 	for (size_t at = 0; at < bytes; at++)
 		for (unsigned bit = 0; bit < 8; bit += 7)
-			cr_assert_null(map_changed(fd, at, (uint8_t)(1u << bit), false, NULL), "byte %zu", at);
+			cr_assert_null(map_changed(fd, at, (uint8_t)(1u << bit), false, NULL),
+			               "byte %zu", at);
 }
 
 /* Even a checksum that fits does not make a table that points elsewhere: no lookup leaves it. */
@@ -327,14 +335,16 @@ Test(snapshot, offsets_that_lead_outside_are_refused_whatever_the_checksum)
 {
 	autoclose int fd = table(20, 1);
 	struct snapshot *s = snapshot_map(fd, NULL);
-	size_t entries_at = s->head->entries_at, tenants_at = s->head->tenants_at, entry = 0, detail;
+	size_t entries_at = s->head->entries_at, tenants_at = s->head->tenants_at, entry = 0,
+	       detail;
 
 	while (!(s->entries[entry].flags & ENTRY_USED))
 		entry++;
 	entry = entries_at + entry * sizeof(struct table_entry);
 	detail = s->head->details_at;
 	snapshot_unmap(s);
-	changed_is_refused(fd, offsetof(struct table_head, slots_log2), 0x40, true, "a broken head");
+	changed_is_refused(fd, offsetof(struct table_head, slots_log2), 0x40, true,
+	                   "a broken head");
 	changed_is_refused(fd, offsetof(struct table_head, slots_log2), 0x08, true, "lie outside");
 	changed_is_refused(fd, offsetof(struct table_head, longest), 0x80, true, "a broken head");
 	changed_is_refused(fd, offsetof(struct table_head, multiplier), 1, true, "a broken head");
@@ -344,15 +354,23 @@ Test(snapshot, offsets_that_lead_outside_are_refused_whatever_the_checksum)
 	changed_is_refused(fd, offsetof(struct table_head, cidrs) + 7, 0x40, true, "lie outside");
 	changed_is_refused(fd, offsetof(struct table_head, entries_at) + 3, 1, true, "lie outside");
 	changed_is_refused(fd, offsetof(struct table_head, entries_at), 1, true, "lie outside");
-	changed_is_refused(fd, offsetof(struct table_head, tenants_at) + 7, 0xff, true, "lie outside");
+	changed_is_refused(fd, offsetof(struct table_head, tenants_at) + 7, 0xff, true,
+	                   "lie outside");
 	changed_is_refused(fd, offsetof(struct table_head, details_at) + 4, 1, true, "lie outside");
-	changed_is_refused(fd, offsetof(struct table_head, details_bytes) + 7, 0xff, true, "lie outside");
-	changed_is_refused(fd, tenants_at + offsetof(struct table_tenant, id_bytes), 0xf0, true, "broken tenant");
-	changed_is_refused(fd, tenants_at + offsetof(struct table_tenant, state), 4, true, "broken tenant");
-	changed_is_refused(fd, entry + offsetof(struct table_entry, tenant), 2, true, "broken token");
-	changed_is_refused(fd, entry + offsetof(struct table_entry, detail), 1, true, "broken token");
-	changed_is_refused(fd, entry + offsetof(struct table_entry, detail) + 3, 0xff, true, "broken token");
-	changed_is_refused(fd, detail + offsetof(struct table_detail, cidr_count), 1, true, "broken token");
+	changed_is_refused(fd, offsetof(struct table_head, details_bytes) + 7, 0xff, true,
+	                   "lie outside");
+	changed_is_refused(fd, tenants_at + offsetof(struct table_tenant, id_bytes), 0xf0, true,
+	                   "broken tenant");
+	changed_is_refused(fd, tenants_at + offsetof(struct table_tenant, state), 4, true,
+	                   "broken tenant");
+	changed_is_refused(fd, entry + offsetof(struct table_entry, tenant), 2, true,
+	                   "broken token");
+	changed_is_refused(fd, entry + offsetof(struct table_entry, detail), 1, true,
+	                   "broken token");
+	changed_is_refused(fd, entry + offsetof(struct table_entry, detail) + 3, 0xff, true,
+	                   "broken token");
+	changed_is_refused(fd, detail + offsetof(struct table_detail, cidr_count), 1, true,
+	                   "broken token");
 }
 
 /* The whole alphabet of broken tables: whatever is accepted must be safe to ask. */

@@ -37,7 +37,8 @@ Test(stats, each_family_has_a_help_and_words_of_its_own)
 	size_t end = 0;
 
 	for (enum stat_id id = 0; id < STAT_COUNT; id++) {
-		size_t words = (size_t)stat_dim_size[stat_info[id].a] * stat_dim_size[stat_info[id].b];
+		size_t words =
+			(size_t)stat_dim_size[stat_info[id].a] * stat_dim_size[stat_info[id].b];
 
 		if (stat_info[id].type == HISTOGRAM)
 			words *= HISTOGRAM_WORDS;
@@ -89,7 +90,8 @@ Test(stats, an_observation_falls_into_the_first_bucket_that_holds_it)
 	cr_assert_eq(stats_histogram_word(page, STAT_REQUEST_DURATION, 1, 0), 2);
 	cr_assert_eq(stats_histogram_word(page, STAT_REQUEST_DURATION, 1, 1), 1);
 	cr_assert_eq(stats_histogram_word(page, STAT_REQUEST_DURATION, 1, HISTOGRAM_BOUNDS), 1);
-	cr_assert_eq(stats_histogram_word(page, STAT_REQUEST_DURATION, 1, HISTOGRAM_SUM_US), 30001002);
+	cr_assert_eq(stats_histogram_word(page, STAT_REQUEST_DURATION, 1, HISTOGRAM_SUM_US),
+	             30001002);
 	cr_assert_eq(stats_get(page, STAT_REQUEST_DURATION, 1, 0), 4);
 	cr_assert_eq(stats_get(page, STAT_REQUEST_DURATION, 0, 0), 0);
 }
@@ -152,7 +154,8 @@ Test(stats, items_in_flight_of_the_dead_are_failed_as_worker_lost)
 	cr_assert_eq(in_base(TS_ITEMS_ACCEPTED), 100);
 	cr_assert_eq(in_base(TS_FAILED_WORKER_LOST), 20);
 	cr_assert_eq(in_base(TS_ITEMS_IN_FLIGHT), 0);
-	cr_assert_eq(in_base(TS_ITEMS_DELIVERED) + in_base(TS_FAILED_TIMED_OUT) + in_base(TS_FAILED_WORKER_LOST),
+	cr_assert_eq(in_base(TS_ITEMS_DELIVERED) + in_base(TS_FAILED_TIMED_OUT) +
+	                     in_base(TS_FAILED_WORKER_LOST),
 	             100);
 }
 

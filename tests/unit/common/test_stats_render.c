@@ -77,7 +77,8 @@ Test(stats_render, a_counter_of_two_pages_is_one_sum_with_its_code)
 	cr_assert_str_eq(render(STAT_REQUESTS, EXPOSITION_PROMETHEUS),
 	                 "# HELP headgate_requests_total Requests answered, by route and verdict.\n"
 	                 "# TYPE headgate_requests_total counter\n"
-	                 "headgate_requests_total{route=\"/v1/logs\",verdict=\"hg-scope\",code=\"401\"} 5\n");
+	                 "headgate_requests_total{route=\"/v1/"
+	                 "logs\",verdict=\"hg-scope\",code=\"401\"} 5\n");
 }
 
 Test(stats_render, openmetrics_names_a_counters_family_without_total)
@@ -93,7 +94,8 @@ Test(stats_render, openmetrics_names_a_counters_family_without_total)
 
 Test(stats_render, plain_families_appear_before_their_first_use)
 {
-	cr_assert(strstr(render(STAT_AUTH_REPLACED, EXPOSITION_PROMETHEUS), "\nheadgate_auth_replaced_total 0\n"));
+	cr_assert(strstr(render(STAT_AUTH_REPLACED, EXPOSITION_PROMETHEUS),
+	                 "\nheadgate_auth_replaced_total 0\n"));
 	cr_assert(strstr(render(STAT_TABLE_GENERATION, EXPOSITION_PROMETHEUS),
 	                 "\nheadgate_auth_cache_generation 0\n"));
 }
@@ -115,19 +117,22 @@ Test(stats_render, gauges_of_named_places_show_their_zero)
 {
 	cr_assert(strstr(render(STAT_REQUESTS_IN_FLIGHT, EXPOSITION_PROMETHEUS),
 	                 "\nheadgate_requests_in_flight{route=\"/v1/traces\"} 0\n"));
-	cr_assert(strstr(render(STAT_WORKERS, EXPOSITION_PROMETHEUS), "\nheadgate_workers{state=\"ready\"} 0\n"));
+	cr_assert(strstr(render(STAT_WORKERS, EXPOSITION_PROMETHEUS),
+	                 "\nheadgate_workers{state=\"ready\"} 0\n"));
 }
 
 Test(stats_render, a_gauge_is_a_signed_sum)
 {
 	stats_add(pages[0], STAT_KAFKA_QUEUE_BYTES, 0, 0, -3);
 	stats_add(pages[1], STAT_KAFKA_QUEUE_BYTES, 0, 0, 1);
-	cr_assert(strstr(render(STAT_KAFKA_QUEUE_BYTES, EXPOSITION_PROMETHEUS), "\nheadgate_kafka_queue_bytes -2\n"));
+	cr_assert(strstr(render(STAT_KAFKA_QUEUE_BYTES, EXPOSITION_PROMETHEUS),
+	                 "\nheadgate_kafka_queue_bytes -2\n"));
 }
 
 Test(stats_render, the_oldest_table_is_that_of_a_page_that_has_one)
 {
-	stats_set(pages[1], STAT_TABLE_GENERATION, 0, 0, 7); /* the other page is the master's: never set */
+	stats_set(pages[1], STAT_TABLE_GENERATION, 0, 0,
+	          7); /* the other page is the master's: never set */
 	cr_assert(strstr(render(STAT_TABLE_GENERATION, EXPOSITION_PROMETHEUS), "generation 7\n"));
 	stats_set(pages[0], STAT_TABLE_GENERATION, 0, 0, 5);
 	cr_assert(strstr(render(STAT_TABLE_GENERATION, EXPOSITION_PROMETHEUS), "generation 5\n"));
@@ -191,11 +196,14 @@ Test(stats_render, reasons_appear_when_used_and_free_slots_never)
 	stats_tenant_add(pages[0], 2, SIGNAL_TRACES, TS_REFUSED_SIZE, 2);
 	stats_tenant_add(pages[0], 2, SIGNAL_TRACES, TS_REFUSED_OTHER, 1);
 	stats_tenant_add(pages[0], 1, SIGNAL_TRACES, TS_REFUSED_SIZE, 9); /* nobody's slot */
-	cr_assert_str_eq(render(refused, EXPOSITION_OPENMETRICS),
-	                 "# HELP headgate_items_refused Items of requests refused after they were counted.\n"
-	                 "# TYPE headgate_items_refused counter\n"
-	                 "headgate_items_refused_total{tenant=\"_other\",signal=\"traces\",reason=\"size\"} 2\n"
-	                 "headgate_items_refused_total{tenant=\"_other\",signal=\"traces\",reason=\"other\"} 1\n");
+	cr_assert_str_eq(
+		render(refused, EXPOSITION_OPENMETRICS),
+		"# HELP headgate_items_refused Items of requests refused after they were counted.\n"
+		"# TYPE headgate_items_refused counter\n"
+		"headgate_items_refused_total{tenant=\"_other\",signal=\"traces\",reason=\"size\"} "
+	        "2\n"
+		"headgate_items_refused_total{tenant=\"_other\",signal=\"traces\",reason=\"other\"}"
+	        " 1\n");
 }
 
 Test(stats_render, each_name_is_one_family)
@@ -203,7 +211,8 @@ Test(stats_render, each_name_is_one_family)
 	char heads[8192] = "";
 
 	for (unsigned i = 0; i < stats_families(); i++) {
-		const char *text = render(i, EXPOSITION_PROMETHEUS), *type = strstr(text, "# TYPE ");
+		const char *text = render(i, EXPOSITION_PROMETHEUS),
+			   *type = strstr(text, "# TYPE ");
 		char line[200];
 
 		cr_assert(type);
@@ -217,7 +226,8 @@ Test(stats_render, each_name_is_one_family)
 Test(stats_render, each_place_of_a_fixed_dimension_has_a_text)
 {
 	for (int dim = DIM_NONE + 1; dim < DIM_COUNT; dim++) {
-		if (!dim_text[dim][0] || dim == DIM_ENCODING) /* as many encodings as there are so far */
+		if (!dim_text[dim][0] ||
+		    dim == DIM_ENCODING) /* as many encodings as there are so far */
 			continue;
 		for (unsigned i = 0; i < stat_dim_size[dim]; i++)
 			cr_assert(dim_text[dim][i], "%s %u", dim_label[dim], i);

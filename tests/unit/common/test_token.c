@@ -17,8 +17,9 @@ Test(token, the_vector_has_the_digest_of_the_page)
 {
 	struct hasher *h = hasher_open(NULL);
 	uint8_t got[TOKEN_DIGEST_BYTES], want[TOKEN_DIGEST_BYTES];
-	bool ok = hex_decode(BYTES("8e78db53a94ab47aaf24c56e9d1a573504deec4026bcf25e4abd4f5ece5bdb5d"), want,
-	                     sizeof(want));
+	bool ok = hex_decode(
+		BYTES("8e78db53a94ab47aaf24c56e9d1a573504deec4026bcf25e4abd4f5ece5bdb5d"), want,
+		sizeof(want));
 
 	cr_assert(ok && h);
 	for (int again = 0; again < 3; again++) { /* the context is used again */
@@ -41,8 +42,8 @@ Test(token, any_changed_character_is_refused)
 			if ((char)c == token[at])
 				continue;
 			token[at] = (char)c;
-			cr_assert_eq(token_form(bytes_of(token, TOKEN_BYTES)), TOKEN_MALFORMED, "byte %zu, 0x%02x",
-			             at, (unsigned)c);
+			cr_assert_eq(token_form(bytes_of(token, TOKEN_BYTES)), TOKEN_MALFORMED,
+			             "byte %zu, 0x%02x", at, (unsigned)c);
 		}
 }
 
@@ -57,7 +58,8 @@ Test(token, a_wrong_length_is_malformed_and_another_prefix_is_foreign)
 	cr_assert_eq(token_form(bytes_of(longer, TOKEN_BYTES + 1)), TOKEN_MALFORMED);
 	for (size_t n = 0; n < PREFIX_BYTES; n++)
 		cr_assert_eq(token_form(bytes_of(vector, n)), TOKEN_FOREIGN);
-	cr_assert_eq(token_form(BYTES("HGT_0123ABcd_0123456789ABCDEFGHIJabcdefghij1g9dVr")), TOKEN_FOREIGN);
+	cr_assert_eq(token_form(BYTES("HGT_0123ABcd_0123456789ABCDEFGHIJabcdefghij1g9dVr")),
+	             TOKEN_FOREIGN);
 	cr_assert_eq(token_form(BYTES("\0\xff any bytes")), TOKEN_FOREIGN);
 	cr_assert_eq(token_form(BYTES_NONE), TOKEN_FOREIGN);
 }
@@ -83,7 +85,8 @@ Test(token, the_crc_by_tables_is_the_crc_bit_by_bit)
 		text[i] = (uint8_t)((x = x * 1664525 + 1013904223) >> 24);
 	for (size_t n = 0; n <= sizeof(text); n++)
 		cr_assert_eq(crc32_ieee(text, n), crc_bit_by_bit(text, n), "%zu bytes", n);
-	cr_assert_eq(crc32_ieee((const uint8_t *)"123456789", 9), 0xcbf43926); /* the usual check value */
+	cr_assert_eq(crc32_ieee((const uint8_t *)"123456789", 9),
+	             0xcbf43926); /* the usual check value */
 }
 
 Test(token, new_ones_are_well_formed_and_differ)
@@ -110,8 +113,8 @@ Test(token, new_ones_use_all_digits_about_equally)
 			seen[(uint8_t)token[at]]++;
 	}
 	for (int i = 0; i < BASE; i++) /* 968 are expected; a biased % 62 would give 1172 to some */
-		cr_assert(seen[(uint8_t)digits[i]] > 820 && seen[(uint8_t)digits[i]] < 1120, "%c: %u", digits[i],
-		          seen[(uint8_t)digits[i]]);
+		cr_assert(seen[(uint8_t)digits[i]] > 820 && seen[(uint8_t)digits[i]] < 1120,
+		          "%c: %u", digits[i], seen[(uint8_t)digits[i]]);
 }
 
 /* R10 (the same rules as the schema's) */

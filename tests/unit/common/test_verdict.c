@@ -34,7 +34,8 @@ Test(verdict, refusals_begin_with_hg_and_successes_do_not)
 	for (int v = V_NONE + 1; v < VERDICT_COUNT; v++) {
 		bool hg = strncmp(verdict_get((enum verdict)v)->id, "hg-", 3) == 0;
 
-		cr_assert_eq(hg, !verdict_is_success((enum verdict)v), "%s", verdict_get((enum verdict)v)->id);
+		cr_assert_eq(hg, !verdict_is_success((enum verdict)v), "%s",
+		             verdict_get((enum verdict)v)->id);
 	}
 }
 
@@ -43,8 +44,8 @@ Test(verdict, who_may_try_again_is_told_when)
 	for (int v = V_NONE + 1; v < VERDICT_COUNT; v++) {
 		const struct verdict_info *info = verdict_get((enum verdict)v);
 
-		cr_assert_eq((info->flags & VF_RETRY) != 0, info->status == 503 || info->status == 429, "%s",
-		             info->id);
+		cr_assert_eq((info->flags & VF_RETRY) != 0,
+		             info->status == 503 || info->status == 429, "%s", info->id);
 	}
 }
 

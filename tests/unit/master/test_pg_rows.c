@@ -464,7 +464,8 @@ Test(pg_rows, changes_are_asked_for_by_snapshot_and_never_by_order)
 	cr_assert(strstr(sql.p, "xid >= pg_snapshot_xmin('100:105:100,102'::pg_snapshot)"));
 	cr_assert(strstr(sql.p, "NOT pg_visible_in_snapshot(xid, '100:105:100,102'::pg_snapshot)"));
 	cr_assert(strstr(sql.p, "LEFT JOIN headgate.gateway_token"));
-	cr_assert(strcmp(sql.p + strlen(sql.p) - 6, "COMMIT") == 0); /* never idle within a transaction */
+	cr_assert(strcmp(sql.p + strlen(sql.p) - 6, "COMMIT") ==
+	          0); /* never idle within a transaction */
 	buf_done(&sql);
 }
 

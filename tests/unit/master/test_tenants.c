@@ -7,7 +7,8 @@
 #include "master/tenants.c"
 #undef tenants_file
 
-static void *fake_open(struct event_base *base, const struct conf *conf, struct tenants *t, struct err *err);
+static void *fake_open(struct event_base *base, const struct conf *conf, struct tenants *t,
+                       struct err *err);
 static void fake_close(void *source);
 static void fake_poke(void *source);
 const struct tenants_source fake_source = { "fake", fake_open, fake_close, fake_poke };
@@ -20,7 +21,8 @@ static unsigned opened, closed, poked, published, audited, retired;
 static uint64_t last_generation;
 static bool refuse_open;
 
-static void *fake_open(struct event_base *b, const struct conf *c, struct tenants *tenants, struct err *err)
+static void *fake_open(struct event_base *b, const struct conf *c, struct tenants *tenants,
+                       struct err *err)
 {
 	(void)b;
 	(void)c;
@@ -68,7 +70,9 @@ static void on_retired(void *arg, uint32_t ordinal)
 	retired++;
 }
 
-static const struct tenants_hooks hooks = { .publish = on_publish, .audit = on_audit, .retired = on_retired };
+static const struct tenants_hooks hooks = { .publish = on_publish,
+	                                    .audit = on_audit,
+	                                    .retired = on_retired };
 
 static void open_tenants(void)
 {

@@ -19,7 +19,8 @@ static struct tenants *t;
 static unsigned published;
 static struct file_source *instance;
 
-static void *noting_open(struct event_base *b, const struct conf *c, struct tenants *tenants, struct err *err)
+static void *noting_open(struct event_base *b, const struct conf *c, struct tenants *tenants,
+                         struct err *err)
 {
 	struct file_source *f = file_open(b, c, tenants, err);
 
@@ -47,7 +48,8 @@ static void write_file(const char *name, const char *text, mode_t mode)
 	cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
 }
 
-static const char one[] = "version: 1\ntenants: [{id: acme, tokens: [{id: t1, sha256: " HASH_A "}]}]\n";
+static const char one[] =
+	"version: 1\ntenants: [{id: acme, tokens: [{id: t1, sha256: " HASH_A "}]}]\n";
 static const char two[] = "version: 1\ntenants: [{id: acme}, {id: globex}]\n";
 static const char broken[] = "version: 1\ntenants: [{id: 'a|b'}, {id: 'c|d'}]\n";
 
@@ -273,7 +275,8 @@ Test(tenants_file, a_reload_to_a_broken_file_keeps_the_source)
 
 Test(tenants_file, the_folder_of_a_path)
 {
-	char *a = folder_of("tenants.yaml"), *b = folder_of("/tenants.yaml"), *c = folder_of("/etc/x/tenants.yaml");
+	char *a = folder_of("tenants.yaml"), *b = folder_of("/tenants.yaml"),
+	     *c = folder_of("/etc/x/tenants.yaml");
 
 	cr_assert_str_eq(a, ".");
 	cr_assert_str_eq(b, "/");

@@ -90,7 +90,8 @@ Test(tenants_set, rows_become_a_table)
 	cr_assert_not(change.lost);
 	cr_assert_eq(counts.tenants, 2);
 	cr_assert_eq(counts.tokens, 2);
-	cr_assert(grants(1) && bytes_eq(hit.tenant_id, BYTES("acme")) && bytes_eq(hit.token_id, BYTES("tok1")));
+	cr_assert(grants(1) && bytes_eq(hit.tenant_id, BYTES("acme")) &&
+	          bytes_eq(hit.token_id, BYTES("tok1")));
 	cr_assert(grants(2) && bytes_eq(hit.tenant_id, BYTES("globex")));
 	cr_assert_not(grants(3));
 }
@@ -209,7 +210,8 @@ Test(tenants_set, ordinals_are_stable_and_not_inherited)
 	set_put_tenant(set, &(struct tenant_row){ .id = BYTES("globex"), .block_until = 5 });
 	with_token("tok2", "globex", 8);
 	build();
-	cr_assert(grants(8) && hit.tenant_ordinal == tenant && hit.token_ordinal == tok && hit.block_until == 5);
+	cr_assert(grants(8) && hit.tenant_ordinal == tenant && hit.token_ordinal == tok &&
+	          hit.block_until == 5);
 
 	set_begin(set, false);
 	set_drop_tenant(set, BYTES("globex"));
@@ -398,7 +400,8 @@ Test(tenants_set, allowed_addresses_travel_with_their_token)
 	begin_with_two();
 	set_put_token(set, &row);
 	build();
-	cr_assert(grants(9) && hit.cidr_count == 2 && hit.cidrs[0].prefix == 16 && hit.cidrs[1].addr[0] == 3);
+	cr_assert(grants(9) && hit.cidr_count == 2 && hit.cidrs[0].prefix == 16 &&
+	          hit.cidrs[1].addr[0] == 3);
 	set_begin(set, false);
 	cidrs[1].prefix = 9;
 	set_put_token(set, &row);
@@ -422,8 +425,8 @@ static void on_told(void *arg, const char *what, struct bytes tenant, struct byt
 	size_t n = strlen(heard);
 
 	(void)arg;
-	snprintf(heard + n, sizeof(heard) - n, "%s %.*s %.*s;", what, (int)tenant.n, (const char *)tenant.p,
-	         (int)token_id.n, (const char *)token_id.p);
+	snprintf(heard + n, sizeof(heard) - n, "%s %.*s %.*s;", what, (int)tenant.n,
+	         (const char *)tenant.p, (int)token_id.n, (const char *)token_id.p);
 }
 
 Test(tenants_set, each_change_is_told_without_a_hash)
@@ -435,5 +438,6 @@ Test(tenants_set, each_change_is_told_without_a_hash)
 	with_token("tok3", "acme", 3);
 	set_drop_tenant(set, BYTES("globex"));
 	set_apply(set, on_told, NULL);
-	cr_assert_str_eq(heard, "token.change acme tok1;token.add acme tok3;tenant.remove globex ;");
+	cr_assert_str_eq(heard,
+	                 "token.change acme tok1;token.add acme tok3;tenant.remove globex ;");
 }

@@ -48,7 +48,8 @@ static const char *token_with(const char *keys)
 {
 	static char text[8192];
 
-	snprintf(text, sizeof(text), "version: 1\ntenants:\n- id: acme\n  tokens:\n  - {id: t1, sha256: %s%s%s}\n",
+	snprintf(text, sizeof(text),
+	         "version: 1\ntenants:\n- id: acme\n  tokens:\n  - {id: t1, sha256: %s%s%s}\n",
 	         HASH_A, *keys ? ", " : "", keys);
 	return text;
 }
@@ -85,7 +86,8 @@ Test(tenants_yaml, defaults_are_those_of_the_schema)
 
 Test(tenants_yaml, all_keys_have_their_meaning)
 {
-	fine("version: 1\ntenants:\n- {id: a, state: suspended, display_name: A}\n- id: b\n  state: deleting\n  tokens:\n"
+	fine("version: 1\ntenants:\n- {id: a, state: suspended, display_name: A}\n- id: b\n  "
+	     "state: deleting\n  tokens:\n"
 	     "  - {id: t1, sha256: " HASH_A ", scopes: ['*'], not_before: 2020-01-01T00:00:00Z,"
 	     " revoked_at: 2020-02-01T00:00:00Z, replaced_by: t2}\n"
 	     "  - {id: t2, sha256: " HASH_B ", scopes: [], name: n}\n");
@@ -113,7 +115,8 @@ Test(tenants_yaml, no_tenants_are_fine_and_nothing_at_all_is_not)
 Test(tenants_yaml, what_the_loader_refuses_is_refused_here_too)
 {
 	wrong("version: 1\nversion: 1\ntenants: []\n", "duplicate key 'version'");
-	wrong("version: 1\ntenants: []\ntenant: []\n", "unknown key 'tenant' (did you mean 'tenants'?)");
+	wrong("version: 1\ntenants: []\ntenant: []\n",
+	      "unknown key 'tenant' (did you mean 'tenants'?)");
 	wrong("version: 1\ntenants: []\n---\nversion: 1\n", "t.yaml:3");
 	parse("version: 1\ntenants: &a []\n");
 	cr_assert_gt(report_errors(r), 0);
@@ -123,19 +126,22 @@ Test(tenants_yaml, what_the_loader_refuses_is_refused_here_too)
 /* R10 (the same rules as the schema's) */
 Test(tenants_yaml, ids_follow_the_page)
 {
-	wrong("version: 1\ntenants: [{id: 'a|b'}]\n", "t.yaml:2:16: error: a tenant id is 1 to 150");
+	wrong("version: 1\ntenants: [{id: 'a|b'}]\n",
+	      "t.yaml:2:16: error: a tenant id is 1 to 150");
 	wrong("version: 1\ntenants: [{id: '..'}]\n", "a tenant id is");
 	wrong("version: 1\ntenants: [{id: __mimir_cluster}]\n", "a tenant id is");
 	wrong("version: 1\ntenants: [{id: ''}]\n", "a tenant id is");
 	wrong("version: 1\ntenants: [{state: active}]\n", "'id' is missing");
 	wrong("version: 1\ntenants: [{id: a, tokens: [{id: 'x y', sha256: " HASH_A "}]}]\n",
 	      "a token id is 1 to 64");
-	wrong("version: 1\ntenants: [{id: a, tokens: [{sha256: " HASH_A "}]}]\n", "'id' is missing");
+	wrong("version: 1\ntenants: [{id: a, tokens: [{sha256: " HASH_A "}]}]\n",
+	      "'id' is missing");
 }
 
 Test(tenants_yaml, nothing_stands_twice)
 {
-	wrong("version: 1\ntenants:\n- id: a\n- id: a\n", "t.yaml:4:7: error: this tenant id stands twice: first in line 3");
+	wrong("version: 1\ntenants:\n- id: a\n- id: a\n",
+	      "t.yaml:4:7: error: this tenant id stands twice: first in line 3");
 	wrong("version: 1\ntenants:\n- id: a\n  tokens: [{id: t, sha256: " HASH_A "}]\n"
 	      "- id: b\n  tokens: [{id: t, sha256: " HASH_B "}]\n",
 	      "this token id stands twice: first in line 4");
@@ -143,17 +149,20 @@ Test(tenants_yaml, nothing_stands_twice)
 	      "- id: b\n  tokens: [{id: u, sha256: " HASH_A "}]\n",
 	      "this sha256 stands twice: first in line 4");
 	/* The same hash in capitals is the same hash. */
-	wrong("version: 1\ntenants:\n- id: a\n  tokens: [{id: t, sha256: " HASH_A "}, {id: u, sha256: "
+	wrong("version: 1\ntenants:\n- id: a\n  tokens: [{id: t, sha256: " HASH_A
+	      "}, {id: u, sha256: "
 	      "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA}]\n",
 	      "this sha256 stands twice");
 }
 
 Test(tenants_yaml, values_are_checked_at_their_place)
 {
-	wrong("version: 1\ntenants: [{id: a, state: on hold}]\n", "a state is active, suspended or deleting");
+	wrong("version: 1\ntenants: [{id: a, state: on hold}]\n",
+	      "a state is active, suspended or deleting");
 	wrong("version: 1\ntenants: [{id: a, block_until: tomorrow}]\n", "RFC 3339");
 	wrong("version: 1\ntenants: [{id: a, tokens: [{id: t}]}]\n", "'sha256' is missing");
-	wrong("version: 1\ntenants: [{id: a, tokens: [{id: t, sha256: abc}]}]\n", "not 64 hex digits");
+	wrong("version: 1\ntenants: [{id: a, tokens: [{id: t, sha256: abc}]}]\n",
+	      "not 64 hex digits");
 	wrong("version: 1\ntenants: [{id: a, tokens: [t]}]\n", "t.yaml:2:28");
 	wrong(token_with("scopes: [admin]"), "no such scope");
 	wrong(token_with("scopes: traces:write"), "t.yaml:5");
@@ -183,8 +192,10 @@ Test(tenants_yaml, names_have_at_most_255_bytes)
 
 Test(tenants_yaml, what_is_not_enforced_yet_is_not_taken_in_silence)
 {
-	wrong("version: 1\ntenants: [{id: a, limits: {bytes_per_s: 5MB}}]\n", "'limits' is not in this version");
-	wrong("version: 1\ntenants: [{id: a, topic_prefix: x}]\n", "'topic_prefix' is not in this version");
+	wrong("version: 1\ntenants: [{id: a, limits: {bytes_per_s: 5MB}}]\n",
+	      "'limits' is not in this version");
+	wrong("version: 1\ntenants: [{id: a, topic_prefix: x}]\n",
+	      "'topic_prefix' is not in this version");
 	parse("version: 1\ntenants: [{id: a, tokens: [{id: m, pbkdf2: "
 	      "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, iterations: 1000}]}]\n");
 	cr_assert_eq(report_errors(r), 2);
@@ -195,7 +206,8 @@ Test(tenants_yaml, what_is_not_enforced_yet_is_not_taken_in_silence)
 /* R15 */
 Test(tenants_yaml, all_errors_are_told_at_once_with_line_and_column)
 {
-	parse("version: 1\ntenants:\n- id: a|b\n  state: odd\n- id: ok\n  tokens:\n  - {id: t, sha256: zz, scopes: [x]}\n");
+	parse("version: 1\ntenants:\n- id: a|b\n  state: odd\n- id: ok\n  tokens:\n  - {id: t, "
+	      "sha256: zz, scopes: [x]}\n");
 	cr_assert_eq(report_errors(r), 4);
 	cr_assert(strstr(said.p, "t.yaml:3:7: error:"), "%s", said.p);
 	cr_assert(strstr(said.p, "t.yaml:4:10: error:"), "%s", said.p);
@@ -208,8 +220,10 @@ Test(tenants_yaml, all_errors_are_told_at_once_with_line_and_column)
 Test(tenants_yaml, a_plain_text_token_is_refused_and_not_repeated)
 {
 	static const char token[] = "hgt_0123ABcd_0123456789ABCDEFGHIJabcdefghij1g9dVr";
-	static const char *const keys[] = { "expires_at",    "not_before", "revoked_at", "allowed_cidrs: [x], name",
-		                            "replaced_by",   "scopes",     "token",      "allowed_cidrs",
+	static const char *const keys[] = { "expires_at",    "not_before",
+		                            "revoked_at",    "allowed_cidrs: [x], name",
+		                            "replaced_by",   "scopes",
+		                            "token",         "allowed_cidrs",
 		                            "revoked_at: &x" };
 	char text[300], *line, *rest;
 
@@ -219,7 +233,8 @@ Test(tenants_yaml, a_plain_text_token_is_refused_and_not_repeated)
 		rest = said.p;
 		cr_assert(report_errors(r) > 0 || i == 3, "%s", text);
 		while ((line = strsep(&rest, "\n")))
-			cr_assert(strncmp(line, "t.yaml", 6) != 0 || !strstr(line, token), "%s", line);
+			cr_assert(strncmp(line, "t.yaml", 6) != 0 || !strstr(line, token), "%s",
+			          line);
 	}
 	wrong("version: 1\ntenants: [{id: a, tokens: [{id: t, sha256: "
 	      "hgt_0123ABcd_0123456789ABCDEFGHIJabcdefghij1g9dVr}]}]\n",
