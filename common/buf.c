@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * buf.c -- growing or fixed text. After the first append that does not fit nothing more is taken, so
- * that a cut text is a prefix of the whole one.
+ * buf.c -- growing or fixed text. After the first append that does not fit nothing more is taken,
+ * so that a cut text is a prefix of the whole one.
  */
 #include "common/buf.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * log.c -- makes the lines of the operational log in one buffer on the stack and hands each over in
- * one system call: write() to stderr, or a datagram of native fields if stderr is the journal. Never
- * allocates, never fails upwards: nobody is left to be told.
+ * one system call: write() to stderr, or a datagram of native fields if stderr is the journal.
+ * Never allocates, never fails upwards: nobody is left to be told.
  */
 #include "common/log.h"
 
@@ -16,8 +16,8 @@
 
 enum {
 	LINE_BYTES = 4096,
-	VALUE_BYTES = 512,     /* of one value; what is longer is cut */
-	LINE_RESERVE = 160,    /* kept free for worker and generation */
+	VALUE_BYTES = 512, /* of one value; what is longer is cut */
+	LINE_RESERVE = 160, /* kept free for worker and generation */
 	JOURNAL_BYTES = 8192,
 	MINUTE_MS = 60000,
 	LEVELS = LOG_LEVEL_DEBUG + 1,
@@ -31,7 +31,7 @@ static struct {
 	enum log_level level;
 	enum log_format format;
 	char debug_modules[256]; /* ",auth,conn," */
-	int worker;              /* slot, -1 for the master */
+	int worker; /* slot, -1 for the master */
 	uint64_t generation;
 	uint64_t lines[LEVELS];
 	int journal_fd; /* connected datagram socket, -1 if stderr is no journal */
@@ -176,7 +176,7 @@ static void logfmt_pairs(struct buf *b, const struct kv *kv)
 }
 
 static void logfmt_line(struct buf *b, enum log_level level, const char *module, const char *msg,
-			const struct kv *kv)
+                        const struct kv *kv)
 {
 	b->limit -= LINE_RESERVE;
 	buf_printf(b, "lvl=%s mod=%s msg=\"", level_names[level], module);
@@ -186,7 +186,7 @@ static void logfmt_line(struct buf *b, enum log_level level, const char *module,
 	b->limit += LINE_RESERVE;
 	if (logger.worker >= 0)
 		buf_printf(b, " worker=%d gen=%llu", logger.worker,
-			   (unsigned long long)logger.generation);
+		           (unsigned long long)logger.generation);
 	buf_char(b, '\n');
 }
 
@@ -225,7 +225,7 @@ static void json_value(struct buf *b, const struct kv *kv)
 }
 
 static void json_line(struct buf *b, enum log_level level, const char *module, const char *msg,
-		      const struct kv *kv)
+                      const struct kv *kv)
 {
 	b->limit -= LINE_RESERVE;
 	buf_printf(b, "{\"lvl\":\"%s\",\"mod\":\"%s\",\"msg\":", level_names[level], module);
@@ -242,7 +242,7 @@ static void json_line(struct buf *b, enum log_level level, const char *module, c
 	b->limit += LINE_RESERVE;
 	if (logger.worker >= 0)
 		buf_printf(b, ",\"worker\":%d,\"gen\":%llu", logger.worker,
-			   (unsigned long long)logger.generation);
+		           (unsigned long long)logger.generation);
 	buf_str(b, "}\n");
 }
 
@@ -312,7 +312,7 @@ static void journal_pairs(struct buf *b, const struct kv *kv)
 }
 
 static void journal_entry(struct buf *b, enum log_level level, const char *module, const char *msg,
-			  const struct kv *kv)
+                          const struct kv *kv)
 {
 	char text[LINE_BYTES], number[24], id[33];
 	struct buf message, tail;
@@ -346,7 +346,8 @@ static bool journal_send(const struct buf *entry)
 	for (int attempt = 0; attempt < 2; attempt++) {
 		if (send(logger.journal_fd, entry->p, entry->n, MSG_NOSIGNAL) >= 0)
 			return true;
-		/* journald was restarted: its socket has a new peer. A sandboxed worker may not connect. */
+		/* journald was restarted: its socket has a new peer. A sandboxed worker may not
+		 * connect. */
 		if ((errno != ECONNREFUSED && errno != ENOTCONN) ||
 		    journal_connect(logger.journal_fd) < 0)
 			return false;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * loop.c -- one event_base a process, and the clock. libevent tells nobody when it wakes, but the
- * time it caches then is the same for a whole turn: it serves as the turn's name, and the clocks are
- * read by the first loop_now() of each. A turn in which nobody asks for the time costs no reading.
+ * time it caches then is the same for a whole turn: it serves as the turn's name, and the clocks
+ * are read by the first loop_now() of each. A turn in which nobody asks for the time costs no
+ * reading.
  */
 #include "common/loop.h"
 
@@ -17,8 +18,8 @@ enum { STALL_NS = 20 * 1000 * 1000 };
 /* Process-wide on purpose: time is the same for everybody. */
 static struct {
 	struct event_base *base; /* the one that runs now, else NULL */
-	struct timeval turn;     /* libevent's cached time when the clocks were read */
-	int64_t turn_began_ns;   /* the first reading of this turn; loop_tick() leaves it */
+	struct timeval turn; /* libevent's cached time when the clocks were read */
+	int64_t turn_began_ns; /* the first reading of this turn; loop_tick() leaves it */
 	int64_t monotonic_ns;
 	unix_ns wall_ns;
 	uint64_t stalls;
@@ -98,9 +99,11 @@ struct event_base *loop_open(struct err *err)
 
 	if (!config)
 		out_of_memory();
-	/* Without it no EV_CLOSED: a client that half-closes could not be told from one that left. */
+	/* Without it no EV_CLOSED: a client that half-closes could not be told from one that left.
+	 */
 	if (event_config_require_features(config, EV_FEATURE_EARLY_CLOSE) < 0 ||
-	    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV) < 0) {
+	    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV) <
+	            0) {
 		event_config_free(config);
 		err_set(err, "libevent cannot be set up");
 		return NULL;

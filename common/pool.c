@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * pool.c -- an arena of blocks: the newest is filled from its start, nothing is freed singly. An
- * allocation too large for the usual block gets one of its own. Knows no budget and refuses nothing.
+ * allocation too large for the usual block gets one of its own. Knows no budget and refuses
+ * nothing.
  */
 #include "common/pool.h"
 
@@ -23,7 +24,7 @@ struct cleanup { /* lives in the pool itself */
 struct pool {
 	struct block *newest; /* the list ends at the first block, which pool_reset() keeps */
 	struct cleanup *cleanups; /* newest first; each leaves when it runs */
-	size_t next_bytes;        /* of the next block: doubles up to POOL_MAX_BLOCK */
+	size_t next_bytes; /* of the next block: doubles up to POOL_MAX_BLOCK */
 };
 
 static struct block *block_new(size_t cap)

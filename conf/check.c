@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check.c -- what no option can say alone: whether the values fit together, and the files they name.
- * Certificates are judged by who loads them (master/listeners.c), not here.
+ * check.c -- what no option can say alone: whether the values fit together, and the files they
+ * name. Certificates are judged by who loads them (master/listeners.c), not here.
  */
 #include <stdio.h>
 #include <strings.h>
@@ -13,14 +13,14 @@
 /* ---- files ---- */
 
 static void read_table(struct loader *l, const struct option_table *table, void *base,
-		       const char *prefix)
+                       const char *prefix)
 {
 	for (size_t i = 0; i < table->n; i++) {
 		const struct option *o = &table->v[i];
 
 		if (o->type == OPT_FILE_PUBLIC || o->type == OPT_FILE_SECRET)
 			(void)read_option_file(l, o, path_text(l, "%s%s", prefix, o->path),
-					       option_member(o, base));
+			                       option_member(o, base));
 	}
 }
 
@@ -36,7 +36,7 @@ static void check_tls(struct loader *l, struct tls_conf *tls, const char *path)
 
 		if (cert != key)
 			ERROR_AT(l, path, "'%s' has a %s but no %s", path,
-				 cert ? "cert_file" : "key_file", cert ? "key_file" : "cert_file");
+			         cert ? "cert_file" : "key_file", cert ? "key_file" : "cert_file");
 		read_table(l, &tls_options, &map, at);
 		if (cert || key)
 			tls->pairs.v[kept++] = map.pair;
@@ -84,20 +84,22 @@ static void check_listeners(struct loader *l)
 			const struct place *first;
 
 			if (strcmp(v[i].name, v[k].name) == 0) {
-				struct place at = place_of_option(
-					l, path_text(l, "listeners[%zu]", k));
+				struct place at =
+					place_of_option(l, path_text(l, "listeners[%zu]", k));
 
 				first = &at;
-				ERROR_AT(l, origin_find(l->origins, name) ?
-						 name :
-						 path_text(l, "listeners[%zu]", i),
-					 "the listener '%s' is there twice: first at %s:%u:%u",
-					 v[i].name, first->source ? source_path(first->source) : "-o",
-					 first->line, first->col);
+				ERROR_AT(l,
+				         origin_find(l->origins, name)
+				                 ? name
+				                 : path_text(l, "listeners[%zu]", i),
+				         "the listener '%s' is there twice: first at %s:%u:%u",
+				         v[i].name,
+				         first->source ? source_path(first->source) : "-o",
+				         first->line, first->col);
 			}
 			if (same_address(v[i].listen, v[k].listen))
 				ERROR_AT(l, listen, "the listeners '%s' and '%s' have one address",
-					 v[k].name, v[i].name);
+				         v[k].name, v[i].name);
 		}
 	}
 }
@@ -127,14 +129,14 @@ static void check_admin(struct loader *l)
 	/* O18: strangers must not read tenants' names, nor anybody the token on its way. */
 	if (!addr_is_loopback(&addr) && (!c->admin.tls.pairs.n || !*c->admin.token_file.path)) {
 		ERROR_AT(l, "admin.listen", "'%s' is off loopback: this needs %s", c->admin.listen,
-			 c->admin.tls.pairs.n	      ? "admin.token_file" :
-			 *c->admin.token_file.path ? "admin.tls" :
-						     "admin.tls and admin.token_file");
+		         c->admin.tls.pairs.n        ? "admin.token_file"
+		         : *c->admin.token_file.path ? "admin.tls"
+		                                     : "admin.tls and admin.token_file");
 	}
 	for (size_t i = 0; i < c->listeners.n; i++)
 		if (same_address(c->admin.listen, c->listeners.v[i].listen))
 			ERROR_AT(l, "admin.listen", "the listener '%s' has this address",
-				 c->listeners.v[i].name);
+			         c->listeners.v[i].name);
 }
 
 /* ---- tenants ---- */
@@ -190,19 +192,23 @@ static void check_tenants(struct loader *l)
 	if (c->tenants.source == TENANTS_FILE && !*c->tenants.file.path)
 		ERROR_AT(l, "tenants.file", "'tenants.file' must be given");
 	if (c->tenants.max_stale && c->tenants.max_stale < c->tenants.fresh_for)
-		ERROR_AT(l, "tenants.max_stale", "'tenants.max_stale' is below 'tenants.fresh_for'");
+		ERROR_AT(l, "tenants.max_stale",
+		         "'tenants.max_stale' is below 'tenants.fresh_for'");
 	if (c->tenants.fresh_for <= c->tenants.poll)
-		WARN_AT(l, origin_find(l->origins, "tenants.poll") ? "tenants.poll" :
-								     "tenants.fresh_for",
-			"with 'tenants.fresh_for' not above 'tenants.poll', unknown credentials get "
-			"503 between two polls while the bell is dead");
+		WARN_AT(l,
+		        origin_find(l->origins, "tenants.poll") ? "tenants.poll"
+		                                                : "tenants.fresh_for",
+		        "with 'tenants.fresh_for' not above 'tenants.poll', unknown credentials "
+		        "get "
+		        "503 between two polls while the bell is dead");
 }
 
 static void check_auth(struct loader *l)
 {
 	static const char *const taken[] = {
-		"authorization", "connection", "content-encoding",  "content-length", "content-type",
-		"expect",	 "host",       "transfer-encoding", "x-scope-orgid",
+		"authorization",  "connection",        "content-encoding",
+		"content-length", "content-type",      "expect",
+		"host",           "transfer-encoding", "x-scope-orgid",
 	};
 	const struct conf_list *headers = &l->conf->auth.token_headers;
 	const char *tenant = l->conf->auth.default_tenant;
@@ -227,10 +233,11 @@ static void check_limits(struct loader *l)
 	uint64_t share = c->limits.worker_bytes / 100 * c->limits.tenant_share;
 
 	if (c->record.max_bytes > share)
-		WARN_AT(l, origin_find(l->origins, "record.max_bytes") ? "record.max_bytes" :
-									 "limits.worker_bytes",
-			"a record of 'record.max_bytes' does not fit a tenant's share of "
-			"'limits.worker_bytes'");
+		WARN_AT(l,
+		        origin_find(l->origins, "record.max_bytes") ? "record.max_bytes"
+		                                                    : "limits.worker_bytes",
+		        "a record of 'record.max_bytes' does not fit a tenant's share of "
+		        "'limits.worker_bytes'");
 }
 
 void check_all(struct loader *l)

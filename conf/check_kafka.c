@@ -21,8 +21,8 @@ static void check_sink(struct loader *l)
 	}
 	if (c->sink == SINK_DISCARD)
 		WARN_AT(l, "sink", "'sink: discard' stores nothing: what is accepted is lost");
-	if (c->sink == SINK_KAFKA && !c->kafka.brokers.n && !origin_find(l->origins, "kafka.brokers[0]")
-	    && !l->unread)
+	if (c->sink == SINK_KAFKA && !c->kafka.brokers.n &&
+	    !origin_find(l->origins, "kafka.brokers[0]") && !l->unread)
 		ERROR_AT(l, "sink", "kafka needs 'kafka.brokers'");
 }
 
@@ -41,7 +41,7 @@ static void check_brokers(struct loader *l)
 			host = 0;
 		if (!host || (!bracket && memchr(broker, ':', host)))
 			ERROR_AT(l, path_text(l, "kafka.brokers[%zu]", i), "'%s' is no HOST:PORT",
-				 broker);
+			         broker);
 	}
 }
 
@@ -57,16 +57,16 @@ static void check_sasl(struct loader *l)
 	if (!ok) {
 		ERROR_AT(l, "kafka.sasl.mechanism", "'%s' is no mechanism known here", mechanism);
 		report_help(l->r, "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512; OAUTHBEARER goes by "
-				  "kafka.properties");
+		                  "kafka.properties");
 	} else if (*mechanism && !(user && file)) {
 		ERROR_AT(l, "kafka.sasl.mechanism", "%s needs 'username' and 'password_file'",
-			 mechanism);
+		         mechanism);
 	} else if (!*mechanism && (user || file)) {
 		ERROR_AT(l, user ? "kafka.sasl.username" : "kafka.sasl.password_file",
-			 "'kafka.sasl.mechanism' is missing");
+		         "'kafka.sasl.mechanism' is missing");
 	} else if (strcmp(mechanism, "PLAIN") == 0 && !l->conf->kafka.tls.enabled) {
 		WARN_AT(l, "kafka.sasl.mechanism",
-			"PLAIN without 'kafka.tls' sends the password in clear");
+		        "PLAIN without 'kafka.tls' sends the password in clear");
 	}
 }
 
@@ -77,8 +77,8 @@ static void check_kafka_tls(struct loader *l)
 
 	if (cert != key)
 		ERROR_AT(l, cert ? "kafka.tls.cert_file" : "kafka.tls.key_file",
-			 "'kafka.tls' has a %s but no %s", cert ? "cert_file" : "key_file",
-			 cert ? "key_file" : "cert_file");
+		         "'kafka.tls' has a %s but no %s", cert ? "cert_file" : "key_file",
+		         cert ? "key_file" : "cert_file");
 	if (!c->kafka.tls.enabled && (cert || key || *c->kafka.tls.ca_file.path))
 		WARN_AT(l, "kafka.tls", "'kafka.tls' has files but is not enabled");
 }
@@ -164,8 +164,8 @@ static bool is_named(const char *pattern, const char *name)
 {
 	size_t n = strlen(pattern);
 
-	return pattern[n - 1] == '*' ? strncmp(pattern, name, n - 1) == 0 :
-				       strcmp(pattern, name) == 0;
+	return pattern[n - 1] == '*' ? strncmp(pattern, name, n - 1) == 0
+	                             : strcmp(pattern, name) == 0;
 }
 
 static const char *why_refused(const struct loader *l, const struct conf_pair *p)

@@ -69,7 +69,7 @@ static void shown_text(const struct dump *d, const char *path, const char *text,
 }
 
 static void dump_scalar(const struct dump *d, const struct option *o, const void *base,
-			const char *path)
+                        const char *path)
 {
 	char room[4200];
 	struct buf text;
@@ -87,7 +87,7 @@ static void dump_scalar(const struct dump *d, const struct option *o, const void
 }
 
 static void dump_list(const struct dump *d, const struct conf_list *list, const char *path,
-		      unsigned depth)
+                      unsigned depth)
 {
 	char item[160];
 
@@ -104,7 +104,8 @@ static void dump_list(const struct dump *d, const struct conf_list *list, const 
 
 static bool is_secret_property(const char *key)
 {
-	static const char *const parts[] = { "password", "secret", "private", "jwt", "oauthbearer.config" };
+	static const char *const parts[] = { "password", "secret", "private", "jwt",
+		                             "oauthbearer.config" };
 
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		if (strstr(key, parts[i]))
@@ -113,7 +114,7 @@ static bool is_secret_property(const char *key)
 }
 
 static void dump_pairs(const struct dump *d, const struct conf_pairs *pairs, const char *path,
-		       unsigned depth)
+                       unsigned depth)
 {
 	char item[1200];
 
@@ -129,7 +130,7 @@ static void dump_pairs(const struct dump *d, const struct conf_pairs *pairs, con
 }
 
 static void dump_tls_map(const struct dump *d, const struct tls_conf *tls, size_t index,
-			 const char *path, unsigned depth)
+                         const char *path, unsigned depth)
 {
 	struct tls_map map = { .pair = tls->pairs.v[index], .min_version = tls->min_version };
 	char member[200];
@@ -151,7 +152,7 @@ static void dump_tls_map(const struct dump *d, const struct tls_conf *tls, size_
 }
 
 static void dump_tls(const struct dump *d, const struct tls_conf *tls, const char *path,
-		     unsigned depth)
+                     unsigned depth)
 {
 	if (!tls->pairs.n)
 		buf_str(d->out, " {cert_file: \"\", key_file: \"\"}");
@@ -197,7 +198,7 @@ static bool same_listeners(const struct conf *a, const struct conf *b)
 	for (size_t i = 0; i < n; i++)
 		for (size_t k = 0; k < listener_options.n; k++)
 			if (!option_same(&listener_options.v[k], &a->listeners.v[i],
-					 &b->listeners.v[i]))
+			                 &b->listeners.v[i]))
 				return false;
 	return true;
 }
@@ -263,15 +264,15 @@ static void dump_include(const struct dump *d)
 }
 
 void conf_dump(const struct conf *conf, const struct conf_report *r, enum conf_dump what,
-	       struct buf *out)
+               struct buf *out)
 {
 	struct conf *defaults = conf_new();
 	bool is_default = what == CONF_DUMP_DEFAULTS;
 	struct dump d = { .conf = is_default ? defaults : conf,
-			  .defaults = defaults,
-			  .origins = is_default || !r ? NULL : r->origins,
-			  .what = what,
-			  .out = out };
+		          .defaults = defaults,
+		          .origins = is_default || !r ? NULL : r->origins,
+		          .what = what,
+		          .out = out };
 
 	for (size_t i = 0; i < options.n; i++) {
 		const struct option *o = &options.v[i];
@@ -279,7 +280,7 @@ void conf_dump(const struct conf *conf, const struct conf_report *r, enum conf_d
 		if (o->type == OPT_INCLUDE)
 			dump_include(&d);
 		else if (what != CONF_DUMP_DIFF || !option_same(o, d.conf, defaults) ||
-			 (o->type == OPT_LISTENERS && !same_listeners(d.conf, defaults)))
+		         (o->type == OPT_LISTENERS && !same_listeners(d.conf, defaults)))
 			dump_option(&d, o);
 	}
 	conf_free(defaults);
@@ -300,7 +301,7 @@ static void diff_text(const struct option *o, const void *base, struct buf *out)
 }
 
 static unsigned diff_option(const struct option *o, const char *path, const void *old,
-			    const void *new, struct buf *out)
+                            const void *new, struct buf *out)
 {
 	bool shown = !o->secret && (option_is_scalar(o) || o->type == OPT_LIST);
 
@@ -309,7 +310,7 @@ static unsigned diff_option(const struct option *o, const char *path, const void
 	buf_printf(out, "%s: ", path);
 	if (shown && (o->type == OPT_FILE_PUBLIC || o->type == OPT_FILE_SECRET))
 		shown = strcmp(((const struct conf_file *)option_member_const(o, old))->path,
-			       ((const struct conf_file *)option_member_const(o, new))->path) != 0;
+		               ((const struct conf_file *)option_member_const(o, new))->path) != 0;
 	if (shown) {
 		diff_text(o, old, out);
 		buf_str(out, " -> ");
@@ -332,7 +333,8 @@ static unsigned diff_listeners(const struct conf *old, const struct conf *new, s
 			const struct option *o = &listener_options.v[k];
 
 			snprintf(path, sizeof(path), "listeners[%zu].%s", i, o->path);
-			lines += diff_option(o, path, &old->listeners.v[i], &new->listeners.v[i], out);
+			lines += diff_option(o, path, &old->listeners.v[i], &new->listeners.v[i],
+			                     out);
 		}
 	}
 	if (was != is) {
@@ -349,8 +351,8 @@ unsigned conf_diff(const struct conf *old, const struct conf *new, struct buf *o
 	for (size_t i = 0; i < options.n; i++) {
 		const struct option *o = &options.v[i];
 
-		lines += o->type == OPT_LISTENERS ? diff_listeners(old, new, out) :
-						    diff_option(o, o->path, old, new, out);
+		lines += o->type == OPT_LISTENERS ? diff_listeners(old, new, out)
+		                                  : diff_option(o, o->path, old, new, out);
 	}
 	return lines;
 }

@@ -33,14 +33,14 @@ static bool is_private(struct loader *l, const char *path, const struct stat *st
 
 	if (st->st_mode & S_IRWXO) {
 		report_error(l->r, at, "the secret file '%s' is open to others (mode %04o)", path,
-			     st->st_mode & 07777);
+		             st->st_mode & 07777);
 		report_help(l->r, "chmod o-rwx %s", path);
 		return false;
 	}
 	if ((st->st_mode & S_IRWXG) && st->st_gid != getegid() && st->st_gid != 0) {
 		report_error(l->r, at, "the secret file '%s' is open to the group %s (mode %04o)",
-			     path, group_name(st->st_gid, group, sizeof(group)),
-			     st->st_mode & 07777);
+		             path, group_name(st->st_gid, group, sizeof(group)),
+		             st->st_mode & 07777);
 		report_help(l->r, "chgrp %s %s", group_name(getegid(), ours, sizeof(ours)), path);
 		return false;
 	}
@@ -69,7 +69,7 @@ static int read_fd(int fd, size_t max, struct buf *out)
 
 /* The bytes of path, in the conf's pool. */
 static bool read_file(struct loader *l, const char *path, size_t max, bool secret, struct place at,
-		      struct bytes *out)
+                      struct bytes *out)
 {
 	/* O_NONBLOCK: a FIFO in the place of a file must not stop the start. */
 	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -100,7 +100,7 @@ static bool read_file(struct loader *l, const char *path, size_t max, bool secre
 
 /* A text in a file: without its final newline, no NUL. */
 static bool read_text_file(struct loader *l, const char *path, bool secret, struct place at,
-			   struct bytes *out)
+                           struct bytes *out)
 {
 	if (!read_file(l, path, SECRET_MAX, secret, at, out))
 		return false;
@@ -116,7 +116,7 @@ static bool read_text_file(struct loader *l, const char *path, bool secret, stru
 }
 
 bool read_option_file(struct loader *l, const struct option *o, const char *path,
-		      struct conf_file *file)
+                      struct conf_file *file)
 {
 	struct place at = place_of_option(l, path);
 	size_t n = strlen(o->path);
@@ -157,7 +157,8 @@ static bool is_name(struct bytes s)
 	for (size_t i = 0; i < s.n; i++) {
 		uint8_t c = s.p[i];
 
-		if (!((c | 0x20) >= 'a' && (c | 0x20) <= 'z') && !(c >= '0' && c <= '9') && c != '_')
+		if (!((c | 0x20) >= 'a' && (c | 0x20) <= 'z') && !(c >= '0' && c <= '9') &&
+		    c != '_')
 			return false;
 	}
 	return true;
@@ -188,7 +189,7 @@ static bool expand_credential(struct expansion *x, const char *name)
 	}
 	if (!folder && !x->l->in->offline) {
 		report_error(x->l->r, x->at,
-			     "there are no credentials: $CREDENTIALS_DIRECTORY is not set");
+		             "there are no credentials: $CREDENTIALS_DIRECTORY is not set");
 		report_help(x->l->r, "LoadCredential=%s:PATH in the unit", name);
 		return false;
 	}
@@ -204,7 +205,8 @@ static bool expand_variable(struct expansion *x, struct bytes inside)
 
 	if (!is_name(name)) {
 		report_error(x->l->r, x->at, "this is no expansion");
-		report_help(x->l->r, "${NAME}, ${NAME:-default}, ${file:/path}, ${cred:name}; $$ is $");
+		report_help(x->l->r,
+		            "${NAME}, ${NAME:-default}, ${file:/path}, ${cred:name}; $$ is $");
 		return false;
 	}
 	key = pool_text(report_pool(x->l->r), name);
@@ -263,7 +265,7 @@ static bool expand_all(struct expansion *x, const char *text)
 	}
 	if (x->out.failed) {
 		report_error(x->l->r, x->at, "the value is over %d KiB when expanded",
-			     SECRET_MAX / KIB);
+		             SECRET_MAX / KIB);
 		return false;
 	}
 	return true;
@@ -285,8 +287,8 @@ bool expand(struct loader *l, const char *text, bool secret, struct place at, st
 	}
 	if (ok)
 		*out = (struct value){ .text = pool_text(l->pool, buf_view(&x.out)),
-				       .raw = x.from_file || secret ? text : NULL,
-				       .unknown = x.unknown };
+			               .raw = x.from_file || secret ? text : NULL,
+			               .unknown = x.unknown };
 	if (x.out.n)
 		explicit_bzero(x.out.p, x.out.n);
 	buf_done(&x.out);

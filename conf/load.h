@@ -9,10 +9,10 @@
 #include "conf/yaml_node.h"
 
 struct origin { /* where a value (or a section's first key) was given */
-	const char *path;  /* "listeners[0].listen", "kafka.properties.debug" */
+	const char *path; /* "listeners[0].listen", "kafka.properties.debug" */
 	const char *where; /* "conf.d/20-kafka.yaml:4" relative to the main file, or "-o" */
-	const char *raw;   /* as written, if a file or credential was expanded in it; else NULL */
-	struct place at;   /* good while loading only */
+	const char *raw; /* as written, if a file or credential was expanded in it; else NULL */
+	struct place at; /* good while loading only */
 };
 
 struct conf_origins { /* one for each conf_report */
@@ -28,16 +28,16 @@ struct loader {
 	struct pool *pool; /* the conf's */
 	struct conf_origins *origins;
 	const struct source *main; /* for what has no place of its own */
-	size_t main_dir_bytes;     /* of in->file, with the slash */
-	unsigned unread;           /* files that could not be read: what seems missing may stand there */
-	bool usage;                /* a secret was given by -o */
+	size_t main_dir_bytes; /* of in->file, with the slash */
+	unsigned unread; /* files that could not be read: what seems missing may stand there */
+	bool usage; /* a secret was given by -o */
 };
 
 /* A value's text after expansion. */
 struct value {
 	const char *text;
 	const char *raw; /* see struct origin */
-	bool unknown;    /* it needs a file, and offline no file is opened: the default stays */
+	bool unknown; /* it needs a file, and offline no file is opened: the default stays */
 };
 
 /* yaml.c */
@@ -45,23 +45,25 @@ const struct origin *origin_find(const struct conf_origins *origins, const char 
 void origin_set(struct loader *l, const char *path, struct place at, const char *raw);
 /* "'x' is set twice: first at FILE:L:C" if it was given before; true if so. */
 bool origin_twice(struct loader *l, const char *path, struct place at);
-struct place place_of_option(const struct loader *l, const char *path); /* else the main file's start */
-/* Sorted names of what may stand under prefix ("", "kafka.", "listeners[].", "tls[]."), NULL at the end. */
+struct place place_of_option(const struct loader *l,
+                             const char *path); /* else the main file's start */
+/* Sorted names of what may stand under prefix ("", "kafka.", "listeners[].", "tls[]."), NULL at the
+ * end. */
 const char *const *allowed_keys(struct loader *l, const char *prefix);
 const char *path_text(struct loader *l, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Says so if the option (or one word of it) is of a later version. */
 bool is_not_yet(struct loader *l, const char *path, const char *shown, const char *word,
-		struct place at);
+                struct place at);
 
 /* load_values.c: sets what node says, from the files in their order. */
 void load_option(struct loader *l, const struct option *o, void *base, const char *path,
-		 const struct yaml_node *node);
+                 const struct yaml_node *node);
 void load_set(struct loader *l, const struct conf_set *set); /* one -o */
 
 /* expand.c. Both say what is wrong at the place and return false. */
 bool expand(struct loader *l, const char *text, bool secret, struct place at, struct value *out);
 bool read_option_file(struct loader *l, const struct option *o, const char *path,
-		      struct conf_file *file);
+                      struct conf_file *file);
 
 /* check.c, check_kafka.c: files that options name, and what no option can say alone. */
 void check_all(struct loader *l);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * load_values.c -- one node to one option, or one -o. Each value is set once; its origin is kept for
- * -T. What a variable or a file expanded to is in no message: they show what was written.
+ * load_values.c -- one node to one option, or one -o. Each value is set once; its origin is kept
+ * for -T. What a variable or a file expanded to is in no message: they show what was written.
  */
 #include <stdio.h>
 
@@ -27,14 +27,14 @@ static const char *word_hint(struct loader *l, const struct option *o, const cha
 }
 
 static void say_bad_value(struct loader *l, const struct option *o, const char *path,
-			  const char *written, struct place at, const struct err *why)
+                          const char *written, struct place at, const struct err *why)
 {
 	char range[256];
 	struct buf b;
 
 	if (written)
 		report_error(l->r, at, "'%s' cannot be '%.*s': %s%s", path, SHOWN_MAX, written,
-			     why->text, word_hint(l, o, written));
+		             why->text, word_hint(l, o, written));
 	else
 		report_error(l->r, at, "'%s': %s", path, why->text);
 	buf_init_fixed(&b, range, sizeof(range) - 1);
@@ -46,7 +46,7 @@ static void say_bad_value(struct loader *l, const struct option *o, const char *
 
 /* written: what a message may show, NULL for a secret. */
 static bool set_text(struct loader *l, const struct option *o, void *base, const char *path,
-		     const char *text, const char *written, struct place at)
+                     const char *text, const char *written, struct place at)
 {
 	struct err why = { "" };
 
@@ -66,7 +66,7 @@ static bool wants_string(const struct option *o)
 
 /* A scalar node's text, expanded; what the values parsers shall see. */
 static bool node_text(struct loader *l, const struct option *o, const struct yaml_node *n,
-		      struct value *v)
+                      struct value *v)
 {
 	struct place at = n->at;
 	const char *text = wants_string(o) ? node_string(l->r, n) : node_scalar_(l->r, n);
@@ -76,7 +76,7 @@ static bool node_text(struct loader *l, const struct option *o, const struct yam
 }
 
 static void load_scalar(struct loader *l, const struct option *o, void *base, const char *path,
-			const struct yaml_node *n)
+                        const struct yaml_node *n)
 {
 	struct place at = n->at;
 	struct value v;
@@ -92,7 +92,7 @@ static void load_scalar(struct loader *l, const struct option *o, void *base, co
 /* ---- lists and maps ---- */
 
 static void load_list(struct loader *l, const struct option *o, const char *path,
-		      const struct yaml_node *n)
+                      const struct yaml_node *n)
 {
 	struct conf_list *list = option_member(o, l->conf);
 
@@ -117,7 +117,7 @@ static void load_list(struct loader *l, const struct option *o, const char *path
 
 /* kafka.properties: maps of several files are merged, one key may stand in one of them. */
 static void load_pairs(struct loader *l, const struct option *o, const char *path,
-		       const struct yaml_node *n)
+                       const struct yaml_node *n)
 {
 	struct conf_pairs *pairs = option_member(o, l->conf);
 	size_t max = 64; /* as options.def says */
@@ -154,8 +154,8 @@ static void load_pairs(struct loader *l, const struct option *o, const char *pat
 
 static const char *tls_path(struct loader *l, const char *path, size_t index, const char *key)
 {
-	return index ? path_text(l, "%s[%zu].%s", path, index, key) :
-		       path_text(l, "%s.%s", path, key);
+	return index ? path_text(l, "%s[%zu].%s", path, index, key)
+	             : path_text(l, "%s.%s", path, key);
 }
 
 /* The map at index, as one value that the table tls_options fits; new ones have the defaults. */
@@ -186,7 +186,7 @@ static void tls_put(struct loader *l, struct tls_conf *tls, size_t index, const 
 
 /* min_version belongs to the listener: maps of a list must not disagree. */
 static void load_min_version(struct loader *l, struct tls_conf *tls, const char *path, size_t index,
-			     enum tls_version version)
+                             enum tls_version version)
 {
 	const char *given = path_text(l, "%s[min_version]", path);
 	const struct origin *first = origin_find(l->origins, given);
@@ -195,14 +195,14 @@ static void load_min_version(struct loader *l, struct tls_conf *tls, const char 
 	if (!origin_find(l->origins, own))
 		return;
 	if (first && tls->min_version != version)
-		report_error(l->r, place_of_option(l, own), "'%s' differs from that in line %u", own,
-			     first->at.line);
+		report_error(l->r, place_of_option(l, own), "'%s' differs from that in line %u",
+		             own, first->at.line);
 	tls->min_version = version;
 	origin_set(l, given, place_of_option(l, own), NULL);
 }
 
 static void load_tls_map(struct loader *l, struct tls_conf *tls, const char *path, size_t index,
-			 const struct yaml_node *n)
+                         const struct yaml_node *n)
 {
 	struct tls_map map = tls_get(l, tls, index);
 
@@ -218,7 +218,7 @@ static void load_tls_map(struct loader *l, struct tls_conf *tls, const char *pat
 }
 
 static void load_tls(struct loader *l, struct tls_conf *tls, const char *path,
-		     const struct yaml_node *n)
+                     const struct yaml_node *n)
 {
 	bool is_list = n->kind == NODE_LIST;
 
@@ -297,7 +297,7 @@ static void load_listeners(struct loader *l, const struct option *o, const struc
 }
 
 void load_option(struct loader *l, const struct option *o, void *base, const char *path,
-		 const struct yaml_node *node)
+                 const struct yaml_node *node)
 {
 	if (option_is_scalar(o))
 		load_scalar(l, o, base, path, node);
@@ -315,12 +315,14 @@ void load_option(struct loader *l, const struct option *o, void *base, const cha
 /* ---- the command line ---- */
 
 static void set_scalar(struct loader *l, const struct option *o, void *base, const char *path,
-		       const char *text, struct place at)
+                       const char *text, struct place at)
 {
 	if (o->secret || !option_is_scalar(o)) {
-		report_error(l->r, at, o->secret ?
-			     "this may hold a secret: it is never taken from the command line" :
-			     "this is no single value: set it in the file");
+		report_error(
+			l->r, at,
+			o->secret
+				? "this may hold a secret: it is never taken from the command line"
+				: "this is no single value: set it in the file");
 		l->usage = l->usage || o->secret;
 		return;
 	}
@@ -330,7 +332,7 @@ static void set_scalar(struct loader *l, const struct option *o, void *base, con
 
 /* `tls.KEY`: the first pair of a tls map. */
 static bool set_tls(struct loader *l, struct tls_conf *tls, const char *path, const char *key,
-		    const char *text, struct place at)
+                    const char *text, struct place at)
 {
 	const struct option *o = option_find(&tls_options, key);
 	struct tls_map map;
@@ -385,7 +387,7 @@ static void say_unknown_set(struct loader *l, const struct conf_set *set, struct
 
 	if (looks_secret(set->path)) {
 		report_error(l->r, at,
-			     "this may hold a secret: it is never taken from the command line");
+		             "this may hold a secret: it is never taken from the command line");
 		report_help(l->r, "secrets come by *_file options, or ${file:...} and ${cred:...}");
 		l->usage = true;
 		return;
@@ -394,7 +396,7 @@ static void say_unknown_set(struct loader *l, const struct conf_set *set, struct
 		names[i] = options.v[i].path;
 	near = report_nearest(set->path, names, options.n);
 	report_error(l->r, at, "there is no such option%s%s%s", near ? " (did you mean '" : "",
-		     near ? near : "", near ? "'?)" : "");
+	             near ? near : "", near ? "'?)" : "");
 }
 
 /* A path, or the section it stands in, is of a later version. */
@@ -421,7 +423,7 @@ void load_set(struct loader *l, const struct conf_set *set)
 	else if (o)
 		set_scalar(l, o, l->conf, set->path, set->value, at);
 	else if (strncmp(set->path, "admin.tls.", 10) == 0 &&
-		 set_tls(l, &l->conf->admin.tls, set->path, set->path + 10, set->value, at))
+	         set_tls(l, &l->conf->admin.tls, set->path, set->path + 10, set->value, at))
 		return;
 	else if (!set_listener(l, set, at) && !is_later(l, set->path, at))
 		say_unknown_set(l, set, at);

@@ -28,7 +28,7 @@ bool node_is(struct report *r, const struct yaml_node *n, enum node_kind kind)
 		return true;
 	if (n->key)
 		report_error(r, n->at, "'%.*s' must be %s, not %s", SHOWN_KEY_BYTES, n->key->text,
-			     names[kind], names[n->kind]);
+		             names[kind], names[n->kind]);
 	else
 		report_error(r, n->at, "%s is expected here, not %s", names[kind], names[n->kind]);
 	return false;
@@ -61,7 +61,7 @@ static void say_unknown(struct report *r, const struct yaml_node *key, const cha
 	at.secret = at.secret || is_secret_name(key->text);
 	near = report_nearest(key->text, allowed, n);
 	report_error(r, at, "unknown key '%.*s'%s%s%s", SHOWN_KEY_BYTES, key->text,
-		     near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+	             near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
 	report_help(r, "keys allowed here: %s", list);
 }
 
@@ -89,7 +89,9 @@ const char *node_scalar_(struct report *r, const struct yaml_node *n)
 
 const char *node_string(struct report *r, const struct yaml_node *n)
 {
-	static const char *const words[] = { "yes", "no", "on", "off", "true", "false", "null", "~" };
+	static const char *const words[] = {
+		"yes", "no", "on", "off", "true", "false", "null", "~"
+	};
 
 	if (!node_scalar_(r, n))
 		return NULL;
@@ -102,7 +104,8 @@ const char *node_string(struct report *r, const struct yaml_node *n)
 	}
 	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
 		if (strcasecmp(words[i], n->text) == 0) {
-			report_error(r, n->at, "'%s' is not taken as a text without quotes", n->text);
+			report_error(r, n->at, "'%s' is not taken as a text without quotes",
+			             n->text);
 			report_help(r, "write \"%s\"", n->text);
 			return NULL;
 		}
@@ -115,7 +118,8 @@ bool node_bool(struct report *r, const struct yaml_node *n, bool *out)
 	return node_value(r, n, value_bool, out);
 }
 
-bool node_u64(struct report *r, const struct yaml_node *n, uint64_t min, uint64_t max, uint64_t *out)
+bool node_u64(struct report *r, const struct yaml_node *n, uint64_t min, uint64_t max,
+              uint64_t *out)
 {
 	uint64_t v;
 
@@ -124,7 +128,7 @@ bool node_u64(struct report *r, const struct yaml_node *n, uint64_t min, uint64_
 	if (v < min || v > max) {
 		report_error(r, n->at, "'%s' is out of range", n->text);
 		report_help(r, "allowed: %llu..%llu", (unsigned long long)min,
-			    (unsigned long long)max);
+		            (unsigned long long)max);
 		return false;
 	}
 	*out = v;

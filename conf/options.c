@@ -9,8 +9,7 @@
 #include "conf/values.h"
 
 /* What each type stands in, so that a wrong column is a compile error. */
-#define IS(base, member, ctype) \
-	__builtin_types_compatible_p(__typeof__(((base *)0)->member), ctype)
+#define IS(base, member, ctype) __builtin_types_compatible_p(__typeof__(((base *)0)->member), ctype)
 #define FITS_COUNT(b, m) IS(b, m, uint64_t)
 #define FITS_COUNT_AUTO(b, m) IS(b, m, uint64_t)
 #define FITS_BOOL(b, m) IS(b, m, bool)
@@ -38,7 +37,7 @@
 #define MERGE_APPEND true
 
 #define OPTION(p, member, ty, ...) _Static_assert(FITS_##ty(struct conf, member), p);
-#define LISTENER_OPTION(p, member, ty, ...) \
+#define LISTENER_OPTION(p, member, ty, ...)                                                        \
 	_Static_assert(FITS_##ty(struct listener_conf, member), p);
 #define TLS_OPTION(p, member, ty, ...) _Static_assert(FITS_##ty(struct tls_map, member), p);
 #include "conf/options.def"
@@ -232,7 +231,7 @@ static int check_chars(const struct option *o, const char *text, struct err *err
 }
 
 static int set_text(const struct option *o, void *member, struct pool *pool, const char *text,
-		    struct err *err)
+                    struct err *err)
 {
 	size_t n = strlen(text);
 	const char *copy;
@@ -262,7 +261,7 @@ static int set_file(void *member, struct pool *pool, const char *text, struct er
 }
 
 static int add_item(const struct option *o, void *member, struct pool *pool, const char *text,
-		    struct err *err)
+                    struct err *err)
 {
 	struct conf_list *list = member;
 	const char **grown;
@@ -284,7 +283,7 @@ static int add_item(const struct option *o, void *member, struct pool *pool, con
 }
 
 int option_set(const struct option *o, void *base, struct pool *pool, const char *text,
-	       struct err *err)
+               struct err *err)
 {
 	void *member = option_member(o, base);
 

@@ -47,9 +47,9 @@ struct option_table {
 	const struct option *v;
 	size_t n;
 };
-extern const struct option_table options;          /* base: struct conf */
+extern const struct option_table options; /* base: struct conf */
 extern const struct option_table listener_options; /* base: struct listener_conf */
-extern const struct option_table tls_options;      /* base: struct tls_map */
+extern const struct option_table tls_options; /* base: struct tls_map */
 
 struct not_yet {
 	const char *path, *word; /* word: NULL, or one value of an ENUM */
@@ -70,9 +70,10 @@ const struct option *option_find(const struct option_table *table, const char *p
 /* COUNT..PERCENT, ENUM, TEXT and FILE_*: one text is the whole value. */
 bool option_is_scalar(const struct option *o);
 
-/* Sets a scalar, or adds to a LIST, copying into pool. On failure *err says why, without the text. */
+/* Sets a scalar, or adds to a LIST, copying into pool. On failure *err says why, without the text.
+ */
 int option_set(const struct option *o, void *base, struct pool *pool, const char *text,
-	       struct err *err) MUST_USE;
+               struct err *err) MUST_USE;
 /* The member as it would be written, "" for an unset file. Scalars only. */
 void option_text(const struct option *o, const void *base, struct buf *out);
 bool option_same(const struct option *o, const void *a, const void *b);

@@ -99,7 +99,8 @@ static bool list_same(const struct conf_list *a, const struct conf_list *b)
 static bool pairs_same(const struct conf_pairs *a, const struct conf_pairs *b)
 {
 	for (size_t i = 0; i < min_size(a->n, b->n); i++)
-		if (strcmp(a->v[i].key, b->v[i].key) != 0 || strcmp(a->v[i].value, b->v[i].value) != 0)
+		if (strcmp(a->v[i].key, b->v[i].key) != 0 ||
+		    strcmp(a->v[i].value, b->v[i].value) != 0)
 			return false;
 	return a->n == b->n;
 }
@@ -162,7 +163,7 @@ void option_range(const struct option *o, struct buf *out)
 	case OPT_RATE:
 	case OPT_PERCENT:
 		buf_printf(out, "%s..%s%s", o->min, o->max,
-			   o->type == OPT_COUNT_AUTO ? ", or auto" : "");
+		           o->type == OPT_COUNT_AUTO ? ", or auto" : "");
 		return;
 	case OPT_BOOL:
 		buf_str(out, "true, false");
@@ -177,7 +178,7 @@ void option_range(const struct option *o, struct buf *out)
 		return;
 	case OPT_TEXT:
 		buf_printf(out, "%s..%s bytes%s%s%s", o->min, o->max, *o->words ? " of [" : "",
-			   o->words, *o->words ? "]" : "");
+		           o->words, *o->words ? "]" : "");
 		return;
 	case OPT_LIST:
 		buf_printf(out, "a list of %s..%s texts", o->min, o->max);

@@ -140,7 +140,7 @@ int conf_pack(const struct conf *conf, uint8_t **out, size_t *out_bytes, struct 
 	if (b.failed) {
 		buf_done(&b);
 		return err_set(err, "the configuration with its files is over %d MiB",
-			       PACKED_MAX / MIB);
+		               PACKED_MAX / MIB);
 	}
 	*out = (uint8_t *)b.p;
 	*out_bytes = b.n;
@@ -201,7 +201,8 @@ static void get_file(struct cursor *c, struct conf_file *file)
 	file->content = pool_dup(c->pool, get_bytes(c));
 }
 
-/* Of elements that take at least `each` bytes: a lying count cannot ask for more memory than that. */
+/* Of elements that take at least `each` bytes: a lying count cannot ask for more memory than that.
+ */
 static size_t get_count(struct cursor *c, size_t each)
 {
 	return get_u64(c, c->rest.n < 8 ? 0 : (c->rest.n - 8) / each);
@@ -330,7 +331,7 @@ struct conf *conf_unpack(struct bytes packed, struct err *err)
 	id = get_bytes(&c);
 	if (!c.failed && !bytes_eq(id, bytes_str(conf_build_id))) {
 		err_set(err, "the configuration was packed by another build (%.*s, this is %s)",
-			(int)min_size(id.n, 64), (const char *)id.p, conf_build_id);
+		        (int)min_size(id.n, 64), (const char *)id.p, conf_build_id);
 		conf_free(conf);
 		return NULL;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * report.c -- keeps messages and renders them with excerpts. The line breaks are libyaml's, since its
- * marks count by them. Bytes of a file reach the terminal only as valid UTF-8 without controls.
+ * report.c -- keeps messages and renders them with excerpts. The line breaks are libyaml's, since
+ * its marks count by them. Bytes of a file reach the terminal only as valid UTF-8 without controls.
  */
 #include "conf/report.h"
 
@@ -9,10 +9,10 @@
 #include <stdio.h>
 
 enum {
-	SHOWN_MAX = 100,       /* messages rendered */
-	KEPT_MAX = 10000,      /* kept; more are only counted */
+	SHOWN_MAX = 100, /* messages rendered */
+	KEPT_MAX = 10000, /* kept; more are only counted */
 	EXCERPT_COLUMNS = 120,
-	WORD_MAX = 64,         /* for did-you-mean */
+	WORD_MAX = 64, /* for did-you-mean */
 	MESSAGE_BYTES = 2048,
 };
 
@@ -143,10 +143,9 @@ static void say(struct report *r, bool warning, struct place at, const char *fmt
 	}
 	if (vsnprintf(text, sizeof(text), fmt, ap) < 0)
 		text[0] = '\0';
-	r->kept[r->kept_count] = (struct message){ .at = at,
-						   .warning = warning,
-						   .seq = (unsigned)r->kept_count,
-						   .text = keep(r, text) };
+	r->kept[r->kept_count] = (struct message){
+		.at = at, .warning = warning, .seq = (unsigned)r->kept_count, .text = keep(r, text)
+	};
 	r->kept_count++;
 }
 
@@ -184,7 +183,8 @@ void report_help(struct report *r, const char *fmt, ...)
 
 /* ---- excerpts ---- */
 
-/* Bytes of the line break at p, 0 if there is none: LF, CR, CRLF, NEL, LS, PS, as libyaml has it. */
+/* Bytes of the line break at p, 0 if there is none: LF, CR, CRLF, NEL, LS, PS, as libyaml has it.
+ */
 static size_t line_break(const uint8_t *p, size_t n)
 {
 	if (n >= 2 && p[0] == '\r' && p[1] == '\n')
@@ -249,7 +249,7 @@ static void render_excerpt(const struct place *at, struct buf *out)
 	buf_init_fixed(&shown, shown_room, sizeof(shown_room));
 	buf_init_fixed(&pad, pad_room, sizeof(pad_room));
 	end = excerpt(line_of(at->source->text, at->line), min_size(at->col, EXCERPT_COLUMNS + 1),
-		      &shown, &pad);
+	              &shown, &pad);
 	buf_printf(out, "%5u |%s", at->line, shown.n ? " " : "");
 	buf_bytes(out, buf_view(&shown));
 	buf_char(out, '\n');
@@ -311,7 +311,7 @@ void report_text(struct report *r, const char *outcome, struct buf *out)
 	if (all > shown)
 		buf_printf(out, "and %zu more\n", all - shown);
 	buf_printf(out, "%u error%s, %u warning%s: %s\n", r->errors, r->errors == 1 ? "" : "s",
-		   r->warnings, r->warnings == 1 ? "" : "s", outcome);
+	           r->warnings, r->warnings == 1 ? "" : "s", outcome);
 }
 
 /* ---- did you mean ---- */

@@ -2,7 +2,8 @@
 /*
  * report.h -- errors and warnings about text files, all at once, each with its place, the source
  * line and a caret (operations.md 3). Used by the configuration and by the tenants file; not linked
- * into the worker. Messages are kept and rendered at the end, in file and line order. Prints nothing.
+ * into the worker. Messages are kept and rendered at the end, in file and line order. Prints
+ * nothing.
  */
 #pragma once
 #include "common/buf.h"
@@ -13,10 +14,10 @@ struct source; /* a file's path and text; lives as long as its report */
 
 struct place {
 	const struct source *source; /* NULL: the command line, then `what` is shown instead */
-	const char *what;            /* "-o limits.depth", or NULL */
-	unsigned line, col;          /* 1-based; columns count code points */
-	unsigned width;              /* code points under the caret line, at least 1 */
-	bool secret;                 /* no excerpt: the line may hold a secret */
+	const char *what; /* "-o limits.depth", or NULL */
+	unsigned line, col; /* 1-based; columns count code points */
+	unsigned width; /* code points under the caret line, at least 1 */
+	bool secret; /* no excerpt: the line may hold a secret */
 };
 
 struct report *report_new(void);

@@ -15,7 +15,8 @@ struct unit {
 
 /* Largest first; of two texts of one length the first one is taken. */
 static const struct unit msec_units[] = {
-	{ "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 }, { NULL, 0 },
+	{ "d", 86400000 }, { "h", 3600000 }, { "m", 60000 },
+	{ "s", 1000 },     { "ms", 1 },      { NULL, 0 },
 };
 static const struct unit usec_units[] = {
 	{ "d", 86400000000 }, { "h", 3600000000 }, { "m", 60000000 }, { "s", 1000000 },
@@ -37,7 +38,7 @@ static size_t digits(struct bytes text)
 
 /* A number and one unit; 0 needs none. `what` is "a duration", `names` the units as a text. */
 static int with_unit(struct bytes text, const struct unit *units, const char *what,
-		     const char *names, uint64_t max, uint64_t *out, struct err *err)
+                     const char *names, uint64_t max, uint64_t *out, struct err *err)
 {
 	size_t n = digits(text);
 	struct bytes name = bytes_from(text, n);
@@ -77,13 +78,13 @@ int value_msec(struct bytes text, msec_t *out, struct err *err)
 int value_usec(struct bytes text, uint64_t *out, struct err *err)
 {
 	return with_unit(text, usec_units, "a duration", "us, ms, s, m, h or d", UINT64_MAX, out,
-			 err);
+	                 err);
 }
 
 int value_size(struct bytes text, uint64_t *out, struct err *err)
 {
 	return with_unit(text, size_units, "a size", "B, kB, MB, GB, KiB, MiB or GiB", UINT64_MAX,
-			 out, err);
+	                 out, err);
 }
 
 int value_rate(struct bytes text, uint64_t *out, struct err *err)
@@ -167,7 +168,8 @@ static int month_days(int year, int month)
 	return days[month - 1] + (month == 2 && leap);
 }
 
-/* Days since 1970-01-01 in the Gregorian calendar, counted from March so that leap days come last. */
+/* Days since 1970-01-01 in the Gregorian calendar, counted from March so that leap days come last.
+ */
 static int64_t days_since_epoch(int year, int month, int day)
 {
 	int64_t y = month <= 2 ? year - 1 : year;
@@ -227,8 +229,8 @@ int value_time(struct bytes text, int64_t *unix_seconds, struct err *err)
 	if (day < 1 || day > month_days(year, month) || !fixed_char(text, &at, "Tt") ||
 	    !parse_clock(text, &at, &t))
 		return err_set(err, "a time is written as 2027-01-31T12:00:00Z (RFC 3339)");
-	*unix_seconds = days_since_epoch(year, month, day) * 86400 + t.hour * 3600 +
-			t.minute * 60 + t.second - t.offset;
+	*unix_seconds = days_since_epoch(year, month, day) * 86400 + t.hour * 3600 + t.minute * 60 +
+	                t.second - t.offset;
 	return 0;
 }
 
@@ -242,7 +244,7 @@ static void unit_text(uint64_t v, const struct unit *units, char *out, size_t ca
 		if (v % units->factor)
 			continue;
 		snprintf(text, sizeof(text), "%llu%s", (unsigned long long)(v / units->factor),
-			 units->name);
+		         units->name);
 		if (none || strlen(text) < strlen(best))
 			memcpy(best, text, sizeof(best));
 		none = false;
@@ -273,7 +275,7 @@ static int unix_addr(struct bytes text, struct addr *out, struct err *err)
 
 	if (text.n >= sizeof(sun.sun_path) || memchr(text.p, '\0', text.n))
 		return err_set(err, "a socket's path has at most %zu bytes",
-			       sizeof(sun.sun_path) - 1);
+		               sizeof(sun.sun_path) - 1);
 	memcpy(sun.sun_path, text.p, text.n);
 	*out = (struct addr){ .len = sizeof(sun) };
 	memcpy(&out->ss, &sun, sizeof(sun));
@@ -329,7 +331,7 @@ int value_addr(struct bytes text, struct addr *out, struct err *err)
 		return err_set(err, "a port is a number up to 65535");
 	if (!inet_host(host, v6, &a, (uint16_t)number))
 		return err_set(err, "a host is a numeric address (0.0.0.0 or [::] for all) or "
-				    "localhost");
+		                    "localhost");
 	addr_text((const struct sockaddr *)&a.ss, a.len, a.text, sizeof(a.text));
 	*out = a;
 	return 0;
@@ -417,7 +419,8 @@ int value_cidr(struct bytes text, struct cidr *out, struct err *err)
 	uint8_t masked[16] = { 0 };
 
 	if (bytes_eq(host, BYTES("localhost")) || !inet_host(host, v6, &a, 0))
-		return err_set(err, "a block is an address and a prefix, as 10.0.0.0/8 or fd00::/8");
+		return err_set(err,
+		               "a block is an address and a prefix, as 10.0.0.0/8 or fd00::/8");
 	if (slash && !bytes_to_u64(bytes_from(text, host.n + 1), prefix, &prefix))
 		return err_set(err, "a prefix here is a number up to %d", v6 ? 128 : 32);
 	addr_to_v6((const struct sockaddr *)&a.ss, c.addr);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * yaml.c -- loads the configuration: the main file, what it includes, the command line, then checks.
- * Nothing stops at the first error; a file that cannot be parsed is left out and the others go on.
+ * yaml.c -- loads the configuration: the main file, what it includes, the command line, then
+ * checks. Nothing stops at the first error; a file that cannot be parsed is left out and the others
+ * go on.
  */
 #include "conf/yaml.h"
 
@@ -65,7 +66,7 @@ bool origin_twice(struct loader *l, const char *path, struct place at)
 	if (!o)
 		return false;
 	report_error(l->r, at, "'%s' is set twice: first at %s:%u:%u", path,
-		     source_path(o->at.source), o->at.line, o->at.col);
+	             source_path(o->at.source), o->at.line, o->at.col);
 	report_help(l->r, "a value stands in one file only");
 	return true;
 }
@@ -120,8 +121,8 @@ static void add_name(const char **names, size_t *n, const char *name)
 const char *const *allowed_keys(struct loader *l, const char *prefix)
 {
 	const struct option_table *table = &options;
-	const char **names = pool_zalloc(report_pool(l->r),
-					 (options.n + not_yet_count + 1) * sizeof(*names));
+	const char **names =
+		pool_zalloc(report_pool(l->r), (options.n + not_yet_count + 1) * sizeof(*names));
 	const char *below = prefix;
 	size_t n = 0;
 
@@ -139,7 +140,7 @@ const char *const *allowed_keys(struct loader *l, const char *prefix)
 }
 
 bool is_not_yet(struct loader *l, const char *path, const char *shown, const char *word,
-		struct place at)
+                struct place at)
 {
 	for (size_t i = 0; i < not_yet_count; i++) {
 		const struct not_yet *ny = &not_yet[i];
@@ -256,7 +257,7 @@ static void load_includes(struct loader *l, const char *pattern, struct place at
 
 		if (nested)
 			report_error(l->r, nested->key->at,
-				     "an included file cannot include others");
+			             "an included file cannot include others");
 		if (root)
 			load_section(l, root, "");
 	}
@@ -340,7 +341,8 @@ struct conf *conf_load(const struct conf_load_in *in, struct conf_report *r)
 	r->warnings = report_warnings(l.r);
 	r->usage = l.usage;
 	buf_reset(&r->text);
-	report_text(l.r, r->errors ? "configuration not applied" : "configuration is good", &r->text);
+	report_text(l.r, r->errors ? "configuration not applied" : "configuration is good",
+	            &r->text);
 	origins_free(r->origins);
 	r->origins = l.origins;
 	report_free(l.r);

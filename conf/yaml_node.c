@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * yaml_node.c -- builds the tree from libyaml's events with a stack of its own. libyaml accepts much
- * that would let two readers see two files (duplicate keys, unknown aliases, more documents); all
- * of it is refused here. A YAML syntax error ends its own file only.
+ * yaml_node.c -- builds the tree from libyaml's events with a stack of its own. libyaml accepts
+ * much that would let two readers see two files (duplicate keys, unknown aliases, more documents);
+ * all of it is refused here. A YAML syntax error ends its own file only.
  */
 #include "conf/yaml_node.h"
 
@@ -15,7 +15,7 @@ enum { DEPTH_MAX = 32, SHOWN_KEY_BYTES = 64 };
 struct frame { /* a container that is open */
 	struct yaml_node *node, *last;
 	struct yaml_node *key; /* of the value to come */
-	bool has_key, drop;    /* drop: the value to come belongs to a key that was refused */
+	bool has_key, drop; /* drop: the value to come belongs to a key that was refused */
 };
 
 struct builder {
@@ -25,11 +25,12 @@ struct builder {
 	struct frame stack[DEPTH_MAX];
 	size_t depth;
 	unsigned documents;
-	bool stop;   /* the rest of the file is not read; what was built stands */
+	bool stop; /* the rest of the file is not read; what was built stands */
 	bool failed; /* there is no tree */
 };
 
-static struct place place_of(const struct builder *b, const yaml_mark_t *from, const yaml_mark_t *to)
+static struct place place_of(const struct builder *b, const yaml_mark_t *from,
+                             const yaml_mark_t *to)
 {
 	struct place at = { .source = b->source, .width = 1 };
 
@@ -58,12 +59,12 @@ static int by_key(const void *va, const void *vb)
 }
 
 static void say_duplicate(struct builder *b, const struct yaml_node *first,
-			  const struct yaml_node *again)
+                          const struct yaml_node *again)
 {
 	const struct place *at = &first->key->at;
 
-	report_error(b->r, again->key->at, "duplicate key '%.*s': first at %s:%u:%u", SHOWN_KEY_BYTES,
-		     again->key->text, source_path(at->source), at->line, at->col);
+	report_error(b->r, again->key->at, "duplicate key '%.*s': first at %s:%u:%u",
+	             SHOWN_KEY_BYTES, again->key->text, source_path(at->source), at->line, at->col);
 	report_help(b->r, "take out one of the two");
 }
 
@@ -98,7 +99,7 @@ static void refuse_duplicates(struct builder *b, struct yaml_node *map)
 /* ---- building ---- */
 
 static struct yaml_node *node_new(struct builder *b, enum node_kind kind, const yaml_mark_t *from,
-				  const yaml_mark_t *to)
+                                  const yaml_mark_t *to)
 {
 	struct yaml_node *n = pool_zalloc(report_pool(b->r), sizeof(*n));
 
@@ -199,7 +200,7 @@ static void refuse_alias(struct builder *b, const yaml_event_t *ev)
 
 	if (!is_map || !f->drop) { /* of `<<: *x` one error is enough */
 		report_error(b->r, place_of(b, &ev->start_mark, &ev->end_mark),
-			     "aliases are not allowed");
+		             "aliases are not allowed");
 		report_help(b->r, "write the value again");
 	}
 	if (is_map && !f->has_key)
@@ -213,19 +214,19 @@ static void refuse_document(struct builder *b, const yaml_event_t *ev)
 	b->documents++;
 	if (b->documents > 1) {
 		report_error(b->r, place_of(b, &ev->start_mark, &ev->end_mark),
-			     "a second document is not allowed");
+		             "a second document is not allowed");
 		report_help(b->r, "a file holds one document: take out this ---");
 		b->stop = true;
 	} else if (ev->data.document_start.tag_directives.start !=
-		   ev->data.document_start.tag_directives.end) {
+	           ev->data.document_start.tag_directives.end) {
 		report_error(b->r, place_of(b, &ev->start_mark, NULL),
-			     "tag directives (%%TAG) are not allowed");
+		             "tag directives (%%TAG) are not allowed");
 	}
 }
 
 /* Anchors and tags are refused; the node they stand at is taken as if they did not. */
 static void refuse_properties(struct builder *b, const yaml_event_t *ev, const uint8_t *anchor,
-			      const uint8_t *tag)
+                              const uint8_t *tag)
 {
 	struct place at = place_of(b, &ev->start_mark, NULL);
 
@@ -250,7 +251,7 @@ static void take_event(struct builder *b, const yaml_event_t *ev)
 		return;
 	case YAML_SEQUENCE_START_EVENT:
 		refuse_properties(b, ev, ev->data.sequence_start.anchor,
-				  ev->data.sequence_start.tag);
+		                  ev->data.sequence_start.tag);
 		open_container(b, NODE_LIST, ev);
 		return;
 	case YAML_MAPPING_START_EVENT:
@@ -308,13 +309,13 @@ static void say_syntax(struct builder *b, const yaml_parser_t *p, struct bytes t
 		out_of_memory();
 	if (p->error == YAML_READER_ERROR) {
 		report_error(b->r, place_of_offset(b, text, p->problem_offset),
-			     "this is no text file in UTF-8: %s", p->problem);
+		             "this is no text file in UTF-8: %s", p->problem);
 	} else if (is_tab(text, p->problem_mark.index)) {
 		report_error(b->r, at, "a tab cannot stand here");
 		report_help(b->r, "indent with spaces");
 	} else if (p->context && p->context_mark.line != p->problem_mark.line) {
-		report_error(b->r, at, "YAML: %s (%s that began in line %zu)", p->problem, p->context,
-			     p->context_mark.line + 1);
+		report_error(b->r, at, "YAML: %s (%s that began in line %zu)", p->problem,
+		             p->context, p->context_mark.line + 1);
 	} else {
 		report_error(b->r, at, "YAML: %s", p->problem);
 	}

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * yaml_node.h -- the strict reader of small YAML files of ours: a tree of nodes, each with its
- * place. Refused with a message in the report: duplicate keys (naming both), anchors, aliases, `<<`,
- * tags, second documents, keys that are no scalars, NUL in a text, nesting over 32. The only door to
- * libyaml; not linked into the worker. Expands nothing and knows no option.
+ * place. Refused with a message in the report: duplicate keys (naming both), anchors, aliases,
+ *`<<`, tags, second documents, keys that are no scalars, NUL in a text, nesting over 32. The only
+ *door to libyaml; not linked into the worker. Expands nothing and knows no option.
  *
  *	struct report *r = report_new();
  *	const struct yaml_node *root = yaml_read(r, path, 16 * MIB), *list;
@@ -19,17 +19,18 @@ enum node_kind { NODE_SCALAR, NODE_MAP, NODE_LIST };
 
 struct yaml_node {
 	enum node_kind kind;
-	bool plain;        /* a scalar that is neither quoted nor a block */
-	const char *text;  /* a scalar's, NUL-terminated, never NUL inside; "" of the others */
-	struct place at;   /* its first character; an empty value: where it should be */
-	struct yaml_node *key;   /* in a map: the key of this value, a scalar; else NULL */
+	bool plain; /* a scalar that is neither quoted nor a block */
+	const char *text; /* a scalar's, NUL-terminated, never NUL inside; "" of the others */
+	struct place at; /* its first character; an empty value: where it should be */
+	struct yaml_node *key; /* in a map: the key of this value, a scalar; else NULL */
 	struct yaml_node *first; /* children in order, */
-	struct yaml_node *next;  /* by this */
-	size_t count;            /* of children */
+	struct yaml_node *next; /* by this */
+	size_t count; /* of children */
 };
 
-/* The tree lives in the report. NULL for a file that is empty (no error), and for one that cannot be
- * read or parsed or is over max_bytes (an error). A duplicate key is an error, but the tree stands. */
+/* The tree lives in the report. NULL for a file that is empty (no error), and for one that cannot
+ * be read or parsed or is over max_bytes (an error). A duplicate key is an error, but the tree
+ * stands. */
 struct yaml_node *yaml_read(struct report *r, const char *path, size_t max_bytes);
 /* The same from memory: the text must live as long as the report. */
 struct yaml_node *yaml_read_text(struct report *r, const char *path, struct bytes text);
@@ -44,7 +45,8 @@ bool node_keys(struct report *r, const struct yaml_node *map, const char *const 
 /* A scalar's text; plain yes no on off true false null ~ want quotes, nothing at all wants "". */
 const char *node_string(struct report *r, const struct yaml_node *n);
 bool node_bool(struct report *r, const struct yaml_node *n, bool *out);
-bool node_u64(struct report *r, const struct yaml_node *n, uint64_t min, uint64_t max, uint64_t *out);
+bool node_u64(struct report *r, const struct yaml_node *n, uint64_t min, uint64_t max,
+              uint64_t *out);
 /* Any parser of conf/values.h: node_value(r, n, value_size, &bytes). */
 #define node_value(r, n, parse, out)                                                               \
 	__extension__({                                                                            \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tables.c -- prints what the .def files know, for tools/check-tables: the sample configuration, the
- * generated part of headgate.yaml(5), and plain lists. Not installed.
+ * tables.c -- prints what the .def files know, for tools/check-tables: the sample configuration,
+ *the generated part of headgate.yaml(5), and plain lists. Not installed.
  *
  *	tables sample|man|options|verdicts|stats
  */
@@ -44,8 +44,8 @@ static void describe(const struct option *o, const char *indent)
 	option_range(o, &b);
 	range[b.n] = '\0';
 	snprintf(text, sizeof(text), "%s%s%s%s%s%s", o->doc, *range ? " [" : "", range,
-		 *range ? "]" : "", o->append ? " The lists of several files are joined." : "",
-		 o->restart ? " A change needs a restart." : "");
+	         *range ? "]" : "", o->append ? " The lists of several files are joined." : "",
+	         o->restart ? " A change needs a restart." : "");
 	comment(indent, text);
 }
 
@@ -73,7 +73,7 @@ static void sample_value(const struct option *o)
 static void sample_tls(void)
 {
 	static const char *const examples[] = { "/etc/headgate/tls/cert.pem",
-						"/etc/headgate/secrets/key.pem", "\"1.2\"" };
+		                                "/etc/headgate/secrets/key.pem", "\"1.2\"" };
 
 	printf("    # tls:\n");
 	for (size_t i = 0; i < tls_options.n; i++) {
@@ -113,8 +113,10 @@ static void sample(void)
 {
 	char section[128] = "", indent[16];
 
-	printf("# The configuration of headgate; headgate.yaml(5) is its manual. Every value here is the\n"
-	       "# default but those marked as an example. Check a change with `headgate -t`, see what is in\n"
+	printf("# The configuration of headgate; headgate.yaml(5) is its manual. Every value here "
+	       "is the\n"
+	       "# default but those marked as an example. Check a change with `headgate -t`, see "
+	       "what is in\n"
 	       "# force with `headgate -T`.\n");
 	for (size_t i = 0; i < options.n; i++) {
 		const struct option *o = &options.v[i];

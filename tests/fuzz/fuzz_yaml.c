@@ -24,8 +24,7 @@ static int file_of(struct bytes text, char path[static 64])
 {
 	int fd = memfd_create("headgate.yaml", MFD_CLOEXEC);
 
-	MUST(fd >= 0);
-	MUST(write(fd, text.p, text.n) == (ssize_t)text.n);
+	MUST(fd >= 0 && write(fd, text.p, text.n) == (ssize_t)text.n);
 	snprintf(path, 64, "/proc/self/fd/%d", fd);
 	return fd;
 }
@@ -41,6 +40,7 @@ static struct conf *load(struct bytes text, bool with_sink, struct conf_report *
 	};
 	struct conf *conf;
 
+	MUST(fd >= 0);
 	conf_report_init(report);
 	conf = conf_load(&in, report);
 	MUST((conf == NULL) == (report->errors > 0));
@@ -82,7 +82,7 @@ static void check_dump(const struct conf *conf, const struct conf_report *report
 	again = load(buf_view(&first), false, &again_report);
 	if (!again)
 		fprintf(stderr, "%.*s\n%.*s\n", (int)first.n, first.p, (int)again_report.text.n,
-			again_report.text.p);
+		        again_report.text.p);
 	MUST(again);
 	conf_dump(again, &again_report, CONF_DUMP_ALL, &second);
 	strip_origins(&first);

@@ -7,7 +7,7 @@ static bool holds(const struct buf *b, const char *text)
 {
 	return b->n == strlen(text) && (b->n == 0 || memcmp(b->p, text, b->n) == 0);
 }
-#define ASSERT_HOLDS(b, text) \
+#define ASSERT_HOLDS(b, text)                                                                      \
 	cr_assert(holds((b), (text)), "has '%.*s'", (int)(b)->n, (b)->n ? (b)->p : "")
 
 Test(buf, numbers_at_their_ends)
@@ -75,7 +75,8 @@ Test(buf, json_strings_are_escaped)
 
 	buf_init(&b, 1000);
 	buf_json(&b, BYTES("a\"\\\b\f\n\r\t\x01\x1f\x7f\0\xc3\xa4\xf0\x9f\x98\x80"), 100);
-	ASSERT_HOLDS(&b, "a\\\"\\\\\\b\\f\\n\\r\\t\\u0001\\u001f\x7f\\u0000\xc3\xa4\xf0\x9f\x98\x80");
+	ASSERT_HOLDS(&b,
+	             "a\\\"\\\\\\b\\f\\n\\r\\t\\u0001\\u001f\x7f\\u0000\xc3\xa4\xf0\x9f\x98\x80");
 	buf_done(&b);
 }
 
@@ -87,7 +88,8 @@ Test(buf, invalid_utf8_becomes_the_replacement_character)
 	/* a lone continuation, an overlong slash, a surrogate, past U+10FFFF, a cut character */
 	buf_json(&b, BYTES("\x80|\xc0\xaf|\xed\xa0\x80|\xf4\x90\x80\x80|\xe2\x82"), 100);
 #define FFFD "\xef\xbf\xbd"
-	ASSERT_HOLDS(&b, FFFD "|" FFFD FFFD "|" FFFD FFFD FFFD "|" FFFD FFFD FFFD FFFD "|" FFFD FFFD);
+	ASSERT_HOLDS(&b,
+	             FFFD "|" FFFD FFFD "|" FFFD FFFD FFFD "|" FFFD FFFD FFFD FFFD "|" FFFD FFFD);
 	buf_done(&b);
 }
 

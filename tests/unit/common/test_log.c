@@ -29,15 +29,16 @@ Test(log, one_event_is_one_logfmt_line)
 {
 	log_warn("tenants_pg", "connection lost, retrying", KV_U("in_ms", 2000));
 	cr_assert_str_eq(written(),
-			 "lvl=warn mod=tenants_pg msg=\"connection lost, retrying\" in_ms=2000\n");
+	                 "lvl=warn mod=tenants_pg msg=\"connection lost, retrying\" in_ms=2000\n");
 }
 
 Test(log, all_types_of_values)
 {
 	log_info("m", "x", KV_S("s", "two words"), KV_S("none", NULL), KV_B("b", BYTES("a\nb")),
-		 KV_I("i", -5), KV_S("addr", "[::1]:4318"), KV_S("empty", ""));
-	cr_assert_str_eq(written(), "lvl=info mod=m msg=\"x\" s=\"two words\" none=null b=\"a\\x0ab\" "
-				    "i=-5 addr=[::1]:4318 empty=\"\"\n");
+	         KV_I("i", -5), KV_S("addr", "[::1]:4318"), KV_S("empty", ""));
+	cr_assert_str_eq(written(),
+	                 "lvl=info mod=m msg=\"x\" s=\"two words\" none=null b=\"a\\x0ab\" "
+	                 "i=-5 addr=[::1]:4318 empty=\"\"\n");
 }
 
 Test(log, json_lines)
@@ -45,9 +46,10 @@ Test(log, json_lines)
 	log_setup(LOG_LEVEL_INFO, LOG_FORMAT_JSON, NULL);
 	log_identity(3, 7);
 	log_err("m", "say \"x\"", KV_S("none", NULL), KV_U("n", 1), KV_B("b", BYTES("\xff\n")));
-	cr_assert_str_eq(written(),
-			 "{\"lvl\":\"err\",\"mod\":\"m\",\"msg\":\"say \\\"x\\\"\",\"none\":null,\"n\":1,"
-			 "\"b\":\"\xef\xbf\xbd\\n\",\"worker\":3,\"gen\":7}\n");
+	cr_assert_str_eq(
+		written(),
+		"{\"lvl\":\"err\",\"mod\":\"m\",\"msg\":\"say \\\"x\\\"\",\"none\":null,\"n\":1,"
+		"\"b\":\"\xef\xbf\xbd\\n\",\"worker\":3,\"gen\":7}\n");
 }
 
 Test(log, a_worker_says_who_it_is)
@@ -65,7 +67,7 @@ Test(log, levels_and_debug_modules)
 	log_debug("auth", "shown");
 	log_debug("conn", "shown too");
 	cr_assert_str_eq(written(), "lvl=debug mod=auth msg=\"shown\"\n"
-				    "lvl=debug mod=conn msg=\"shown too\"\n");
+	                            "lvl=debug mod=conn msg=\"shown too\"\n");
 	cr_assert_eq(log_count(LOG_LEVEL_DEBUG), 2);
 	cr_assert_eq(log_count(LOG_LEVEL_INFO), 0);
 }
@@ -123,8 +125,9 @@ Test(log, the_journal_gets_native_fields)
 	logger.journal_fd = journal[0];
 	log_identity(1, 2);
 	log_err("auth", "refused", KV_S("tenant", "acme"), KV_S("trace_id", "0af7"),
-		KV_S("request_id", "ab"), KV_B("text", BYTES("a\nPRIORITY=0")), KV_U("n", 5));
-	cr_assert_eq(strncmp(entry(), "MESSAGE=refused tenant=acme trace_id=0af7 ", 42), 0, "%s", got);
+	        KV_S("request_id", "ab"), KV_B("text", BYTES("a\nPRIORITY=0")), KV_U("n", 5));
+	cr_assert_eq(strncmp(entry(), "MESSAGE=refused tenant=acme trace_id=0af7 ", 42), 0, "%s",
+	             got);
 	cr_assert_not_null(strstr(got, "\nPRIORITY=3\nMESSAGE_ID="));
 	cr_assert_not_null(strstr(got, "\nHEADGATE_MODULE=auth\n"));
 	cr_assert_not_null(strstr(got, "\nHEADGATE_WORKER=1\nHEADGATE_GENERATION=2\n"));
@@ -175,7 +178,7 @@ Test(log, stderr_is_the_journal_only_if_device_and_inode_agree)
 	unsetenv("JOURNAL_STREAM");
 	cr_assert_not(stderr_is_journal());
 	snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev,
-		 (unsigned long long)st.st_ino);
+	         (unsigned long long)st.st_ino);
 	setenv("JOURNAL_STREAM", stream, 1);
 	cr_assert(stderr_is_journal());
 	strcat(stream, "1");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * load_helper.h -- for the tests of the loader: files in a folder of their own, loaded, and what was
- * said with the folder's name taken out. Each test is a process, so one set of globals is enough.
+ * load_helper.h -- for the tests of the loader: files in a folder of their own, loaded, and what
+ * was said with the folder's name taken out. Each test is a process, so one set of globals is
+ * enough.
  */
 #pragma once
 #include <criterion/criterion.h>
@@ -75,8 +76,9 @@ static inline void set(const char *path, const char *value)
 static inline struct conf *load(void)
 {
 	char file[128];
-	struct conf_load_in in = { .file = file, .sets = sets, .set_count = set_count,
-				   .offline = offline };
+	struct conf_load_in in = {
+		.file = file, .sets = sets, .set_count = set_count, .offline = offline
+	};
 	size_t n = strlen(dir) + 1, at = 0;
 
 	snprintf(file, sizeof(file), "%s/headgate.yaml", dir);
@@ -109,7 +111,8 @@ static inline struct conf *load_with_sink(const char *text)
 	return load_text(whole);
 }
 
-#define ASSERT_SAID(text) cr_assert_not_null(strstr(got, (text)), "not said: %s\nbut: %s", (text), got)
+#define ASSERT_SAID(text)                                                                          \
+	cr_assert_not_null(strstr(got, (text)), "not said: %s\nbut: %s", (text), got)
 #define ASSERT_NOT_SAID(text) cr_assert_null(strstr(got, (text)), "said: %s\nin: %s", (text), got)
 #define ASSERT_LOADS(text) cr_assert_not_null(load_text(text), "%s", got)
 #define ASSERT_LOADS_WITH_SINK(text) cr_assert_not_null(load_with_sink(text), "%s", got)

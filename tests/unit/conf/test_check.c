@@ -20,8 +20,10 @@ static const char *fmt(const char *format)
 
 Test(check, listeners_need_an_address)
 {
-	ASSERT_ONE_ERROR("listeners: [{listen: \"4318\"}]\n", "2:22: error: an address is HOST:PORT");
-	ASSERT_ONE_ERROR("listeners: [{listen: \"example.com:4318\"}]\n", "a host is a numeric address");
+	ASSERT_ONE_ERROR("listeners: [{listen: \"4318\"}]\n",
+	                 "2:22: error: an address is HOST:PORT");
+	ASSERT_ONE_ERROR("listeners: [{listen: \"example.com:4318\"}]\n",
+	                 "a host is a numeric address");
 	ASSERT_ONE_ERROR("listeners: [{listen: /run/x}]\n", "a listener has no path");
 	ASSERT_LOADS_WITH_SINK("listeners: [{listen: \"fd:public\"}]\n");
 	ASSERT_LOADS_WITH_SINK("listeners: [{listen: \"[::]:4318\"}]\n");
@@ -29,27 +31,31 @@ Test(check, listeners_need_an_address)
 
 Test(check, names_are_unique_and_the_second_says_where_the_first_is)
 {
-	ASSERT_ONE_ERROR("listeners:\n  - {name: a, listen: 127.0.0.1:1}\n  - {name: a, listen: 127.0.0.1:2}\n",
-			 "4:12: error: the listener 'a' is there twice: first at ");
+	ASSERT_ONE_ERROR("listeners:\n  - {name: a, listen: 127.0.0.1:1}\n  - {name: a, listen: "
+	                 "127.0.0.1:2}\n",
+	                 "4:12: error: the listener 'a' is there twice: first at ");
 	ASSERT_SAID("headgate.yaml:3:5\n");
 	ASSERT_ONE_ERROR("listeners:\n  - {listen: 127.0.0.1:1}\n  - {listen: 127.0.0.1:2}\n",
-			 "4:5: error: the listener 'public' is there twice");
-	ASSERT_ONE_ERROR("listeners: [{name: admin}]\n", "the name admin is that of the admin section\n");
+	                 "4:5: error: the listener 'public' is there twice");
+	ASSERT_ONE_ERROR("listeners: [{name: admin}]\n",
+	                 "the name admin is that of the admin section\n");
 }
 
 Test(check, one_address_serves_one_listener)
 {
-	ASSERT_ONE_ERROR("listeners:\n  - {name: a, listen: 127.0.0.1:1}\n  - {name: b, listen: 127.0.0.1:1}\n",
-			 "4:23: error: the listeners 'a' and 'b' have one address\n");
-	ASSERT_LOADS_WITH_SINK("listeners:\n  - {name: a, listen: 127.0.0.1:0}\n  - {name: b, listen: 127.0.0.1:0}\n");
+	ASSERT_ONE_ERROR("listeners:\n  - {name: a, listen: 127.0.0.1:1}\n  - {name: b, listen: "
+	                 "127.0.0.1:1}\n",
+	                 "4:23: error: the listeners 'a' and 'b' have one address\n");
+	ASSERT_LOADS_WITH_SINK("listeners:\n  - {name: a, listen: 127.0.0.1:0}\n  - {name: b, "
+	                       "listen: 127.0.0.1:0}\n");
 }
 
 Test(check, a_pair_is_whole_or_not_there)
 {
 	ASSERT_ONE_ERROR(fmt("listeners: [{tls: {cert_file: %s/cert}}]\n"),
-			 "2:14: error: 'listeners[0].tls' has a cert_file but no key_file\n");
+	                 "2:14: error: 'listeners[0].tls' has a cert_file but no key_file\n");
 	ASSERT_ONE_ERROR(fmt("listeners: [{tls: {key_file: %s/key}}]\n"),
-			 "'listeners[0].tls' has a key_file but no cert_file\n");
+	                 "'listeners[0].tls' has a key_file but no cert_file\n");
 	ASSERT_LOADS_WITH_SINK("admin: {tls: {cert_file: \"\", key_file: \"\"}}\n");
 	cr_assert_eq(conf->admin.tls.pairs.n, 0);
 }
@@ -57,10 +63,10 @@ Test(check, a_pair_is_whole_or_not_there)
 Test(check, files_that_are_named_must_be_readable)
 {
 	ASSERT_ONE_ERROR(fmt("listeners: [{tls: {cert_file: %s/gone, key_file: %s/key}}]\n"),
-			 "2:31: error: can't read the file 'gone': No such file or directory\n");
+	                 "2:31: error: can't read the file 'gone': No such file or directory\n");
 	put_mode("open", "KEY", 0644);
 	ASSERT_ONE_ERROR(fmt("listeners: [{tls: {cert_file: %s/cert, key_file: %s/open}}]\n"),
-			 "the secret file 'open' is open to others (mode 0644)\n");
+	                 "the secret file 'open' is open to others (mode 0644)\n");
 }
 
 /* ---- admin ---- */
@@ -69,11 +75,15 @@ Test(check, files_that_are_named_must_be_readable)
 Test(check, admin_off_loopback_needs_tls_and_a_token)
 {
 	ASSERT_ONE_ERROR("admin: {listen: \"0.0.0.0:9318\"}\n",
-			 "2:17: error: '0.0.0.0:9318' is off loopback: this needs admin.tls and admin.token_file\n");
-	ASSERT_ONE_ERROR(fmt("admin: {listen: \"0.0.0.0:9318\", token_file: %s/token}\n"), "this needs admin.tls\n");
-	ASSERT_ONE_ERROR(fmt("admin: {listen: \"[::]:9318\", tls: {cert_file: %s/cert, key_file: %s/key}}\n"),
-			 "this needs admin.token_file\n");
-	ASSERT_LOADS_WITH_SINK(fmt("admin: {listen: \"0.0.0.0:9318\", tls: {cert_file: %s/cert, key_file: %s/key}, token_file: %s/token}\n"));
+	                 "2:17: error: '0.0.0.0:9318' is off loopback: this needs admin.tls and "
+	                 "admin.token_file\n");
+	ASSERT_ONE_ERROR(fmt("admin: {listen: \"0.0.0.0:9318\", token_file: %s/token}\n"),
+	                 "this needs admin.tls\n");
+	ASSERT_ONE_ERROR(fmt("admin: {listen: \"[::]:9318\", tls: {cert_file: %s/cert, key_file: "
+	                     "%s/key}}\n"),
+	                 "this needs admin.token_file\n");
+	ASSERT_LOADS_WITH_SINK(fmt("admin: {listen: \"0.0.0.0:9318\", tls: {cert_file: %s/cert, "
+	                           "key_file: %s/key}, token_file: %s/token}\n"));
 	cr_assert(conf->listeners.v[1].admin);
 	cr_assert_eq(conf->listeners.v[1].tls.pairs.n, 1);
 	cr_assert(bytes_eq(conf->listeners.v[1].token_file.content, BYTES("0123456789abcdef")));
@@ -86,17 +96,21 @@ Test(check, admin_off_loopback_needs_tls_and_a_token)
 Test(check, the_admin_token_is_one_word_of_some_length)
 {
 	put_mode("t", "short\n", 0600);
-	ASSERT_ONE_ERROR(fmt("admin: {token_file: %s/t}\n"), "the token has 16 to 512 characters\n");
+	ASSERT_ONE_ERROR(fmt("admin: {token_file: %s/t}\n"),
+	                 "the token has 16 to 512 characters\n");
 	put_mode("t", "0123456789 abcdef\n", 0600);
-	ASSERT_ONE_ERROR(fmt("admin: {token_file: %s/t}\n"), "the token holds a blank or no ASCII\n");
+	ASSERT_ONE_ERROR(fmt("admin: {token_file: %s/t}\n"),
+	                 "the token holds a blank or no ASCII\n");
 	ASSERT_NOT_SAID("0123456789");
 }
 
 Test(check, admin_has_an_address_of_its_own)
 {
-	ASSERT_ONE_ERROR("admin: {listen: \"127.0.0.1:4318\"}\n", "the listener 'public' has this address\n");
+	ASSERT_ONE_ERROR("admin: {listen: \"127.0.0.1:4318\"}\n",
+	                 "the listener 'public' has this address\n");
 	ASSERT_ONE_ERROR("admin: {listen: \"fd:admin\"}\n", "2:17: error: ");
-	ASSERT_ONE_ERROR("control: {socket: control.sock}\n", "'control.socket' is an absolute path\n");
+	ASSERT_ONE_ERROR("control: {socket: control.sock}\n",
+	                 "'control.socket' is an absolute path\n");
 }
 
 /* ---- tenants ---- */
@@ -105,9 +119,9 @@ Test(check, postgres_needs_one_connection_string)
 {
 	put_mode("dsn", "host=db password=geheim\n", 0600);
 	ASSERT_ONE_ERROR("tenants: {source: postgres}\n",
-			 "2:19: error: postgres needs 'tenants.dsn' or 'tenants.dsn_file'\n");
+	                 "2:19: error: postgres needs 'tenants.dsn' or 'tenants.dsn_file'\n");
 	ASSERT_ONE_ERROR(fmt("tenants: {dsn: service=hg, dsn_file: %s/dsn}\n"),
-			 "'tenants.dsn' is given too: one of the two\n");
+	                 "'tenants.dsn' is given too: one of the two\n");
 	ASSERT_LOADS_WITH_SINK(fmt("tenants: {source: postgres, dsn_file: %s/dsn}\n"));
 	cr_assert_str_eq(conf->tenants.dsn, "host=db password=geheim");
 	ASSERT_LOADS_WITH_SINK("tenants: {source: postgres, dsn: service=hg}\n");
@@ -116,11 +130,14 @@ Test(check, postgres_needs_one_connection_string)
 
 Test(check, no_password_stands_in_the_open)
 {
-	static const char *const clear[] = { "host=db password=hunter2", "host=db PASSWORD = 'hunter2'",
-					     "postgres://u:hunter2@db/x", "postgresql://u:hunter2@db" };
-	static const char *const fine[] = { "host=db", "service=hg", "postgres://u@db:5432/x",
-					    "postgres://db:5432/x", "postgres://u:@db", "passfile=/x",
-					    "host=db password=", "dbname=password" };
+	static const char *const clear[] = { "host=db password=hunter2",
+		                             "host=db PASSWORD = 'hunter2'",
+		                             "postgres://u:hunter2@db/x",
+		                             "postgresql://u:hunter2@db" };
+	static const char *const fine[] = {
+		"host=db",          "service=hg",  "postgres://u@db:5432/x", "postgres://db:5432/x",
+		"postgres://u:@db", "passfile=/x", "host=db password=",      "dbname=password"
+	};
 	char text[200];
 
 	setenv("HG_A", "hunter2", 1);
@@ -140,7 +157,8 @@ Test(check, no_password_stands_in_the_open)
 
 Test(check, times_of_tenants_fit_together)
 {
-	ASSERT_ONE_ERROR("tenants: {max_stale: 34s}\n", "'tenants.max_stale' is below 'tenants.fresh_for'\n");
+	ASSERT_ONE_ERROR("tenants: {max_stale: 34s}\n",
+	                 "'tenants.max_stale' is below 'tenants.fresh_for'\n");
 	ASSERT_LOADS_WITH_SINK("tenants: {max_stale: 35s}\n");
 	ASSERT_LOADS_WITH_SINK("tenants: {poll: 35s}\n");
 	cr_assert_eq(report.warnings, 2);
@@ -152,16 +170,20 @@ Test(check, times_of_tenants_fit_together)
 
 Test(check, token_headers_are_no_others)
 {
-	ASSERT_ONE_ERROR("auth: {token_headers: [X-A, authorization]}\n", "2:29: error: 'authorization' carries no token\n");
-	ASSERT_ONE_ERROR("auth: {token_headers: [Content-Length]}\n", "'Content-Length' carries no token\n");
-	ASSERT_ONE_ERROR("auth: {token_headers: [X-A, x-a]}\n", "2:29: error: 'x-a' is there twice\n");
+	ASSERT_ONE_ERROR("auth: {token_headers: [X-A, authorization]}\n",
+	                 "2:29: error: 'authorization' carries no token\n");
+	ASSERT_ONE_ERROR("auth: {token_headers: [Content-Length]}\n",
+	                 "'Content-Length' carries no token\n");
+	ASSERT_ONE_ERROR("auth: {token_headers: [X-A, x-a]}\n",
+	                 "2:29: error: 'x-a' is there twice\n");
 }
 
 Test(check, the_default_tenant_is_a_tenant_id)
 {
 	ASSERT_LOADS_WITH_SINK("auth: {default_tenant: acme}\n");
 	ASSERT_ONE_ERROR("auth: {default_tenant: ..}\n", "'..' is no tenant id\n");
-	ASSERT_ONE_ERROR("auth: {default_tenant: __mimir_cluster}\n", "'__mimir_cluster' is no tenant id\n");
+	ASSERT_ONE_ERROR("auth: {default_tenant: __mimir_cluster}\n",
+	                 "'__mimir_cluster' is no tenant id\n");
 }
 
 Test(check, a_record_that_fits_no_share_is_told)

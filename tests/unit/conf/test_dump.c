@@ -50,21 +50,24 @@ static void load_all(void)
 	setenv("HG_TOPIC", "topic-of-env", 1);
 	put("conf.d/20-kafka.yaml", "kafka:\n  client_id: a\n  compression: zstd\n");
 	snprintf(text, sizeof(text),
-		 "sink: kafka\n"
-		 "admin: {listen: \"127.0.0.1:9318\", token_file: %s/token}\n"
-		 "listeners:\n"
-		 "  - {name: one, listen: \"[::]:4318\", max_connections: 10,\n"
-		 "     tls: [{cert_file: %s/c1, key_file: %s/k1, min_version: \"1.3\"}, {cert_file: %s/c2, key_file: %s/k1}]}\n"
-		 "  - {name: two, listen: \"fd:two\", tls: {cert_file: %s/c1, key_file: %s/k1}}\n"
-		 "tenants: {source: postgres, dsn: \"host=db password=${file:%s/secret}\"}\n"
-		 "auth: {token_headers: [X-A, X-B], default_tenant: \"no\"}\n"
-		 "protocols: {otlp: {logs_topic: \"${HG_TOPIC}\", traces_topic: \"${file:%s/name}\"}}\n"
-		 "kafka:\n"
-		 "  brokers: [a:1, \"[::1]:2\"]\n"
-		 "  tls: {enabled: true}\n"
-		 "  sasl: {mechanism: PLAIN, username: 'q\"u$$o\\te', password_file: %s/secret}\n"
-		 "  properties: {retry.backoff.ms: 50, ssl.key.password: hunter2, sasl.oauthbearer.client.secret: \"${file:%s/secret}\"}\n",
-		 dir, dir, dir, dir, dir, dir, dir, dir, dir, dir, dir);
+	         "sink: kafka\n"
+	         "admin: {listen: \"127.0.0.1:9318\", token_file: %s/token}\n"
+	         "listeners:\n"
+	         "  - {name: one, listen: \"[::]:4318\", max_connections: 10,\n"
+	         "     tls: [{cert_file: %s/c1, key_file: %s/k1, min_version: \"1.3\"}, "
+	         "{cert_file: %s/c2, key_file: %s/k1}]}\n"
+	         "  - {name: two, listen: \"fd:two\", tls: {cert_file: %s/c1, key_file: %s/k1}}\n"
+	         "tenants: {source: postgres, dsn: \"host=db password=${file:%s/secret}\"}\n"
+	         "auth: {token_headers: [X-A, X-B], default_tenant: \"no\"}\n"
+	         "protocols: {otlp: {logs_topic: \"${HG_TOPIC}\", traces_topic: "
+	         "\"${file:%s/name}\"}}\n"
+	         "kafka:\n"
+	         "  brokers: [a:1, \"[::1]:2\"]\n"
+	         "  tls: {enabled: true}\n"
+	         "  sasl: {mechanism: PLAIN, username: 'q\"u$$o\\te', password_file: %s/secret}\n"
+	         "  properties: {retry.backoff.ms: 50, ssl.key.password: hunter2, "
+	         "sasl.oauthbearer.client.secret: \"${file:%s/secret}\"}\n",
+	         dir, dir, dir, dir, dir, dir, dir, dir, dir, dir, dir);
 	set("limits.depth", "50");
 	ASSERT_LOADS(text);
 }
@@ -145,8 +148,10 @@ Test(dump, a_connection_string_is_secret_where_it_stands_in_clear)
 
 	put_mode("dsn", "host=db password=geheim\n", 0600);
 	ASSERT_LOADS_WITH_SINK("tenants: {source: postgres, dsn: \"host=db user=u\"}\n");
-	cr_assert_not_null(strstr(dump_as(CONF_DUMP_ALL), "\n  dsn: '<redacted>'  # headgate.yaml:2\n"));
-	snprintf(text, sizeof(text), "tenants: {source: postgres, dsn_file: %s}\n", file_path("dsn"));
+	cr_assert_not_null(
+		strstr(dump_as(CONF_DUMP_ALL), "\n  dsn: '<redacted>'  # headgate.yaml:2\n"));
+	snprintf(text, sizeof(text), "tenants: {source: postgres, dsn_file: %s}\n",
+	         file_path("dsn"));
 	ASSERT_LOADS_WITH_SINK(text);
 	cr_assert_not_null(strstr(dump_as(CONF_DUMP_ALL), "\n  dsn: \"\"  # default\n"));
 	cr_assert_null(strstr(dumped, "geheim"));
@@ -162,20 +167,21 @@ Test(dump, the_difference_of_an_empty_file_is_nothing)
 
 Test(dump, the_difference_has_what_differs_with_its_maps)
 {
-	ASSERT_LOADS("sink: discard\nkafka: {tls: {enabled: true}, linger: 1ms}\nlimits: {depth: 50}\n"
-		     "listeners: [{listen: 127.0.0.1:1}]\n");
+	ASSERT_LOADS(
+		"sink: discard\nkafka: {tls: {enabled: true}, linger: 1ms}\nlimits: {depth: 50}\n"
+		"listeners: [{listen: 127.0.0.1:1}]\n");
 	cr_assert_str_eq(dump_as(CONF_DUMP_DIFF),
-			 "listeners:  # headgate.yaml:4\n"
-			 "  - name: \"public\"  # default\n"
-			 "    listen: \"127.0.0.1:1\"  # headgate.yaml:4\n"
-			 "    max_connections: 65536  # default\n"
-			 "    max_connections_per_source: 4096  # default\n"
-			 "sink: discard  # headgate.yaml:1\n"
-			 "kafka:  # headgate.yaml:2\n"
-			 "  tls:  # headgate.yaml:2\n"
-			 "    enabled: true  # headgate.yaml:2\n"
-			 "limits:  # headgate.yaml:3\n"
-			 "  depth: 50  # headgate.yaml:3\n");
+	                 "listeners:  # headgate.yaml:4\n"
+	                 "  - name: \"public\"  # default\n"
+	                 "    listen: \"127.0.0.1:1\"  # headgate.yaml:4\n"
+	                 "    max_connections: 65536  # default\n"
+	                 "    max_connections_per_source: 4096  # default\n"
+	                 "sink: discard  # headgate.yaml:1\n"
+	                 "kafka:  # headgate.yaml:2\n"
+	                 "  tls:  # headgate.yaml:2\n"
+	                 "    enabled: true  # headgate.yaml:2\n"
+	                 "limits:  # headgate.yaml:3\n"
+	                 "  depth: 50  # headgate.yaml:3\n");
 }
 
 Test(dump, the_default_tree_loads_but_for_the_sink)
@@ -225,20 +231,26 @@ static const char *diff_of(const char *before, const char *after, unsigned lines
 Test(dump, a_reload_tells_what_changed)
 {
 	cr_assert_str_eq(diff_of("", "", 0), "");
-	cr_assert_str_eq(diff_of("limits: {depth: 50}\n", "limits: {max_tenants: 5}\n", 2),
-			 "limits.max_tenants: 65536 -> 5 (needs a restart)\nlimits.depth: 50 -> 64\n");
+	cr_assert_str_eq(
+		diff_of("limits: {depth: 50}\n", "limits: {max_tenants: 5}\n", 2),
+		"limits.max_tenants: 65536 -> 5 (needs a restart)\nlimits.depth: 50 -> 64\n");
 	cr_assert_str_eq(diff_of("", "auth: {token_headers: [X-A, X-B]}\n", 1),
-			 "auth.token_headers: X-Obstack-Auth-Token -> X-A,X-B\n");
+	                 "auth.token_headers: X-Obstack-Auth-Token -> X-A,X-B\n");
 	cr_assert_str_eq(diff_of("", "listeners: [{listen: 127.0.0.1:1}]\n", 1),
-			 "listeners[0].listen: 127.0.0.1:4318 -> 127.0.0.1:1 (needs a restart)\n");
-	cr_assert_str_eq(diff_of("", "listeners: [{listen: 127.0.0.1:4318}, {name: b, listen: 127.0.0.1:2}]\n", 1),
-			 "listeners: 1 -> 2 (needs a restart)\n");
+	                 "listeners[0].listen: 127.0.0.1:4318 -> 127.0.0.1:1 (needs a restart)\n");
+	cr_assert_str_eq(
+		diff_of("",
+	                "listeners: [{listen: 127.0.0.1:4318}, {name: b, listen: 127.0.0.1:2}]\n",
+	                1),
+		"listeners: 1 -> 2 (needs a restart)\n");
 }
 
 Test(dump, secrets_only_changed)
 {
-	cr_assert_str_eq(diff_of("tenants: {dsn: host=a}\n", "tenants: {dsn: host=b}\n", 1), "tenants.dsn: changed\n");
-	cr_assert_str_eq(diff_of("kafka: {properties: {debug: broker}}\n", "", 1), "kafka.properties: changed\n");
+	cr_assert_str_eq(diff_of("tenants: {dsn: host=a}\n", "tenants: {dsn: host=b}\n", 1),
+	                 "tenants.dsn: changed\n");
+	cr_assert_str_eq(diff_of("kafka: {properties: {debug: broker}}\n", "", 1),
+	                 "kafka.properties: changed\n");
 }
 
 Test(dump, a_file_with_new_content_changed)
@@ -248,7 +260,8 @@ Test(dump, a_file_with_new_content_changed)
 	struct buf out;
 
 	put("ca", "A");
-	snprintf(text, sizeof(text), "kafka: {tls: {enabled: true, ca_file: %s}}\n", file_path("ca"));
+	snprintf(text, sizeof(text), "kafka: {tls: {enabled: true, ca_file: %s}}\n",
+	         file_path("ca"));
 	ASSERT_LOADS_WITH_SINK(text);
 	old = conf;
 	conf = NULL;

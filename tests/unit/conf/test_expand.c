@@ -49,9 +49,9 @@ Test(expand, two_dollars_are_one)
 	char text[500];
 
 	snprintf(text, sizeof(text),
-		 "kafka: {tls: {enabled: true}, sasl: {mechanism: PLAIN, username: 'a$$b$${c}', "
-		 "password_file: %s}}\n",
-		 file_path("pw"));
+	         "kafka: {tls: {enabled: true}, sasl: {mechanism: PLAIN, username: 'a$$b$${c}', "
+	         "password_file: %s}}\n",
+	         file_path("pw"));
 	ASSERT_LOADS_WITH_SINK(text);
 	cr_assert_str_eq(conf->kafka.sasl.username, "a$b${c}");
 }
@@ -60,14 +60,16 @@ Test(expand, two_dollars_are_one)
 Test(expand, an_unset_variable_is_an_error_at_its_place)
 {
 	unsetenv("HG_NONE");
-	ASSERT_ONE_ERROR(with("${HG_NONE}"), "headgate.yaml:3:14: error: the variable HG_NONE is not set\n");
+	ASSERT_ONE_ERROR(with("${HG_NONE}"),
+	                 "headgate.yaml:3:14: error: the variable HG_NONE is not set\n");
 	ASSERT_SAID("  help: ${HG_NONE:-default} gives it a default\n");
 }
 
 Test(expand, what_is_no_expansion_is_refused)
 {
-	static const char *const bad[] = { "$", "a$b", "\"${\"", "\"${A\"", "\"${}\"", "\"${A B}\"",
-					   "\"${1A}\"", "\"${A:+x}\"", "\"${x:y}\"", "$HOME" };
+	static const char *const bad[] = { "$",          "a$b",        "\"${\"",    "\"${A\"",
+		                           "\"${}\"",    "\"${A B}\"", "\"${1A}\"", "\"${A:+x}\"",
+		                           "\"${x:y}\"", "$HOME" };
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		cr_assert_null(load_with_sink(with(bad[i])), "%s", bad[i]);
@@ -92,7 +94,8 @@ Test(expand, expanded_text_is_in_no_message)
 {
 	setenv("HG_A", "hunter2 with blanks", 1);
 	put("v", "hunter2 with blanks\n");
-	ASSERT_ONE_ERROR(with("${HG_A}"), "headgate.yaml:3:14: error: 'kafka.client_id' cannot be '${HG_A}': ");
+	ASSERT_ONE_ERROR(with("${HG_A}"),
+	                 "headgate.yaml:3:14: error: 'kafka.client_id' cannot be '${HG_A}': ");
 	ASSERT_NOT_SAID("hunter2");
 	ASSERT_ONE_ERROR(with_file("v"), "error: 'kafka.client_id' cannot be '${file:v}': ");
 	ASSERT_NOT_SAID("hunter2");
@@ -163,9 +166,9 @@ static const char *with_password(void)
 	static char text[400];
 
 	snprintf(text, sizeof(text),
-		 "kafka: {tls: {enabled: true}, sasl: {mechanism: PLAIN, username: u,\n"
-		 "  password_file: %s}}\n",
-		 file_path("pw"));
+	         "kafka: {tls: {enabled: true}, sasl: {mechanism: PLAIN, username: u,\n"
+	         "  password_file: %s}}\n",
+	         file_path("pw"));
 	return text;
 }
 
@@ -173,7 +176,9 @@ static const char *with_password(void)
 Test(expand, a_secret_file_open_to_others_is_refused_with_the_cure)
 {
 	put_mode("pw", "geheim\n", 0644);
-	ASSERT_ONE_ERROR(with_password(), "headgate.yaml:3:18: error: the secret file 'pw' is open to others (mode 0644)\n");
+	ASSERT_ONE_ERROR(
+		with_password(),
+		"headgate.yaml:3:18: error: the secret file 'pw' is open to others (mode 0644)\n");
 	ASSERT_SAID("  help: chmod o-rwx pw\n");
 	put_mode("pw", "geheim\n", 0602);
 	ASSERT_ONE_ERROR(with_password(), "is open to others (mode 0602)\n");
@@ -220,7 +225,8 @@ Test(expand, a_certificate_may_be_open_and_has_1_MiB)
 
 	memset(pem, 'x', MIB);
 	put("ca", pem);
-	snprintf(text, sizeof(text), "kafka: {tls: {enabled: true, ca_file: %s}}\n", file_path("ca"));
+	snprintf(text, sizeof(text), "kafka: {tls: {enabled: true, ca_file: %s}}\n",
+	         file_path("ca"));
 	ASSERT_LOADS_WITH_SINK(text);
 	cr_assert_eq(conf->kafka.tls.ca_file.content.n, MIB);
 	pem[MIB] = 'x';
@@ -255,6 +261,7 @@ Test(expand, offline_no_file_is_opened)
 
 Test(expand, a_path_alone_is_not_opened)
 {
-	ASSERT_LOADS_WITH_SINK("tenants: {file: /nonexistent/x}\nlog: {audit_file: /nonexistent/y}\n");
+	ASSERT_LOADS_WITH_SINK(
+		"tenants: {file: /nonexistent/x}\nlog: {audit_file: /nonexistent/y}\n");
 	cr_assert_str_eq(conf->log.audit_file.path, "/nonexistent/y");
 }

@@ -8,10 +8,10 @@ TestSuite(load_values, .init = folder_new, .fini = folder_free);
 Test(load_values, every_type_is_read)
 {
 	ASSERT_LOADS_WITH_SINK("workers: 3\nsandbox: false\ntenants: {poll: 5s, fresh_for: 1m}\n"
-			       "kafka: {linger: 500us, batch_bytes: 2MB, compression: zstd,\n"
-			       "  brokers: [\"a:1\", \"[::1]:2\"], client_id: \"x\",\n"
-			       "  properties: {retry.backoff.ms: 50, debug: \"\"}}\n"
-			       "http: {body_min_rate: 2KiB/s}\nlimits: {tenant_share: 50%}\n");
+	                       "kafka: {linger: 500us, batch_bytes: 2MB, compression: zstd,\n"
+	                       "  brokers: [\"a:1\", \"[::1]:2\"], client_id: \"x\",\n"
+	                       "  properties: {retry.backoff.ms: 50, debug: \"\"}}\n"
+	                       "http: {body_min_rate: 2KiB/s}\nlimits: {tenant_share: 50%}\n");
 	cr_assert_eq(conf->workers, 3);
 	cr_assert_not(conf->sandbox);
 	cr_assert_eq(conf->tenants.poll, 5000);
@@ -31,11 +31,14 @@ Test(load_values, every_type_is_read)
 
 Test(load_values, a_wrong_kind_of_node_is_said)
 {
-	ASSERT_ONE_ERROR("workers: [1]\n", "2:10: error: 'workers' must be a single value, not a list\n");
+	ASSERT_ONE_ERROR("workers: [1]\n",
+	                 "2:10: error: 'workers' must be a single value, not a list\n");
 	ASSERT_ONE_ERROR("kafka: {brokers: a}\n", "'brokers' must be a list, not a single value\n");
-	ASSERT_ONE_ERROR("kafka: {brokers: [[a]]}\n", "a single value is expected here, not a list\n");
+	ASSERT_ONE_ERROR("kafka: {brokers: [[a]]}\n",
+	                 "a single value is expected here, not a list\n");
 	ASSERT_ONE_ERROR("kafka: {properties: [a]}\n", "'properties' must be a map, not a list\n");
-	ASSERT_ONE_ERROR("kafka: {properties: {debug: [a]}}\n", "'debug' must be a single value, not a list\n");
+	ASSERT_ONE_ERROR("kafka: {properties: {debug: [a]}}\n",
+	                 "'debug' must be a single value, not a list\n");
 	ASSERT_ONE_ERROR("listeners: {name: a}\n", "'listeners' must be a list, not a map\n");
 	ASSERT_ONE_ERROR("listeners: [a]\n", "a map is expected here, not a single value\n");
 	ASSERT_ONE_ERROR("listeners: []\n", "'listeners' has no element\n");
@@ -46,8 +49,8 @@ Test(load_values, a_wrong_kind_of_node_is_said)
 
 Test(load_values, a_wrong_word_gets_a_hint)
 {
-	ASSERT_ONE_ERROR("log: {level: inof}\n",
-			 "2:14: error: 'log.level' cannot be 'inof': there is no such choice (did you mean 'info'?)\n");
+	ASSERT_ONE_ERROR("log: {level: inof}\n", "2:14: error: 'log.level' cannot be 'inof': there "
+	                                         "is no such choice (did you mean 'info'?)\n");
 	ASSERT_SAID("  help: allowed: err, warn, info, debug\n");
 }
 
@@ -58,7 +61,8 @@ Test(load_values, a_list_replaces_its_default_and_may_be_empty)
 	cr_assert_str_eq(conf->auth.token_headers.v[0], "X-A");
 	ASSERT_LOADS_WITH_SINK("auth: {token_headers: []}\n");
 	cr_assert_eq(conf->auth.token_headers.n, 0);
-	ASSERT_ONE_ERROR("auth: {token_headers: [a, b, c, d, e, f, g, h, i]}\n", "there are too many items\n");
+	ASSERT_ONE_ERROR("auth: {token_headers: [a, b, c, d, e, f, g, h, i]}\n",
+	                 "there are too many items\n");
 	ASSERT_ONE_ERROR("auth: {token_headers: [\"\"]}\n", "an item is empty\n");
 }
 
@@ -68,7 +72,8 @@ Test(load_values, the_first_listener_takes_the_place_of_the_default)
 	cr_assert_eq(conf->listeners.n, 1);
 	cr_assert_str_eq(conf->listeners.v[0].name, "public");
 	ASSERT_LOADS_WITH_SINK("listeners:\n  - {name: a, listen: \"127.0.0.1:1\"}\n"
-			       "  - {name: b, listen: \"[::1]:1\", max_connections: 5, max_connections_per_source: 2}\n");
+	                       "  - {name: b, listen: \"[::1]:1\", max_connections: 5, "
+	                       "max_connections_per_source: 2}\n");
 	cr_assert_eq(conf->listeners.n, 2);
 	cr_assert_str_eq(conf->listeners.v[0].name, "a");
 	cr_assert_eq(conf->listeners.v[0].max_connections, 65536);
@@ -99,12 +104,14 @@ static const char *tls_text(const char *fmt)
 
 Test(load_values, tls_is_a_map_or_a_list_of_maps)
 {
-	ASSERT_LOADS_WITH_SINK(tls_text("listeners: [{tls: {cert_file: %s/c1, key_file: %s/k1, min_version: \"1.3\"}}]\n"));
+	ASSERT_LOADS_WITH_SINK(tls_text(
+		"listeners: [{tls: {cert_file: %s/c1, key_file: %s/k1, min_version: \"1.3\"}}]\n"));
 	cr_assert_eq(conf->listeners.v[0].tls.pairs.n, 1);
 	cr_assert_eq(conf->listeners.v[0].tls.min_version, TLS_VERSION_1_3);
 	cr_assert(bytes_eq(conf->listeners.v[0].tls.pairs.v[0].key_file.content, BYTES("K1")));
-	ASSERT_LOADS_WITH_SINK(tls_text("listeners:\n  - tls:\n    - {cert_file: %s/c1, key_file: %s/k1}\n"
-					"    - {cert_file: %s/c2, key_file: %s/k2, min_version: \"1.3\"}\n"));
+	ASSERT_LOADS_WITH_SINK(
+		tls_text("listeners:\n  - tls:\n    - {cert_file: %s/c1, key_file: %s/k1}\n"
+	                 "    - {cert_file: %s/c2, key_file: %s/k2, min_version: \"1.3\"}\n"));
 	cr_assert_eq(conf->listeners.v[0].tls.pairs.n, 2);
 	cr_assert_eq(conf->listeners.v[0].tls.min_version, TLS_VERSION_1_3);
 	cr_assert(bytes_eq(conf->listeners.v[0].tls.pairs.v[1].cert_file.content, BYTES("C2")));
@@ -113,7 +120,8 @@ Test(load_values, tls_is_a_map_or_a_list_of_maps)
 Test(load_values, tls_of_admin_is_merged_over_files)
 {
 	put("conf.d/1.yaml", tls_text("admin: {tls: {key_file: %s/k1}}\n"));
-	ASSERT_LOADS_WITH_SINK(tls_text("admin: {listen: \"127.0.0.1:9\", tls: {cert_file: %s/c1}}\n"));
+	ASSERT_LOADS_WITH_SINK(
+		tls_text("admin: {listen: \"127.0.0.1:9\", tls: {cert_file: %s/c1}}\n"));
 	cr_assert_eq(conf->listeners.n, 2);
 	cr_assert(conf->listeners.v[1].admin);
 	cr_assert(bytes_eq(conf->listeners.v[1].tls.pairs.v[0].key_file.content, BYTES("K1")));
@@ -121,15 +129,17 @@ Test(load_values, tls_of_admin_is_merged_over_files)
 
 Test(load_values, maps_of_a_list_do_not_disagree)
 {
-	ASSERT_ONE_ERROR(tls_text("listeners:\n  - tls:\n    - {cert_file: %s/c1, key_file: %s/k1, min_version: \"1.2\"}\n"
-				  "    - {cert_file: %s/c2, key_file: %s/k2, min_version: \"1.3\"}\n"),
-			 "'listeners[0].tls[1].min_version' differs from that in line 4\n");
+	ASSERT_ONE_ERROR(
+		tls_text("listeners:\n  - tls:\n    - {cert_file: %s/c1, key_file: %s/k1, "
+	                 "min_version: \"1.2\"}\n"
+	                 "    - {cert_file: %s/c2, key_file: %s/k2, min_version: \"1.3\"}\n"),
+		"'listeners[0].tls[1].min_version' differs from that in line 4\n");
 }
 
 Test(load_values, an_unknown_key_of_tls_gets_its_list)
 {
 	ASSERT_ONE_ERROR(tls_text("listeners: [{tls: {cert_flie: %s/c1}}]\n"),
-			 "unknown key 'cert_flie' (did you mean 'cert_file'?)\n");
+	                 "unknown key 'cert_flie' (did you mean 'cert_file'?)\n");
 	ASSERT_SAID("  help: keys allowed here: cert_file, key_file, min_version\n");
 }
 
@@ -141,7 +151,8 @@ Test(load_values, properties_of_several_files_are_merged)
 	put("conf.d/1.yaml", "kafka: {properties: {retry.backoff.ms: 60}}\n");
 	cr_assert_null(load_with_sink("kafka: {properties: {retry.backoff.ms: 50}}\n"));
 	cr_assert_eq(report.errors, 1);
-	ASSERT_SAID("conf.d/1.yaml:1:22: error: 'kafka.properties.retry.backoff.ms' is set twice: first at headgate.yaml:2:40\n");
+	ASSERT_SAID("conf.d/1.yaml:1:22: error: 'kafka.properties.retry.backoff.ms' is set twice: "
+	            "first at headgate.yaml:2:40\n");
 }
 
 Test(load_values, properties_are_bounded)
@@ -171,15 +182,16 @@ Test(load_values, a_set_is_not_expanded)
 	set("kafka.sasl.username", "$x");
 	set("kafka.client_id", "${HOME}");
 	cr_assert_null(load_with_sink(""));
-	ASSERT_SAID("-o kafka.client_id: error: 'kafka.client_id' cannot be '${HOME}': it holds a character");
+	ASSERT_SAID("-o kafka.client_id: error: 'kafka.client_id' cannot be '${HOME}': it holds a "
+	            "character");
 }
 
 /* O28 */
 Test(load_values, a_secret_is_never_taken_from_the_command_line)
 {
 	static const char *const secrets[] = { "tenants.dsn", "kafka.properties",
-					       "kafka.properties.sasl.oauthbearer.client.secret",
-					       "kafka.sasl.password", "admin.token" };
+		                               "kafka.properties.sasl.oauthbearer.client.secret",
+		                               "kafka.sasl.password", "admin.token" };
 
 	for (size_t i = 0; i < ARRAY_LEN(secrets); i++) {
 		set_count = 0;
@@ -187,7 +199,8 @@ Test(load_values, a_secret_is_never_taken_from_the_command_line)
 		cr_assert_null(load_with_sink(""));
 		cr_assert(report.usage, "%s", secrets[i]);
 		cr_assert_eq(report.errors, 1);
-		ASSERT_SAID(": error: this may hold a secret: it is never taken from the command line\n");
+		ASSERT_SAID(": error: this may hold a secret: it is never taken from the command "
+		            "line\n");
 		ASSERT_NOT_SAID("hunter2");
 	}
 }
@@ -218,16 +231,20 @@ Test(load_values, an_unknown_set_gets_a_hint_and_no_value)
 	static const struct {
 		const char *path, *said;
 	} cases[] = {
-		{ "limits.dpth", "-o limits.dpth: error: there is no such option (did you mean 'limits.depth'?)\n" },
+		{ "limits.dpth", "-o limits.dpth: error: there is no such option (did you mean "
+		                 "'limits.depth'?)\n" },
 		{ "nonsense", "-o nonsense: error: there is no such option\n" },
-		{ "kafka.brokers", "-o kafka.brokers: error: this is no single value: set it in the file\n" },
-		{ "listeners", "-o listeners: error: this is no single value: set it in the file\n" },
+		{ "kafka.brokers",
+		  "-o kafka.brokers: error: this is no single value: set it in the file\n" },
+		{ "listeners",
+		  "-o listeners: error: this is no single value: set it in the file\n" },
 		{ "listeners[1].listen", "-o listeners[1].listen: error: there is no such option" },
 		{ "listeners[0].nme", "-o listeners[0].nme: error: there is no such option" },
 		{ "listeners[0].tls.x", "-o listeners[0].tls.x: error: there is no such option" },
 		{ "listeners[", "-o listeners[: error: there is no such option" },
 		{ "spool.dir", "-o spool.dir: error: 'spool.dir' is not in this version\n" },
-		{ "tenants.query", "-o tenants.query: error: 'tenants.query' is not in this version\n" },
+		{ "tenants.query",
+		  "-o tenants.query: error: 'tenants.query' is not in this version\n" },
 		{ "", "-o : error: there is no such option\n" },
 	};
 
@@ -246,7 +263,8 @@ Test(load_values, a_set_is_checked_as_a_value_of_the_file_is)
 {
 	set("limits.depth", "101");
 	cr_assert_null(load_with_sink(""));
-	ASSERT_SAID("-o limits.depth: error: 'limits.depth' cannot be '101': it is out of range\n  help: allowed: 32..100\n");
+	ASSERT_SAID("-o limits.depth: error: 'limits.depth' cannot be '101': it is out of range\n  "
+	            "help: allowed: 32..100\n");
 	set_count = 0;
 	set("sink", "local");
 	cr_assert_null(load_text(""));

@@ -65,7 +65,7 @@ Test(node, an_unknown_secret_is_not_shown)
 Test(node, a_plain_no_is_no_text)
 {
 	static const char *const words[] = { "no",    "yes",  "on", "Off", "true",
-					     "FALSE", "null", "~",  "" };
+		                             "FALSE", "null", "~",  "" };
 	char text[40];
 
 	for (size_t i = 0; i < ARRAY_LEN(words); i++) {

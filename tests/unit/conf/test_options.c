@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every option of options.def stands here by its name: default, both ends of its range, and beyond. */
+/* Every option of options.def stands here by its name: default, both ends of its range, and beyond.
+ */
 #include <criterion/criterion.h>
 
 #include "conf/options.c"
 
 enum { ROW_VALUES = 6 };
 struct row {
-	const char *path, *def;        /* the default as the packed tree has it */
+	const char *path, *def; /* the default as the packed tree has it */
 	const char *good[ROW_VALUES];
 	const char *bad[ROW_VALUES];
 };
@@ -15,9 +16,12 @@ static const struct row rows[] = {
 	{ "workers", "auto", { "auto", "1", "256" }, { "0", "257", "-1", "all", "" } },
 	{ "sandbox", "true", { "true", "false" }, { "yes", "on", "1", "" } },
 	{ "listeners[].name", "public", { "a", "A-b_9" }, { "", "a b", "a.b", "\xc3\xa4" } },
-	{ "listeners[].listen", "127.0.0.1:4318", { "[::]:1", "fd:public" }, { "" , "a\nb"} },
+	{ "listeners[].listen", "127.0.0.1:4318", { "[::]:1", "fd:public" }, { "", "a\nb" } },
 	{ "listeners[].max_connections", "65536", { "1", "1048576" }, { "0", "1048577" } },
-	{ "listeners[].max_connections_per_source", "4096", { "1", "1048576" }, { "0", "1048577" } },
+	{ "listeners[].max_connections_per_source",
+	  "4096",
+	  { "1", "1048576" },
+	  { "0", "1048577" } },
 	{ "listeners[].tls.cert_file", "", { "", "/a/b.pem" }, { "b.pem", "./b" } },
 	{ "listeners[].tls.key_file", "", { "", "/a/b.pem" }, { "b.pem" } },
 	{ "listeners[].tls.min_version", "1.2", { "1.2", "1.3" }, { "1.1", "1", "" } },
@@ -135,10 +139,10 @@ Test(options, every_option_has_a_row_here)
 		cr_expect(is_covered("", options.v[i].path), "%s", options.v[i].path);
 	for (size_t i = 0; i < listener_options.n; i++)
 		cr_expect(is_covered("listeners[].", listener_options.v[i].path), "%s",
-			  listener_options.v[i].path);
+		          listener_options.v[i].path);
 	for (size_t i = 0; i < tls_options.n; i++)
 		cr_expect(is_covered("listeners[].tls.", tls_options.v[i].path), "%s",
-			  tls_options.v[i].path);
+		          tls_options.v[i].path);
 }
 
 Test(options, every_option_has_a_doc)
@@ -174,11 +178,11 @@ Test(options, both_ends_of_each_range_are_good_and_what_lies_beyond_is_not)
 		struct err err;
 
 		for (size_t k = 0; k < ROW_VALUES && rows[i].good[k]; k++)
-			cr_expect_eq(option_set(o, base, pool, rows[i].good[k], &err), 0, "%s: %s: %s",
-				     rows[i].path, rows[i].good[k], err.text);
+			cr_expect_eq(option_set(o, base, pool, rows[i].good[k], &err), 0,
+			             "%s: %s: %s", rows[i].path, rows[i].good[k], err.text);
 		for (size_t k = 0; k < ROW_VALUES && rows[i].bad[k]; k++)
 			cr_expect_eq(option_set(o, base, pool, rows[i].bad[k], &err), -1, "%s: %s",
-				     rows[i].path, rows[i].bad[k]);
+			             rows[i].path, rows[i].bad[k]);
 		pool_free(pool);
 	}
 }
@@ -231,7 +235,8 @@ Test(options, what_is_not_in_this_version_is_no_option)
 {
 	for (size_t i = 0; i < not_yet_count; i++)
 		if (!not_yet[i].word)
-			cr_expect_null(option_find(&options, not_yet[i].path), "%s", not_yet[i].path);
+			cr_expect_null(option_find(&options, not_yet[i].path), "%s",
+			               not_yet[i].path);
 }
 
 Test(options, words_are_found_by_their_value)

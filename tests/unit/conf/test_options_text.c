@@ -44,7 +44,8 @@ Test(options_text, a_value_reads_back_as_its_text)
 		buf_init_fixed(&out, text, sizeof(text) - 1);
 		option_text(o, a, &out);
 		text[out.n] = '\0';
-		cr_assert_eq(option_set(o, b, conf_pool(b), text, &err), 0, "%s: %s", o->path, text);
+		cr_assert_eq(option_set(o, b, conf_pool(b), text, &err), 0, "%s: %s", o->path,
+		             text);
 		cr_assert(option_same(o, a, b), "%s", o->path);
 	}
 	conf_free(a);

@@ -11,7 +11,7 @@ static struct err err;
 static void set(const char *path, const char *text)
 {
 	cr_assert_eq(option_set(option_find(&options, path), conf, conf_pool(conf), text, &err), 0,
-		     "%s: %s", path, err.text);
+	             "%s: %s", path, err.text);
 }
 
 static void file(struct conf_file *f, const char *path, const char *content)
@@ -99,11 +99,11 @@ static void assert_same(const struct conf *a, const struct conf *b)
 	for (size_t i = 0; i < a->listeners.n; i++) {
 		cr_expect_eq(a->listeners.v[i].admin, b->listeners.v[i].admin);
 		cr_expect(bytes_eq(a->listeners.v[i].token_file.content,
-				   b->listeners.v[i].token_file.content));
+		                   b->listeners.v[i].token_file.content));
 		for (size_t k = 0; k < listener_options.n; k++)
 			cr_expect(option_same(&listener_options.v[k], &a->listeners.v[i],
-					      &b->listeners.v[i]),
-				  "%s", listener_options.v[k].path);
+			                      &b->listeners.v[i]),
+			          "%s", listener_options.v[k].path);
 	}
 	cr_expect_eq(a->disable_auth, b->disable_auth);
 	cr_expect_str_eq(a->debug_modules, b->debug_modules);
@@ -133,7 +133,7 @@ Test(pack, every_option_survives)
 	for (size_t i = 0; i < options.n; i++)
 		if (options.v[i].type != OPT_INCLUDE && options.v[i].type != OPT_LISTENERS)
 			cr_assert_not(option_same(&options.v[i], conf, defaults), "%s",
-				      options.v[i].path);
+			              options.v[i].path);
 	conf_free(defaults);
 	round_trip();
 	cr_assert_eq(conf->listeners.n, 2);

@@ -37,16 +37,17 @@ Test(report, a_message_has_place_line_caret_help_and_sum)
 {
 	struct report *r = report_new();
 	const struct source *s = report_source(r, "/etc/headgate/conf.d/10-listen.yaml",
-					       BYTES("a\nb\n\n  listne: 0.0.0.0:4318\n"));
+	                                       BYTES("a\nb\n\n  listne: 0.0.0.0:4318\n"));
 
-	report_error(r, at(s, 4, 3, 6), "unknown key '%s' (did you mean '%s'?)", "listne", "listen");
+	report_error(r, at(s, 4, 3, 6), "unknown key '%s' (did you mean '%s'?)", "listne",
+	             "listen");
 	report_help(r, "keys allowed here: %s", "listen, name");
 	cr_assert_str_eq(rendered(r),
-			 "/etc/headgate/conf.d/10-listen.yaml:4:3: error: unknown key 'listne' "
-			 "(did you mean 'listen'?)\n"
-			 "    4 |   listne: 0.0.0.0:4318\n"
-			 "      |   ^~~~~~\n"
-			 "  help: keys allowed here: listen, name\n" TAIL);
+	                 "/etc/headgate/conf.d/10-listen.yaml:4:3: error: unknown key 'listne' "
+	                 "(did you mean 'listen'?)\n"
+	                 "    4 |   listne: 0.0.0.0:4318\n"
+	                 "      |   ^~~~~~\n"
+	                 "  help: keys allowed here: listen, name\n" TAIL);
 	report_free(r);
 }
 
@@ -62,21 +63,22 @@ Test(report, messages_come_in_file_and_line_order)
 	report_error(r, at(a, 1, 2, 1), "2");
 	report_error(r, at(a, 1, 1, 1), "1");
 	cr_assert_str_eq(rendered(r), "a:1:1: error: 1\n    1 | x\n      | ^\n"
-				      "a:1:2: error: 2\n    1 | x\n      |  ^\n"
-				      "a:2:1: warning: 3\n    2 | y\n      | ^\n"
-				      "b:1:1: error: 4\n    1 | x\n      | ^\n"
-				      "-o x: error: 5\n"
-				      "4 errors, 1 warning: configuration not applied\n");
+	                              "a:1:2: error: 2\n    1 | x\n      |  ^\n"
+	                              "a:2:1: warning: 3\n    2 | y\n      | ^\n"
+	                              "b:1:1: error: 4\n    1 | x\n      | ^\n"
+	                              "-o x: error: 5\n"
+	                              "4 errors, 1 warning: configuration not applied\n");
 	report_free(r);
 }
 
 /* O1 */
 Test(report, columns_count_characters_and_tabs_stay_tabs)
 {
-	cr_assert_str_eq(one("\xc3\xa4\xe2\x82\xac: x", 1, 5, 1),
-			 "f:1:5: error: bad\n    1 | \xc3\xa4\xe2\x82\xac: x\n      |     ^\n" TAIL);
+	cr_assert_str_eq(
+		one("\xc3\xa4\xe2\x82\xac: x", 1, 5, 1),
+		"f:1:5: error: bad\n    1 | \xc3\xa4\xe2\x82\xac: x\n      |     ^\n" TAIL);
 	cr_assert_str_eq(one("a\tb: x", 1, 3, 1),
-			 "f:1:3: error: bad\n    1 | a\tb: x\n      |  \t^\n" TAIL);
+	                 "f:1:3: error: bad\n    1 | a\tb: x\n      |  \t^\n" TAIL);
 }
 
 Test(report, excerpts_end_at_120_columns)
@@ -85,8 +87,8 @@ Test(report, excerpts_end_at_120_columns)
 
 	memset(line, 'x', sizeof(line) - 1);
 	line[sizeof(line) - 1] = '\0';
-	snprintf(want, sizeof(want),
-		 "f:1:119: error: bad\n    1 | %.120s\n      | %118s^~\n" TAIL, line, "");
+	snprintf(want, sizeof(want), "f:1:119: error: bad\n    1 | %.120s\n      | %118s^~\n" TAIL,
+	         line, "");
 	cr_assert_str_eq(one(line, 1, 119, 50), want);
 	snprintf(want, sizeof(want), "f:1:121: error: bad\n    1 | %.120s\n" TAIL, line);
 	cr_assert_str_eq(one(line, 1, 121, 1), want);
@@ -95,15 +97,22 @@ Test(report, excerpts_end_at_120_columns)
 Test(report, the_caret_ends_with_the_line)
 {
 	cr_assert_str_eq(one("ab\ncd\n", 1, 2, 100),
-			 "f:1:2: error: bad\n    1 | ab\n      |  ^\n" TAIL);
+	                 "f:1:2: error: bad\n    1 | ab\n      |  ^\n" TAIL);
 	cr_assert_str_eq(one("ab\n", 2, 1, 1), "f:2:1: error: bad\n    2 |\n      | ^\n" TAIL);
 	cr_assert_str_eq(one("", 7, 3, 1), "f:7:3: error: bad\n    7 |\n      |   ^\n" TAIL);
 }
 
 Test(report, lines_break_as_libyaml_breaks_them)
 {
-	cr_assert_not_null(strstr(one("a\r\nb\rc\xc2\x85" "d\xe2\x80\xa8" "e", 5, 1, 1), "    5 | e\n"));
-	cr_assert_not_null(strstr(one("\xef\xbb\xbf" "abc", 1, 2, 1), "    1 | abc\n      |  ^\n"));
+	cr_assert_not_null(strstr(one("a\r\nb\rc\xc2\x85"
+	                              "d\xe2\x80\xa8"
+	                              "e",
+	                              5, 1, 1),
+	                          "    5 | e\n"));
+	cr_assert_not_null(strstr(one("\xef\xbb\xbf"
+	                              "abc",
+	                              1, 2, 1),
+	                          "    1 | abc\n      |  ^\n"));
 }
 
 Test(report, nothing_from_a_file_reaches_the_terminal_raw)
@@ -161,16 +170,23 @@ Test(report, no_news_is_no_text)
 /* O1 */
 Test(report, the_hint_is_near_or_there_is_none)
 {
-	static const char *const names[] = { "dialect", "listen", "max_connections", "name", "tls" };
+	static const char *const names[] = { "dialect", "listen", "max_connections", "name",
+		                             "tls" };
 	static const struct {
 		const char *word, *near;
 	} cases[] = {
-		{ "listne", "listen" },		       { "listn", "listen" },
-		{ "lisssten", "listen" },	       { "lissssten", NULL },
-		{ "nam", "name" },		       { "nme", "name" },
-		{ "tl", NULL },			       { "tsl", "tls" },
-		{ "max_conections", "max_connections" }, { "maxconection", NULL },
-		{ "", NULL },			       { "x", NULL },
+		{ "listne", "listen" },
+		{ "listn", "listen" },
+		{ "lisssten", "listen" },
+		{ "lissssten", NULL },
+		{ "nam", "name" },
+		{ "nme", "name" },
+		{ "tl", NULL },
+		{ "tsl", "tls" },
+		{ "max_conections", "max_connections" },
+		{ "maxconection", NULL },
+		{ "", NULL },
+		{ "x", NULL },
 	};
 	char huge[300];
 
@@ -178,7 +194,7 @@ Test(report, the_hint_is_near_or_there_is_none)
 		const char *near = report_nearest(cases[i].word, names, ARRAY_LEN(names));
 
 		cr_assert_str_eq(near ? near : "-", cases[i].near ? cases[i].near : "-", "%s",
-				 cases[i].word);
+		                 cases[i].word);
 	}
 	memset(huge, 'a', sizeof(huge) - 1);
 	huge[sizeof(huge) - 1] = '\0';

@@ -147,8 +147,9 @@ Test(values, times_are_rfc_3339)
 
 Test(values, texts_are_the_shortest_that_read_the_same)
 {
-	static const uint64_t sizes[] = { 0, 1, 999, 1000, 1024, 65536, 1000000, 1024000, 983040,
-					  104792064, 67108864, 1073741824, 5000000000, UINT64_MAX };
+	static const uint64_t sizes[] = { 0,        1,          999,        1000,      1024,
+		                          65536,    1000000,    1024000,    983040,    104792064,
+		                          67108864, 1073741824, 5000000000, UINT64_MAX };
 	static const msec_t msecs[] = { 0, 1, 1500, 60000, 90000, 86400000, 8000, INT64_MAX };
 	char text[64];
 	uint64_t v;
@@ -190,14 +191,16 @@ Test(values, addresses)
 		{ "[::]:80", "[::]:80", false },
 		{ "/run/headgate/admin.sock", "/run/headgate/admin.sock", true },
 	};
-	static const char *const bad[] = { "",	    "4318",    ":4318",	 "*:1",	       "1.2.3:4",
-					   "::1:1", "[::1]",   "[::1]1", "1.2.3.4:65536", "host:1",
-					   "[]:1",  "1.2.3.4:", "1.2.3.4:+1", "[localhost]:1" };
+	static const char *const bad[] = {
+		"",      "4318",     ":4318",      "*:1",           "1.2.3:4",
+		"::1:1", "[::1]",    "[::1]1",     "1.2.3.4:65536", "host:1",
+		"[]:1",  "1.2.3.4:", "1.2.3.4:+1", "[localhost]:1"
+	};
 	struct addr a;
 
 	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
 		cr_assert_eq(value_addr(bytes_str(good[i].in), &a, &err), 0, "%s: %s", good[i].in,
-			     err.text);
+		             err.text);
 		cr_assert_str_eq(a.text, good[i].text);
 		cr_assert_eq(addr_is_loopback(&a), good[i].loopback, "%s", good[i].in);
 	}
@@ -265,8 +268,10 @@ Test(values, blocks_hold_their_addresses_and_no_others)
 
 Test(values, bad_blocks)
 {
-	static const char *const bad[] = { "", "10.0.0.0/33", "10.0.0.1/8", "::1/129", "10.0.0.0/",
-					   "10.0.0/8", "localhost/8", "10.0.0.0/8/8", "fd00::1/8" };
+	static const char *const bad[] = {
+		"",         "10.0.0.0/33", "10.0.0.1/8",   "::1/129",  "10.0.0.0/",
+		"10.0.0/8", "localhost/8", "10.0.0.0/8/8", "fd00::1/8"
+	};
 	struct cidr c;
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)

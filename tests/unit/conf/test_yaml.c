@@ -9,16 +9,16 @@ TestSuite(yaml, .init = folder_new, .fini = folder_free);
 Test(yaml, the_example_of_the_manual_comes_out_byte_for_byte)
 {
 	put("conf.d/10-listen.yaml", "# where clients connect\nlisteners:\n- name: public\n"
-				     "  listne: 0.0.0.0:4318\n");
+	                             "  listne: 0.0.0.0:4318\n");
 	cr_assert_null(load_text("sink: kafka\nkafka: {brokers: [localhost:9092]}\n"));
 	cr_assert_str_eq(got, "conf.d/10-listen.yaml:4:3: error: unknown key 'listne' "
-			      "(did you mean 'listen'?)\n"
-			      "    4 |   listne: 0.0.0.0:4318\n"
-			      "      |   ^~~~~~\n"
-			      "  help: keys allowed here: allowed_origins, dialect, listen, "
-			      "max_connections, max_connections_per_source, name, tls, "
-			      "trusted_proxies\n"
-			      "1 error, 0 warnings: configuration not applied\n");
+	                      "(did you mean 'listen'?)\n"
+	                      "    4 |   listne: 0.0.0.0:4318\n"
+	                      "      |   ^~~~~~\n"
+	                      "  help: keys allowed here: allowed_origins, dialect, listen, "
+	                      "max_connections, max_connections_per_source, name, tls, "
+	                      "trusted_proxies\n"
+	                      "1 error, 0 warnings: configuration not applied\n");
 }
 
 /* O1 */
@@ -48,27 +48,38 @@ Test(yaml, six_faults_in_two_included_files_are_six_messages_in_order)
 /* O1 */
 Test(yaml, a_hint_ends_at_distance_2)
 {
-	ASSERT_ONE_ERROR("limitss: {}\n", "headgate.yaml:2:1: error: unknown key 'limitss' (did you mean 'limits'?)\n");
+	ASSERT_ONE_ERROR(
+		"limitss: {}\n",
+		"headgate.yaml:2:1: error: unknown key 'limitss' (did you mean 'limits'?)\n");
 	ASSERT_ONE_ERROR("limitssss: {}\n", "headgate.yaml:2:1: error: unknown key 'limitssss'\n");
-	ASSERT_SAID("  help: keys allowed here: admin, audit, auth, compat, control, dead_letters, "
-		    "http, import_env, include, kafka, limits, listeners, local, log, metrics, "
-		    "protocols, record, routes, sandbox, sink, spool, tenants, tls, usage, workers\n");
+	ASSERT_SAID(
+		"  help: keys allowed here: admin, audit, auth, compat, control, dead_letters, "
+		"http, import_env, include, kafka, limits, listeners, local, log, metrics, "
+		"protocols, record, routes, sandbox, sink, spool, tenants, tls, usage, workers\n");
 }
 
 /* O2 */
 Test(yaml, each_trick_of_yaml_is_one_error_at_its_place)
 {
 	ASSERT_ONE_ERROR("workers: 1\nlog: {}\nworkers: 2\n",
-			 "headgate.yaml:4:1: error: duplicate key 'workers': first at ");
+	                 "headgate.yaml:4:1: error: duplicate key 'workers': first at ");
 	ASSERT_SAID("headgate.yaml:2:1\n");
-	ASSERT_ONE_ERROR("workers: &a 1\n", "headgate.yaml:2:10: error: anchors (&) are not allowed\n");
+	ASSERT_ONE_ERROR("workers: &a 1\n",
+	                 "headgate.yaml:2:10: error: anchors (&) are not allowed\n");
 	ASSERT_ONE_ERROR("workers: *a\n", "headgate.yaml:2:10: error: aliases are not allowed\n");
-	ASSERT_ONE_ERROR("log:\n  <<: *a\n", "headgate.yaml:3:3: error: merge keys (<<) are not allowed\n");
-	ASSERT_ONE_ERROR("workers: !!int 1\n", "headgate.yaml:2:10: error: tags (!) are not allowed\n");
-	ASSERT_ONE_ERROR("---\nworkers: 1\n", "headgate.yaml:2:1: error: a second document is not allowed\n");
-	ASSERT_ONE_ERROR("log:\n\tlevel: info\n", "headgate.yaml:3:1: error: a tab cannot stand here\n");
-	ASSERT_ONE_ERROR("kafka:\n  client_id: no\n", "headgate.yaml:3:14: error: 'no' is not taken as a text");
-	ASSERT_ONE_ERROR("tenants:\n  poll: 30\n", "headgate.yaml:3:9: error: 'tenants.poll' cannot be '30': a duration needs a unit");
+	ASSERT_ONE_ERROR("log:\n  <<: *a\n",
+	                 "headgate.yaml:3:3: error: merge keys (<<) are not allowed\n");
+	ASSERT_ONE_ERROR("workers: !!int 1\n",
+	                 "headgate.yaml:2:10: error: tags (!) are not allowed\n");
+	ASSERT_ONE_ERROR("---\nworkers: 1\n",
+	                 "headgate.yaml:2:1: error: a second document is not allowed\n");
+	ASSERT_ONE_ERROR("log:\n\tlevel: info\n",
+	                 "headgate.yaml:3:1: error: a tab cannot stand here\n");
+	ASSERT_ONE_ERROR("kafka:\n  client_id: no\n",
+	                 "headgate.yaml:3:14: error: 'no' is not taken as a text");
+	ASSERT_ONE_ERROR(
+		"tenants:\n  poll: 30\n",
+		"headgate.yaml:3:9: error: 'tenants.poll' cannot be '30': a duration needs a unit");
 }
 
 Test(yaml, what_a_later_version_reads_is_refused_by_name)
@@ -88,12 +99,13 @@ Test(yaml, what_a_later_version_reads_is_refused_by_name)
 			snprintf(text, sizeof(text), "%.*s:\n  %s: {}\n", a, path, path + a + 1);
 		else
 			snprintf(text, sizeof(text), "%.*s: {%.*s: {%s: x}}\n", a, path, b,
-				 path + a + 1, path + a + b + 2);
+			         path + a + 1, path + a + b + 2);
 		snprintf(said, sizeof(said), ": error: '%s' is not in this version\n", path);
 		ASSERT_ONE_ERROR(text, said);
 	}
 	ASSERT_ONE_ERROR("listeners: [{trusted_proxies: []}]\n",
-			 "headgate.yaml:2:14: error: 'listeners[0].trusted_proxies' is not in this version\n");
+	                 "headgate.yaml:2:14: error: 'listeners[0].trusted_proxies' is not in this "
+	                 "version\n");
 }
 
 Test(yaml, the_local_sink_is_not_in_this_version)
@@ -108,10 +120,10 @@ Test(yaml, a_sink_must_be_given)
 	cr_assert_null(load_text("# nothing\n"));
 	cr_assert_eq(report.errors, 1);
 	cr_assert_str_eq(got, "headgate.yaml:1:1: error: 'sink' must be given: kafka or discard\n"
-			      "    1 | # nothing\n"
-			      "      | ^\n"
-			      "  help: the default, local, is not in this version\n"
-			      "1 error, 0 warnings: configuration not applied\n");
+	                      "    1 | # nothing\n"
+	                      "      | ^\n"
+	                      "  help: the default, local, is not in this version\n"
+	                      "1 error, 0 warnings: configuration not applied\n");
 	cr_assert_null(load_text(""));
 	ASSERT_SAID("headgate.yaml:1:1: error: 'sink' must be given");
 }
@@ -130,8 +142,9 @@ Test(yaml, a_bad_file_ends_alone)
 Test(yaml, a_missing_file_is_one_error)
 {
 	cr_assert_null(load());
-	cr_assert_str_eq(got, "headgate.yaml: error: can't read this file: No such file or directory\n"
-			      "1 error, 0 warnings: configuration not applied\n");
+	cr_assert_str_eq(got,
+	                 "headgate.yaml: error: can't read this file: No such file or directory\n"
+	                 "1 error, 0 warnings: configuration not applied\n");
 }
 
 Test(yaml, a_list_is_no_configuration)
@@ -149,7 +162,8 @@ Test(yaml, a_section_with_nothing_in_it_is_fine)
 
 Test(yaml, a_path_is_no_key)
 {
-	ASSERT_ONE_ERROR("limits.depth: 50\n", "headgate.yaml:2:1: error: unknown key 'limits.depth'\n");
+	ASSERT_ONE_ERROR("limits.depth: 50\n",
+	                 "headgate.yaml:2:1: error: unknown key 'limits.depth'\n");
 }
 
 /* ---- include ---- */
@@ -159,9 +173,10 @@ Test(yaml, included_files_come_in_bytewise_order_and_maps_are_merged)
 	put("conf.d/b.yaml", "auth: {token_headers: [X-B]}\n");
 	put("conf.d/A.yaml", "auth: {token_headers: [X-A]}\nlog: {level: warn}\n");
 	put("conf.d/ignored.txt", "nonsense: [");
-	put("conf.d/10.yaml", "log: {format: json}\nlisteners: [{name: two, listen: 127.0.0.1:2}]\n");
+	put("conf.d/10.yaml",
+	    "log: {format: json}\nlisteners: [{name: two, listen: 127.0.0.1:2}]\n");
 	ASSERT_LOADS("sink: discard\nauth: {token_headers: [X-Main]}\n"
-		     "listeners: [{name: one, listen: 127.0.0.1:1}]\n");
+	             "listeners: [{name: one, listen: 127.0.0.1:1}]\n");
 	cr_assert_eq(conf->auth.token_headers.n, 3);
 	cr_assert_str_eq(conf->auth.token_headers.v[0], "X-Main");
 	cr_assert_str_eq(conf->auth.token_headers.v[1], "X-A");
@@ -181,8 +196,9 @@ Test(yaml, a_scalar_in_two_files_is_an_error_naming_both)
 	put("conf.d/2.yaml", "log:\n  level: warn\n");
 	cr_assert_null(load_with_sink(""));
 	cr_assert_eq(report.errors, 1, "%s", got);
-	snprintf(want, sizeof(want), "conf.d/2.yaml:2:3: error: 'log.level' is set twice: first at "
-				     "conf.d/1.yaml:2:10\n");
+	snprintf(want, sizeof(want),
+	         "conf.d/2.yaml:2:3: error: 'log.level' is set twice: first at "
+	         "conf.d/1.yaml:2:10\n");
 	ASSERT_SAID(want);
 }
 
@@ -191,7 +207,8 @@ Test(yaml, a_list_that_is_not_appended_in_two_files_is_an_error)
 	put("conf.d/1.yaml", "kafka: {brokers: [a:1]}\n");
 	cr_assert_null(load_text("sink: kafka\nkafka: {brokers: [b:1]}\n"));
 	cr_assert_eq(report.errors, 1, "%s", got);
-	ASSERT_SAID("conf.d/1.yaml:1:9: error: 'kafka.brokers' is set twice: first at headgate.yaml:2:18\n");
+	ASSERT_SAID("conf.d/1.yaml:1:9: error: 'kafka.brokers' is set twice: first at "
+	            "headgate.yaml:2:18\n");
 }
 
 Test(yaml, include_is_relative_to_the_file_and_may_be_off)
@@ -227,7 +244,8 @@ Test(yaml, include_is_one_level_deep)
 
 Test(yaml, a_file_that_is_named_must_be_there_a_pattern_may_match_none)
 {
-	ASSERT_ONE_ERROR("include: gone.yaml\n", "headgate.yaml:2:10: error: the included file does not exist\n");
+	ASSERT_ONE_ERROR("include: gone.yaml\n",
+	                 "headgate.yaml:2:10: error: the included file does not exist\n");
 	ASSERT_LOADS_WITH_SINK("include: gone/*.yaml\n");
 }
 

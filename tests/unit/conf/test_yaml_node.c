@@ -174,7 +174,8 @@ Test(yaml_node, a_syntax_error_has_its_place)
 Test(yaml_node, what_is_no_utf8_has_its_place)
 {
 	cr_assert_null(read_bytes(BYTES("a: 1\n\xc3\xa4: \xff\n")));
-	cr_assert_eq(strncmp(said(), "f:2:4: error: this is no text file in UTF-8: ", 45), 0, "%s", got);
+	cr_assert_eq(strncmp(said(), "f:2:4: error: this is no text file in UTF-8: ", 45), 0, "%s",
+	             got);
 }
 
 Test(yaml_node, a_nul_is_refused_raw_or_escaped)
@@ -186,7 +187,9 @@ Test(yaml_node, a_nul_is_refused_raw_or_escaped)
 
 Test(yaml_node, utf16_is_refused)
 {
-	cr_assert_null(read_bytes(BYTES("\xff\xfe" "a\0:\0 \0" "1\0")));
+	cr_assert_null(read_bytes(BYTES("\xff\xfe"
+	                                "a\0:\0 \0"
+	                                "1\0")));
 	cr_assert_eq(report_errors(r), 1);
 }
 
