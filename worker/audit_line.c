@@ -121,6 +121,7 @@ static void write_outcome(const struct req *r, int status, struct buf *b)
 static void write_amounts(const struct req *r, uint64_t bytes_out, struct buf *b)
 {
 	bool judged = r->format != NULL; /* the coding is known once the type is */
+	bool placed = r->produced && r->verdict == V_ACCEPTED && r->partition >= 0;
 
 	LIT(b, ",\"encoding\":");
 	put_plain(b, judged ? bytes_str(encoding_name(r->encoding)) : BYTES_NONE);
@@ -137,11 +138,9 @@ static void write_amounts(const struct req *r, uint64_t bytes_out, struct buf *b
 	LIT(b, ",\"topic\":");
 	put_plain(b, r->produced && r->topic ? bytes_str(r->topic) : BYTES_NONE);
 	LIT(b, ",\"partition\":");
-	put_number(b, r->produced && r->verdict == V_ACCEPTED && r->partition >= 0,
-	           (uint64_t)r->partition);
+	put_number(b, placed, (uint64_t)r->partition);
 	LIT(b, ",\"offset\":");
-	put_number(b, r->produced && r->verdict == V_ACCEPTED && r->offset >= 0,
-	           (uint64_t)r->offset);
+	put_number(b, placed, (uint64_t)r->offset);
 }
 
 static void write_start(const struct audit_line *line, struct buf *b)
