@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * isa.c -- asks the CPU once. The answer is one word that any thread may compute again with the same
- * result, so a race at the first call is harmless.
+ * isa.c -- asks the CPU once. The answer is one word that any thread may compute again with the
+ * same result, so a race at the first call is harmless.
  */
 #include "common/isa.h"
 
@@ -13,7 +13,8 @@ static int chosen = -1; /* enum isa once known */
 static enum isa best_of_cpu(void)
 {
 #if defined(__x86_64__)
-	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") ? ISA_AVX2 : ISA_SSE2;
+	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") ? ISA_AVX2
+	                                                                        : ISA_SSE2;
 #else
 	return ISA_SCALAR;
 #endif

@@ -9,6 +9,6 @@
 
 enum isa { ISA_SCALAR, ISA_SSE2, ISA_AVX2, ISA_COUNT };
 
-enum isa isa_get(void);          /* CPUID and the environment are read once, at the first call */
+enum isa isa_get(void); /* CPUID and the environment are read once, at the first call */
 const char *isa_name(enum isa isa);
-bool isa_force(enum isa isa);    /* tests and benches only; false if this CPU cannot run it */
+bool isa_force(enum isa isa); /* tests and benches only; false if this CPU cannot run it */

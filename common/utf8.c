@@ -101,13 +101,13 @@ static bool utf8_sse2(const uint8_t *p, size_t n)
  * length of 3- and 4-byte sequences is the one thing that pairs cannot see: must_continue.
  */
 enum {
-	TOO_SHORT = 1,   /* a lead byte without continuation */
-	TOO_LONG = 2,    /* a continuation after ASCII */
-	OVERLONG_3 = 4,  /* e0 80..9f */
-	TOO_LARGE = 8,   /* f4 90..bf, f5..ff 90..bf */
-	SURROGATE = 16,  /* ed a0..bf */
+	TOO_SHORT = 1, /* a lead byte without continuation */
+	TOO_LONG = 2, /* a continuation after ASCII */
+	OVERLONG_3 = 4, /* e0 80..9f */
+	TOO_LARGE = 8, /* f4 90..bf, f5..ff 90..bf */
+	SURROGATE = 16, /* ed a0..bf */
 	OVERLONG_2 = 32, /* c0, c1 */
-	BAD_4 = 64,      /* f0 80..8f, f5..ff 80..8f */
+	BAD_4 = 64, /* f0 80..8f, f5..ff 80..8f */
 	TWO_CONTS = 128, /* continuation after continuation: fine only inside longer sequences */
 	CARRY = TOO_SHORT | TOO_LONG | TWO_CONTS,
 	BEYOND = CARRY | TOO_LARGE | BAD_4,
@@ -132,23 +132,23 @@ AVX2 static inline __m256i shift_in(__m256i now, __m256i before, int bytes_is_1_
 AVX2 static inline __m256i broken_pairs(__m256i now, __m256i prev1)
 {
 	const __m256i nibble = _mm256_set1_epi8(0x0f);
-	const __m256i first_high = TABLE(
-	        TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG,
-	        (char)TWO_CONTS, (char)TWO_CONTS, (char)TWO_CONTS, (char)TWO_CONTS,
-	        TOO_SHORT | OVERLONG_2, TOO_SHORT, TOO_SHORT | OVERLONG_3 | SURROGATE,
-	        TOO_SHORT | TOO_LARGE | BAD_4);
+	const __m256i first_high =
+		TABLE(TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG,
+	              TOO_LONG, (char)TWO_CONTS, (char)TWO_CONTS, (char)TWO_CONTS, (char)TWO_CONTS,
+	              TOO_SHORT | OVERLONG_2, TOO_SHORT, TOO_SHORT | OVERLONG_3 | SURROGATE,
+	              TOO_SHORT | TOO_LARGE | BAD_4);
 	const __m256i first_low = TABLE(
-	        (char)(CARRY | OVERLONG_3 | OVERLONG_2 | BAD_4), (char)(CARRY | OVERLONG_2),
-	        (char)CARRY, (char)CARRY, (char)(CARRY | TOO_LARGE), (char)BEYOND, (char)BEYOND,
-	        (char)BEYOND, (char)BEYOND, (char)BEYOND, (char)BEYOND, (char)BEYOND, (char)BEYOND,
-	        (char)(BEYOND | SURROGATE), (char)BEYOND, (char)BEYOND);
-	const __m256i second_high = TABLE(
-	        TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT,
-	        (char)(TOO_LONG | OVERLONG_2 | TWO_CONTS | OVERLONG_3 | BAD_4),
-	        (char)(TOO_LONG | OVERLONG_2 | TWO_CONTS | OVERLONG_3 | TOO_LARGE),
-	        (char)(TOO_LONG | OVERLONG_2 | TWO_CONTS | SURROGATE | TOO_LARGE),
-	        (char)(TOO_LONG | OVERLONG_2 | TWO_CONTS | SURROGATE | TOO_LARGE), TOO_SHORT, TOO_SHORT,
-	        TOO_SHORT, TOO_SHORT);
+		(char)(CARRY | OVERLONG_3 | OVERLONG_2 | BAD_4), (char)(CARRY | OVERLONG_2),
+		(char)CARRY, (char)CARRY, (char)(CARRY | TOO_LARGE), (char)BEYOND, (char)BEYOND,
+		(char)BEYOND, (char)BEYOND, (char)BEYOND, (char)BEYOND, (char)BEYOND, (char)BEYOND,
+		(char)(BEYOND | SURROGATE), (char)BEYOND, (char)BEYOND);
+	const __m256i second_high =
+		TABLE(TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT,
+	              TOO_SHORT, (char)(TOO_LONG | OVERLONG_2 | TWO_CONTS | OVERLONG_3 | BAD_4),
+	              (char)(TOO_LONG | OVERLONG_2 | TWO_CONTS | OVERLONG_3 | TOO_LARGE),
+	              (char)(TOO_LONG | OVERLONG_2 | TWO_CONTS | SURROGATE | TOO_LARGE),
+	              (char)(TOO_LONG | OVERLONG_2 | TWO_CONTS | SURROGATE | TOO_LARGE), TOO_SHORT,
+	              TOO_SHORT, TOO_SHORT, TOO_SHORT);
 	__m256i a = _mm256_shuffle_epi8(first_high,
 	                                _mm256_and_si256(_mm256_srli_epi16(prev1, 4), nibble));
 	__m256i b = _mm256_shuffle_epi8(first_low, _mm256_and_si256(prev1, nibble));
@@ -163,9 +163,9 @@ AVX2 static inline __m256i broken(__m256i now, __m256i before)
 	__m256i pairs = broken_pairs(now, shift_in(now, before, 1));
 	__m256i third = _mm256_subs_epu8(shift_in(now, before, 2), _mm256_set1_epi8(0xe0 - 0x80));
 	__m256i fourth =
-	        _mm256_subs_epu8(shift_in(now, before, 3), _mm256_set1_epi8((char)(0xf0 - 0x80)));
+		_mm256_subs_epu8(shift_in(now, before, 3), _mm256_set1_epi8((char)(0xf0 - 0x80)));
 	__m256i must_continue =
-	        _mm256_and_si256(_mm256_or_si256(third, fourth), _mm256_set1_epi8((char)0x80));
+		_mm256_and_si256(_mm256_or_si256(third, fourth), _mm256_set1_epi8((char)0x80));
 
 	return _mm256_xor_si256(must_continue, pairs);
 }

@@ -124,7 +124,8 @@ void edits_sort(struct edits *e)
 		e->scratch = xcalloc(e->cap, sizeof(*e->scratch));
 	for (size_t run = 1; run < e->n; run *= 2) {
 		for (size_t a = 0; a < e->n; a += 2 * run)
-			merge(e->list, a, min_size(a + run, e->n), min_size(a + 2 * run, e->n), e->scratch);
+			merge(e->list, a, min_size(a + run, e->n), min_size(a + 2 * run, e->n),
+			      e->scratch);
 		swap = e->list;
 		e->list = e->scratch;
 		e->scratch = swap;

@@ -7,11 +7,11 @@
 #include "common/bytes.h"
 
 enum { EDITS_MAX = 65536 }; /* of one body; beyond it edits_add() fails */
-#define EDIT_NONE SIZE_MAX  /* the slot of a list that failed */
+#define EDIT_NONE SIZE_MAX /* the slot of a list that failed */
 
 struct edit {
-	size_t at;        /* offset in the body, ascending; equal offsets keep their order */
-	size_t del;       /* bytes of the body left out from `at` on */
+	size_t at; /* offset in the body, ascending; equal offsets keep their order */
+	size_t del; /* bytes of the body left out from `at` on */
 	struct bytes ins; /* bytes put there; must outlive the emit, or NULL with small_n > 0 */
 	uint8_t small[10]; /* a varint */
 	uint8_t small_n;
@@ -21,8 +21,8 @@ struct edits {
 	struct edit *list;
 	size_t n, cap;
 	size_t inserted, deleted; /* bytes, kept by edits_add */
-	bool failed;              /* sticky: EDITS_MAX reached */
-	struct edit *scratch;     /* of edits_sort(), `cap` of them; NULL until it was needed */
+	bool failed; /* sticky: EDITS_MAX reached */
+	struct edit *scratch; /* of edits_sort(), `cap` of them; NULL until it was needed */
 };
 
 void edits_init(struct edits *e);
@@ -37,7 +37,7 @@ size_t edits_slot(struct edits *e, size_t at) MUST_USE;
 void edits_fill(struct edits *e, size_t slot, size_t del, struct bytes ins);
 void edits_fill_varint(struct edits *e, size_t slot, size_t del, uint64_t value);
 void edits_truncate(struct edits *e, size_t n); /* forgets the edits from the n-th on */
-void edits_sort(struct edits *e);               /* stable */
+void edits_sort(struct edits *e); /* stable */
 static inline size_t edits_out_bytes(const struct edits *e, size_t body_bytes)
 {
 	return body_bytes + e->inserted - e->deleted;

@@ -9,8 +9,8 @@
 
 enum {
 	GUESS_MIN = 64,
-	GUESS_RATIO = 16,   /* honest telemetry gzips at 4:1 to 12:1 */
-	GZIP_MIN = 18,      /* header and trailer; a smaller body has no ISIZE */
+	GUESS_RATIO = 16, /* honest telemetry gzips at 4:1 to 12:1 */
+	GZIP_MIN = 18, /* header and trailer; a smaller body has no ISIZE */
 	GZIP_ISIZE_BYTES = 4,
 };
 
@@ -74,7 +74,8 @@ static size_t gzip_guess(struct bytes in)
 	if (in.n < GZIP_MIN)
 		return GUESS_MIN;
 	isize = in.p + in.n - GZIP_ISIZE_BYTES;
-	claim = (size_t)isize[0] | (size_t)isize[1] << 8 | (size_t)isize[2] << 16 | (size_t)isize[3] << 24;
+	claim = (size_t)isize[0] | (size_t)isize[1] << 8 | (size_t)isize[2] << 16 |
+	        (size_t)isize[3] << 24;
 	if (__builtin_mul_overflow(in.n, (size_t)GUESS_RATIO, &likely))
 		likely = SIZE_MAX;
 	return min_size(claim, likely);
@@ -98,23 +99,24 @@ size_t encoding_guess(enum encoding e, struct bytes in, size_t limit)
 }
 
 /* Members in a row are one body (RFC 1952 2.2); whatever else follows is refused. */
-static enum inflate_result gunzip(struct inflater *inf, struct bytes in, uint8_t *out, size_t out_cap,
-                                  size_t *out_bytes, const char **why)
+static enum inflate_result gunzip(struct inflater *inf, struct bytes in, uint8_t *out,
+                                  size_t out_cap, size_t *out_bytes, const char **why)
 {
 	size_t done = 0, read = 0;
 
 	do {
 		size_t took = 0, gave = 0;
 
-		switch ((int)libdeflate_gzip_decompress_ex(inf->deflate, in.p + read, in.n - read, out + done,
-		                                           out_cap - done, &took, &gave)) {
+		switch ((int)libdeflate_gzip_decompress_ex(inf->deflate, in.p + read, in.n - read,
+		                                           out + done, out_cap - done, &took,
+		                                           &gave)) {
 		case LIBDEFLATE_SUCCESS:
 			break;
 		case LIBDEFLATE_INSUFFICIENT_SPACE:
 			return INFLATE_ROOM;
 		default:
-			*why = read ? "bytes after a member are no other member" :
-			              "corrupt or truncated data, or a false checksum or size";
+			*why = read ? "bytes after a member are no other member"
+			            : "corrupt or truncated data, or a false checksum or size";
 			return INFLATE_CORRUPT;
 		}
 		read += took;
@@ -124,8 +126,9 @@ static enum inflate_result gunzip(struct inflater *inf, struct bytes in, uint8_t
 	return INFLATE_OK;
 }
 
-enum inflate_result encoding_inflate(struct inflater *inf, enum encoding e, struct bytes in, uint8_t *out,
-                                     size_t out_cap, size_t *out_bytes, const char **why)
+enum inflate_result encoding_inflate(struct inflater *inf, enum encoding e, struct bytes in,
+                                     uint8_t *out, size_t out_cap, size_t *out_bytes,
+                                     const char **why)
 {
 	switch (e) {
 	case ENCODING_IDENTITY:

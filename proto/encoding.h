@@ -15,7 +15,7 @@ bool encoding_find(struct bytes header, enum encoding *out) MUST_USE;
 
 enum inflate_result {
 	INFLATE_OK,
-	INFLATE_ROOM,    /* the output does not fit: try again with the limit, then it is too large */
+	INFLATE_ROOM, /* the output does not fit: try again with the limit, then it is too large */
 	INFLATE_CORRUPT, /* corrupt, truncated, false CRC or ISIZE, bytes after the last member */
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * otlp.c -- OTLP/HTTP in protobuf: three signals of one shape (request, Resource*, Scope*, item). The
- * walker validates; here the tenant's stamp goes into the last `resource` of each Resource*, since
- * repeated ones merge, and the client's own is taken out of all of them (records.md 1.2).
+ * otlp.c -- OTLP/HTTP in protobuf: three signals of one shape (request, Resource*, Scope*, item).
+ * The walker validates; here the tenant's stamp goes into the last `resource` of each Resource*,
+ * since repeated ones merge, and the client's own is taken out of all of them (records.md 1.2).
  *
  * An empty Resource* beside data is kept and stamped like the others: bytes are respected, and
  * resources_max bounds what the stamp adds. Items: of a Metric whose oneof came twice only the data
@@ -18,10 +18,10 @@
 enum otlp_watch { WATCH_NOTHING, WATCH_ENVELOPE, WATCH_RESOURCE };
 enum {
 	TAG_ATTRIBUTE = 0x0a, /* Resource.attributes, field 1 */
-	TAG_RESOURCE = 0x0a,  /* Resource*.resource, field 1 */
-	TAG_KEY = 0x0a,       /* KeyValue.key, 1 */
-	TAG_VALUE = 0x12,     /* KeyValue.value, 2 */
-	TAG_STRING = 0x0a,    /* AnyValue.string_value, 1 */
+	TAG_RESOURCE = 0x0a, /* Resource*.resource, field 1 */
+	TAG_KEY = 0x0a, /* KeyValue.key, 1 */
+	TAG_VALUE = 0x12, /* KeyValue.value, 2 */
+	TAG_STRING = 0x0a, /* AnyValue.string_value, 1 */
 };
 
 #define COLLECTOR(x) opentelemetry__proto__collector__##x##__descriptor
@@ -85,11 +85,11 @@ void otlp_open(void)
 	if (schema.n)
 		return;
 	roots[SIGNAL_TRACES] =
-	        pb_schema_add(&schema, &COLLECTOR(trace__v1__export_trace_service_request), marks);
-	roots[SIGNAL_METRICS] =
-	        pb_schema_add(&schema, &COLLECTOR(metrics__v1__export_metrics_service_request), marks);
+		pb_schema_add(&schema, &COLLECTOR(trace__v1__export_trace_service_request), marks);
+	roots[SIGNAL_METRICS] = pb_schema_add(
+		&schema, &COLLECTOR(metrics__v1__export_metrics_service_request), marks);
 	roots[SIGNAL_LOGS] =
-	        pb_schema_add(&schema, &COLLECTOR(logs__v1__export_logs_service_request), marks);
+		pb_schema_add(&schema, &COLLECTOR(logs__v1__export_logs_service_request), marks);
 }
 
 struct otlp { /* of one body */
@@ -98,9 +98,9 @@ struct otlp { /* of one body */
 	/* the last `resource` of the open Resource* */
 	bool has_resource;
 	size_t length_slot, end_slot;
-	size_t bytes;          /* of its content, after edits */
-	size_t prefix_bytes;   /* of its length as it came */
-	size_t prefix_after;   /* of its length after edits */
+	size_t bytes; /* of its content, after edits */
+	size_t prefix_bytes; /* of its length as it came */
+	size_t prefix_after; /* of its length after edits */
 };
 
 static void on_open(struct pb_walk *w, struct pb_frame *f)
@@ -111,7 +111,8 @@ static void on_open(struct pb_walk *w, struct pb_frame *f)
 		o->resources++;
 		o->has_resource = false;
 	} else if (o->in->stamp.n) {
-		pb_touch(w, f); /* its length may have to change later, when edits behind it are known */
+		pb_touch(w, f); /* its length may have to change later, when edits behind it are
+		                   known */
 	}
 }
 
@@ -157,7 +158,8 @@ static void on_close(struct pb_walk *w, struct pb_frame *f)
 		envelope_close(o, w, f);
 }
 
-static enum verdict count_refuse(struct enriched *out, const char *what, uint64_t counted, uint64_t limit)
+static enum verdict count_refuse(struct enriched *out, const char *what, uint64_t counted,
+                                 uint64_t limit)
 {
 	out->counted_what = what;
 	out->counted = counted;
@@ -165,7 +167,8 @@ static enum verdict count_refuse(struct enriched *out, const char *what, uint64_
 	return V_COUNT;
 }
 
-enum verdict otlp_enrich(enum signal signal, bool exact, const struct enrich_in *in, struct enriched *out)
+enum verdict otlp_enrich(enum signal signal, bool exact, const struct enrich_in *in,
+                         struct enriched *out)
 {
 	struct otlp o = { .in = in };
 	struct pb_walk w;
@@ -242,8 +245,8 @@ const struct protocol protocol_otlp_traces = {
 	.scope = "traces:write",
 	.dialect = DIALECT_OTLP,
 	.paths = (const char *const[]){ "/v1/traces", "/otlp/v1/traces", NULL },
-	.formats = (const struct format[]){ { "application/x-protobuf", "otlp_proto", "application/x-protobuf",
-	                                      traces_enrich },
+	.formats = (const struct format[]){ { "application/x-protobuf", "otlp_proto",
+	                                      "application/x-protobuf", traces_enrich },
 	                                    { 0 } },
 	.encodings = ENCODINGS,
 	.wire_limit = 64 * MIB,
@@ -255,9 +258,10 @@ const struct protocol protocol_otlp_metrics = {
 	.signal = SIGNAL_METRICS,
 	.scope = "metrics:write",
 	.dialect = DIALECT_OTLP,
-	.paths = (const char *const[]){ "/v1/metrics", "/otlp/v1/metrics", "/api/v1/otlp/v1/metrics", NULL },
-	.formats = (const struct format[]){ { "application/x-protobuf", "otlp_proto", "application/x-protobuf",
-	                                      metrics_enrich },
+	.paths = (const char *const[]){ "/v1/metrics", "/otlp/v1/metrics",
+	                                "/api/v1/otlp/v1/metrics", NULL },
+	.formats = (const struct format[]){ { "application/x-protobuf", "otlp_proto",
+	                                      "application/x-protobuf", metrics_enrich },
 	                                    { 0 } },
 	.encodings = ENCODINGS,
 	.wire_limit = 64 * MIB,
@@ -270,8 +274,8 @@ const struct protocol protocol_otlp_logs = {
 	.scope = "logs:write",
 	.dialect = DIALECT_OTLP,
 	.paths = (const char *const[]){ "/v1/logs", "/otlp/v1/logs", NULL },
-	.formats = (const struct format[]){ { "application/x-protobuf", "otlp_proto", "application/x-protobuf",
-	                                      logs_enrich },
+	.formats = (const struct format[]){ { "application/x-protobuf", "otlp_proto",
+	                                      "application/x-protobuf", logs_enrich },
 	                                    { 0 } },
 	.encodings = ENCODINGS,
 	.wire_limit = 64 * MIB,

@@ -32,7 +32,8 @@ const uint8_t *pb_varint_skip(const uint8_t *p)
 	for (int i = 0; i < VARINT_MAX_BYTES - 1; i++)
 		if (p[i] < 0x80)
 			return p + i + 1;
-	return p[VARINT_MAX_BYTES - 1] <= 1 ? p + VARINT_MAX_BYTES : NULL; /* 9 x 7 bits, then one */
+	return p[VARINT_MAX_BYTES - 1] <= 1 ? p + VARINT_MAX_BYTES
+	                                    : NULL; /* 9 x 7 bits, then one */
 }
 
 const uint8_t *pb_length_long(const uint8_t *p, uint64_t *n)
@@ -62,7 +63,8 @@ const uint8_t *pb_tag_long(const uint8_t *p, uint32_t *tag, enum pb_error *error
 	return NULL;
 }
 
-bool pb_fail(struct pb_walk *w, struct pb_frame *f, const uint8_t *field, enum pb_error error, unsigned arg)
+bool pb_fail(struct pb_walk *w, struct pb_frame *f, const uint8_t *field, enum pb_error error,
+             unsigned arg)
 {
 	w->error = error;
 	w->error_arg = arg;
@@ -216,8 +218,8 @@ TARGET static inline uint64_t high_bits_avx2(const uint8_t *p)
 	__m256i low = _mm256_loadu_si256((const __m256i *)p);
 	__m256i high = _mm256_loadu_si256((const __m256i *)(p + 32));
 
-	return (unsigned)_mm256_movemask_epi8(low) |
-	       (uint64_t)(unsigned)_mm256_movemask_epi8(high) << 32;
+	return (unsigned)_mm256_movemask_epi8(low) | (uint64_t)(unsigned)_mm256_movemask_epi8(high)
+	                                                     << 32;
 }
 #include "proto/pb_run.h"
 #undef TARGET

@@ -8,7 +8,8 @@
  * its stack.
  *
  * Stricter than protocols.md 2 in one point: a length prefix over 5 bytes is refused. It would be a
- * legal padded varint, but protobuf-c and the C++ decoders refuse it, so the record would be poison.
+ * legal padded varint, but protobuf-c and the C++ decoders refuse it, so the record would be
+ * poison.
  */
 #pragma once
 #include <protobuf-c/protobuf-c.h>
@@ -24,38 +25,38 @@ size_t pb_varint_size(uint64_t v);
 
 enum {
 	PB_MESSAGES_MAX = 48, /* message types of one schema */
-	PB_FIELD_MAX = 31,    /* highest field number of a schema: all known ones are <= 17 */
+	PB_FIELD_MAX = 31, /* highest field number of a schema: all known ones are <= 17 */
 	PB_TAGS = (PB_FIELD_MAX + 1) * 8,
-	PB_DEPTH_MAX = 100,   /* canonical decoders stop there */
+	PB_DEPTH_MAX = 100, /* canonical decoders stop there */
 };
 
 /* What a protocol says of a message or field beside its descriptor. */
 enum pb_role {
 	PB_PLAIN,
 	/* of fields */
-	PB_ITEM,   /* each element is one item (a span) */
-	PB_ID8,    /* bytes: 0 or 8 */
-	PB_ID16,   /* bytes: 0 or 16 */
-	PB_NAME,   /* string field 1 of a PB_PAIR; set by pb_schema_add() */
+	PB_ITEM, /* each element is one item (a span) */
+	PB_ID8, /* bytes: 0 or 8 */
+	PB_ID16, /* bytes: 0 or 16 */
+	PB_NAME, /* string field 1 of a PB_PAIR; set by pb_schema_add() */
 	PB_CHOICE, /* member of a oneof that holds items: only those of the last member count */
-	PB_PAIR,   /* message whose string field 1 is a name: the reserved one is removed */
-	PB_WATCH,  /* message whose opening and closing the hooks are told */
+	PB_PAIR, /* message whose string field 1 is a name: the reserved one is removed */
+	PB_WATCH, /* message whose opening and closing the hooks are told */
 	/* of messages */
 	PB_KEY_VALUE, /* {string key 1, AnyValue value 2}: may take the fast path */
-	PB_UNIT,      /* a repaired string counts once in the innermost of these; items are units too */
+	PB_UNIT, /* a repaired string counts once in the innermost of these; items are units too */
 };
 
 struct pb_mark {
 	const ProtobufCMessageDescriptor *message;
 	const char *field; /* NULL: the role is the message's */
 	enum pb_role role;
-	uint8_t watch;     /* with PB_WATCH: the protocol's own number, not 0 */
+	uint8_t watch; /* with PB_WATCH: the protocol's own number, not 0 */
 };
 
 struct pb_op { /* what to do at one tag value */
 	uint8_t kind; /* enum pb_kind, pb_walk.h */
 	uint8_t role; /* enum pb_role of the field */
-	uint8_t arg;  /* watch number, or length of an id */
+	uint8_t arg; /* watch number, or length of an id */
 	uint8_t child; /* index of the message type */
 };
 
@@ -72,7 +73,8 @@ struct pb_schema {
 
 /* Adds root and all it reaches; marks end with message NULL. A mark that names nothing, a field
  * number over PB_FIELD_MAX or a full schema is our mistake: assert. */
-const struct pb_message *pb_schema_add(struct pb_schema *schema, const ProtobufCMessageDescriptor *root,
+const struct pb_message *pb_schema_add(struct pb_schema *schema,
+                                       const ProtobufCMessageDescriptor *root,
                                        const struct pb_mark *marks);
 
 /* ---- walk ---- */
@@ -97,16 +99,16 @@ enum pb_error {
 };
 
 struct pb_frame { /* an open message */
-	const uint8_t *start, *end;  /* its content */
-	const uint8_t *field;        /* the tag that opened it */
-	const uint8_t *length_at;    /* its length prefix, which ends at start */
+	const uint8_t *start, *end; /* its content */
+	const uint8_t *field; /* the tag that opened it */
+	const uint8_t *length_at; /* its length prefix, which ends at start */
 	const struct pb_message *message;
-	int64_t growth;    /* bytes that the edits inside add, or take */
-	size_t slot;       /* edit of the length prefix; EDIT_NONE before pb_touch() */
+	int64_t growth; /* bytes that the edits inside add, or take */
+	size_t slot; /* edit of the length prefix; EDIT_NONE before pb_touch() */
 	size_t items_then; /* PB_CHOICE: items before the first member */
-	uint32_t mends;    /* units: strings repaired inside */
-	uint8_t choice;    /* PB_CHOICE: tag of the member seen last, 0 none */
-	uint8_t role;      /* enum pb_role of the field that opened it */
+	uint32_t mends; /* units: strings repaired inside */
+	uint8_t choice; /* PB_CHOICE: tag of the member seen last, 0 none */
+	uint8_t role; /* enum pb_role of the field that opened it */
 	uint8_t watch;
 	bool is_reserved; /* PB_PAIR: its name, as far as read, is the reserved one */
 	bool closes_slow; /* has a slot, or role PB_PAIR or PB_WATCH */
@@ -124,11 +126,12 @@ struct pb_walk {
 	const struct pb_message *root;
 	struct bytes body; /* followed by BODY_SLACK readable bytes */
 	enum utf8_mode utf8;
-	unsigned depth;       /* 1..PB_DEPTH_MAX messages, the root being 1 */
+	unsigned depth; /* 1..PB_DEPTH_MAX messages, the root being 1 */
 	struct bytes reserved; /* name to remove, n = 0: none */
 	struct edits *edits;
 	bool exact; /* tests: never the fast path */
-	/* Told of PB_WATCH frames; the close hook comes before the frame's own length is settled. */
+	/* Told of PB_WATCH frames; the close hook comes before the frame's own length is settled.
+	 */
 	void (*on_open)(struct pb_walk *w, struct pb_frame *f);
 	void (*on_close)(struct pb_walk *w, struct pb_frame *f);
 	void *user;
@@ -140,8 +143,8 @@ struct pb_walk {
 	/* private */
 	const uint8_t *error_at; /* the field at fault */
 	unsigned error_arg;
-	struct pb_frame *top;    /* at an error: the frame of that field */
-	size_t touched;          /* frames from the root with a slot */
+	struct pb_frame *top; /* at an error: the frame of that field */
+	size_t touched; /* frames from the root with a slot */
 	struct pb_pair pair;
 	struct pb_frame frames[PB_DEPTH_MAX];
 };

@@ -30,7 +30,8 @@ TARGET static inline bool JOIN(RUN, _key_value)(const uint8_t *q, size_t n)
 	case 0x0a:
 		return v[3] == value - 1 && high == 0;
 	case 0x10:
-	case 0x18: /* all but the last byte of a varint have the top bit; 10 bytes are left to others */
+	case 0x18: /* all but the last byte of a varint have the top bit; 10 bytes are left to
+	              others */
 		return value <= 9 && high == ((UINT64_C(1) << (value - 1)) - 1) << (64 - value);
 	case 0x21:
 		return value == 8 && high << 8 == 0;
@@ -70,12 +71,12 @@ TARGET static inline bool JOIN(RUN, _packed)(const uint8_t *p, size_t n)
 		(n) = *p++;                                                                        \
 		if ((n) >= 0x80) {                                                                 \
 			if (likely(*p < 0x80)) {                                                   \
-				(n) = ((n) & 0x7f) | (uint64_t)*p++ << 7;                          \
+				(n) = ((n)&0x7f) | (uint64_t)*p++ << 7;                            \
 			} else {                                                                   \
 				p = pb_length_long(length_at, &(n));                               \
 				if (!p)                                                            \
-					FAIL(end - length_at < LENGTH_MAX_BYTES ? PB_TRUNCATED :   \
-					                                          PB_LENGTH_LONG,  \
+					FAIL(end - length_at < LENGTH_MAX_BYTES ? PB_TRUNCATED     \
+					                                        : PB_LENGTH_LONG,  \
 					     0);                                                   \
 			}                                                                          \
 		}                                                                                  \
@@ -130,8 +131,8 @@ TARGET static bool RUN(struct pb_walk *w)
 				length_at = p;
 				p = pb_varint_skip(p);
 				if (!p)
-					FAIL(end - length_at < VARINT_MAX_BYTES ? PB_TRUNCATED :
-					                                          PB_VARINT_LONG,
+					FAIL(end - length_at < VARINT_MAX_BYTES ? PB_TRUNCATED
+					                                        : PB_VARINT_LONG,
 					     0);
 			}
 			if (unlikely(p > end))
@@ -170,7 +171,8 @@ TARGET static bool RUN(struct pb_walk *w)
 		case KIND_KEY_VALUE:
 			while (*p < 0x80 && end - p > *p && f < fast_limit &&
 			       JOIN(RUN, _key_value)(p + 1, *p)) {
-				if (op.role == PB_PAIR && bytes_eq(bytes_of(p + 3, p[2]), w->reserved))
+				if (op.role == PB_PAIR &&
+				    bytes_eq(bytes_of(p + 3, p[2]), w->reserved))
 					break; /* to be removed */
 				p += 1 + *p;
 				if (p == end || *p != tag)
@@ -216,7 +218,7 @@ TARGET static bool RUN(struct pb_walk *w)
 			p += n;
 			break;
 		}
-next:;
+	next:;
 	}
 }
 #undef FAIL

@@ -28,7 +28,8 @@ static size_t index_of(struct pb_schema *schema, const ProtobufCMessageDescripto
 }
 
 static const struct pb_mark *mark_find(const struct pb_mark *marks,
-                                       const ProtobufCMessageDescriptor *descriptor, const char *field)
+                                       const ProtobufCMessageDescriptor *descriptor,
+                                       const char *field)
 {
 	for (; marks->message; marks++)
 		if (marks->message == descriptor &&
@@ -43,7 +44,8 @@ static bool is_pair(const struct pb_mark *marks, const ProtobufCMessageDescripto
 	for (; marks->message; marks++)
 		if (marks->role == PB_PAIR) {
 			const ProtobufCFieldDescriptor *field =
-			        protobuf_c_message_descriptor_get_field_by_name(marks->message, marks->field);
+				protobuf_c_message_descriptor_get_field_by_name(marks->message,
+			                                                        marks->field);
 
 			assert(field && field->type == PROTOBUF_C_TYPE_MESSAGE);
 			if (field->descriptor == descriptor)
@@ -53,7 +55,7 @@ static bool is_pair(const struct pb_mark *marks, const ProtobufCMessageDescripto
 }
 
 struct wire {
-	unsigned type;      /* of the wire */
+	unsigned type; /* of the wire */
 	enum pb_kind kind, packed; /* KIND_BAD: cannot be packed */
 };
 
@@ -88,7 +90,8 @@ static struct wire wire_of(ProtobufCType type)
 	return (struct wire){ WIRE_GROUP, KIND_BAD, KIND_BAD };
 }
 
-static void op_set_role(struct pb_op *op, const ProtobufCFieldDescriptor *field, const struct pb_mark *mark)
+static void op_set_role(struct pb_op *op, const ProtobufCFieldDescriptor *field,
+                        const struct pb_mark *mark)
 {
 	op->role = (uint8_t)mark->role;
 	switch ((int)mark->role) {
@@ -161,7 +164,8 @@ static bool names_something(const struct pb_mark *mark)
 	       protobuf_c_message_descriptor_get_field_by_name(mark->message, mark->field);
 }
 
-const struct pb_message *pb_schema_add(struct pb_schema *schema, const ProtobufCMessageDescriptor *root,
+const struct pb_message *pb_schema_add(struct pb_schema *schema,
+                                       const ProtobufCMessageDescriptor *root,
                                        const struct pb_mark *marks)
 {
 	size_t done = schema->n;
@@ -169,7 +173,8 @@ const struct pb_message *pb_schema_add(struct pb_schema *schema, const ProtobufC
 
 	for (const struct pb_mark *mark = marks; mark->message; mark++)
 		assert(names_something(mark));
-	/* what a message refers to is added behind it, so that this ends with all that is reached */
+	/* what a message refers to is added behind it, so that this ends with all that is reached
+	 */
 	for (; done < schema->n; done++)
 		add_message(schema, done, marks);
 	return &schema->messages[at];

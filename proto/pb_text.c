@@ -27,7 +27,8 @@ static size_t broken_count(struct bytes text)
 	return broken;
 }
 
-/* Neighbours that are broken are one edit: binary dressed as text must not cost an edit per byte. */
+/* Neighbours that are broken are one edit: binary dressed as text must not cost an edit per byte.
+ */
 static void mend(struct pb_walk *w, struct bytes text)
 {
 	for (size_t i = 0; i < text.n && !w->edits->failed;) {
@@ -39,7 +40,8 @@ static void mend(struct pb_walk *w, struct bytes text)
 		}
 		do
 			run++;
-		while (run < RUN && i + run < text.n && !utf8_sequence(text.p + i + run, text.n - i - run));
+		while (run < RUN && i + run < text.n &&
+		       !utf8_sequence(text.p + i + run, text.n - i - run));
 		edits_add(w->edits, pb_offset(w, text.p + i), run,
 		          bytes_of(replacements, run * REPLACEMENT_BYTES));
 		i += run;
@@ -84,7 +86,8 @@ bool pb_text_is(struct bytes text, struct bytes name)
 
 /* ---- texts of errors ---- */
 
-static const char *const texts[PB_ERROR_COUNT] = { /* %u: error_arg, where it has one */
+static const char *const texts[PB_ERROR_COUNT] = {
+	/* %u: error_arg, where it has one */
 	[PB_OK] = "valid",
 	[PB_TRUNCATED] = "truncated",
 	[PB_FIELD_ZERO] = "field number 0",

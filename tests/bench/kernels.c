@@ -80,7 +80,8 @@ static void put_u64(struct writer *w, unsigned number, uint64_t v)
 }
 
 /* KeyValue as field `number`: a text, or an integer if text is NULL. */
-static void put_pair(struct writer *w, unsigned number, const char *key, const char *text, uint64_t v)
+static void put_pair(struct writer *w, unsigned number, const char *key, const char *text,
+                     uint64_t v)
 {
 	const uint8_t *end = w->p, *value = w->p;
 
@@ -108,12 +109,18 @@ static void put_resource(struct writer *w)
 
 static void put_span(struct writer *w, unsigned i)
 {
-	static const char *const keys[] = { "http.request.method", "url.scheme", "server.address",
-		                            "http.route", "user_agent.original", "network.peer.address",
-		                            "rpc.service", "thread.name" };
-	static const char *const values[] = { "GET", "https", "checkout.example.net", "/api/v1/cart/{id}/items",
-		                              "Mozilla/5.0 (X11; Linux x86_64)", "203.0.113.77",
-		                              "shop.Cart", "http-nio-8080-exec-12" };
+	static const char *const keys[] = { "http.request.method", "url.scheme",
+		                            "server.address",      "http.route",
+		                            "user_agent.original", "network.peer.address",
+		                            "rpc.service",         "thread.name" };
+	static const char *const values[] = { "GET",
+		                              "https",
+		                              "checkout.example.net",
+		                              "/api/v1/cart/{id}/items",
+		                              "Mozilla/5.0 (X11; Linux x86_64)",
+		                              "203.0.113.77",
+		                              "shop.Cart",
+		                              "http-nio-8080-exec-12" };
 	uint64_t id[2] = { 0x9e3779b97f4a7c15u * (i + 1), 0xc2b2ae3d27d4eb4fu * (i + 7) };
 	const uint8_t *end = w->p, *status;
 	uint32_t flags = 0x101;
@@ -163,9 +170,12 @@ static void put_standard(struct writer *w, unsigned spans)
 /* Off the fast path: long and non-ASCII text, nested values, unknown fields. */
 static void put_hostile(struct writer *w)
 {
-	static const char text[] = "Gr\xc3\xbc\xc3\x9f" "e aus K\xc3\xb6ln, \xe4\xb8\x96\xe7\x95\x8c \xf0\x9f\x98\x80 - "
-	                           "une phrase assez longue pour d\xc3\xa9passer une ligne, \xd0\xb8 \xd0\xb5\xd1\x89"
-	                           "\xd1\x91 \xd0\xbd\xd0\xb5\xd0\xbc\xd0\xbd\xd0\xbe\xd0\xb3\xd0\xbe; and more of it.";
+	static const char text[] =
+		"Gr\xc3\xbc\xc3\x9f"
+		"e aus K\xc3\xb6ln, \xe4\xb8\x96\xe7\x95\x8c \xf0\x9f\x98\x80 - "
+		"une phrase assez longue pour d\xc3\xa9passer une ligne, \xd0\xb8 \xd0\xb5\xd1\x89"
+		"\xd1\x91 \xd0\xbd\xd0\xb5\xd0\xbc\xd0\xbd\xd0\xbe\xd0\xb3\xd0\xbe; and more of "
+	        "it.";
 	const uint8_t *end = w->p;
 
 	for (unsigned i = 0; i < 200; i++) {
@@ -287,10 +297,13 @@ static void run(struct bench *b, int rounds, int64_t ns)
 	for (size_t i = 0; i < ARRAY_LEN(kernels); i++) {
 		const struct kernel *k = &kernels[i];
 
-		printf("{\"figure\":\"B7\",\"body\":\"%s\",\"bytes\":%zu,\"kernel\":\"%s\",\"isa\":\"%s\","
-		       "\"gb_per_s_mean\":%.3f,\"gb_per_s_best\":%.3f,\"allocations_per_call\":%.3f}\n",
-		       b->body_name, b->body.n, k->name, k->once == headgate_once ? isa_name(k->isa) : "-",
-		       k->sum / rounds, k->best, k->calls ? (double)k->allocations / (double)k->calls : 0);
+		printf("{\"figure\":\"B7\",\"body\":\"%s\",\"bytes\":%zu,\"kernel\":\"%s\",\"isa\":"
+		       "\"%s\","
+		       "\"gb_per_s_mean\":%.3f,\"gb_per_s_best\":%.3f,\"allocations_per_call\":%."
+		       "3f}\n",
+		       b->body_name, b->body.n, k->name,
+		       k->once == headgate_once ? isa_name(k->isa) : "-", k->sum / rounds, k->best,
+		       k->calls ? (double)k->allocations / (double)k->calls : 0);
 	}
 }
 
@@ -312,8 +325,9 @@ int main(int argc, char **argv)
 		else
 			put_standard(&w, i == 0 ? 200 : 2000);
 		b.body = bytes_of(w.p, (size_t)(room + ROOM - w.p));
-		b.stamp = bytes_of(stamp, protocol_otlp_traces.stamp(BYTES("tenant_id"), BYTES("acme"), stamp,
-		                                                     sizeof(stamp)));
+		b.stamp = bytes_of(stamp,
+		                   protocol_otlp_traces.stamp(BYTES("tenant_id"), BYTES("acme"),
+		                                              stamp, sizeof(stamp)));
 		edits_init(&b.edits);
 		run(&b, rounds, ns);
 		edits_done(&b.edits);

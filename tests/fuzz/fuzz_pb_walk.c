@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fuzz_pb_walk.c -- libFuzzer over the wire walker and the OTLP splice. The first byte picks signal,
- * UTF-8 mode, enrichment and limits; the rest is a body. What must hold for any bytes:
+ * fuzz_pb_walk.c -- libFuzzer over the wire walker and the OTLP splice. The first byte picks
+ * signal, UTF-8 mode, enrichment and limits; the rest is a body. What must hold for any bytes:
  *   - scalar, sse2, avx2, fast path on and off: one verdict, one edit list, one output (B18);
  *   - what is accepted, protobuf-c accepts, and so is what it became;
  *   - the splice equals protobuf-c's unpack + remove + add + pack.
@@ -25,7 +25,8 @@ static void must(bool holds, const char *what)
 	abort();
 }
 
-/* By the walker again, strictly: whatever was repaired is UTF-8 now, whatever was cut in still fits. */
+/* By the walker again, strictly: whatever was repaired is UTF-8 now, whatever was cut in still
+ * fits. */
 static bool is_valid(enum signal signal, const struct outcome *o)
 {
 	struct settings s = settings_of(signal);
@@ -72,9 +73,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	}
 	body = bytes_of(data + 1, n - 1);
 	o = enrich_all(s, body);
-	must(o.verdict == V_ACCEPTED || o.verdict == V_EMPTY || o.verdict == V_INVALID || o.verdict == V_COUNT,
+	must(o.verdict == V_ACCEPTED || o.verdict == V_EMPTY || o.verdict == V_INVALID ||
+	             o.verdict == V_COUNT,
 	     "a verdict of enrich()");
-	must((o.verdict == V_INVALID) == (o.e.reason[0] != '\0'), "a reason if and only if invalid");
+	must((o.verdict == V_INVALID) == (o.e.reason[0] != '\0'),
+	     "a reason if and only if invalid");
 	if (o.value)
 		judge(s, body, &o);
 	outcome_done(&o);

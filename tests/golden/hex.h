@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * hex.h -- bytes as text, for tests: binaries are never in the tree. Only for test code; a mistake in
- * the text ends the test program.
+ * hex.h -- bytes as text, for tests: binaries are never in the tree. Only for test code; a mistake
+ * in the text ends the test program.
  *
  *   0a 13        bytes in hex          "text\xff"   a string, with \xNN \n \\ \"
  *   { ... }      the bytes inside behind their length as a varint: one nested message

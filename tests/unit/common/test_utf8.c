@@ -17,8 +17,11 @@ static bool by_definition(const uint8_t *p, size_t n)
 				return false;
 			v = v << 6 | (p[i] & 0x3f);
 		}
-		if (k != (v < 0x80 ? 1u : v < 0x800 ? 2u : v < 0x10000 ? 3u : 4u) || v > 0x10ffff ||
-		    (v >= 0xd800 && v < 0xe000))
+		if (k != (v < 0x80      ? 1u
+		          : v < 0x800   ? 2u
+		          : v < 0x10000 ? 3u
+		                        : 4u) ||
+		    v > 0x10ffff || (v >= 0xd800 && v < 0xe000))
 			return false;
 		p += k;
 		n -= k;
@@ -52,8 +55,9 @@ static void judge(const uint8_t *text, size_t n, bool expected)
 		memcpy(exact + at, text, n);
 		exact = xrealloc(exact, all ? all : 1, 1);
 		for (size_t k = 0; k < kernel_count(); k++)
-			cr_assert_eq(kernels[k](exact, all), expected, "kernel %zu, %02x %02x, %zu bytes at %zu",
-			             k, text[0], n > 1 ? text[1] : 0, n, at);
+			cr_assert_eq(kernels[k](exact, all), expected,
+			             "kernel %zu, %02x %02x, %zu bytes at %zu", k, text[0],
+			             n > 1 ? text[1] : 0, n, at);
 		free(exact);
 	}
 }
@@ -87,17 +91,20 @@ Test(utf8, long_sequences_are_judged_by_the_definition_at_every_edge)
 				for (size_t d = 0; a >= 0xe0 && d < sizeof(edges); d += 1) {
 					text[3] = edges[d];
 					for (size_t k = 0; k < kernel_count(); k++)
-						cr_assert_eq(kernels[k](text, 4), by_definition(text, 4),
-						             "kernel %zu: %02x %02x %02x %02x", k, text[0], text[1],
-						             text[2], text[3]);
+						cr_assert_eq(kernels[k](text, 4),
+						             by_definition(text, 4),
+						             "kernel %zu: %02x %02x %02x %02x", k,
+						             text[0], text[1], text[2], text[3]);
 				}
 			}
 }
 
 Test(utf8, random_mixtures_are_judged_by_the_definition)
 {
-	static const char *const parts[] = { "a", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "plain ascii",
-		                             "\xed\x9f\xbf", "\xee\x80\x80", "\xf4\x8f\xbf\xbf" };
+	static const char *const parts[] = {
+		"a",           "\xc3\xa4",     "\xe2\x82\xac", "\xf0\x9f\x98\x80",
+		"plain ascii", "\xed\x9f\xbf", "\xee\x80\x80", "\xf4\x8f\xbf\xbf"
+	};
 	uint32_t seed = 12345;
 	uint8_t text[300];
 
@@ -116,7 +123,8 @@ Test(utf8, random_mixtures_are_judged_by_the_definition)
 		n -= round % 5; /* perhaps cut inside a character */
 		expected = by_definition(text, n);
 		for (size_t k = 0; k < kernel_count(); k++)
-			cr_assert_eq(kernels[k](text, n), expected, "kernel %zu, round %d", k, round);
+			cr_assert_eq(kernels[k](text, n), expected, "kernel %zu, round %d", k,
+			             round);
 	}
 }
 
@@ -126,7 +134,8 @@ Test(utf8, the_dispatcher_gives_the_same_answer_for_every_isa)
 		cr_expect_eq(isa_get(), (enum isa)isa);
 		cr_expect(bytes_is_utf8(BYTES("")));
 		cr_expect(bytes_is_utf8(BYTES_NONE));
-		cr_expect(bytes_is_utf8(BYTES("a NUL \0 is legal, so is \xc3\xa9 in a long text \xf0\x9f\x98\x80")));
+		cr_expect(bytes_is_utf8(BYTES(
+			"a NUL \0 is legal, so is \xc3\xa9 in a long text \xf0\x9f\x98\x80")));
 		cr_expect_not(bytes_is_utf8(BYTES("cut inside of a character: \xe2\x82")));
 		cr_expect_not(bytes_is_utf8(BYTES("\xed\xa0\x80 is a surrogate")));
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * enrich.h -- runs a body through enrich() as the worker would, for tests and fuzzers: in memory that
- * ends BODY_SLACK behind it, by every kernel of this CPU, with and without the fast path, over hostile
- * slack. All of them must give one answer (B18 of performance.md).
+ * enrich.h -- runs a body through enrich() as the worker would, for tests and fuzzers: in memory
+ * that ends BODY_SLACK behind it, by every kernel of this CPU, with and without the fast path, over
+ * hostile slack. All of them must give one answer (B18 of performance.md).
  */
 #pragma once
 #include <stdio.h>
@@ -28,24 +28,28 @@ struct settings {
 
 static inline struct settings settings_of(enum signal signal)
 {
-	return (struct settings){ .signal = signal, .stamp = true, .depth = 64, .resources_max = 10000 };
+	return (struct settings){
+		.signal = signal, .stamp = true, .depth = 64, .resources_max = 10000
+	};
 }
 
 static inline const struct protocol *otlp_of(enum signal signal)
 {
-	return signal == SIGNAL_TRACES  ? &protocol_otlp_traces :
-	       signal == SIGNAL_METRICS ? &protocol_otlp_metrics :
-	                                  &protocol_otlp_logs;
+	return signal == SIGNAL_TRACES    ? &protocol_otlp_traces
+	       : signal == SIGNAL_METRICS ? &protocol_otlp_metrics
+	                                  : &protocol_otlp_logs;
 }
 
 static inline struct bytes stamp_of(struct settings s, uint8_t *out, size_t cap)
 {
 	struct bytes name = bytes_str(s.name ? s.name : "tenant_id");
 
-	return bytes_of(out, otlp_of(s.signal)->stamp(name, bytes_str(s.tenant ? s.tenant : "acme"), out, cap));
+	return bytes_of(out, otlp_of(s.signal)->stamp(name, bytes_str(s.tenant ? s.tenant : "acme"),
+	                                              out, cap));
 }
 
-static inline struct outcome enrich_once(struct settings s, struct bytes body, bool exact, uint8_t slack)
+static inline struct outcome enrich_once(struct settings s, struct bytes body, bool exact,
+                                         uint8_t slack)
 {
 	uint8_t stamp[700];
 	struct enrich_in in = { .stamp_name = bytes_str(s.name ? s.name : "tenant_id"),
@@ -84,18 +88,23 @@ static inline void outcome_done(struct outcome *o)
 
 static inline void must_agree(const struct outcome *a, const struct outcome *b, const char *with)
 {
-	bool same = a->verdict == b->verdict && a->value_n == b->value_n && a->e.items == b->e.items &&
-	            a->e.spoofed == b->e.spoofed && a->e.repaired == b->e.repaired &&
-	            !strcmp(a->e.reason, b->e.reason) && a->edits.n == b->edits.n &&
+	bool same = a->verdict == b->verdict && a->value_n == b->value_n &&
+	            a->e.items == b->e.items && a->e.spoofed == b->e.spoofed &&
+	            a->e.repaired == b->e.repaired && !strcmp(a->e.reason, b->e.reason) &&
+	            a->edits.n == b->edits.n &&
 	            (!a->value || !memcmp(a->value, b->value, a->value_n));
 
 	for (size_t i = 0; same && a->value && i < a->edits.n; i++)
-		same = a->edits.list[i].at == b->edits.list[i].at && a->edits.list[i].del == b->edits.list[i].del;
+		same = a->edits.list[i].at == b->edits.list[i].at &&
+		       a->edits.list[i].del == b->edits.list[i].del;
 	if (same)
 		return;
-	fprintf(stderr, "%s disagrees: verdict %d %d, items %ju %ju, value %zu %zu, edits %zu %zu\n%s\n%s\n", with,
-	        (int)a->verdict, (int)b->verdict, (uintmax_t)a->e.items, (uintmax_t)b->e.items, a->value_n,
-	        b->value_n, a->edits.n, b->edits.n, a->e.reason, b->e.reason);
+	fprintf(stderr,
+	        "%s disagrees: verdict %d %d, items %ju %ju, value %zu %zu, edits %zu "
+	        "%zu\n%s\n%s\n",
+	        with, (int)a->verdict, (int)b->verdict, (uintmax_t)a->e.items,
+	        (uintmax_t)b->e.items, a->value_n, b->value_n, a->edits.n, b->edits.n, a->e.reason,
+	        b->e.reason);
 	abort();
 }
 

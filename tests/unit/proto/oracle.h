@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * oracle.h -- the same enrichment by protobuf-c's trees: unpack, remove, add, pack. Slow and without
- * a depth limit, so only for small bodies of tests and fuzzers; made from nothing of the walker's.
+ * oracle.h -- the same enrichment by protobuf-c's trees: unpack, remove, add, pack. Slow and
+ * without a depth limit, so only for small bodies of tests and fuzzers; made from nothing of the
+ * walker's.
  */
 #pragma once
 #include <protobuf-c/protobuf-c.h>
@@ -37,7 +38,8 @@ static inline oracle_pair *oracle_stamp(const char *name, const char *tenant)
 	return pair;
 }
 
-static inline void oracle_enrich_resource(oracle_resource **resource, const char *name, const char *tenant)
+static inline void oracle_enrich_resource(oracle_resource **resource, const char *name,
+                                          const char *tenant)
 {
 	oracle_resource *r = *resource;
 	size_t kept = 0;
@@ -50,7 +52,8 @@ static inline void oracle_enrich_resource(oracle_resource **resource, const char
 		if (strcmp(r->attributes[i]->key, name))
 			r->attributes[kept++] = r->attributes[i];
 		else
-			opentelemetry__proto__common__v1__key_value__free_unpacked(r->attributes[i], NULL);
+			opentelemetry__proto__common__v1__key_value__free_unpacked(r->attributes[i],
+			                                                           NULL);
 	}
 	r->attributes = xrealloc(r->attributes, kept + 1, sizeof(*r->attributes));
 	r->attributes[kept] = oracle_stamp(name, tenant);
@@ -61,7 +64,7 @@ static inline void oracle_enrich_resource(oracle_resource **resource, const char
 static inline void *oracle_member(ProtobufCMessage *m, const char *name)
 {
 	const ProtobufCFieldDescriptor *field =
-	        protobuf_c_message_descriptor_get_field_by_name(m->descriptor, name);
+		protobuf_c_message_descriptor_get_field_by_name(m->descriptor, name);
 
 	return field ? (char *)m + field->offset : NULL;
 }
@@ -70,7 +73,8 @@ static inline ProtobufCMessage *oracle_unpack(enum signal signal, struct bytes b
 {
 	static const uint8_t none;
 
-	return protobuf_c_message_unpack(oracle_root(signal), NULL, body.n, body.n ? body.p : &none);
+	return protobuf_c_message_unpack(oracle_root(signal), NULL, body.n,
+	                                 body.n ? body.p : &none);
 }
 
 static inline uint8_t *oracle_pack(ProtobufCMessage *m, size_t *n)
@@ -94,10 +98,11 @@ static inline void oracle_enrich(ProtobufCMessage *m, const char *name, const ch
 }
 
 /* Is value what a decoder makes of body, with the stamp? */
-static inline bool oracle_equal(enum signal signal, struct bytes body, struct bytes value, const char *name,
-                                const char *tenant)
+static inline bool oracle_equal(enum signal signal, struct bytes body, struct bytes value,
+                                const char *name, const char *tenant)
 {
-	ProtobufCMessage *before = oracle_unpack(signal, body), *after = oracle_unpack(signal, value);
+	ProtobufCMessage *before = oracle_unpack(signal, body),
+			 *after = oracle_unpack(signal, value);
 	uint8_t *a = NULL, *b = NULL;
 	size_t a_n = 0, b_n = 0;
 	bool equal = false;
@@ -119,7 +124,7 @@ static inline bool oracle_equal(enum signal signal, struct bytes body, struct by
 static inline uint64_t oracle_count(const ProtobufCMessage *m, const char *name)
 {
 	const ProtobufCFieldDescriptor *field =
-	        protobuf_c_message_descriptor_get_field_by_name(m->descriptor, name);
+		protobuf_c_message_descriptor_get_field_by_name(m->descriptor, name);
 
 	return field ? *(const size_t *)((const char *)m + field->quantifier_offset) : 0;
 }
@@ -127,7 +132,8 @@ static inline uint64_t oracle_count(const ProtobufCMessage *m, const char *name)
 /* Items as a decoder sees them: the elements of the named lists, wherever they are. */
 static inline uint64_t oracle_items(const ProtobufCMessage *m)
 {
-	uint64_t items = oracle_count(m, "spans") + oracle_count(m, "data_points") + oracle_count(m, "log_records");
+	uint64_t items = oracle_count(m, "spans") + oracle_count(m, "data_points") +
+	                 oracle_count(m, "log_records");
 
 	for (unsigned i = 0; i < m->descriptor->n_fields; i++) {
 		const ProtobufCFieldDescriptor *field = &m->descriptor->fields[i];
@@ -142,7 +148,8 @@ static inline uint64_t oracle_items(const ProtobufCMessage *m)
 				items += oracle_items((*(ProtobufCMessage *const *const *)at)[k]);
 		} else if (*(ProtobufCMessage *const *)at &&
 		           (!(field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) ||
-		            *(const uint32_t *)((const char *)m + field->quantifier_offset) == field->id)) {
+		            *(const uint32_t *)((const char *)m + field->quantifier_offset) ==
+		                    field->id)) {
 			items += oracle_items(*(ProtobufCMessage *const *)at);
 		}
 	}

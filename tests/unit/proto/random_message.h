@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * random_message.h -- random valid messages of any descriptor, straight as wire bytes and with all the
- * liberties that protobuf gives: any order, repeats of singular fields, padded varints, unknown
+ * random_message.h -- random valid messages of any descriptor, straight as wire bytes and with all
+ * the liberties that protobuf gives: any order, repeats of singular fields, padded varints, unknown
  * fields, packed and unpacked lists, forged tenant attributes, text beyond ASCII.
  */
 #pragma once
@@ -11,7 +11,7 @@
 
 struct random_message {
 	uint64_t seed;
-	bool odd;    /* liberties beyond what encoders write */
+	bool odd; /* liberties beyond what encoders write */
 	bool broken; /* text that is no UTF-8 */
 	size_t n;
 	uint8_t out[1 << 16];
@@ -34,7 +34,8 @@ static inline void random_bytes(struct random_message *r, const void *p, size_t 
 }
 
 /* pad_to: padded up to so many bytes, at random */
-static inline size_t random_varint(struct random_message *r, uint64_t v, size_t pad_to, uint8_t out[10])
+static inline size_t random_varint(struct random_message *r, uint64_t v, size_t pad_to,
+                                   uint8_t out[10])
 {
 	size_t n = pb_varint_write(v, out);
 
@@ -80,14 +81,22 @@ static inline uint64_t random_u64(struct random_message *r)
 
 static inline void random_text(struct random_message *r)
 {
-	static const char *const parts[] = { "a", "service.name", "x-y_z 0123456789", "\xc3\xa4", "\xe2\x82\xac",
-		                             "\xf0\x9f\x98\x80", "/api/v1/things/{id}", "" };
-	static const char *const bad[] = { "\xe2\x82", "\xff", "\xc3", "\xed\xa0\x80", "\xf0\x9f", "\x80" };
+	static const char *const parts[] = { "a",
+		                             "service.name",
+		                             "x-y_z 0123456789",
+		                             "\xc3\xa4",
+		                             "\xe2\x82\xac",
+		                             "\xf0\x9f\x98\x80",
+		                             "/api/v1/things/{id}",
+		                             "" };
+	static const char *const bad[] = { "\xe2\x82",     "\xff",     "\xc3",
+		                           "\xed\xa0\x80", "\xf0\x9f", "\x80" };
 	size_t n = random_below(r, 4) ? random_below(r, 3) : random_below(r, 20);
 
 	for (size_t i = 0; i < n; i++) {
-		const char *part = r->broken && random_below(r, 6) == 0 ? bad[random_below(r, ARRAY_LEN(bad))] :
-		                                                          parts[random_below(r, ARRAY_LEN(parts))];
+		const char *part = r->broken && random_below(r, 6) == 0
+		                           ? bad[random_below(r, ARRAY_LEN(bad))]
+		                           : parts[random_below(r, ARRAY_LEN(parts))];
 
 		random_bytes(r, part, strlen(part));
 	}
@@ -182,14 +191,17 @@ static inline unsigned random_wire(ProtobufCType type)
 	return 0;
 }
 
-static inline void random_fields(struct random_message *r, const ProtobufCMessageDescriptor *d, int depth);
+static inline void random_fields(struct random_message *r, const ProtobufCMessageDescriptor *d,
+                                 int depth);
 
-static inline void random_field(struct random_message *r, const ProtobufCFieldDescriptor *field, int depth)
+static inline void random_field(struct random_message *r, const ProtobufCFieldDescriptor *field,
+                                int depth)
 {
 	unsigned wire = random_wire(field->type);
 	size_t from, n = random_below(r, 40);
 
-	if (field->label == PROTOBUF_C_LABEL_REPEATED && wire != 2 && random_below(r, 2)) { /* packed */
+	if (field->label == PROTOBUF_C_LABEL_REPEATED && wire != 2 &&
+	    random_below(r, 2)) { /* packed */
 		random_tag(r, field->id, 2);
 		from = r->n;
 		for (size_t i = 0; i < n; i++)
@@ -216,14 +228,16 @@ static inline void random_field(struct random_message *r, const ProtobufCFieldDe
 	random_close(r, from);
 }
 
-static inline void random_fields(struct random_message *r, const ProtobufCMessageDescriptor *d, int depth)
+static inline void random_fields(struct random_message *r, const ProtobufCMessageDescriptor *d,
+                                 int depth)
 {
 	for (unsigned i = 0; i < d->n_fields; i++) {
-		const ProtobufCFieldDescriptor *field = &d->fields[r->odd ? random_below(r, d->n_fields) : i];
+		const ProtobufCFieldDescriptor *field =
+			&d->fields[r->odd ? random_below(r, d->n_fields) : i];
 		bool many = field->label == PROTOBUF_C_LABEL_REPEATED;
-		uint32_t times = field->type == PROTOBUF_C_TYPE_MESSAGE && depth <= 0 ? 0 :
-		                 many                                                 ? random_below(r, 4) :
-		                                                                        random_below(r, 4) != 0;
+		uint32_t times = field->type == PROTOBUF_C_TYPE_MESSAGE && depth <= 0 ? 0
+		                 : many ? random_below(r, 4)
+		                        : random_below(r, 4) != 0;
 
 		if (!r->odd && (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) && random_below(r, 2))
 			continue;
@@ -235,7 +249,8 @@ static inline void random_fields(struct random_message *r, const ProtobufCMessag
 }
 
 /* The bytes live in r until the next call. */
-static inline struct bytes random_message(struct random_message *r, const ProtobufCMessageDescriptor *d, int depth)
+static inline struct bytes random_message(struct random_message *r,
+                                          const ProtobufCMessageDescriptor *d, int depth)
 {
 	r->n = 0;
 	random_fields(r, d, depth);

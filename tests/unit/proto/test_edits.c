@@ -86,12 +86,14 @@ Test(edits, random_lists_are_sorted_stably)
 		edits_reset(&e);
 		for (size_t i = 0; i < n; i++) {
 			seed = seed * 1664525 + 1013904223;
-			edits_add(&e, seed >> 27, i, BYTES_NONE); /* del tells the order of adding */
+			edits_add(&e, seed >> 27, i,
+			          BYTES_NONE); /* del tells the order of adding */
 		}
 		edits_sort(&e);
 		for (size_t i = 1; i < n; i++)
 			cr_assert(e.list[i - 1].at < e.list[i].at ||
-			          (e.list[i - 1].at == e.list[i].at && e.list[i - 1].del < e.list[i].del));
+			          (e.list[i - 1].at == e.list[i].at &&
+			           e.list[i - 1].del < e.list[i].del));
 	}
 	edits_done(&e);
 }

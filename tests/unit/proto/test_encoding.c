@@ -30,7 +30,8 @@ static size_t gzip(const void *in, size_t n, uint8_t *to)
 
 static enum inflate_result inflate(size_t n, size_t cap, size_t *got)
 {
-	uint8_t *in = xcalloc(n ? n : 1, 1), *exact = xcalloc(cap ? cap : 1, 1); /* no byte beyond */
+	uint8_t *in = xcalloc(n ? n : 1, 1),
+		*exact = xcalloc(cap ? cap : 1, 1); /* no byte beyond */
 	const char *why = NULL;
 	enum inflate_result r;
 
@@ -63,7 +64,8 @@ Test(encoding, names_are_found_whatever_their_case)
 
 Test(encoding, lists_and_unknown_codings_are_not_found)
 {
-	static const char *const bad[] = { "gzip, gzip", "gzip,identity", "lz4", "br", "gzi", "gzipp", "gzip;q=1", "," };
+	static const char *const bad[] = { "gzip, gzip", "gzip,identity", "lz4",      "br",
+		                           "gzi",        "gzipp",         "gzip;q=1", "," };
 	enum encoding e = ENCODING_COUNT;
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
@@ -76,11 +78,14 @@ Test(encoding, identity_copies_what_fits)
 	const char *why = NULL;
 	size_t n = 0;
 
-	cr_expect_eq(encoding_inflate(inf, ENCODING_IDENTITY, BYTES("abc"), out, 3, &n, &why), INFLATE_OK);
+	cr_expect_eq(encoding_inflate(inf, ENCODING_IDENTITY, BYTES("abc"), out, 3, &n, &why),
+	             INFLATE_OK);
 	cr_expect_eq(n, 3);
 	cr_expect_eq(memcmp(out, "abc", 3), 0);
-	cr_expect_eq(encoding_inflate(inf, ENCODING_IDENTITY, BYTES("abcd"), out, 3, &n, &why), INFLATE_ROOM);
-	cr_expect_eq(encoding_inflate(inf, ENCODING_IDENTITY, BYTES_NONE, out, 0, &n, &why), INFLATE_OK);
+	cr_expect_eq(encoding_inflate(inf, ENCODING_IDENTITY, BYTES("abcd"), out, 3, &n, &why),
+	             INFLATE_ROOM);
+	cr_expect_eq(encoding_inflate(inf, ENCODING_IDENTITY, BYTES_NONE, out, 0, &n, &why),
+	             INFLATE_OK);
 	cr_expect_eq(n, 0);
 }
 
@@ -144,7 +149,8 @@ Test(encoding, every_flipped_bit_gives_corrupt_or_the_same_text)
 
 		gz[bit / 8] ^= 1 << bit % 8;
 		r = inflate(n, 1000, &got);
-		/* some bits mean nothing: the header's time and OS, the padding of the last block */
+		/* some bits mean nothing: the header's time and OS, the padding of the last block
+		 */
 		cr_expect(r == INFLATE_CORRUPT || r == INFLATE_ROOM ||
 		                  (got == sizeof(text) - 1 && !memcmp(out, text, got)),
 		          "bit %zu", bit);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Golden cases: tests/golden/otlp_proto/<case>/request.hex (the form of tests/golden/hex.h, with lines
- * `@signal logs`, `@utf8 repair`, `@enrich header`, `@encoding gzip` first) becomes records.json. With
- * UPDATE=1 records.json is written anew and the difference is for review. Runs from the root of the
- * tree.
+ * Golden cases: tests/golden/otlp_proto/<case>/request.hex (the form of tests/golden/hex.h, with
+ * lines
+ * `@signal logs`, `@utf8 repair`, `@enrich header`, `@encoding gzip` first) becomes records.json.
+ * With UPDATE=1 records.json is written anew and the difference is for review. Runs from the root
+ * of the tree.
  */
 #include <criterion/criterion.h>
 
@@ -75,13 +76,14 @@ static struct bytes decode(struct golden *g, struct bytes wire, struct buf *json
 	struct inflater *inf = inflater_open();
 	const char *why = NULL;
 	size_t n = 0;
-	enum inflate_result r = encoding_inflate(inf, g->encoding, wire, plain, sizeof(plain), &n, &why);
+	enum inflate_result r =
+		encoding_inflate(inf, g->encoding, wire, plain, sizeof(plain), &n, &why);
 
 	inflater_close(inf);
 	if (r == INFLATE_OK)
 		return bytes_of(plain, n);
-	buf_printf(json, "{\n\t\"verdict\": \"%s\",\n\t\"reason\": \"%s\"\n}\n", verdict_get(V_INFLATE)->id,
-	           why ? why : "no room");
+	buf_printf(json, "{\n\t\"verdict\": \"%s\",\n\t\"reason\": \"%s\"\n}\n",
+	           verdict_get(V_INFLATE)->id, why ? why : "no room");
 	return BYTES_NONE;
 }
 
@@ -89,7 +91,9 @@ static void value_render(struct buf *json, const struct outcome *o)
 {
 	if (o->verdict != V_ACCEPTED)
 		return;
-	buf_printf(json, ",\n\t\"items\": %ju,\n\t\"spoofed\": %ju,\n\t\"repaired\": %ju,\n\t\"records\": [{ \"value\": \"",
+	buf_printf(json,
+	           ",\n\t\"items\": %ju,\n\t\"spoofed\": %ju,\n\t\"repaired\": "
+	           "%ju,\n\t\"records\": [{ \"value\": \"",
 	           (uintmax_t)o->e.items, (uintmax_t)o->e.spoofed, (uintmax_t)o->e.repaired);
 	for (size_t i = 0; i < o->value_n; i++) {
 		char hex[3];
@@ -143,8 +147,8 @@ static void judge(const char *name, bool update)
 		cr_assert(f && fwrite(json.p, 1, json.n, f) == json.n);
 		fclose(f);
 	} else {
-		cr_expect(records && bytes_eq(bytes_str(records), buf_view(&json)), "%s: now it is\n%.*s", name,
-		          (int)json.n, json.p);
+		cr_expect(records && bytes_eq(bytes_str(records), buf_view(&json)),
+		          "%s: now it is\n%.*s", name, (int)json.n, json.p);
 	}
 	buf_done(&json);
 }

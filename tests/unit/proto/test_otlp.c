@@ -19,8 +19,8 @@ static struct outcome run(struct settings s, const char *text)
 }
 
 /* The value that text becomes, byte for byte, and what was counted. */
-static void expect_value(struct settings s, const char *text, const char *value, uint64_t items, uint64_t spoofed,
-                         uint64_t repaired)
+static void expect_value(struct settings s, const char *text, const char *value, uint64_t items,
+                         uint64_t spoofed, uint64_t repaired)
 {
 	struct outcome o = run(s, text);
 	struct bytes want = hex_bytes(value, wanted, sizeof(wanted));
@@ -89,23 +89,29 @@ Test(otlp, a_resource_is_added_where_there_is_none)
 Test(otlp, each_envelope_gets_its_own_stamp)
 {
 	traces("0a { " SPAN " } 0a {} 0a { 0a {} }",
-	       "0a { " SPAN " 0a { " STAMP " } } 0a { 0a { " STAMP " } } 0a { 0a { " STAMP " } }", 0);
+	       "0a { " SPAN " 0a { " STAMP " } } 0a { 0a { " STAMP " } } 0a { 0a { " STAMP " } }",
+	       0);
 }
 
 /* P11, R3 */
 Test(otlp, a_forged_tenant_is_removed_from_every_resource_occurrence)
 {
-	traces("0a { 0a { " FORGED " } " SPAN " 0a { 0a { 0a { \"k\" } } " FORGED " 10 01 " FORGED " } 1a { \"u\" } }",
+	traces("0a { 0a { " FORGED " } " SPAN " 0a { 0a { 0a { \"k\" } } " FORGED " 10 01 " FORGED
+	       " } 1a { \"u\" } }",
 	       "0a { 0a {} " SPAN " 0a { 0a { 0a { \"k\" } } 10 01 " STAMP " } 1a { \"u\" } }", 3);
 }
 
 /* P11, R3 */
 Test(otlp, the_last_key_of_a_pair_is_its_key)
 {
-	traces("0a { 0a { 0a { 0a { \"x\" } 12 { 0a { \"evil\" } } 0a { \"tenant_id\" } } } " SPAN " }",
+	traces("0a { 0a { 0a { 0a { \"x\" } 12 { 0a { \"evil\" } } 0a { \"tenant_id\" } } } " SPAN
+	       " }",
 	       "0a { 0a { " STAMP " } " SPAN " }", 1);
-	traces("0a { 0a { 0a { 0a { \"tenant_id\" } 12 { 0a { \"fine\" } } 0a { \"x\" } } } " SPAN " }",
-	       "0a { 0a { 0a { 0a { \"tenant_id\" } 12 { 0a { \"fine\" } } 0a { \"x\" } } " STAMP " } " SPAN " }", 0);
+	traces("0a { 0a { 0a { 0a { \"tenant_id\" } 12 { 0a { \"fine\" } } 0a { \"x\" } } } " SPAN
+	       " }",
+	       "0a { 0a { 0a { 0a { \"tenant_id\" } 12 { 0a { \"fine\" } } 0a { \"x\" } } " STAMP
+	       " } " SPAN " }",
+	       0);
 	traces("0a { 0a { 0a { 12 { 0a { \"evil\" } } 0a { \"tenant_id\" } } } " SPAN " }",
 	       "0a { 0a { " STAMP " } " SPAN " }", 1);
 }
@@ -115,18 +121,24 @@ Test(otlp, padded_tags_and_lengths_do_not_hide_a_forged_tenant)
 {
 	traces("0a { 0a { 8a 00 8e 80 00 8a 80 00 89 00 \"tenant_id\" 10 01 } " SPAN " }",
 	       "0a { 0a { 10 01 " STAMP " } " SPAN " }", 1);
-	traces("8a 80 80 80 00 { 8a 00 { 8a 00 { 0a 89 80 80 80 00 \"tenant_id\" } 10 01 } " SPAN " }",
+	traces("8a 80 80 80 00 { 8a 00 { 8a 00 { 0a 89 80 80 80 00 \"tenant_id\" } 10 01 } " SPAN
+	       " }",
 	       "8a 80 80 80 00 { 8a 00 { 10 01 " STAMP " } " SPAN " }", 1);
 }
 
 Test(otlp, only_the_exact_name_is_reserved)
 {
-	static const char *const keys[] = { "tenant_i", "tenant_ida", "Tenant_id", "", "tenant_id\\x00", "\\x00tenant_id" };
+	static const char *const keys[] = { "tenant_i", "tenant_ida",     "Tenant_id",
+		                            "",         "tenant_id\\x00", "\\x00tenant_id" };
 	char text[200], value[300];
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		snprintf(text, sizeof(text), "0a { 0a { 0a { 0a { \"%s\" } 12 { 0a { \"v\" } } } } " SPAN " }", keys[i]);
-		snprintf(value, sizeof(value), "0a { 0a { 0a { 0a { \"%s\" } 12 { 0a { \"v\" } } } " STAMP " } " SPAN " }",
+		snprintf(text, sizeof(text),
+		         "0a { 0a { 0a { 0a { \"%s\" } 12 { 0a { \"v\" } } } } " SPAN " }",
+		         keys[i]);
+		snprintf(value, sizeof(value),
+		         "0a { 0a { 0a { 0a { \"%s\" } 12 { 0a { \"v\" } } } " STAMP " } " SPAN
+		         " }",
 		         keys[i]);
 		traces(text, value, 0);
 	}
@@ -137,8 +149,10 @@ Test(otlp, only_the_exact_name_is_reserved)
 
 Test(otlp, scope_and_item_attributes_of_that_name_stay)
 {
-	traces("0a { 0a {} 12 { 0a { 1a { 0a { \"tenant_id\" } } } 12 { 4a { 0a { \"tenant_id\" } 12 { 0a { \"x\" } } } } } }",
-	       "0a { 0a { " STAMP " } 12 { 0a { 1a { 0a { \"tenant_id\" } } } 12 { 4a { 0a { \"tenant_id\" } 12 { 0a { \"x\" } } } } } }",
+	traces("0a { 0a {} 12 { 0a { 1a { 0a { \"tenant_id\" } } } 12 { 4a { 0a { \"tenant_id\" } "
+	       "12 { 0a { \"x\" } } } } } }",
+	       "0a { 0a { " STAMP " } 12 { 0a { 1a { 0a { \"tenant_id\" } } } 12 { 4a { 0a { "
+	                          "\"tenant_id\" } 12 { 0a { \"x\" } } } } } }",
 	       0);
 	/* and so does a nested value of a resource attribute */
 	traces("0a { 0a { 0a { 0a { \"k\" } 12 { 32 { " FORGED " } } } } " SPAN " }",
@@ -151,11 +165,14 @@ Test(otlp, all_other_bytes_survive)
 	struct settings s = settings_of(SIGNAL_METRICS);
 
 	expect_value(s,
-	             "9a 3f { \"top\" } 0a { a0 06 81 00 12 { b5 06 01020304 12 { c2 3e { ff } 3a { 18 02 0a { 51 *8(01) "
-	             "21 02 00 00 00 00 00 f0 7f 19 00 00 00 00 00 00 00 00 f8 ff ff ff 0f 05 } } } } 0a { 10 85 80 00 } } f8 01 07",
-	             "9a 3f { \"top\" } 0a { a0 06 81 00 12 { b5 06 01020304 12 { c2 3e { ff } 3a { 18 02 0a { 51 *8(01) "
-	             "21 02 00 00 00 00 00 f0 7f 19 00 00 00 00 00 00 00 00 f8 ff ff ff 0f 05 } } } } 0a { 10 85 80 00 " STAMP
-	             " } } f8 01 07",
+	             "9a 3f { \"top\" } 0a { a0 06 81 00 12 { b5 06 01020304 12 { c2 3e { ff } 3a "
+	             "{ 18 02 0a { 51 *8(01) "
+	             "21 02 00 00 00 00 00 f0 7f 19 00 00 00 00 00 00 00 00 f8 ff ff ff 0f 05 } } "
+	             "} } 0a { 10 85 80 00 } } f8 01 07",
+	             "9a 3f { \"top\" } 0a { a0 06 81 00 12 { b5 06 01020304 12 { c2 3e { ff } 3a "
+	             "{ 18 02 0a { 51 *8(01) "
+	             "21 02 00 00 00 00 00 f0 7f 19 00 00 00 00 00 00 00 00 f8 ff ff ff 0f 05 } } "
+	             "} } 0a { 10 85 80 00 " STAMP " } } f8 01 07",
 	             1, 0, 0);
 }
 
@@ -164,14 +181,17 @@ Test(otlp, with_enrich_header_the_body_leaves_as_it_came)
 	struct settings s = settings_of(SIGNAL_TRACES);
 
 	s.stamp = false;
-	expect_value(s, "0a { 0a { " FORGED " } " SPAN " } 0a {}", "0a { 0a { " FORGED " } " SPAN " } 0a {}", 1, 0, 0);
+	expect_value(s, "0a { 0a { " FORGED " } " SPAN " } 0a {}",
+	             "0a { 0a { " FORGED " } " SPAN " } 0a {}", 1, 0, 0);
 }
 
 /* P2 */
 Test(otlp, a_body_without_items_is_empty)
 {
-	static const char *const empty[] = { "", "0a {}", "0a { 0a { 0a { 0a { \"k\" } } } 12 { 0a { 0a { \"scope\" } } } }",
-		                             "a2 06 { \"unknown\" }" };
+	static const char *const empty[] = {
+		"", "0a {}", "0a { 0a { 0a { 0a { \"k\" } } } 12 { 0a { 0a { \"scope\" } } } }",
+		"a2 06 { \"unknown\" }"
+	};
 
 	for (int s = SIGNAL_TRACES; s <= SIGNAL_LOGS; s++)
 		for (size_t i = 0; i < ARRAY_LEN(empty); i++) {
@@ -211,8 +231,10 @@ Test(otlp, of_a_repeated_oneof_only_the_last_members_points_count)
 	cr_expect_eq(points("2a { *3(0a {}) } 3a { 0a {} } 2a { 0a {} 0a {} }"), 2);
 	cr_expect_eq(points("2a { *3(0a {}) } 3a {}"), 0);
 	/* another Metric has a oneof of its own */
-	expect_value(settings_of(SIGNAL_METRICS), "0a { 0a {} 12 { 12 { 2a { *3(0a {}) } } 12 { 3a { 0a {} } } } }",
-	             "0a { 0a { " STAMP " } 12 { 12 { 2a { *3(0a {}) } } 12 { 3a { 0a {} } } } }", 4, 0, 0);
+	expect_value(settings_of(SIGNAL_METRICS),
+	             "0a { 0a {} 12 { 12 { 2a { *3(0a {}) } } 12 { 3a { 0a {} } } } }",
+	             "0a { 0a { " STAMP " } 12 { 12 { 2a { *3(0a {}) } } 12 { 3a { 0a {} } } } }",
+	             4, 0, 0);
 }
 
 Test(otlp, ids_of_other_lengths_are_refused_wherever_they_are)
@@ -248,7 +270,8 @@ Test(otlp, ids_of_other_lengths_are_refused_wherever_they_are)
 			snprintf(text, sizeof(text), ids[i].around, field);
 #pragma GCC diagnostic pop
 			o = run(settings_of(ids[i].signal), text);
-			cr_expect_eq(o.verdict == V_ACCEPTED, lengths[k] == 0 || lengths[k] == ids[i].bytes, "%s", text);
+			cr_expect_eq(o.verdict == V_ACCEPTED,
+			             lengths[k] == 0 || lengths[k] == ids[i].bytes, "%s", text);
 			outcome_done(&o);
 		}
 }
@@ -264,20 +287,26 @@ static struct settings repairing(enum signal signal)
 /* P10 */
 Test(otlp, a_log_line_cut_inside_a_character_is_mended_and_counted)
 {
-	expect_value(repairing(SIGNAL_LOGS), "0a { 0a {} 12 { 12 { 2a { 0a { \"caf\\xc3\" } } } } }",
-	             "0a { 0a { " STAMP " } 12 { 12 { 2a { 0a { \"caf\\xef\\xbf\\xbd\" } } } } }", 1, 0, 1);
-	expect_value(repairing(SIGNAL_LOGS), "0a { 0a {} 12 { 12 { 2a { 0a { \"\\xe2\\x82 \\xf0\\x9f\\x98\" } } } } }",
-	             "0a { 0a { " STAMP " } 12 { 12 { 2a { 0a { *2(\"\\xef\\xbf\\xbd\") \" \" *3(\"\\xef\\xbf\\xbd\") } } } } }",
+	expect_value(repairing(SIGNAL_LOGS),
+	             "0a { 0a {} 12 { 12 { 2a { 0a { \"caf\\xc3\" } } } } }",
+	             "0a { 0a { " STAMP " } 12 { 12 { 2a { 0a { \"caf\\xef\\xbf\\xbd\" } } } } }",
+	             1, 0, 1);
+	expect_value(repairing(SIGNAL_LOGS),
+	             "0a { 0a {} 12 { 12 { 2a { 0a { \"\\xe2\\x82 \\xf0\\x9f\\x98\" } } } } }",
+	             "0a { 0a { " STAMP " } 12 { 12 { 2a { 0a { *2(\"\\xef\\xbf\\xbd\") \" \" "
+	                                "*3(\"\\xef\\xbf\\xbd\") } } } } }",
 	             1, 0, 1);
 }
 
 /* P10 */
 Test(otlp, with_strict_it_is_refused)
 {
-	struct outcome o = run(settings_of(SIGNAL_LOGS), "0a { 12 { 12 { 2a { 0a { \"caf\\xc3\" } } } } }");
+	struct outcome o =
+		run(settings_of(SIGNAL_LOGS), "0a { 12 { 12 { 2a { 0a { \"caf\\xc3\" } } } } }");
 
 	cr_expect_eq(o.verdict, V_INVALID);
-	cr_expect_str_eq(o.e.reason, "resource_logs[0].scope_logs[0].log_records[0].body.string_value: invalid UTF-8 (byte 8)");
+	cr_expect_str_eq(o.e.reason, "resource_logs[0].scope_logs[0].log_records[0].body.string_"
+	                             "value: invalid UTF-8 (byte 8)");
 	outcome_done(&o);
 	o = run(settings_of(SIGNAL_TRACES), "0a { 12 { 12 { 2a { \"caf\\xc3\" } } } }");
 	cr_expect_eq(o.verdict, V_INVALID);
@@ -287,33 +316,49 @@ Test(otlp, with_strict_it_is_refused)
 Test(otlp, an_item_with_several_broken_strings_counts_once)
 {
 	expect_value(repairing(SIGNAL_LOGS),
-	             "0a { 0a {} 12 { *2(12 { 1a { ff } 2a { 0a { ff } } 32 { 0a { ff } 12 { 0a { ff } } } }) 12 {} } }",
-	             "0a { 0a { " STAMP " } 12 { *2(12 { 1a { efbfbd } 2a { 0a { efbfbd } } 32 { 0a { efbfbd } 12 { 0a { efbfbd } } } }) 12 {} } }",
+	             "0a { 0a {} 12 { *2(12 { 1a { ff } 2a { 0a { ff } } 32 { 0a { ff } 12 { 0a { "
+	             "ff } } } }) 12 {} } }",
+	             "0a { 0a { " STAMP " } 12 { *2(12 { 1a { efbfbd } 2a { 0a { efbfbd } } 32 { "
+	                                "0a { efbfbd } 12 { 0a { efbfbd } } } }) 12 {} } }",
 	             3, 0, 2);
 }
 
 Test(otlp, a_broken_scope_resource_or_metric_counts_once_each)
 {
 	expect_value(repairing(SIGNAL_METRICS),
-	             "0a { 0a { 0a { 0a { ff } } 0a { 0a { fe } } } 1a { 80 } 12 { 0a { 0a { ff } 12 { ff } } 12 { 0a { ff } 1a { ff } 2a { 0a {} } } } }",
+	             "0a { 0a { 0a { 0a { ff } } 0a { 0a { fe } } } 1a { 80 } 12 { 0a { 0a { ff } "
+	             "12 { ff } } 12 { 0a { ff } 1a { ff } 2a { 0a {} } } } }",
 	             "0a { 0a { 0a { 0a { efbfbd } } 0a { 0a { efbfbd } } " STAMP
-	             " } 1a { efbfbd } 12 { 0a { 0a { efbfbd } 12 { efbfbd } } 12 { 0a { efbfbd } 1a { efbfbd } 2a { 0a {} } } } }",
+	             " } 1a { efbfbd } 12 { 0a { 0a { efbfbd } 12 { efbfbd } } 12 { 0a { efbfbd } "
+	             "1a { efbfbd } 2a { 0a {} } } } }",
 	             1, 0, 4);
 }
 
 Test(otlp, lengths_that_grow_by_repair_are_rewritten_at_every_level)
 {
 	/* 100 bytes become 300: two-byte lengths where one byte was */
-	expect_value(repairing(SIGNAL_LOGS), "0a { 12 { 12 { 2a { 2a { 0a { 0a { *100(ff) } } } } } } 0a { 10 80 00 } }",
-	             "0a { 12 { 12 { 2a { 2a { 0a { 0a { *100(efbfbd) } } } } } } 0a { 10 80 00 " STAMP " } }", 1, 0, 1);
+	expect_value(
+		repairing(SIGNAL_LOGS),
+		"0a { 12 { 12 { 2a { 2a { 0a { 0a { *100(ff) } } } } } } 0a { 10 80 00 } }",
+		"0a { 12 { 12 { 2a { 2a { 0a { 0a { *100(efbfbd) } } } } } } 0a { 10 80 00 " STAMP
+		" } }",
+		1, 0, 1);
 	/* padded lengths that change become minimal */
-	expect_value(repairing(SIGNAL_LOGS), "0a { 12 { 12 8c 80 80 00 2a 89 00 0a 85 80 00 \"a\" ff ff ff 43 } 0a {} }",
-	             "0a { 12 { 12 { 2a { 0a { \"a\" *3(efbfbd) \"C\" } } } } 0a { " STAMP " } }", 1, 0, 1);
-	/* those that stay true stay as they came: here what the string gains its own prefix loses */
-	expect_value(repairing(SIGNAL_LOGS), "0a { 12 { 12 8c 80 80 00 2a 89 00 0a 85 80 00 \"a\" ff \"ABC\" } 0a {} }",
-	             "0a { 12 { 12 8c 80 80 00 2a 89 00 0a { \"a\" efbfbd \"ABC\" } } 0a { " STAMP " } }", 1, 0, 1);
-	expect_value(repairing(SIGNAL_LOGS), "0a { 12 { 12 8c 80 80 00 2a 89 00 0a 85 80 00 \"abABC\" } 0a {} }",
-	             "0a { 12 { 12 8c 80 80 00 2a 89 00 0a 85 80 00 \"abABC\" } 0a { " STAMP " } }", 1, 0, 0);
+	expect_value(repairing(SIGNAL_LOGS),
+	             "0a { 12 { 12 8c 80 80 00 2a 89 00 0a 85 80 00 \"a\" ff ff ff 43 } 0a {} }",
+	             "0a { 12 { 12 { 2a { 0a { \"a\" *3(efbfbd) \"C\" } } } } 0a { " STAMP " } }",
+	             1, 0, 1);
+	/* those that stay true stay as they came: here what the string gains its own prefix loses
+	 */
+	expect_value(repairing(SIGNAL_LOGS),
+	             "0a { 12 { 12 8c 80 80 00 2a 89 00 0a 85 80 00 \"a\" ff \"ABC\" } 0a {} }",
+	             "0a { 12 { 12 8c 80 80 00 2a 89 00 0a { \"a\" efbfbd \"ABC\" } } 0a { " STAMP
+	             " } }",
+	             1, 0, 1);
+	expect_value(repairing(SIGNAL_LOGS),
+	             "0a { 12 { 12 8c 80 80 00 2a 89 00 0a 85 80 00 \"abABC\" } 0a {} }",
+	             "0a { 12 { 12 8c 80 80 00 2a 89 00 0a 85 80 00 \"abABC\" } 0a { " STAMP " } }",
+	             1, 0, 0);
 }
 
 Test(otlp, keys_are_compared_after_repair)
@@ -321,21 +366,29 @@ Test(otlp, keys_are_compared_after_repair)
 	struct settings s = repairing(SIGNAL_LOGS);
 
 	s.name = "t\xef\xbf\xbd"; /* as if configured */
-	expect_value(s, "0a { 0a { 0a { 0a { \"t\\xff\" } 12 { 0a { \"evil\" } } } } 12 { 12 {} } }",
-	             "0a { 0a { 0a { 0a { \"t\" efbfbd } 12 { 0a { \"acme\" } } } } 12 { 12 {} } }", 1, 1, 0);
-	expect_value(repairing(SIGNAL_LOGS), "0a { 0a { 0a { 0a { \"tenant_id\\xff\" } } } 12 { 12 {} } }",
-	             "0a { 0a { 0a { 0a { \"tenant_id\" efbfbd } } " STAMP " } 12 { 12 {} } }", 1, 0, 1);
+	expect_value(s,
+	             "0a { 0a { 0a { 0a { \"t\\xff\" } 12 { 0a { \"evil\" } } } } 12 { 12 {} } }",
+	             "0a { 0a { 0a { 0a { \"t\" efbfbd } 12 { 0a { \"acme\" } } } } 12 { 12 {} } }",
+	             1, 1, 0);
+	expect_value(repairing(SIGNAL_LOGS),
+	             "0a { 0a { 0a { 0a { \"tenant_id\\xff\" } } } 12 { 12 {} } }",
+	             "0a { 0a { 0a { 0a { \"tenant_id\" efbfbd } } " STAMP " } 12 { 12 {} } }", 1,
+	             0, 1);
 }
 
 Test(otlp, repairs_inside_a_removed_attribute_are_forgotten)
 {
 	expect_value(repairing(SIGNAL_LOGS),
-	             "0a { 0a { 0a { 12 { 0a { \"\\xff\\xff\" } } 0a { \"tenant_id\" } } } 12 { 12 { 1a { \"ok\" } } } }",
+	             "0a { 0a { 0a { 12 { 0a { \"\\xff\\xff\" } } 0a { \"tenant_id\" } } } 12 { 12 "
+	             "{ 1a { \"ok\" } } } }",
 	             "0a { 0a { " STAMP " } 12 { 12 { 1a { \"ok\" } } } }", 1, 1, 0);
 	/* those before and after it stay */
 	expect_value(repairing(SIGNAL_LOGS),
-	             "0a { 0a { 0a { 0a { ff } } 0a { 12 { 0a { ff } } 0a { \"tenant_id\" } } 0a { 0a { fe } } } 12 { 12 { 1a { ff } } } }",
-	             "0a { 0a { 0a { 0a { efbfbd } } 0a { 0a { efbfbd } } " STAMP " } 12 { 12 { 1a { efbfbd } } } }", 1, 1, 2);
+	             "0a { 0a { 0a { 0a { ff } } 0a { 12 { 0a { ff } } 0a { \"tenant_id\" } } 0a { "
+	             "0a { fe } } } 12 { 12 { 1a { ff } } } }",
+	             "0a { 0a { 0a { 0a { efbfbd } } 0a { 0a { efbfbd } } " STAMP
+	             " } 12 { 12 { 1a { efbfbd } } } }",
+	             1, 1, 2);
 }
 
 Test(otlp, bytes_fields_and_unknown_fields_may_hold_anything)
@@ -343,10 +396,12 @@ Test(otlp, bytes_fields_and_unknown_fields_may_hold_anything)
 	struct settings s = settings_of(SIGNAL_LOGS);
 
 	expect_value(s, "0a { 0a {} 12 { 12 { 2a { 3a { ff fe } } a2 06 { ff fe } } } }",
-	             "0a { 0a { " STAMP " } 12 { 12 { 2a { 3a { ff fe } } a2 06 { ff fe } } } }", 1, 0, 0);
+	             "0a { 0a { " STAMP " } 12 { 12 { 2a { 3a { ff fe } } a2 06 { ff fe } } } }", 1,
+	             0, 0);
 	s.utf8 = UTF8_REPAIR;
 	expect_value(s, "0a { 0a {} 12 { 12 { 2a { 3a { ff fe } } a2 06 { ff fe } } } }",
-	             "0a { 0a { " STAMP " } 12 { 12 { 2a { 3a { ff fe } } a2 06 { ff fe } } } }", 1, 0, 0);
+	             "0a { 0a { " STAMP " } 12 { 12 { 2a { 3a { ff fe } } a2 06 { ff fe } } } }", 1,
+	             0, 0);
 }
 
 static void expect_count(struct outcome o, const char *what, uint64_t counted, uint64_t limit)
@@ -415,12 +470,14 @@ Test(otlp, millions_of_empty_sub_messages_take_no_memory)
 
 Test(otlp, more_edits_than_the_maximum_are_refused_by_count)
 {
-	expect_count(run(repairing(SIGNAL_LOGS), "0a { 12 { *30000(12 { 1a { ff } }) } }"), "edits", EDITS_MAX + 1, EDITS_MAX);
+	expect_count(run(repairing(SIGNAL_LOGS), "0a { 12 { *30000(12 { 1a { ff } }) } }"), "edits",
+	             EDITS_MAX + 1, EDITS_MAX);
 }
 
 Test(otlp, binary_in_a_string_costs_an_edit_per_run_not_per_byte)
 {
-	struct outcome o = run(repairing(SIGNAL_LOGS), "0a { 12 { 12 { 2a { 0a { *500000(ff) } } } } }");
+	struct outcome o =
+		run(repairing(SIGNAL_LOGS), "0a { 12 { 12 { 2a { 0a { *500000(ff) } } } } }");
 
 	cr_expect_eq(o.verdict, V_ACCEPTED);
 	cr_expect_gt(o.value_n, 1500000);
@@ -440,7 +497,8 @@ Test(otlp, an_invalid_byte_behind_too_many_resources_is_still_invalid)
 
 Test(otlp, the_protocols_are_what_the_wire_contract_says)
 {
-	static const struct protocol *const all[] = { &protocol_otlp_traces, &protocol_otlp_metrics, &protocol_otlp_logs };
+	static const struct protocol *const all[] = { &protocol_otlp_traces, &protocol_otlp_metrics,
+		                                      &protocol_otlp_logs };
 	char path[40], scope[40];
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {

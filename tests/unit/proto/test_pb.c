@@ -46,7 +46,9 @@ static void expect_reason(const char *text, const char *reason)
 
 Test(pb, varints_are_written_in_their_minimal_form)
 {
-	static const uint64_t values[] = { 0, 1, 127, 128, 16383, 16384, UINT32_MAX, (UINT64_C(1) << 63) - 1, UINT64_MAX };
+	static const uint64_t values[] = { 0,         1,     127,        128,
+		                           16383,     16384, UINT32_MAX, (UINT64_C(1) << 63) - 1,
+		                           UINT64_MAX };
 	static const size_t sizes[] = { 1, 1, 1, 2, 2, 3, 5, 9, 10 };
 	uint8_t out[VARINT_MAX_BYTES + 1];
 
@@ -63,11 +65,21 @@ Test(pb, groups_reserved_wire_types_and_field_zero_are_refused_at_the_top_and_ne
 {
 	static const char *const bad[] = {
 		"03 00 04", /* field 0 */
-		"00 00",    "02 00",          "05 00000000",
-		"0b 0c",    "13 14",          "7b 7c", /* groups: known and unknown numbers */
-		"0c",       "fb 01 fc 01",    "8b fa 01 8c fa 01", /* 31, 4001 */
-		"0e 00",    "0f 00",          "f6 01 00", /* wire types 6, 7 */
-		"f7 01 00", "fe ff ff ff 0f 00", "80 00 00", /* field 0, padded */
+		"00 00",
+		"02 00",
+		"05 00000000",
+		"0b 0c",
+		"13 14",
+		"7b 7c", /* groups: known and unknown numbers */
+		"0c",
+		"fb 01 fc 01",
+		"8b fa 01 8c fa 01", /* 31, 4001 */
+		"0e 00",
+		"0f 00",
+		"f6 01 00", /* wire types 6, 7 */
+		"f7 01 00",
+		"fe ff ff ff 0f 00",
+		"80 00 00", /* field 0, padded */
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -94,7 +106,8 @@ Test(pb, a_varint_has_10_bytes_and_64_bits_at_most)
 	cr_expect_eq(in_span("30 82 80 80 80 80 80 80 80 80 00"), V_ACCEPTED, "padded");
 	cr_expect_eq(in_span("30 ff ff ff ff ff ff ff ff ff 02"), V_INVALID, "65 bits");
 	cr_expect_eq(in_span("30 80 80 80 80 80 80 80 80 80 80 00"), V_INVALID, "11 bytes");
-	cr_expect_eq(in_span("a0 06 ff ff ff ff ff ff ff ff ff 7f"), V_INVALID, "unknown fields too");
+	cr_expect_eq(in_span("a0 06 ff ff ff ff ff ff ff ff ff 7f"), V_INVALID,
+	             "unknown fields too");
 	cr_expect_eq(in_span("30 80"), V_INVALID, "truncated");
 }
 
@@ -103,11 +116,14 @@ Test(pb, a_length_has_5_bytes_at_most_and_stays_inside_its_message)
 	cr_expect_eq(in_span("2a 01 78"), V_ACCEPTED);
 	cr_expect_eq(in_span("2a 81 00 78"), V_ACCEPTED, "padded");
 	cr_expect_eq(in_span("2a 81 80 80 80 00 78"), V_ACCEPTED, "padded to 5");
-	cr_expect_eq(in_span("2a 81 80 80 80 80 00 78"), V_INVALID, "to 6: protobuf-c and C++ refuse it");
+	cr_expect_eq(in_span("2a 81 80 80 80 80 00 78"), V_INVALID,
+	             "to 6: protobuf-c and C++ refuse it");
 	cr_expect_eq(in_span("2a 02 78"), V_INVALID, "past the span");
 	cr_expect_eq(in_span("2a ff ff ff ff 0f 78"), V_INVALID);
-	cr_expect_eq(in_span("2a 81 80 80 80 10 78"), V_INVALID, "33 bits: some decoders wrap it to 1");
-	cr_expect_eq(verdict_of("0a 04 12 03 12 01"), V_INVALID, "past the parent, inside the body");
+	cr_expect_eq(in_span("2a 81 80 80 80 10 78"), V_INVALID,
+	             "33 bits: some decoders wrap it to 1");
+	cr_expect_eq(verdict_of("0a 04 12 03 12 01"), V_INVALID,
+	             "past the parent, inside the body");
 	cr_expect_eq(in_span("a2 06 02 78"), V_INVALID, "unknown fields too");
 }
 
@@ -128,12 +144,14 @@ Test(pb, a_known_field_with_another_wire_type_is_refused)
 		pb_schema_add(&all, oracle_root((enum signal)s), none);
 		for (size_t m = 0; m < all.n; m++)
 			for (unsigned i = 0; i < all.messages[m].descriptor->n_fields; i++) {
-				const ProtobufCFieldDescriptor *field = &all.messages[m].descriptor->fields[i];
+				const ProtobufCFieldDescriptor *field =
+					&all.messages[m].descriptor->fields[i];
 				unsigned wire = random_wire(field->type);
 
 				for (unsigned other = 0; other < 8; other++) {
-					bool right = other == wire || (other == 2 && wire != 2 &&
-					                               field->label == PROTOBUF_C_LABEL_REPEATED);
+					bool right = other == wire ||
+					             (other == 2 && wire != 2 &&
+					              field->label == PROTOBUF_C_LABEL_REPEATED);
 					size_t n = pb_varint_write(field->id << 3 | other, body);
 
 					memset(body + n, 0, 20); /* a zero of any type */
@@ -143,7 +161,8 @@ Test(pb, a_known_field_with_another_wire_type_is_refused)
 					w.depth = 64;
 					w.edits = &e;
 					cr_assert_eq(pb_walk_run(&w), right, "%s.%s, wire type %u",
-					             all.messages[m].descriptor->name, field->name, other);
+					             all.messages[m].descriptor->name, field->name,
+					             other);
 					judged++;
 				}
 			}
@@ -155,14 +174,16 @@ Test(pb, a_known_field_with_another_wire_type_is_refused)
 Test(pb, an_early_end_at_every_byte_of_every_wire_type_is_refused)
 {
 	static const char *const fields[] = {
-		"30 80 80 01",           /* varint */
-		"39 0102030405060708",   /* 64 bits */
-		"85 01 01020304",        /* 32 bits, tag of two bytes */
-		"2a 85 00 \"hello\"",    /* string, padded length */
-		"0a 10 *16(aa)",         /* bytes */
+		"30 80 80 01", /* varint */
+		"39 0102030405060708", /* 64 bits */
+		"85 01 01020304", /* 32 bits, tag of two bytes */
+		"2a 85 00 \"hello\"", /* string, padded length */
+		"0a 10 *16(aa)", /* bytes */
 		"4a { 0a { \"k\" } 12 { 0a { \"v\" } } }",
-		"a0 06 80 80 01",        "a1 06 0102030405060708", /* unknown */
-		"a2 06 85 00 \"hello\"", "a5 06 01020304",
+		"a0 06 80 80 01",
+		"a1 06 0102030405060708", /* unknown */
+		"a2 06 85 00 \"hello\"",
+		"a5 06 01020304",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
@@ -178,7 +199,8 @@ Test(pb, an_early_end_at_every_byte_of_every_wire_type_is_refused)
 			body[3] = (uint8_t)(n + 2);
 			body[5] = (uint8_t)n;
 			o = enrich_all(settings_of(SIGNAL_TRACES), bytes_of(body, 6 + n));
-			cr_expect_eq(o.verdict, whole ? V_ACCEPTED : V_INVALID, "%s cut to %zu", fields[i], n);
+			cr_expect_eq(o.verdict, whole ? V_ACCEPTED : V_INVALID, "%s cut to %zu",
+			             fields[i], n);
 			outcome_done(&o);
 		}
 	}
@@ -196,10 +218,11 @@ Test(pb, every_truncation_of_a_valid_message_is_judged_and_no_byte_is_read_beyon
 		r->odd = round & 1;
 		body = random_message(r, oracle_root(signal), 5);
 		for (size_t n = 0; n < min_size(body.n, 3000); n++) {
-			struct outcome o = enrich_once(settings_of(signal), bytes_of(body.p, n), n & 1,
-			                               n & 2 ? 0xff : 0x00);
+			struct outcome o = enrich_once(settings_of(signal), bytes_of(body.p, n),
+			                               n & 1, n & 2 ? 0xff : 0x00);
 
-			cr_assert(o.verdict == V_INVALID || o.verdict == V_ACCEPTED || o.verdict == V_EMPTY);
+			cr_assert(o.verdict == V_INVALID || o.verdict == V_ACCEPTED ||
+			          o.verdict == V_EMPTY);
 			outcome_done(&o);
 		}
 	}
@@ -208,8 +231,8 @@ Test(pb, every_truncation_of_a_valid_message_is_judged_and_no_byte_is_read_beyon
 
 static struct bytes nested_values(size_t messages)
 {
-	/* request, ResourceLogs, ScopeLogs, LogRecord, then AnyValue and ArrayValue in turn; written from
-	 * the inside, at the end of the room */
+	/* request, ResourceLogs, ScopeLogs, LogRecord, then AnyValue and ArrayValue in turn;
+	 * written from the inside, at the end of the room */
 	uint8_t *end = room + sizeof(room) - BODY_SLACK, *p = end, varint[10];
 	static const uint8_t tags[] = { 0x0a, 0x12, 0x12, 0x2a };
 
@@ -219,7 +242,8 @@ static struct bytes nested_values(size_t messages)
 		p -= n;
 		memcpy(p, varint, n);
 		*--p = depth - 2 < 4 ? tags[depth - 2] : depth % 2 ? 0x0a : 0x2a;
-		/* depth 5 is the AnyValue body; 6 its ArrayValue (2a), 7 an AnyValue of it (0a).. */
+		/* depth 5 is the AnyValue body; 6 its ArrayValue (2a), 7 an AnyValue of it (0a)..
+		 */
 		if (depth > 5)
 			*p = depth % 2 ? 0x0a : 0x2a;
 	}
@@ -281,7 +305,8 @@ Test(pb, the_fast_path_keeps_the_depth_limit_too)
 		struct outcome o;
 
 		s.depth = depth;
-		o = run_hex(s, "0a { 12 { 12 { 2a { 32 { 0a { 0a { \"k\" } 12 { 0a { \"v\" } } } } } } } }");
+		o = run_hex(s, "0a { 12 { 12 { 2a { 32 { 0a { 0a { \"k\" } 12 { 0a { \"v\" } } } } "
+		               "} } } }");
 
 		cr_expect_eq(o.verdict, depth >= 8 ? V_ACCEPTED : V_INVALID, "depth %u", depth);
 		outcome_done(&o);
@@ -292,8 +317,7 @@ Test(pb, the_fast_path_keeps_the_depth_limit_too)
 Test(pb, packed_unpacked_and_mixed_lists_have_one_verdict_and_count)
 {
 	static const char *const lists[] = {
-		"32 { *40(0102030405060708) }",
-		"*40(31 0102030405060708)",
+		"32 { *40(0102030405060708) }", "*40(31 0102030405060708)",
 		"31 0102030405060708 32 { *20(0102030405060708) } 31 0102030405060708 32 {}",
 		"42 { 12 { *200(01) } }", /* no field 42 here: exemplars; see below */
 	};
@@ -318,7 +342,8 @@ Test(pb, packed_unpacked_and_mixed_lists_have_one_verdict_and_count)
 	for (size_t i = 0; i < ARRAY_LEN(varints); i++) {
 		struct outcome o;
 
-		snprintf(text, sizeof(text), "0a { 12 { 12 { 52 { 0a { 42 { %s } } } } } }", varints[i]);
+		snprintf(text, sizeof(text), "0a { 12 { 12 { 52 { 0a { 42 { %s } } } } } }",
+		         varints[i]);
 		o = run_hex(settings_of(SIGNAL_METRICS), text);
 		cr_expect_eq(o.verdict, V_ACCEPTED, "%s: %s", varints[i], o.e.reason);
 		cr_expect_eq(o.e.items, 1);
@@ -329,12 +354,14 @@ Test(pb, packed_unpacked_and_mixed_lists_have_one_verdict_and_count)
 Test(pb, broken_packed_lists_are_refused)
 {
 	static const char *const lists[] = {
-		"4a { 0a { 32 { *5(00) } } }",                           /* no multiple of 8 */
+		"4a { 0a { 32 { *5(00) } } }", /* no multiple of 8 */
 		"4a { 0a { 3a { *17(00) } } }",
-		"52 { 0a { 42 { 12 { 01 80 } } } }",                     /* the last one is cut */
+		"52 { 0a { 42 { 12 { 01 80 } } } }", /* the last one is cut */
 		"52 { 0a { 42 { 12 { *200(01) ff } } } }",
 		"52 { 0a { 42 { 12 { 80 80 80 80 80 80 80 80 80 80 00 } } } }", /* 11 bytes */
-		"52 { 0a { 42 { 12 { *30(01) ff ff ff ff ff ff ff ff ff 02 *100(01) } } } }", /* 65 bits */
+		"52 { 0a { 42 { 12 { *30(01) ff ff ff ff ff ff ff ff ff 02 *100(01) } } } }", /* 65
+		                                                                                 bits
+		                                                                               */
 		"52 { 0a { 42 { 12 { *59(01) 80 80 80 80 80 80 80 80 80 80 00 *100(01) } } } }",
 	};
 	char text[400];
@@ -351,22 +378,31 @@ Test(pb, broken_packed_lists_are_refused)
 
 Test(pb, what_protobuf_allows_is_accepted)
 {
-	cr_expect_eq(in_span("85 01 00000000 7a {} 30 02 2a {} 0a {}"), V_ACCEPTED, "any order, empty ids");
+	cr_expect_eq(in_span("85 01 00000000 7a {} 30 02 2a {} 0a {}"), V_ACCEPTED,
+	             "any order, empty ids");
 	cr_expect_eq(in_span("30 e8 07"), V_ACCEPTED, "an unknown enum value");
 	cr_expect_eq(in_span("2a { \"a\\x00b\" }"), V_ACCEPTED, "a NUL in a string");
-	cr_expect_eq(in_span("4a { 0a { \"k\" } 12 { 10 85 01 } }"), V_ACCEPTED, "any varint as true");
-	cr_expect_eq(in_span("2a { \"a\" } 2a { \"b\" } 7a { 18 01 } 7a { 18 02 }"), V_ACCEPTED, "repeats");
-	cr_expect_eq(in_span("e2 0f { ff ff 0b 0b }"), V_ACCEPTED, "nothing inside an unknown field is judged");
+	cr_expect_eq(in_span("4a { 0a { \"k\" } 12 { 10 85 01 } }"), V_ACCEPTED,
+	             "any varint as true");
+	cr_expect_eq(in_span("2a { \"a\" } 2a { \"b\" } 7a { 18 01 } 7a { 18 02 }"), V_ACCEPTED,
+	             "repeats");
+	cr_expect_eq(in_span("e2 0f { ff ff 0b 0b }"), V_ACCEPTED,
+	             "nothing inside an unknown field is judged");
 }
 
 Test(pb, fields_of_the_fast_path_that_are_broken_are_refused)
 {
 	static const char *const bad[] = {
-		"0a { \"k\" } 12 { 0a { \"\\xff\" } }",   "0a { \"\\xc3\" } 12 { 0a { \"v\" } }",
-		"0a { \"k\" } 12 { 18 80 }",             "0a { \"k\" } 12 { 18 80 80 80 80 80 80 80 80 80 02 }",
-		"0a { \"k\" } 12 { 21 01020304050607 }", "0a { \"k\" } 12 { 0a 05 \"v\" }",
-		"0a { \"k\" } 12 { 18 01 01 }",          "0a { \"k\" } 12 07 0a { \"v\" }",
-		"0a 09 \"k\" 12 { 0a { \"v\" } }",       "0a { \"k\" } 12 { 10 }",
+		"0a { \"k\" } 12 { 0a { \"\\xff\" } }",
+		"0a { \"\\xc3\" } 12 { 0a { \"v\" } }",
+		"0a { \"k\" } 12 { 18 80 }",
+		"0a { \"k\" } 12 { 18 80 80 80 80 80 80 80 80 80 02 }",
+		"0a { \"k\" } 12 { 21 01020304050607 }",
+		"0a { \"k\" } 12 { 0a 05 \"v\" }",
+		"0a { \"k\" } 12 { 18 01 01 }",
+		"0a { \"k\" } 12 07 0a { \"v\" }",
+		"0a 09 \"k\" 12 { 0a { \"v\" } }",
+		"0a { \"k\" } 12 { 10 }",
 		"0a { *70(\"k\") } 12 { 0a { *20(\"v\") \"\\xff\" } }",
 		"0a { *62(\"k\") } 12 { 0a { \"\\xff\" *20(\"v\") } }",
 	};
@@ -384,11 +420,13 @@ Test(pb, every_length_of_key_and_value_is_the_same_on_and_off_the_fast_path)
 
 	for (int key = 0; key < 130; key += key < 70 ? 1 : 7)
 		for (int value = 0; value < 130; value += value < 70 ? 1 : 7) {
-			snprintf(text, sizeof(text), "4a { 0a { *%d(\"k\") } 12 { 0a { *%d(\"v\") } } }", key, value);
+			snprintf(text, sizeof(text),
+			         "4a { 0a { *%d(\"k\") } 12 { 0a { *%d(\"v\") } } }", key, value);
 			cr_assert_eq(in_span(text), V_ACCEPTED, "%d %d", key, value);
 			if (!value)
 				continue;
-			snprintf(text, sizeof(text), "4a { 0a { *%d(\"k\") } 12 { 0a { *%d(\"v\") ff } } }", key,
+			snprintf(text, sizeof(text),
+			         "4a { 0a { *%d(\"k\") } 12 { 0a { *%d(\"v\") ff } } }", key,
 			         value - 1);
 			cr_assert_eq(in_span(text), V_INVALID, "%d %d", key, value);
 		}
@@ -403,14 +441,19 @@ Test(pb, a_reason_says_what_and_where)
 	expect_reason("0a {} 0a { 12 {} 12 { 12 {} 12 { 2a { \"a\\xff\" } } } }",
 	              "resource_spans[1].scope_spans[1].spans[1].name: invalid UTF-8 (byte 12)");
 	expect_reason("0a { 12 { 12 { 0a { *15(aa) } } } }",
-	              "resource_spans[0].scope_spans[0].spans[0].trace_id: an id must be 0 or 16 bytes (byte 6)");
+	              "resource_spans[0].scope_spans[0].spans[0].trace_id: an id must be 0 or 16 "
+	              "bytes (byte 6)");
 	expect_reason("00 00", "field number 0 (byte 0)");
 	expect_reason("0a { 0a { 80 } }", "resource_spans[0].resource: truncated (byte 4)");
-	expect_reason("0a { 1d 00000000 }", "resource_spans[0].schema_url: wrong wire type 5 (byte 2)");
-	expect_reason("0a { 12 { 12 { 4a { 0a { \"k\" } } 4a { 12 { 2a { 0a {} 0a { 0a { ff } } } } } } } }",
-	              "resource_spans[0].scope_spans[0].spans[0].attributes[1].value.array_value.values[1]."
+	expect_reason("0a { 1d 00000000 }",
+	              "resource_spans[0].schema_url: wrong wire type 5 (byte 2)");
+	expect_reason("0a { 12 { 12 { 4a { 0a { \"k\" } } 4a { 12 { 2a { 0a {} 0a { 0a { ff } } } "
+	              "} } } } }",
+	              "resource_spans[0].scope_spans[0].spans[0].attributes[1].value.array_value."
+	              "values[1]."
 	              "string_value: invalid UTF-8 (byte 21)");
-	expect_reason("0a { 12 { a3 06 } }", "resource_spans[0].scope_spans[0]: groups are not supported (byte 4)");
+	expect_reason("0a { 12 { a3 06 } }",
+	              "resource_spans[0].scope_spans[0]: groups are not supported (byte 4)");
 }
 
 Test(pb, a_reason_of_a_deep_path_is_cut_and_fits)
