@@ -153,7 +153,8 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
 	    EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->aes, iv, encrypt) != 1)
 		return -1;
 	OPENSSL_cleanse(hmac, sizeof(hmac));
-	return key == &t->keys[KEY_PREVIOUS] ? 2 : 1;
+	/* Clients use a ticket of TLS 1.3 once (RFC 8446 C.4): without a new one every second try is full. */
+	return SSL_version(ssl) == TLS1_3_VERSION || key == &t->keys[KEY_PREVIOUS] ? 2 : 1;
 }
 
 static int set_policy(SSL_CTX *ctx, const struct listener_conf *conf)
