@@ -68,39 +68,36 @@ static bool same_address(const char *a, const char *b)
 	return strcmp(a, b) == 0 && !(n > 2 && strcmp(a + n - 2, ":0") == 0);
 }
 
+/* Two of one name, two of one address. */
+static void check_twins(struct loader *l, size_t first, size_t second)
+{
+	const struct listener_conf *a = &l->conf->listeners.v[first];
+	const struct listener_conf *b = &l->conf->listeners.v[second];
+	struct place at = place_of_option(l, path_text(l, "listeners[%zu]", first));
+	const char *name = path_text(l, "listeners[%zu].name", second);
+
+	if (!origin_find(l->origins, name)) /* then it has the default */
+		name = path_text(l, "listeners[%zu]", second);
+	if (strcmp(a->name, b->name) == 0)
+		ERROR_AT(l, name, "the listener '%s' is there twice: first at %s:%u:%u", b->name,
+		         source_path(at.source), at.line, at.col);
+	if (same_address(a->listen, b->listen))
+		ERROR_AT(l, path_text(l, "listeners[%zu].listen", second),
+		         "the listeners '%s' and '%s' have one address", a->name, b->name);
+}
+
 static void check_listeners(struct loader *l)
 {
 	const struct listener_conf *v = l->conf->listeners.v;
 
 	for (size_t i = 0; i < l->conf->listeners.n; i++) {
-		const char *name = path_text(l, "listeners[%zu].name", i);
-		const char *listen = path_text(l, "listeners[%zu].listen", i);
-
-		check_listen(l, &v[i], listen);
+		check_listen(l, &v[i], path_text(l, "listeners[%zu].listen", i));
 		check_tls(l, &l->conf->listeners.v[i].tls, path_text(l, "listeners[%zu].tls", i));
 		if (strcmp(v[i].name, "admin") == 0)
-			ERROR_AT(l, name, "the name admin is that of the admin section");
-		for (size_t k = 0; k < i; k++) {
-			const struct place *first;
-
-			if (strcmp(v[i].name, v[k].name) == 0) {
-				struct place at =
-					place_of_option(l, path_text(l, "listeners[%zu]", k));
-
-				first = &at;
-				ERROR_AT(l,
-				         origin_find(l->origins, name)
-				                 ? name
-				                 : path_text(l, "listeners[%zu]", i),
-				         "the listener '%s' is there twice: first at %s:%u:%u",
-				         v[i].name,
-				         first->source ? source_path(first->source) : "-o",
-				         first->line, first->col);
-			}
-			if (same_address(v[i].listen, v[k].listen))
-				ERROR_AT(l, listen, "the listeners '%s' and '%s' have one address",
-				         v[k].name, v[i].name);
-		}
+			ERROR_AT(l, path_text(l, "listeners[%zu].name", i),
+			         "the name admin is that of the admin section");
+		for (size_t k = 0; k < i; k++)
+			check_twins(l, k, i);
 	}
 }
 
@@ -199,8 +196,7 @@ static void check_tenants(struct loader *l)
 		        origin_find(l->origins, "tenants.poll") ? "tenants.poll"
 		                                                : "tenants.fresh_for",
 		        "with 'tenants.fresh_for' not above 'tenants.poll', unknown credentials "
-		        "get "
-		        "503 between two polls while the bell is dead");
+		        "get 503 between two polls while the bell is dead");
 }
 
 static void check_auth(struct loader *l)

@@ -121,7 +121,7 @@ bool node_bool(struct report *r, const struct yaml_node *n, bool *out)
 bool node_u64(struct report *r, const struct yaml_node *n, uint64_t min, uint64_t max,
               uint64_t *out)
 {
-	uint64_t v;
+	uint64_t v = 0;
 
 	if (!node_value(r, n, value_count, &v))
 		return false;
