@@ -66,6 +66,11 @@ int64_t loop_now_ns(void)
 	return loop.monotonic_ns;
 }
 
+int64_t loop_read_ns(void)
+{
+	return loop.frozen ? loop.monotonic_ns : clock_ns(CLOCK_MONOTONIC);
+}
+
 msec_t loop_now(void)
 {
 	return loop_now_ns() / 1000000;

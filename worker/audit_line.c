@@ -134,7 +134,7 @@ static void write_amounts(const struct req *r, uint64_t bytes_out, struct buf *b
 	LIT(b, ",\"bytes_out\":");
 	buf_u64(b, bytes_out);
 	LIT(b, ",\"duration_us\":");
-	buf_u64(b, (uint64_t)(loop_now_ns() - r->started_ns) / 1000);
+	buf_u64(b, (uint64_t)r->duration_ns / 1000);
 	LIT(b, ",\"topic\":");
 	put_plain(b, r->produced && r->topic ? bytes_str(r->topic) : BYTES_NONE);
 	LIT(b, ",\"partition\":");

@@ -46,7 +46,7 @@ static void count(const struct req *r)
 	stats_add(s, STAT_REQUESTS, route, r->verdict, 1);
 	stats_add(s, STAT_REQUEST_BYTES, route, r->encoding, (int64_t)r->wire_bytes);
 	stats_add(s, STAT_REQUEST_DECODED_BYTES, route, r->encoding, (int64_t)r->decoded_bytes);
-	stats_observe_us(s, STAT_REQUEST_DURATION, route, (uint64_t)(loop_now_ns() - r->started_ns) / 1000);
+	stats_observe_us(s, STAT_REQUEST_DURATION, route, (uint64_t)r->duration_ns / 1000);
 	if (r->counted_in_flight)
 		stats_add(s, STAT_REQUESTS_IN_FLIGHT, route, 0, -1);
 }
@@ -56,6 +56,7 @@ void req_finish(struct req *r)
 	struct worker *w = r->w;
 
 	assert(r->verdict != V_NONE);
+	r->duration_ns = loop_read_ns() - r->started_ns; /* a whole request may fit in one turn */
 	count(r);
 	audit_request(w->audit, r,
 	              r->route ? routes_code(w->routes, r->route->index, r->verdict) :

@@ -103,6 +103,7 @@ struct req {
 	struct bytes traceparent;   /* if valid */
 	unix_ns received;           /* wall clock */
 	int64_t started_ns;         /* monotonic, head's first byte */
+	int64_t duration_ns;        /* to the reply's last byte; set by req_finish() */
 
 	struct identity who;
 
