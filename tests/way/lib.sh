@@ -373,12 +373,10 @@ record_count() { topic count "$KAFKA_BROKERS" "$1"; }
 
 values()
 {
-	local i=0 value
 	mkdir -p "$2"
-	records "$1" | jq -r '.value // ""' | while read -r value; do
-		unhex <<<"$value" >"$2/$i"
-		((++i))
-	done
+	records "$1" | jq -r '.value // ""' | python3 -c 'import sys
+for i, line in enumerate(sys.stdin):
+	open(f"{sys.argv[1]}/{i}", "wb").write(bytes.fromhex(line))' "$2"
 }
 
 header()

@@ -128,13 +128,11 @@ static int dump(const struct kind *kind, const uint8_t *body, size_t n)
 
 static int dump_file(const struct kind *kind, const char *name)
 {
-	uint8_t *body = malloc(FILE_MAX);
+	static uint8_t body[FILE_MAX];
 	FILE *in = fopen(name, "rb");
 	int rc = -1;
 	size_t n;
 
-	if (!body)
-		abort();
 	if (in) {
 		n = fread(body, 1, FILE_MAX, in);
 		if (!ferror(in) && n < FILE_MAX)
@@ -143,7 +141,6 @@ static int dump_file(const struct kind *kind, const char *name)
 	}
 	if (rc < 0)
 		fprintf(stderr, "pbdump: %s: not readable as %s\n", name, kind->signal);
-	free(body);
 	return rc;
 }
 
