@@ -439,11 +439,6 @@ static int start_events(struct life *l, struct err *err)
 	struct timeval beat = { 1, 0 };
 	struct event_base *base = w->base;
 
-	for (unsigned i = 0; i < l->listener_count; i++) {
-		if (listen_on(l, l->listeners[i].index, l->listeners[i].slot,
-		              take_fd(&l->listeners[i].fd), err) < 0)
-			return -1;
-	}
 	if (event_assign(&l->channel_event, base, w->channel, EV_READ | EV_PERSIST, on_channel, l) < 0 ||
 	    event_assign(&l->beat_event, base, -1, EV_PERSIST, on_beat, l) < 0 ||
 	    event_assign(&l->drain_event, base, -1, EV_PERSIST, on_drain_look, l) < 0 ||
@@ -452,6 +447,14 @@ static int start_events(struct life *l, struct err *err)
 	    event_add(&l->term_event, NULL) < 0)
 		return err_set(err, "libevent refuses an event");
 	on_beat(-1, 0, l);
+	/* The table follows START at once: with it first, no client of a reload meets a worker that
+	 * knows nobody yet. */
+	on_channel(w->channel, EV_READ, l);
+	for (unsigned i = 0; i < l->listener_count; i++) {
+		if (listen_on(l, l->listeners[i].index, l->listeners[i].slot,
+		              take_fd(&l->listeners[i].fd), err) < 0)
+			return -1;
+	}
 	return 0;
 }
 
