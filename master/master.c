@@ -198,6 +198,7 @@ static void on_crash_loop(void *arg)
 
 	log_err("master", "workers die again and again soon after their start: giving up");
 	audit(m, "stop", "crash_loop");
+	reload_stop(m);
 	m->exit_code = EX_SOFTWARE;
 	loop_stop(m->base);
 }
