@@ -5,10 +5,31 @@
  */
 #include "conf/load.h"
 
-static void check_topic(struct loader *l, const char *path, const char *topic)
+/* One topic holds one kind of message (records.md 1): a consumer decodes all of it alike. */
+static void check_topics(struct loader *l)
 {
-	if (strcmp(topic, ".") == 0 || strcmp(topic, "..") == 0)
-		ERROR_AT(l, path, "'%s' is no name of a topic", topic);
+	const struct conf *c = l->conf;
+	const struct {
+		const char *path, *topic;
+	} topics[] = {
+		{ "protocols.otlp.traces_topic", c->protocols.otlp.traces_topic },
+		{ "protocols.otlp.metrics_topic", c->protocols.otlp.metrics_topic },
+		{ "protocols.otlp.logs_topic", c->protocols.otlp.logs_topic },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(topics); i++) {
+		const char *topic = topics[i].topic;
+
+		if (strcmp(topic, ".") == 0 || strcmp(topic, "..") == 0)
+			ERROR_AT(l, topics[i].path, "'%s' is no name of a topic", topic);
+		for (size_t j = 0; j < i; j++) {
+			if (strcmp(topic, topics[j].topic) == 0)
+				ERROR_AT(l, topics[i].path,
+				         "'%s' is the topic of '%s' already: one topic holds one "
+				         "signal",
+				         topic, topics[j].path);
+		}
+	}
 }
 
 static void check_sink(struct loader *l)
@@ -202,11 +223,7 @@ static void check_properties(struct loader *l)
 
 void check_kafka(struct loader *l)
 {
-	const struct conf *c = l->conf;
-
-	check_topic(l, "protocols.otlp.traces_topic", c->protocols.otlp.traces_topic);
-	check_topic(l, "protocols.otlp.metrics_topic", c->protocols.otlp.metrics_topic);
-	check_topic(l, "protocols.otlp.logs_topic", c->protocols.otlp.logs_topic);
+	check_topics(l);
 	check_sink(l);
 	check_brokers(l);
 	check_kafka_tls(l);

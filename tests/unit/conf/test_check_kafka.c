@@ -30,6 +30,14 @@ Test(check_kafka, brokers_are_host_and_port)
 	}
 }
 
+/* R2 */
+Test(check_kafka, two_signals_on_one_topic_are_refused)
+{
+	ASSERT_ONE_ERROR("protocols: {otlp: {traces_topic: t, logs_topic: t}}\n",
+	                 "'t' is the topic of 'protocols.otlp.traces_topic' already: one topic "
+	                 "holds one signal\n");
+}
+
 Test(check_kafka, a_topic_has_a_name_that_kafka_takes)
 {
 	ASSERT_ONE_ERROR("protocols: {otlp: {traces_topic: .}}\n", "'.' is no name of a topic\n");
@@ -153,7 +161,7 @@ Test(check_kafka, other_properties_pass)
 {
 	ASSERT_LOADS_WITH_SINK(
 		"kafka: {properties: {retry.backoff.ms: 50, debug: broker, socket.timeout.ms: "
-	        "1000, "
+		"1000, "
 		"ssl.key.password: x, ssl.cipher.suites: y, compression.level: 3}}\n");
 	cr_assert_eq(conf->kafka.properties.n, 6);
 	ASSERT_ONE_ERROR("kafka: {properties: {Acks: 1}}\n", "'Acks' is no librdkafka property\n");
