@@ -103,17 +103,17 @@ struct otlp { /* of one body */
 	size_t prefix_after; /* of its length after edits */
 };
 
-static void on_open(struct pb_walk *w, struct pb_frame *f)
+static bool on_open(struct pb_walk *w, struct pb_frame *f)
 {
 	struct otlp *o = w->user;
 
 	if (f->watch == WATCH_ENVELOPE) {
-		o->resources++;
 		o->has_resource = false;
-	} else if (o->in->stamp.n) {
-		pb_touch(w, f); /* its length may have to change later, when edits behind it are
-		                   known */
+		return ++o->resources <= o->in->resources_max;
 	}
+	if (o->in->stamp.n)
+		pb_touch(w, f); /* its length may change later, when edits behind it are known */
+	return true;
 }
 
 static void resource_close(struct otlp *o, struct pb_walk *w, struct pb_frame *f)
@@ -184,7 +184,8 @@ enum verdict otlp_enrich(enum signal signal, bool exact, const struct enrich_in 
 	w.on_open = on_open;
 	w.on_close = on_close;
 	w.user = &o;
-	if (!pb_walk_run(&w)) {
+	out->reason[0] = '\0';
+	if (!pb_walk_run(&w) && w.error != PB_STOPPED) {
 		pb_reason(&w, out->reason, sizeof(out->reason));
 		return V_INVALID;
 	}

@@ -94,10 +94,10 @@ void pb_touch(struct pb_walk *w, struct pb_frame *f)
 	w->touched = max_size(w->touched, (size_t)(f - w->frames) + 1);
 }
 
-static void pair_open(struct pb_walk *w, struct pb_frame *parent, struct pb_frame *f)
+static bool pair_open(struct pb_walk *w, struct pb_frame *parent, struct pb_frame *f)
 {
 	if (w->reserved.n == 0)
-		return;
+		return true;
 	/* its edits may be forgotten again; those of the frames around it must stay */
 	pb_touch(w, parent);
 	w->pair.edits_then = w->edits->n;
@@ -106,10 +106,11 @@ static void pair_open(struct pb_walk *w, struct pb_frame *parent, struct pb_fram
 		w->pair.unit--;
 	w->pair.mends_then = w->pair.unit->mends;
 	f->closes_slow = true;
+	return !w->edits->failed;
 }
 
-/* f was pushed on parent by a field whose role is PB_CHOICE, PB_PAIR or PB_WATCH. */
-void pb_open(struct pb_walk *w, struct pb_frame *parent, struct pb_frame *f, uint32_t tag)
+/* f was pushed on parent by a field whose role is PB_CHOICE, PB_PAIR or PB_WATCH. False: stop. */
+bool pb_open(struct pb_walk *w, struct pb_frame *parent, struct pb_frame *f, uint32_t tag)
 {
 	switch ((int)f->role) {
 	case PB_CHOICE:
@@ -118,16 +119,15 @@ void pb_open(struct pb_walk *w, struct pb_frame *parent, struct pb_frame *f, uin
 		else if (parent->choice != tag)
 			w->items = parent->items_then; /* another member: the earlier one is gone */
 		parent->choice = (uint8_t)tag;
-		return;
+		return true;
 	case PB_PAIR:
-		pair_open(w, parent, f);
-		return;
+		return pair_open(w, parent, f);
 	case PB_WATCH:
 		f->closes_slow = true;
-		w->on_open(w, f);
-		return;
+		return w->on_open(w, f);
 	}
 	assert(!"a role that needs more than a push");
+	return false;
 }
 
 static void pair_remove(struct pb_walk *w, struct pb_frame *f)

@@ -95,6 +95,7 @@ enum pb_error {
 	PB_DEPTH,
 	PB_PACKED,
 	PB_PACKED_VARINT,
+	PB_STOPPED, /* a hook said so, or the edits have failed: the rest is not read */
 	PB_ERROR_COUNT
 };
 
@@ -130,9 +131,9 @@ struct pb_walk {
 	struct bytes reserved; /* name to remove, n = 0: none */
 	struct edits *edits;
 	bool exact; /* tests: never the fast path */
-	/* Told of PB_WATCH frames; the close hook comes before the frame's own length is settled.
-	 */
-	void (*on_open)(struct pb_walk *w, struct pb_frame *f);
+	/* Told of PB_WATCH frames; false stops the walk. The close hook comes before the frame's
+	 * own length is settled. */
+	bool (*on_open)(struct pb_walk *w, struct pb_frame *f);
 	void (*on_close)(struct pb_walk *w, struct pb_frame *f);
 	void *user;
 

@@ -199,8 +199,8 @@ TARGET static bool RUN(struct pb_walk *w)
 			f->watch = op.arg;
 			f->is_reserved = false;
 			f->closes_slow = false;
-			if (unlikely(op.role >= PB_CHOICE))
-				pb_open(w, f - 1, f, tag);
+			if (unlikely(op.role >= PB_CHOICE) && !pb_open(w, f - 1, f, tag))
+				FAIL(PB_STOPPED, 0);
 			end = f->end;
 			ops = f->message->ops;
 			break;

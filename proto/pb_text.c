@@ -56,6 +56,8 @@ bool pb_text(struct pb_walk *w, struct pb_frame *f, const uint8_t *field, const 
 
 	if (w->utf8 == UTF8_STRICT)
 		return pb_fail(w, f, field, PB_UTF8, 0);
+	if (w->edits->failed)
+		return pb_fail(w, f, field, PB_STOPPED, 0);
 	after = text.n + (REPLACEMENT_BYTES - 1) * broken_count(text);
 	pb_touch(w, f);
 	edits_varint(w->edits, pb_offset(w, length_at), prefix, after);
@@ -103,6 +105,7 @@ static const char *const texts[PB_ERROR_COUNT] = {
 	[PB_DEPTH] = "more than %u nested messages",
 	[PB_PACKED] = "packed length is no multiple of %u",
 	[PB_PACKED_VARINT] = "a packed varint is too long or truncated",
+	[PB_STOPPED] = "stopped",
 };
 
 /* Past a field that was already found valid. */

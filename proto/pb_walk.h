@@ -52,7 +52,7 @@ const uint8_t *pb_length_long(const uint8_t *p, uint64_t *n);
 /* Skips a varint; NULL if over 10 bytes or 64 bits. May read 10 bytes. */
 const uint8_t *pb_varint_skip(const uint8_t *p);
 
-void pb_open(struct pb_walk *w, struct pb_frame *parent, struct pb_frame *f, uint32_t tag);
+bool pb_open(struct pb_walk *w, struct pb_frame *parent, struct pb_frame *f, uint32_t tag);
 void pb_close(struct pb_walk *w, struct pb_frame *f);
 
 /* A string that is no UTF-8: refuses or repairs it. */

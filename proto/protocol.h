@@ -31,7 +31,7 @@ struct enriched {
 	uint64_t spoofed; /* client's own tenant attributes removed */
 	uint64_t repaired; /* items whose broken UTF-8 was mended */
 	char reason[256]; /* after V_INVALID: what and where, no bytes of the client unescaped */
-	uint64_t counted, count_limit; /* after V_COUNT */
+	uint64_t counted, count_limit; /* after V_COUNT: counting stops one past the limit */
 	const char *counted_what; /* after V_COUNT, for its text: "resources", "edits" */
 };
 

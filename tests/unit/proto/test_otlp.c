@@ -152,7 +152,7 @@ Test(otlp, scope_and_item_attributes_of_that_name_stay)
 	traces("0a { 0a {} 12 { 0a { 1a { 0a { \"tenant_id\" } } } 12 { 4a { 0a { \"tenant_id\" } "
 	       "12 { 0a { \"x\" } } } } } }",
 	       "0a { 0a { " STAMP " } 12 { 0a { 1a { 0a { \"tenant_id\" } } } 12 { 4a { 0a { "
-	                          "\"tenant_id\" } 12 { 0a { \"x\" } } } } } }",
+	       "\"tenant_id\" } 12 { 0a { \"x\" } } } } } }",
 	       0);
 	/* and so does a nested value of a resource attribute */
 	traces("0a { 0a { 0a { 0a { \"k\" } 12 { 32 { " FORGED " } } } } " SPAN " }",
@@ -294,7 +294,7 @@ Test(otlp, a_log_line_cut_inside_a_character_is_mended_and_counted)
 	expect_value(repairing(SIGNAL_LOGS),
 	             "0a { 0a {} 12 { 12 { 2a { 0a { \"\\xe2\\x82 \\xf0\\x9f\\x98\" } } } } }",
 	             "0a { 0a { " STAMP " } 12 { 12 { 2a { 0a { *2(\"\\xef\\xbf\\xbd\") \" \" "
-	                                "*3(\"\\xef\\xbf\\xbd\") } } } } }",
+	             "*3(\"\\xef\\xbf\\xbd\") } } } } }",
 	             1, 0, 1);
 }
 
@@ -319,7 +319,7 @@ Test(otlp, an_item_with_several_broken_strings_counts_once)
 	             "0a { 0a {} 12 { *2(12 { 1a { ff } 2a { 0a { ff } } 32 { 0a { ff } 12 { 0a { "
 	             "ff } } } }) 12 {} } }",
 	             "0a { 0a { " STAMP " } 12 { *2(12 { 1a { efbfbd } 2a { 0a { efbfbd } } 32 { "
-	                                "0a { efbfbd } 12 { 0a { efbfbd } } } }) 12 {} } }",
+	             "0a { efbfbd } 12 { 0a { efbfbd } } } }) 12 {} } }",
 	             3, 0, 2);
 }
 
@@ -425,10 +425,10 @@ Test(otlp, a_million_empty_resources_are_refused_by_count)
 	}
 	for (int signal = SIGNAL_TRACES; signal <= SIGNAL_LOGS; signal++) {
 		s.signal = (enum signal)signal;
-		expect_count(enrich_all(s, bytes_of(room, 2 * n)), "resources", n, 10000);
+		expect_count(enrich_all(s, bytes_of(room, 2 * n)), "resources", 10001, 10000);
 	}
 	s.stamp = false;
-	expect_count(enrich_all(s, bytes_of(room, 2 * n)), "resources", n, 10000);
+	expect_count(enrich_all(s, bytes_of(room, 2 * n)), "resources", 10001, 10000);
 }
 
 Test(otlp, resources_up_to_the_limit_are_accepted)
@@ -484,15 +484,22 @@ Test(otlp, binary_in_a_string_costs_an_edit_per_run_not_per_byte)
 	outcome_done(&o);
 }
 
-Test(otlp, an_invalid_byte_behind_too_many_resources_is_still_invalid)
+Test(otlp, the_walk_stops_at_the_first_resource_too_many)
 {
 	struct settings s = settings_of(SIGNAL_TRACES);
 	struct outcome o;
 
 	s.resources_max = 1;
-	o = run(s, "*3(0a {}) 0b");
+	expect_count(run(s, "0a {} 0a {} 0b"), "resources", 2, 1);
+	o = run(s, "0a {} 0b"); /* what comes before is judged */
 	cr_expect_eq(o.verdict, V_INVALID);
 	outcome_done(&o);
+}
+
+Test(otlp, more_removals_than_edits_are_refused_by_count)
+{
+	expect_count(run(settings_of(SIGNAL_TRACES), "0a { 0a { *70000(" FORGED ") } " SPAN " }"),
+	             "edits", EDITS_MAX + 1, EDITS_MAX);
 }
 
 Test(otlp, the_protocols_are_what_the_wire_contract_says)
