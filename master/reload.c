@@ -211,12 +211,23 @@ static void note_result(struct master *m, enum reload_result result, const char 
 		master_say_status(m);
 }
 
-/* text: all of it, as -t prints it; why: its first line, for log and status. */
+/* The line of the first error, or the first line. */
+static const char *first_error(const char *text)
+{
+	const char *at = strstr(text, ": error: ");
+
+	while (at && at > text && at[-1] != '\n')
+		at--;
+	return at ? at : text;
+}
+
+/* text: all of it, as -t prints it; why: one line of it, for log and status. */
 static void failed(struct master *m, enum reload_result result, const char *text)
 {
+	const char *line = first_error(text);
 	char why[512];
 
-	snprintf(why, sizeof(why), "%.*s", (int)strcspn(text, "\n"), text);
+	snprintf(why, sizeof(why), "%.*s", (int)strcspn(line, "\n"), line);
 	note_result(m, result, why);
 	log_err("reload", "reload failed, nothing has changed", KV_S("result", result_names[result]),
 	        KV_U("gen", m->workers.current->number), KV_S("err", why));

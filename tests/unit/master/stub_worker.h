@@ -14,11 +14,14 @@
 #include <time.h>
 #include "common/channel.h"
 #include "common/stats.h"
+#include "conf/conf.h"
 
+enum { STUB_DEPTH_SILENT = 33, STUB_DEPTH_FAIL = 34 }; /* limits.depth of a whole configuration says the mode */
 enum { STUB_TENANT_SLOTS = 4, STUB_BEAT_MS = 20, STUB_BAD_START = 99 };
 
 struct stub {
 	char mode[32]; /* ready, silent, crash, fail, deaf, poison */
+	unsigned tenant_slots;
 	struct stats *own;
 	bool started;
 };
@@ -72,6 +75,20 @@ static void stub_start(struct stub *s)
 	}
 }
 
+static void stub_configure(struct stub *s, struct bytes text)
+{
+	struct conf *conf = conf_unpack(text, NULL);
+
+	snprintf(s->mode, sizeof(s->mode), "%.*s", (int)text.n, (const char *)text.p);
+	if (conf)
+		snprintf(s->mode, sizeof(s->mode), "%s",
+		         conf->limits.depth == STUB_DEPTH_SILENT ? "silent" :
+		         conf->limits.depth == STUB_DEPTH_FAIL   ? "fail" :
+		                                                   "ready");
+	s->tenant_slots = conf ? (unsigned)conf->metrics.max_tenants + 2 : STUB_TENANT_SLOTS;
+	conf_free(conf);
+}
+
 static void stub_take(struct stub *s, struct channel_msg *m)
 {
 	struct bytes conf;
@@ -81,10 +98,10 @@ static void stub_take(struct stub *s, struct channel_msg *m)
 	case MSG_CONF:
 		if (sealed_map(m->fd, &conf, &err) < 0)
 			_exit(STUB_BAD_START);
-		snprintf(s->mode, sizeof(s->mode), "%.*s", (int)conf.n, (const char *)conf.p);
+		stub_configure(s, conf);
 		break;
 	case MSG_STATS_OWN:
-		s->own = stats_map(m->fd, true, STUB_TENANT_SLOTS, &err);
+		s->own = stats_map(m->fd, true, s->tenant_slots, &err);
 		if (!s->own)
 			_exit(STUB_BAD_START);
 		break;
@@ -128,7 +145,7 @@ static int stub_main(void)
 		while ((rc = channel_recv(CHANNEL_FD, &m, &err)) > 0)
 			stub_take(&s, &m);
 		if (rc < 0)
-			return 0; /* the master is gone */
+			_exit(0); /* the master is gone */
 		if (s.own && s.started && !stub_is(&s, "deaf"))
 			atomic_store(&stats_head(s.own)->heartbeat_ms, (uint64_t)stub_now());
 		poll(&p, 1, STUB_BEAT_MS);
