@@ -390,3 +390,8 @@ struct yaml_node *yaml_read(struct report *r, const char *path, size_t max_bytes
 	pool_on_free(report_pool(r), free_text, (void *)text.p);
 	return yaml_read_text(r, path, text);
 }
+
+const char *yaml_library_version(void)
+{
+	return yaml_get_version_string();
+}

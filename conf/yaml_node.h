@@ -59,3 +59,5 @@ bool node_u64(struct report *r, const struct yaml_node *n, uint64_t min, uint64_
 		ok_;                                                                               \
 	})
 const char *node_scalar_(struct report *r, const struct yaml_node *n);
+
+const char *yaml_library_version(void); /* of libyaml, as it runs; for -v */

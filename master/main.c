@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <sysexits.h>
 #include "common/log.h"
+#include "conf/yaml_node.h"
 #include "master/master.h"
 #include "master/spawn.h"
 
@@ -280,6 +281,8 @@ static int run_version(void)
 	printf("headgate %s (%s, %s, build %s)\n", HEADGATE_VERSION, HEADGATE_REVISION, HEADGATE_MODE, conf_build_id);
 	printf("  libevent %s (built with %s)\n", event_get_version(), LIBEVENT_VERSION);
 	printf("  jansson %s (built with %s)\n", jansson_version_str(), JANSSON_VERSION);
+	printf("  libyaml %s\n", yaml_library_version());
+	printf("  libpq %d.%d\n", tenants_pg_library() / 10000, tenants_pg_library() % 10000);
 	printf("  %s (built with %s)\n", OpenSSL_version(OPENSSL_VERSION), OPENSSL_VERSION_TEXT);
 	return fflush(stdout) != 0 ? EX_IOERR : worker_version();
 }

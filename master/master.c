@@ -131,6 +131,7 @@ static void look_at_start(struct master *m)
 	log_info("master", "serving", KV_U("workers", ready), KV_U("of", slots),
 	         KV_I("after_ms", loop_now() - m->started_at));
 	master_say_status(m);
+	reload_look(m); /* somebody may have asked already */
 }
 
 static void on_beat(evutil_socket_t fd, short what, void *arg)

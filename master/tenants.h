@@ -87,3 +87,4 @@ struct tenants_source {
 };
 extern const struct tenants_source tenants_pg, tenants_file;
 void tenants_poke(struct tenants *t);
+int tenants_pg_library(void); /* the running libpq: 150020 is 15.20; for -v */

@@ -1006,3 +1006,8 @@ static void pg_poke(void *source)
 }
 
 const struct tenants_source tenants_pg = { "postgres", pg_open, pg_close, pg_poke };
+
+int tenants_pg_library(void)
+{
+	return PQlibVersion();
+}
