@@ -71,6 +71,9 @@
 # pg_start NAME [SETTING=VALUE]...	a cluster of the test's own, to be hurt; then pg_database NAME
 # pg_stop, pg_kill (at once), pg_freeze, pg_thaw, pg_restart NAME
 # pg_statements on|off		each statement of *new* sessions in PG_DB into the server's log; pg_log prints the log of PG_DB
+# pg_session NAME [USER], pg_in NAME SQL	a psql that lives on, for transactions that stay open; what it says
+# judged [OPTION]... TOKEN... [-- COMMAND...]	how long a change takes to be seen by all workers (tools/judged.py; what --sql
+#				or --steps say goes to PG_DB)
 # tenant_add ID [COLUMN=VALUE]...	there already: changed
 # token_new			prints a token of the right form, known to nobody
 # token_add TENANT [TOKEN [SQL]]	adds the token (a new one) and prints it; SQL: more arguments of way.token
@@ -592,6 +595,13 @@ headgate_switch()
 	before=$(workers)
 	headgate_reload || return 1
 	for pid in $before; do wait_until 40s gone "$pid" || return 1; done
+}
+
+judged()
+{
+	local command=()
+	[[ " $* " != *" --s"[qt]* ]] || command=(-- psql -X -q -A -t -v ON_ERROR_STOP=1 -h "$PG_SOCKET_DIR" -p "$PG_PORT" -U postgres -d "$PG_DB")
+	python3 "$WAY/tools/judged.py" "$ADDRESS" "$@" "${command[@]}"
 }
 
 # A body of no type is refused after the credential was judged, and costs nothing.

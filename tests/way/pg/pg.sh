@@ -100,6 +100,26 @@ pg_sql()
 		-U postgres -d "$database" "$@"
 }
 
+# pg_session NAME [USER]: a psql in PG_DB that lives on, so that a transaction may stay open (never in a subshell).
+declare -A PG_SESSION_IN=() PG_SESSION_OUT=()
+pg_session()
+{
+	local base=$T/.session-$1 in out
+	mkfifo "$base.in" "$base.out"
+	background bash -c 'exec psql -X -q -A -t -h "$1" -p "$2" -U "$3" -d "$4" <"$5.in" >"$5.out" 2>&1' \
+		session "$PG_SOCKET_DIR" "$PG_PORT" "${2:-postgres}" "$PG_DB" "$base"
+	exec {in}>"$base.in" {out}<"$base.out"
+	PG_SESSION_IN[$1]=$in PG_SESSION_OUT[$1]=$out
+}
+
+# pg_in NAME SQL: prints what the session says to it, also notifications and errors.
+pg_in()
+{
+	local line
+	printf '%s;\n\\echo ====\n' "$2" >&"${PG_SESSION_IN[$1]}"
+	while read -rt 30 -u "${PG_SESSION_OUT[$1]}" line && [ "$line" != ==== ]; do echo "$line"; done
+}
+
 # pg_database NAME: a new database with the schema; sets PG_DB, PG_DSN (unix socket), PG_DSN_TCP (with a password).
 pg_database()
 {

@@ -1,0 +1,86 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# 20-tenants.sh -- whatever is written to the tenants of PostgreSQL is seen by every worker within a second and without a reload, also on
+# connections that are open, and log and metric say why (F26, F27)
+. "${0%/*}/lib.sh"
+need postgres
+
+conf_base 2
+# Polls come to the rescue of a lost bell after 30 s; here they may not.
+conf tenants.poll=1h log.access_file="$HG_DIR/access.log"
+tenant_add acme
+headgate_start
+metric_is() { [ "$(metric "$1")" = "$2" ]; }
+wait_until 5s metric_is tenants_source_connected 1
+before=$(workers | xargs)
+token=$(token_new)
+
+# seen [OPTION]...: on standard input a line a change: what it is| the status before, after, and what is written
+seen()
+{
+	local i=0 took lines
+	mapfile -t lines
+	printf '%s\n' "${lines[@]#*| }" | judged --steps --within 1000 "$@" "$token" | while read -r took; do
+		like "${lines[i++]%%|*}: in all workers within 1 s" "$took" '^[0-9]+ [0-9]+$'
+	done
+	is "${#lines[@]} changes were judged" "$i" ${#lines[@]}
+}
+# 415 is a good credential, for a request that costs nothing.
+seen <<'END'
+a token inserted| 401 415 SELECT way.token('acme', '%s')
+for traces alone| 415 403 UPDATE headgate.token SET scopes = '{traces:write}'
+for all again| 403 415 UPDATE headgate.token SET scopes = '{*}'
+for elsewhere| 415 401 UPDATE headgate.token SET allowed_cidrs = '{10.0.0.0/8}'
+for here| 401 415 UPDATE headgate.token SET allowed_cidrs = '{127.0.0.0/8}'
+the tenant suspended| 415 403 UPDATE headgate.tenant SET state = 'suspended'
+and back| 403 415 UPDATE headgate.tenant SET state = 'active'
+the tenant to be deleted| 415 401 UPDATE headgate.tenant SET state = 'deleting'
+and back again| 401 415 UPDATE headgate.tenant SET state = 'active'
+a token that does not hold yet| 415 401 UPDATE headgate.token SET not_before = now() + interval '1 hour'
+one that holds now| 401 415 UPDATE headgate.token SET not_before = now() - interval '1 hour'
+a token run out| 415 401 UPDATE headgate.token SET expires_at = now()
+a longer life| 401 415 UPDATE headgate.token SET expires_at = NULL
+another secret| 415 401 UPDATE headgate.token SET hash = sha256('other')
+the old one again| 401 415 UPDATE headgate.token SET hash = sha256(convert_to('%s', 'UTF8'))
+a token deleted| 415 401 DELETE FROM headgate.token
+and inserted again| 401 415 SELECT way.token('acme', '%s')
+TRUNCATE| 415 401 TRUNCATE headgate.tenant CASCADE
+both inserted by one transaction| 401 415 BEGIN; SELECT way.tenant('acme'); SELECT way.token('acme', '%s'); COMMIT
+END
+seen --typed <<'END'
+the tenant blocked| 400 403 UPDATE headgate.tenant SET block_until = now() + interval '1 hour'
+not any more| 403 400 UPDATE headgate.tenant SET block_until = NULL
+END
+
+# The clock judges at each request: no read brings this.
+token=$(token_add acme "" "expires_at => now() + interval '3 seconds'")
+like "a token ends at its time, on the connections that are open" "$(judged --first 415 --then 401 --within 4000 "$token")" '^[0-9]+ 16$'
+why() { jq -se --arg id "${token:4:8}" --arg why "$1" 'any(.[]; .token == $id and .code == 401 and (.reason | test($why)))' "$HG_DIR/access.log"; }
+ok "the log says that it expired" wait_until 3s why expired
+ok "so does the metric" test "$(metric auth_total '{result="expired"}')" -gt 0
+
+# F27
+token=$(token_add acme)
+took=$(judged --first 415 --then 401 --within 1000 --sql "SELECT way.revoke('%s')" "$token")
+like "a token revoked: 401 on the 16 connections that stay open" "$took" '^[0-9]+ 16$'
+ok "the log says that it was revoked" wait_until 3s why revoked
+ok "so does the metric" test "$(metric auth_total '{result="revoked"}')" -gt 0
+is "the client is told no reason" "$(TOKEN=$token get /v1/logs -d x) $(grep -ac revoked "$T/reply")" "401 0"
+token=$(token_add acme)
+took=$(judged --first 415 --then 401 --within 1000 --sql "DELETE FROM headgate.tenant" "$token")
+like "a tenant deleted: 401 on the 16 connections that stay open" "$took" '^[0-9]+ 16$'
+tenant_add acme
+
+# F26, with a tenth of the revocations
+tokens=()
+for i in {1..100}; do tokens+=("f26-secret-$i"); done
+pg "INSERT INTO headgate.token(token_id, tenant_id, hash) SELECT 'f26-' || i, 'acme', sha256(convert_to('f26-secret-' || i, 'UTF8'))
+	FROM generate_series(1, 100) i"
+judged --first 415 --then 401 --within 3000 --connections 8 \
+	--sql "UPDATE headgate.token SET revoked_at = now() WHERE hash = sha256('%s')" "${tokens[@]}" | sort -n >"$T/f26"
+is "100 tokens are revoked one by one" "$(wc -l <"$T/f26")" 100
+slowest=$(awk 'END {print $1}' "$T/f26")
+ok "the last worker refuses each within 1 s of the commit: half in $(awk 'NR == 50 {print $1}' "$T/f26") ms, all in $slowest ms" test "$slowest" -le 1000
+ok "the metric of it has seen them" test "$(metric revocation_propagation_seconds_count)" -ge 100
+is "no worker was replaced, nothing was reloaded" "$(workers | xargs) $(metric config_generation)" "$before 1"
+finish
