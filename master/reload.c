@@ -3,11 +3,11 @@
 
 #include <event2/event.h>
 #include <jansson.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include "common/log.h"
 #include "common/loop.h"
+#include "master/candidate.h"
 #include "master/master.h"
 
 enum { CHANGES_MAX_BYTES = 256 * KIB };
@@ -18,74 +18,6 @@ enum { /* SIZE_ROUTE and so on: how far a dimension's index goes */
 };
 static const msec_t READY_WITHIN_MS = 10000;
 static const char *const result_names[] = { "ok", "config", "not_ready" }; /* by enum reload_result */
-
-struct candidate { /* a configuration with all that its generation needs, not yet alive */
-	struct conf *conf;
-	struct listener_set *set;
-	int conf_fd;
-	struct logfiles logs;
-	unsigned slots;
-};
-
-/* ---- phase one: make all of it, or nothing ---- */
-
-static unsigned worker_count(const struct conf *conf)
-{
-	cpu_set_t cpus;
-	int n;
-
-	if (conf->workers)
-		return (unsigned)conf->workers;
-	n = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
-	return n < WORKERS_MAX ? (unsigned)n : WORKERS_MAX;
-}
-
-/* Workers never speak to the database, so they do not learn how to. */
-static int pack(const struct conf *conf, struct err *err)
-{
-	struct conf shown = *conf;
-	autofree uint8_t *packed = NULL;
-	size_t n;
-	int fd;
-
-	shown.tenants.dsn = "";
-	shown.tenants.dsn_file.content = BYTES_NONE;
-	if (conf_pack(&shown, &packed, &n, err) < 0)
-		return -1;
-	fd = sealed_memfd("headgate-conf", bytes_of(packed, n), err);
-	explicit_bzero(packed, n); /* private keys */
-	return fd;
-}
-
-static void candidate_drop(struct master *m, struct candidate *c)
-{
-	conf_free(c->conf);
-	listeners_rollback(m->listeners);
-	listener_set_free(c->set);
-	close_fd_(&c->conf_fd);
-	logfiles_close(&c->logs);
-}
-
-/* Takes conf, also on failure. */
-static int candidate_make(struct master *m, struct conf *conf, struct candidate *out, struct err *err)
-{
-	struct candidate c = { .conf = conf, .conf_fd = -1, .logs = { .fd = { -1, -1 } } };
-
-	c.slots = worker_count(conf);
-	if (logfiles_open(&c.logs, conf, err) < 0 || !(c.set = listeners_plan(m->listeners, conf, c.slots, err)) ||
-	    (c.conf_fd = pack(conf, err)) < 0 || pages_grow(m->pages, c.slots, err) < 0) {
-		candidate_drop(m, &c);
-		return -1;
-	}
-	*out = c;
-	return 0;
-}
-
-static void candidate_start(struct master *m, const struct candidate *c, uint64_t number)
-{
-	workers_send_pages(&m->workers);
-	workers_start(&m->workers, generation_new(number, c->conf, c->set, c->conf_fd, c->slots));
-}
 
 int reload_first(struct master *m, struct conf *conf, struct err *err)
 {
