@@ -193,6 +193,7 @@ enum verdict otlp_enrich(enum signal signal, bool exact, const struct enrich_in 
 		return count_refuse(out, "resources", o.resources, in->resources_max);
 	if (out->edits->failed)
 		return count_refuse(out, "edits", EDITS_MAX + 1, EDITS_MAX);
+	edits_sort(out->edits); /* born sorted: a look, no more */
 	out->items = w.items;
 	out->spoofed = w.removed;
 	out->repaired = w.repaired;

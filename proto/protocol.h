@@ -26,7 +26,7 @@ struct enrich_in {
 };
 
 struct enriched {
-	struct edits *edits; /* the caller's, reset before: turns body into the record's value */
+	struct edits *edits; /* the caller's, reset before; sorted: turns body into the value */
 	uint64_t items; /* spans, data points, log records */
 	uint64_t spoofed; /* client's own tenant attributes removed */
 	uint64_t repaired; /* items whose broken UTF-8 was mended */

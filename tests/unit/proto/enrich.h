@@ -70,7 +70,6 @@ static inline struct outcome enrich_once(struct settings s, struct bytes body, b
 	o.e.edits = &o.edits;
 	o.verdict = otlp_enrich(s.signal, exact, &in, &o.e);
 	if (o.verdict == V_ACCEPTED || o.verdict == V_EMPTY) {
-		edits_sort(&o.edits);
 		o.value_n = edits_out_bytes(&o.edits, body.n);
 		o.value = xcalloc(o.value_n + 1, 1);
 		edits_emit(&o.edits, in.body, o.value);
