@@ -39,8 +39,8 @@ static void give(struct workers *w, unsigned slot)
 		return; /* the next READY worker brings us back */
 	w->adopt.by[slot] = to;
 	if (slot < to->gen->slots)
-		log_warn("adopt", "a slot without a worker is served by a sibling", KV_U("slot", slot),
-		         KV_U("by", to->slot));
+		log_warn("adopt", "a slot without a worker is served by a sibling",
+		         KV_U("slot", slot), KV_U("by", to->slot));
 	for (size_t i = 0; i < to->gen->conf->listeners.n; i++) {
 		int fd = listener_set_fd(to->gen->set, i, slot);
 
@@ -75,7 +75,8 @@ msec_t adopt_run(struct workers *w, msec_t now)
 			continue;
 		if (!*since)
 			*since = now;
-		due = slot < w->current->slots ? *since + ADOPT_AFTER_MS : now; /* no worker will come: at once */
+		due = slot < w->current->slots ? *since + ADOPT_AFTER_MS
+		                               : now; /* no worker will come: at once */
 		if (due <= now)
 			give(w, slot);
 		else if (due < next)

@@ -46,7 +46,8 @@ static int read_line(int fd, struct buf *answer, struct err *err)
 	return 0;
 }
 
-int ask_master(const char *socket_path, struct bytes line, msec_t timeout, struct buf *answer, struct err *err)
+int ask_master(const char *socket_path, struct bytes line, msec_t timeout, struct buf *answer,
+               struct err *err)
 {
 	autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct timeval tv = { timeout / 1000, timeout % 1000 * 1000 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ask.h -- the other end of the control socket: one line to a running master, one line back. Used by
- * -t (does our own instance hold an address?) and by headgatectl. Blocks; never called from the loop.
+ * ask.h -- the other end of the control socket: one line to a running master, one line back. Used
+ * by -t (does our own instance hold an address?) and by headgatectl. Blocks; never called from the
+ * loop.
  */
 #pragma once
 #include "common/buf.h"

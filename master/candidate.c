@@ -46,7 +46,8 @@ int candidate_make(struct master *m, struct conf *conf, struct candidate *out, s
 	struct candidate c = { .conf = conf, .conf_fd = -1, .logs = { .fd = { -1, -1 } } };
 
 	c.slots = worker_count(conf);
-	if (logfiles_open(&c.logs, conf, err) < 0 || !(c.set = listeners_plan(m->listeners, conf, c.slots, err)) ||
+	if (logfiles_open(&c.logs, conf, err) < 0 ||
+	    !(c.set = listeners_plan(m->listeners, conf, c.slots, err)) ||
 	    (c.conf_fd = pack(conf, err)) < 0 || pages_grow(m->pages, c.slots, err) < 0) {
 		drop(m, &c);
 		return -1;

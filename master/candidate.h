@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * candidate.h -- phase one of a new generation: everything that its workers need is made, or nothing
- * is. Called by reload.c alone; starts no process before candidate_start().
+ * candidate.h -- phase one of a new generation: everything that its workers need is made, or
+ * nothing is. Called by reload.c alone; starts no process before candidate_start().
  */
 #pragma once
 #include "master/listeners.h"
@@ -17,6 +17,8 @@ struct candidate { /* a configuration with all that its generation needs, not ye
 };
 
 /* Takes conf, also on failure; then all is as before. */
-int candidate_make(struct master *m, struct conf *conf, struct candidate *out, struct err *err) MUST_USE;
-/* Phase two begins: the generation takes all but the logs, which are the caller's until the commit. */
+int candidate_make(struct master *m, struct conf *conf, struct candidate *out,
+                   struct err *err) MUST_USE;
+/* Phase two begins: the generation takes all but the logs, which are the caller's until the commit.
+ */
 void candidate_start(struct master *m, const struct candidate *c, uint64_t number);

@@ -26,7 +26,8 @@ struct chain { /* the certificates of one PEM file, leaf first */
 	bool too_long;
 };
 
-static void complain(const struct checker *c, bool is_error, const char *fmt, ...) PRINTF_LIKE(3, 4);
+static void complain(const struct checker *c, bool is_error, const char *fmt, ...)
+	PRINTF_LIKE(3, 4);
 
 static void complain(const struct checker *c, bool is_error, const char *fmt, ...)
 {
@@ -81,7 +82,8 @@ static int no_passphrase(char *buf, int size, int rwflag, void *asked)
 	return -1;
 }
 
-static void check_key(const struct checker *c, const struct tls_pair *pair, const struct chain *chain)
+static void check_key(const struct checker *c, const struct tls_pair *pair,
+                      const struct chain *chain)
 {
 	bool encrypted = false;
 	BIO *bio = bio_of(pair->key_file.content);
@@ -89,7 +91,9 @@ static void check_key(const struct checker *c, const struct tls_pair *pair, cons
 
 	BIO_free(bio);
 	if (encrypted)
-		complain(c, true, "%s: the private key is encrypted; it must be readable without a passphrase",
+		complain(c, true,
+		         "%s: the private key is encrypted; it must be readable without a "
+		         "passphrase",
 		         pair->key_file.path);
 	else if (!key)
 		complain(c, true, "%s: no private key in PEM form", pair->key_file.path);
@@ -117,7 +121,8 @@ static void check_order(const struct checker *c, const char *path, const struct 
 			continue;
 		subject(chain->v[i], name, sizeof(name));
 		complain(c, true,
-		         "%s: certificate %d (%s) is not signed by the next one: the order is leaf first, then "
+		         "%s: certificate %d (%s) is not signed by the next one: the order is leaf "
+		         "first, then "
 		         "its issuers",
 		         path, i + 1, name);
 	}
@@ -140,16 +145,18 @@ static void check_times(const struct checker *c, const char *path, const struct 
 
 		subject(chain->v[i], name, sizeof(name));
 		if (ends == INT64_MIN || begins == INT64_MIN)
-			complain(c, true, "%s: certificate %d (%s) has no readable dates", path, i + 1, name);
-		else if (ends <= c->now_s)
-			complain(c, true, "%s: certificate %d (%s) ended %lld days ago", path, i + 1, name,
-			         (long long)(c->now_s - ends) / DAY_S);
-		else if (begins > c->now_s)
-			complain(c, false, "%s: certificate %d (%s) is not valid yet: is the clock right?", path,
+			complain(c, true, "%s: certificate %d (%s) has no readable dates", path,
 			         i + 1, name);
+		else if (ends <= c->now_s)
+			complain(c, true, "%s: certificate %d (%s) ended %lld days ago", path,
+			         i + 1, name, (long long)(c->now_s - ends) / DAY_S);
+		else if (begins > c->now_s)
+			complain(c, false,
+			         "%s: certificate %d (%s) is not valid yet: is the clock right?",
+			         path, i + 1, name);
 		else if (ends - c->now_s < (int64_t)CERT_WARN_DAYS * DAY_S)
-			complain(c, false, "%s: certificate %d (%s) ends in %lld days", path, i + 1, name,
-			         (long long)(ends - c->now_s) / DAY_S);
+			complain(c, false, "%s: certificate %d (%s) ends in %lld days", path, i + 1,
+			         name, (long long)(ends - c->now_s) / DAY_S);
 	}
 }
 
@@ -175,8 +182,8 @@ static void check_listener(struct checker *c, const struct listener_conf *l, siz
 	char where[100];
 
 	for (size_t i = 0; i < l->tls.pairs.n; i++) {
-		int n = l->admin ? snprintf(where, sizeof(where), "admin.tls") :
-		                   snprintf(where, sizeof(where), "listeners[%zu].tls", index);
+		int n = l->admin ? snprintf(where, sizeof(where), "admin.tls")
+		                 : snprintf(where, sizeof(where), "listeners[%zu].tls", index);
 
 		if (l->tls.pairs.n > 1)
 			snprintf(where + n, sizeof(where) - (size_t)n, "[%zu]", i);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * certs.h -- certificates and keys, checked before any worker sees them: the key belongs to the leaf,
- * each certificate is signed by the next, none has ended. Called by check.c and status.c. Uses
- * libcrypto alone; what a handshake needs is worker/tls.c's.
+ * certs.h -- certificates and keys, checked before any worker sees them: the key belongs to the
+ * leaf, each certificate is signed by the next, none has ended. Called by check.c and status.c.
+ * Uses libcrypto alone; what a handshake needs is worker/tls.c's.
  */
 #pragma once
 #include "conf/conf.h"

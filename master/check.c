@@ -36,8 +36,9 @@ void check_say(struct conf_report *r, bool is_error, const char *file, const cha
 	r->errors += is_error;
 	r->warnings += !is_error;
 	buf_printf(&r->text, "%s: %s: %s\n", file, is_error ? "error" : "warning", text);
-	buf_printf(&r->text, "%u error%s, %u warning%s: %s\n", r->errors, r->errors == 1 ? "" : "s", r->warnings,
-	           r->warnings == 1 ? "" : "s", r->errors ? "configuration not applied" : "configuration is good");
+	buf_printf(&r->text, "%u error%s, %u warning%s: %s\n", r->errors, r->errors == 1 ? "" : "s",
+	           r->warnings, r->warnings == 1 ? "" : "s",
+	           r->errors ? "configuration not applied" : "configuration is good");
 }
 
 struct say {
@@ -53,7 +54,8 @@ static void on_certificate(void *arg, bool is_error, const char *text)
 }
 
 /* Without authentication whoever reaches the port writes as any tenant. */
-static void check_open_door(const struct conf *conf, const struct master_args *args, struct conf_report *r)
+static void check_open_door(const struct conf *conf, const struct master_args *args,
+                            struct conf_report *r)
 {
 	char text[512];
 	struct addr a;
@@ -63,7 +65,8 @@ static void check_open_door(const struct conf *conf, const struct master_args *a
 	for (size_t i = 0; i < conf->listeners.n; i++) {
 		const struct listener_conf *l = &conf->listeners.v[i];
 
-		if (l->admin || (value_addr(bytes_str(l->listen), &a, NULL) == 0 && addr_is_loopback(&a)))
+		if (l->admin ||
+		    (value_addr(bytes_str(l->listen), &a, NULL) == 0 && addr_is_loopback(&a)))
 			continue;
 		snprintf(text, sizeof(text),
 		         "listener %s: %s is not on loopback: --disable-auth is refused there (say "
@@ -101,7 +104,8 @@ static json_t *ask_listeners(const char *socket_path)
 	json_t *status, *listeners = NULL;
 
 	buf_init(&answer, ANSWER_BYTES);
-	if (ask_master(socket_path, BYTES("{\"do\":\"status\"}"), ASK_TIMEOUT_MS, &answer, NULL) == 0) {
+	if (ask_master(socket_path, BYTES("{\"do\":\"status\"}"), ASK_TIMEOUT_MS, &answer, NULL) ==
+	    0) {
 		status = json_loadb(answer.p, answer.n, 0, NULL);
 		listeners = json_incref(json_object_get(status, "listeners"));
 		json_decref(status);
@@ -115,11 +119,13 @@ static bool is_ours(const json_t *listeners, const struct listener_conf *lc)
 	json_t *l;
 	size_t i;
 
-	json_array_foreach(listeners, i, l) {
+	json_array_foreach(listeners, i, l)
+	{
 		const char *listen_text = json_string_value(json_object_get(l, "listen"));
 		const char *addr = json_string_value(json_object_get(l, "addr"));
 
-		if ((listen_text && strcmp(listen_text, lc->listen) == 0) || (addr && strcmp(addr, lc->listen) == 0))
+		if ((listen_text && strcmp(listen_text, lc->listen) == 0) ||
+		    (addr && strcmp(addr, lc->listen) == 0))
 			return true;
 	}
 	return false;
@@ -133,15 +139,16 @@ static void check_addresses(const struct conf *conf, struct conf_report *r, cons
 		struct err err = { "" };
 		enum listener_probe result = listener_probe(&conf->listeners.v[i], &err);
 
-		if (result == PROBE_FAILED || (result == PROBE_BUSY && !is_ours(ours, &conf->listeners.v[i])))
+		if (result == PROBE_FAILED ||
+		    (result == PROBE_BUSY && !is_ours(ours, &conf->listeners.v[i])))
 			check_say(r, true, file, err.text);
 	}
 	json_decref(ours);
 }
 
 /* The file if it is there, else the folder that it will be made in. */
-static void check_writable(const char *option, const char *path, bool folder_only, struct conf_report *r,
-                           const char *file)
+static void check_writable(const char *option, const char *path, bool folder_only,
+                           struct conf_report *r, const char *file)
 {
 	char text[1024];
 	autofree char *copy = NULL;
@@ -218,7 +225,8 @@ static const struct listener_conf *listener_find(const struct conf *conf, const 
 
 /* New listeners and new settings, but no known listener elsewhere. The admin listener is made anew
  * from its section by the copy. */
-static size_t mix_listeners(const struct conf *new, const struct conf *old, struct listener_conf *out)
+static size_t mix_listeners(const struct conf *new, const struct conf *old,
+                            struct listener_conf *out)
 {
 	size_t n = 0;
 
@@ -238,7 +246,8 @@ static size_t mix_listeners(const struct conf *new, const struct conf *old, stru
 struct conf *check_keep_restart(struct conf *new, const struct conf *old, struct err *err)
 {
 	size_t packed_bytes;
-	autofree struct listener_conf *listeners = xcalloc(new->listeners.n + 1, sizeof(*listeners));
+	autofree struct listener_conf *listeners =
+		xcalloc(new->listeners.n + 1, sizeof(*listeners));
 	autofree uint8_t *packed = NULL;
 	struct conf mixed = *new, *kept;
 
@@ -251,8 +260,9 @@ struct conf *check_keep_restart(struct conf *new, const struct conf *old, struct
 	mixed.limits.max_tokens = old->limits.max_tokens;
 	mixed.metrics.max_tenants = old->metrics.max_tenants;
 	/* A copy that owns all of it, by the way the workers get theirs. */
-	kept = conf_pack(&mixed, &packed, &packed_bytes, err) < 0 ? NULL :
-	                                                            conf_unpack(bytes_of(packed, packed_bytes), err);
+	kept = conf_pack(&mixed, &packed, &packed_bytes, err) < 0
+	               ? NULL
+	               : conf_unpack(bytes_of(packed, packed_bytes), err);
 	conf_free(new);
 	return kept;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * check.h -- what a configuration must pass before it may serve: the loader's rules, certificates,
- * --disable-auth; and for -t also what this host must grant. Called by main.c (-t, -T), at the start
- * and at each reload: all say the same. Changes nothing.
+ * --disable-auth; and for -t also what this host must grant. Called by main.c (-t, -T), at the
+ * start and at each reload: all say the same. Changes nothing.
  */
 #pragma once
 #include "conf/yaml.h"
@@ -12,16 +12,18 @@ struct master_args { /* the command line, for the whole life of the master */
 	const struct conf_set *sets;
 	size_t set_count;
 	bool disable_auth, any_address; /* --disable-auth, --disable-auth=any-address */
-	const char *debug_modules;      /* "" for none */
+	const char *debug_modules; /* "" for none */
 };
 
 /* NULL if r->errors > 0. */
-struct conf *check_load(const struct master_args *args, bool offline, struct conf_report *r) MUST_USE;
-/* -t: addresses can be bound or are our own instance's, files can be written, tenants can be read. */
+struct conf *check_load(const struct master_args *args, bool offline,
+                        struct conf_report *r) MUST_USE;
+/* -t: addresses can be bound or are our own instance's, files can be written, tenants can be read.
+ */
 void check_host(const struct conf *conf, struct conf_report *r, const char *file);
 
 /* One more error or warning, and a new last line. */
 void check_say(struct conf_report *r, bool is_error, const char *file, const char *text);
-/* For a reload: values of options that need a restart stay the old ones. Takes new, gives it back or
- * a copy. NULL with *err said. */
+/* For a reload: values of options that need a restart stay the old ones. Takes new, gives it back
+ * or a copy. NULL with *err said. */
 struct conf *check_keep_restart(struct conf *new, const struct conf *old, struct err *err) MUST_USE;

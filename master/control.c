@@ -70,7 +70,8 @@ static void watch(struct client *c)
 static bool flush(struct client *c)
 {
 	while (c->out_sent < c->out.n) {
-		ssize_t n = send(c->fd, c->out.p + c->out_sent, c->out.n - c->out_sent, MSG_NOSIGNAL);
+		ssize_t n =
+			send(c->fd, c->out.p + c->out_sent, c->out.n - c->out_sent, MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -150,12 +151,13 @@ static void do_reload(const struct request *r)
 {
 	const json_t *timeout = json_object_get(r->object, "timeout_ms");
 	const json_t *dry = json_object_get(r->object, "dry_run");
-	struct control_reload what = { .timeout = TIMEOUT_DEFAULT_MS, .dry_run = json_is_true(dry) };
+	struct control_reload what = { .timeout = TIMEOUT_DEFAULT_MS,
+		                       .dry_run = json_is_true(dry) };
 
 	if (timeout)
 		what.timeout = json_integer_value(timeout);
-	if ((timeout && !json_is_integer(timeout)) || what.timeout < 1 || what.timeout > TIMEOUT_MAX_MS ||
-	    (dry && !json_is_boolean(dry))) {
+	if ((timeout && !json_is_integer(timeout)) || what.timeout < 1 ||
+	    what.timeout > TIMEOUT_MAX_MS || (dry && !json_is_boolean(dry))) {
 		control_answer_error(r->control, r->from.handle,
 		                     "reload: timeout_ms is 1..3600000, dry_run is true or false");
 		return;
@@ -181,21 +183,23 @@ static void run_command(const struct request *r)
 			return;
 		}
 	}
-	control_answer_error(r->control, r->from.handle, "unknown command: this version knows status and reload");
+	control_answer_error(r->control, r->from.handle,
+	                     "unknown command: this version knows status and reload");
 }
 
 /* False: the client was closed, or will be. */
 static bool take_line(struct client *c, unsigned place, struct bytes line)
 {
 	struct request r = { c->control, { handle_of(c, place), c->uid }, NULL };
-	json_t *object = line.n && line.p[0] == '{' ?
-	                         json_loadb((const char *)line.p, line.n, JSON_REJECT_DUPLICATES, NULL) :
-	                         NULL;
+	json_t *object = line.n && line.p[0] == '{' ? json_loadb((const char *)line.p, line.n,
+	                                                         JSON_REJECT_DUPLICATES, NULL)
+	                                            : NULL;
 
 	if (!object) {
 		c->closing = true; /* whoever speaks HTTP here sends more lines of it */
-		control_answer_error(c->control, r.from.handle,
-		                     "this is the control socket of headgate: one JSON object a line, no HTTP");
+		control_answer_error(
+			c->control, r.from.handle,
+			"this is the control socket of headgate: one JSON object a line, no HTTP");
 		return false;
 	}
 	r.object = object;
@@ -285,7 +289,8 @@ static void on_accept(evutil_socket_t listener, short what, void *arg)
 		return;
 	}
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0) {
-		log_err("control", "can't tell whose connection it is, closed", KV_S("err", strerror(errno)));
+		log_err("control", "can't tell whose connection it is, closed",
+		        KV_S("err", strerror(errno)));
 		return;
 	}
 	c = client_new(control, fd);
@@ -299,8 +304,8 @@ static void on_accept(evutil_socket_t listener, short what, void *arg)
 
 /* ---- the socket ---- */
 
-struct control *control_open(struct event_base *base, const char *path, const struct control_hooks *hooks,
-                             struct err *err)
+struct control *control_open(struct event_base *base, const char *path,
+                             const struct control_hooks *hooks, struct err *err)
 {
 	struct control *c;
 	struct addr addr;

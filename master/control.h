@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * control.h -- the control socket (operations.md 7): unix, mode 0660, one JSON object a line, answered
- * by JSON lines; no HTTP. Parses and bounds what comes; what a command does is master.c's and
- * reload.c's. A client is known by a handle, which may have gone when its answer comes.
+ * control.h -- the control socket (operations.md 7): unix, mode 0660, one JSON object a line,
+ * answered by JSON lines; no HTTP. Parses and bounds what comes; what a command does is master.c's
+ * and reload.c's. A client is known by a handle, which may have gone when its answer comes.
  */
 #pragma once
 #include "common/bytes.h"
@@ -22,13 +22,14 @@ struct control_reload {
 };
 struct control_hooks { /* each answers now or later, once */
 	void (*status)(void *arg, const struct control_client *from);
-	void (*reload)(void *arg, const struct control_client *from, const struct control_reload *what);
+	void (*reload)(void *arg, const struct control_client *from,
+	               const struct control_reload *what);
 	void *arg;
 };
 
 /* A path that a living process answers at is in use: *err says so. */
-struct control *control_open(struct event_base *base, const char *path, const struct control_hooks *hooks,
-                             struct err *err) MUST_USE;
+struct control *control_open(struct event_base *base, const char *path,
+                             const struct control_hooks *hooks, struct err *err) MUST_USE;
 void control_close(struct control *c); /* unlinks the path */
 /* Takes the object; adds "schema":1. Nothing happens if the client has gone. */
 void control_answer(struct control *c, uint64_t handle, struct json_t *object);

@@ -4,8 +4,8 @@
  */
 #include "master/workers.h"
 
-struct generation *generation_new(uint64_t number, struct conf *conf, struct listener_set *set, int conf_fd,
-                                  unsigned slots)
+struct generation *generation_new(uint64_t number, struct conf *conf, struct listener_set *set,
+                                  int conf_fd, unsigned slots)
 {
 	struct generation *gen = xcalloc(1, sizeof(*gen) + slots * sizeof(struct proc));
 

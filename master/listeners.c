@@ -14,13 +14,13 @@ enum group_kind { GROUP_TCP, GROUP_UNIX, GROUP_PASSED };
 
 struct group {
 	enum group_kind kind;
-	char *name;       /* the listener's, for the log and the descriptor store */
-	char *listen;     /* as configured: what a plan finds it by */
+	char *name; /* the listener's, for the log and the descriptor store */
+	char *listen; /* as configured: what a plan finds it by */
 	struct addr addr; /* as bound: port 0 has become the kernel's choice */
-	int *fds;         /* TCP: one per slot; else one, shared */
+	int *fds; /* TCP: one per slot; else one, shared */
 	unsigned count;
 	unsigned committed; /* of these; the others go at a rollback. 0: the whole group does */
-	unsigned stored;    /* of these are in the manager's store */
+	unsigned stored; /* of these are in the manager's store */
 };
 
 struct listeners {
@@ -60,7 +60,8 @@ static void group_free(struct group *g)
 static int group_fill(struct group *g, unsigned slots, struct err *err)
 {
 	while (g->kind == GROUP_TCP && g->count < slots) {
-		autoclose int fd = g->count ? socket_bind_next(&g->addr, err) : socket_bind_first(&g->addr, err);
+		autoclose int fd = g->count ? socket_bind_next(&g->addr, err)
+		                            : socket_bind_first(&g->addr, err);
 
 		if (fd < 0)
 			return -1;
@@ -108,8 +109,8 @@ static bool same_place(const struct addr *want, const struct sockaddr_storage *h
 }
 
 /* Takes back what our predecessor put into the manager's store, if it still is the address that is
- * configured: who leaves it there finds its own address in use. A port that the kernel chose is known
- * by the listener's name alone. */
+ * configured: who leaves it there finds its own address in use. A port that the kernel chose is
+ * known by the listener's name alone. */
 static void group_restore(struct listeners *l, struct group *g)
 {
 	const struct addr want = g->addr;
@@ -126,8 +127,8 @@ static void group_restore(struct listeners *l, struct group *g)
 			continue;
 		store_name(g, g->count, name);
 		same_name = strcmp(s[i].name, name) == 0;
-		if (getsockname(s[i].fd, (struct sockaddr *)&have, &len) < 0 || !same_place(&want, &have) ||
-		    (port_is_any(&want) && !same_name))
+		if (getsockname(s[i].fd, (struct sockaddr *)&have, &len) < 0 ||
+		    !same_place(&want, &have) || (port_is_any(&want) && !same_name))
 			continue;
 		memcpy(&g->addr.ss, &have, sizeof(have));
 		g->addr.len = len;
@@ -135,7 +136,8 @@ static void group_restore(struct listeners *l, struct group *g)
 		if (same_name && g->stored == g->count)
 			g->stored++;
 		else
-			systemd_unstore(l->systemd, s[i].name); /* stored again under its name of today */
+			systemd_unstore(l->systemd,
+			                s[i].name); /* stored again under its name of today */
 		group_add(g, take_fd(&s[i].fd));
 	}
 }
@@ -154,7 +156,8 @@ static void drop_unwanted(struct listeners *l)
 	}
 }
 
-static int group_open_passed(struct listeners *l, struct group *g, const char *name, struct err *err)
+static int group_open_passed(struct listeners *l, struct group *g, const char *name,
+                             struct err *err)
 {
 	struct systemd_socket *s, *found = NULL;
 	unsigned n = systemd_sockets(l->systemd, &s);
@@ -165,12 +168,14 @@ static int group_open_passed(struct listeners *l, struct group *g, const char *n
 		if (s[i].fd < 0 || strcmp(s[i].name, name) != 0)
 			continue;
 		if (found)
-			return err_set(err, "two sockets were passed under this name: give each its own "
-			                    "FileDescriptorName=");
+			return err_set(err,
+			               "two sockets were passed under this name: give each its own "
+			               "FileDescriptorName=");
 		found = &s[i];
 	}
 	if (!found)
-		return err_set(err, "no socket was passed under this name (FileDescriptorName= of the socket unit)");
+		return err_set(err, "no socket was passed under this name (FileDescriptorName= of "
+		                    "the socket unit)");
 	if (getsockopt(found->fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) < 0 || !listening)
 		return err_set(err, "the socket that was passed does not listen");
 	if (fcntl(found->fd, F_SETFL, O_NONBLOCK) < 0)
@@ -178,7 +183,8 @@ static int group_open_passed(struct listeners *l, struct group *g, const char *n
 	g->addr.len = sizeof(g->addr.ss);
 	if (getsockname(found->fd, (struct sockaddr *)&g->addr.ss, &g->addr.len) < 0)
 		return err_errno(err, "can't read the passed socket's address");
-	addr_text((const struct sockaddr *)&g->addr.ss, g->addr.len, g->addr.text, sizeof(g->addr.text));
+	addr_text((const struct sockaddr *)&g->addr.ss, g->addr.len, g->addr.text,
+	          sizeof(g->addr.text));
 	group_add(g, take_fd(&found->fd));
 	return 0;
 }
@@ -241,7 +247,9 @@ static struct group *group_find(const struct listeners *l, const struct listener
 			return l->v[i];
 		renamed = l->v[i];
 	}
-	return renamed && value_addr(bytes_str(lc->listen), &a, NULL) == 0 && port_is_any(&a) ? NULL : renamed;
+	return renamed && value_addr(bytes_str(lc->listen), &a, NULL) == 0 && port_is_any(&a)
+	               ? NULL
+	               : renamed;
 }
 
 static struct group *group_get(struct listeners *l, const struct listener_conf *lc, unsigned slots,
@@ -274,7 +282,8 @@ static bool set_has(const struct listener_set *set, const struct group *g)
 struct listener_set *listeners_plan(struct listeners *l, const struct conf *conf, unsigned slots,
                                     struct err *err)
 {
-	struct listener_set *set = xcalloc(1, sizeof(*set) + conf->listeners.n * sizeof(struct group *));
+	struct listener_set *set =
+		xcalloc(1, sizeof(*set) + conf->listeners.n * sizeof(struct group *));
 
 	for (size_t i = 0; i < conf->listeners.n; i++) {
 		const struct listener_conf *lc = &conf->listeners.v[i];
@@ -326,7 +335,8 @@ static void group_drop(struct listeners *l, struct group *g)
 		store_name(g, slot, name);
 		systemd_unstore(l->systemd, name);
 	}
-	log_info("listeners", "no longer listening", KV_S("name", g->name), KV_S("addr", g->addr.text));
+	log_info("listeners", "no longer listening", KV_S("name", g->name),
+	         KV_S("addr", g->addr.text));
 	group_free(g);
 }
 
@@ -339,7 +349,8 @@ static void group_commit(struct listeners *l, struct group *g)
 		systemd_store(l->systemd, name, g->fds[g->stored]);
 	}
 	if (!g->committed)
-		log_info("listeners", "listening", KV_S("name", g->name), KV_S("addr", g->addr.text));
+		log_info("listeners", "listening", KV_S("name", g->name),
+		         KV_S("addr", g->addr.text));
 	g->committed = g->count;
 }
 

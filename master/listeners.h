@@ -12,11 +12,11 @@
 #include "conf/values.h"
 #include "master/systemd.h"
 
-struct listeners;    /* every group there is */
+struct listeners; /* every group there is */
 struct listener_set; /* which group serves which element of one conf->listeners */
 
 struct listeners *listeners_open(struct systemd *systemd); /* systemd outlives it */
-void listeners_close(struct listeners *l);                 /* unix paths are unlinked */
+void listeners_close(struct listeners *l); /* unix paths are unlinked */
 
 /* Binds and listens on what is missing, so that each TCP group has at least `slots` sockets. On
  * failure all is as before. A set is freed before the next plan unless it was committed. */

@@ -108,7 +108,8 @@ static void actor(struct buf *b, int64_t uid)
 		buf_str(b, ",\"actor\":null,\"actor_uid\":null");
 		return;
 	}
-	member(b, "actor", user_name(uid, name, sizeof(name)) ? bytes_str(name) : BYTES_NONE, sizeof(name));
+	member(b, "actor", user_name(uid, name, sizeof(name)) ? bytes_str(name) : BYTES_NONE,
+	       sizeof(name));
 	buf_printf(b, ",\"actor_uid\":%lld", (long long)uid);
 }
 
@@ -126,14 +127,15 @@ static void time_text(char *out, size_t cap)
 
 static void write_line(const struct logfiles *l, const struct buf *line)
 {
-	static const char head[] = "PRIORITY=6\nSYSLOG_IDENTIFIER=headgate\nHEADGATE_MODULE=audit\nMESSAGE=";
+	static const char head[] =
+		"PRIORITY=6\nSYSLOG_IDENTIFIER=headgate\nHEADGATE_MODULE=audit\nMESSAGE=";
 	struct iovec iov[2] = { { (void *)head, sizeof(head) - 1 }, { line->p, line->n } };
 	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
 	ssize_t n;
 
 	do
-		n = l->journal[STREAM_AUDIT] ? sendmsg(l->fd[STREAM_AUDIT], &msg, MSG_NOSIGNAL) :
-		                               write(l->fd[STREAM_AUDIT], line->p, line->n);
+		n = l->journal[STREAM_AUDIT] ? sendmsg(l->fd[STREAM_AUDIT], &msg, MSG_NOSIGNAL)
+		                             : write(l->fd[STREAM_AUDIT], line->p, line->n);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		log_err("logfiles", "an audit record is lost", KV_S("err", strerror(errno)));
@@ -146,8 +148,8 @@ void logfiles_audit(struct logfiles *l, const struct audit_event *e)
 
 	time_text(now, sizeof(now));
 	buf_init_fixed(&b, text, sizeof(text));
-	buf_printf(&b, "{\"ts\":\"%s\",\"kind\":\"%s\",\"seq\":%llu,\"worker\":null,\"gen\":%llu", now, e->kind,
-	           (unsigned long long)l->seq++, (unsigned long long)e->generation);
+	buf_printf(&b, "{\"ts\":\"%s\",\"kind\":\"%s\",\"seq\":%llu,\"worker\":null,\"gen\":%llu",
+	           now, e->kind, (unsigned long long)l->seq++, (unsigned long long)e->generation);
 	member(&b, "tenant", e->tenant, 150);
 	member(&b, "token", e->token, 64);
 	member(&b, "result", text_of(e->result), REASON_BYTES);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * logfiles.h -- where access and audit records go (operations.md 8): files opened here, the journal's
- * socket, or stderr; workers get the descriptors. The master's own audit lines are written here too:
- * start, stop, reloads, changes of tenants and tokens. Called by master.c and reload.c.
+ * logfiles.h -- where access and audit records go (operations.md 8): files opened here, the
+ * journal's socket, or stderr; workers get the descriptors. The master's own audit lines are
+ * written here too: start, stop, reloads, changes of tenants and tokens. Called by master.c and
+ * reload.c.
  */
 #pragma once
 #include "common/stats.h"
@@ -21,7 +22,7 @@ void logfiles_replace(struct logfiles *old, struct logfiles *new); /* closes the
 
 /* One audit line. Members that are not set are left NULL or BYTES_NONE and written as null. */
 struct audit_event {
-	const char *kind;   /* start, stop, reload, tenant.change, ... */
+	const char *kind; /* start, stop, reload, tenant.change, ... */
 	const char *result; /* ok, config, not_ready, ... */
 	const char *reason; /* cut at 200 bytes */
 	struct bytes tenant, token;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * main.c -- headgate, the master: its command line (operations.md 1), and the runs that serve nobody:
- * -t checks, -T prints the configuration, -v the versions. Never daemonises.
+ * main.c -- headgate, the master: its command line (operations.md 1), and the runs that serve
+ * nobody: -t checks, -T prints the configuration, -v the versions. Never daemonises.
  */
 #include <event2/event.h>
 #include <getopt.h>
@@ -32,20 +32,29 @@ struct command_line {
 };
 
 static const char usage_text[] =
-        "usage: headgate [-c FILE] [-o path=value]... [-t | -T | -v] [-q]\n"
-        "                [--debug=MODULE,...] [--disable-auth[=any-address]]\n"
-        "  -c FILE   configuration (default /etc/headgate/headgate.yaml)\n"
-        "  -o P=V    sets one option; never a secret\n"
-        "  -t        checks everything and exits; --offline: syntax and names only;\n"
-        "            --deny-warnings, --json\n"
-        "  -T        prints the effective configuration; --diff: what differs from the\n"
-        "            defaults; --defaults: the default tree\n"
-        "  -v        versions of both programs and their libraries\n"
-        "  -q        errors only\n";
+	"usage: headgate [-c FILE] [-o path=value]... [-t | -T | -v] [-q]\n"
+	"                [--debug=MODULE,...] [--disable-auth[=any-address]]\n"
+	"  -c FILE   configuration (default /etc/headgate/headgate.yaml)\n"
+	"  -o P=V    sets one option; never a secret\n"
+	"  -t        checks everything and exits; --offline: syntax and names only;\n"
+	"            --deny-warnings, --json\n"
+	"  -T        prints the effective configuration; --diff: what differs from the\n"
+	"            defaults; --defaults: the default tree\n"
+	"  -v        versions of both programs and their libraries\n"
+	"  -q        errors only\n";
 
 /* ---- the command line ---- */
 
-enum { OPT_DEBUG = 256, OPT_DISABLE_AUTH, OPT_OFFLINE, OPT_DENY_WARNINGS, OPT_JSON, OPT_DIFF, OPT_DEFAULTS, OPT_HELP };
+enum {
+	OPT_DEBUG = 256,
+	OPT_DISABLE_AUTH,
+	OPT_OFFLINE,
+	OPT_DENY_WARNINGS,
+	OPT_JSON,
+	OPT_DIFF,
+	OPT_DEFAULTS,
+	OPT_HELP
+};
 
 static const struct option long_options[] = {
 	{ "config", required_argument, NULL, 'c' },
@@ -189,8 +198,9 @@ static int say(FILE *to, struct bytes text)
 
 static int say_json(const struct conf_report *r)
 {
-	json_t *o = json_pack("{s:i,s:b,s:i,s:i,s:s%}", "schema", 1, "ok", r->errors == 0, "errors", (int)r->errors,
-	                      "warnings", (int)r->warnings, "text", r->text.n ? r->text.p : "", r->text.n);
+	json_t *o = json_pack("{s:i,s:b,s:i,s:i,s:s%}", "schema", 1, "ok", r->errors == 0, "errors",
+	                      (int)r->errors, "warnings", (int)r->warnings, "text",
+	                      r->text.n ? r->text.p : "", r->text.n);
 	int rc = json_dumpf(o, stdout, JSON_COMPACT);
 
 	json_decref(o);
@@ -219,8 +229,10 @@ static int run_test(const struct command_line *l)
 	if (l->json)
 		rc = say_json(&report);
 	else if (code || !l->quiet)
-		rc = report.text.n ? say(stderr, buf_view(&report.text)) :
-		                     (printf("%s: configuration is good\n", l->args.file) < 0 ? -1 : fflush(stdout));
+		rc = report.text.n ? say(stderr, buf_view(&report.text))
+		                   : (printf("%s: configuration is good\n", l->args.file) < 0
+		                              ? -1
+		                              : fflush(stdout));
 	else
 		rc = 0;
 	conf_free(conf);
@@ -278,7 +290,8 @@ static int worker_version(void)
 
 static int run_version(void)
 {
-	printf("headgate %s (%s, %s, build %s)\n", HEADGATE_VERSION, HEADGATE_REVISION, HEADGATE_MODE, conf_build_id);
+	printf("headgate %s (%s, %s, build %s)\n", HEADGATE_VERSION, HEADGATE_REVISION,
+	       HEADGATE_MODE, conf_build_id);
 	printf("  libevent %s (built with %s)\n", event_get_version(), LIBEVENT_VERSION);
 	printf("  jansson %s (built with %s)\n", jansson_version_str(), JANSSON_VERSION);
 	printf("  libyaml %s\n", yaml_library_version());

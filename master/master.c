@@ -40,7 +40,9 @@ static void audit(struct master *m, const char *kind, const char *result)
 
 static int fill_ticket(uint8_t *key, struct err *err)
 {
-	return RAND_bytes(key, TICKET_KEY_BYTES) == 1 ? 0 : err_set(err, "no random bytes for ticket keys");
+	return RAND_bytes(key, TICKET_KEY_BYTES) == 1
+	               ? 0
+	               : err_set(err, "no random bytes for ticket keys");
 }
 
 /* Previous, current, next: a ticket of the last hour still resumes, and a worker that hears of the
@@ -63,7 +65,8 @@ static void on_rotate(evutil_socket_t fd, short what, void *arg)
 
 static void arm_rotation(struct master *m)
 {
-	struct timeval each = { m->conf->tls.ticket_rotation / 1000, m->conf->tls.ticket_rotation % 1000 * 1000 };
+	struct timeval each = { m->conf->tls.ticket_rotation / 1000,
+		                m->conf->tls.ticket_rotation % 1000 * 1000 };
 
 	if (event_add(&m->rotate, &each) < 0)
 		out_of_memory();
@@ -85,7 +88,8 @@ void master_say_status(struct master *m)
 		systemd_notify(m->systemd, "READY=1\nSTATUS=generation %llu, %u/%u workers ready",
 		               (unsigned long long)gen->number, ready_workers(m), gen->slots);
 	else
-		systemd_notify(m->systemd, "READY=1\nSTATUS=reload failed, generation %llu stays live: %s",
+		systemd_notify(m->systemd,
+		               "READY=1\nSTATUS=reload failed, generation %llu stays live: %s",
 		               (unsigned long long)gen->number, r->last_why);
 }
 
@@ -94,7 +98,8 @@ static void note_certificates(struct master *m)
 	_Atomic uint64_t *flags = &stats_head(master_stats(m))->ready_flags;
 	int64_t now = loop_wall_ns() / 1000000000;
 
-	if (m->cert_first_end != INT64_MAX && m->cert_first_end - now < (int64_t)CERT_DEGRADED_DAYS * DAY_S)
+	if (m->cert_first_end != INT64_MAX &&
+	    m->cert_first_end - now < (int64_t)CERT_DEGRADED_DAYS * DAY_S)
 		atomic_fetch_or(flags, READY_CERT_SOON);
 	else
 		atomic_fetch_and(flags, ~(uint64_t)READY_CERT_SOON);
@@ -145,7 +150,8 @@ static void on_beat(evutil_socket_t fd, short what, void *arg)
 	for (unsigned level = 0; level < ARRAY_LEN(m->log_counts); level++) {
 		uint64_t lines = log_count((enum log_level)level);
 
-		stats_add(own, STAT_LOG_MESSAGES, level, 0, (int64_t)(lines - m->log_counts[level]));
+		stats_add(own, STAT_LOG_MESSAGES, level, 0,
+		          (int64_t)(lines - m->log_counts[level]));
 		m->log_counts[level] = lines;
 	}
 	note_certificates(m);
@@ -222,7 +228,8 @@ static void on_usr1(evutil_socket_t sig, short what, void *arg)
 	if (!m->conf)
 		return;
 	if (logfiles_open(&fresh, m->conf, &err) < 0) {
-		log_err("master", "log files are not reopened, the old ones stay", KV_S("err", err.text));
+		log_err("master", "log files are not reopened, the old ones stay",
+		        KV_S("err", err.text));
 		return;
 	}
 	logfiles_replace(&m->logs, &fresh);
@@ -260,7 +267,8 @@ static void on_status(void *arg, const struct control_client *from)
 		control_answer_error(m->control, from->handle, "headgate has stopped");
 }
 
-static void on_reload(void *arg, const struct control_client *from, const struct control_reload *what)
+static void on_reload(void *arg, const struct control_client *from,
+                      const struct control_reload *what)
 {
 	reload_ask(arg, from, what);
 }
@@ -361,7 +369,8 @@ static void prepare_process(void)
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
 		files.rlim_cur = files.rlim_max;
 		if (setrlimit(RLIMIT_NOFILE, &files) < 0)
-			log_warn("master", "can't raise the limit of open files", KV_U("limit", files.rlim_cur));
+			log_warn("master", "can't raise the limit of open files",
+			         KV_U("limit", files.rlim_cur));
 	}
 #ifndef HEADGATE_ASAN /* LeakSanitizer traces its own process at the end */
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
@@ -448,7 +457,8 @@ int master_run(const struct master_args *args)
 	m->workers.limits_fd = m->workers.exe_fd = m->workers.null_fd = m->workers.table_fd = -1;
 	m->cert_first_end = INT64_MAX;
 	log_identity(-1, 0);
-	log_setup(LOG_LEVEL_INFO, LOG_FORMAT_LOGFMT, args->debug_modules[0] ? args->debug_modules : NULL);
+	log_setup(LOG_LEVEL_INFO, LOG_FORMAT_LOGFMT,
+	          args->debug_modules[0] ? args->debug_modules : NULL);
 	prepare_process();
 	conf = load_first(args, &exit_code);
 	if (!conf)
@@ -471,7 +481,8 @@ int master_run(const struct master_args *args)
 	m->exit_code = 0;
 	audit(m, "start", NULL);
 	if (args->disable_auth) {
-		log_warn("master", "authentication is off (--disable-auth): everybody writes as any tenant");
+		log_warn("master",
+		         "authentication is off (--disable-auth): everybody writes as any tenant");
 		audit(m, "disable-auth", args->any_address ? "any-address" : "loopback");
 	}
 	add_events(m);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * master.h -- the one struct of the master process, and its life: start, signals, drain. main.c runs
- * it; reload.c changes its generation, status.c shows it.
+ * master.h -- the one struct of the master process, and its life: start, signals, drain. main.c
+ * runs it; reload.c changes its generation, status.c shows it.
  */
 #pragma once
 #include <event2/event_struct.h>
@@ -28,11 +28,11 @@ struct master {
 	struct control *control;
 	struct workers workers;
 	struct reload reload;
-	const struct conf *conf;  /* of the current generation, which owns it */
+	const struct conf *conf; /* of the current generation, which owns it */
 	msec_t started_at;
-	int64_t cert_first_end;   /* Unix seconds; INT64_MAX: no certificate */
-	uint64_t log_counts[4];   /* of log_count(), as far as the stats page has them */
-	bool serving;             /* READY=1 was said */
+	int64_t cert_first_end; /* Unix seconds; INT64_MAX: no certificate */
+	uint64_t log_counts[4]; /* of log_count(), as far as the stats page has them */
+	bool serving; /* READY=1 was said */
 	bool stopping;
 	int exit_code;
 	struct event beat, watchdog, rotate, hup, usr1, term, interrupt;

@@ -16,7 +16,8 @@ struct pages {
 	unsigned count;
 };
 
-/* A descriptor of its own open file: F_GETFL of a dup would still say read-write, and mmap with it. */
+/* A descriptor of its own open file: F_GETFL of a dup would still say read-write, and mmap with it.
+ */
 static int open_reader(int fd, struct err *err)
 {
 	char path[32];

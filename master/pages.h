@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * pages.h -- the stats pages of all processes (design.md 2): page 0 the master's, 1 the base that
- * dead ones are folded into, then two per slot, so that two generations fit. A page is made when its
- * slot first exists (start, or a reload with more workers) and never moves or goes; all workers get
- * read-only descriptors of all pages. Called by master.c and workers.c.
+ * dead ones are folded into, then two per slot, so that two generations fit. A page is made when
+ * its slot first exists (start, or a reload with more workers) and never moves or goes; all workers
+ * get read-only descriptors of all pages. Called by master.c and workers.c.
  */
 #pragma once
 #include "common/stats.h"
@@ -14,7 +14,8 @@ struct pages; /* private to pages.c */
 
 struct pages *pages_open(unsigned tenant_slots, struct err *err) MUST_USE;
 void pages_close(struct pages *p);
-/* Makes pages until there are two for each of `slots` slots. Those that were made stay on failure. */
+/* Makes pages until there are two for each of `slots` slots. Those that were made stay on failure.
+ */
 int pages_grow(struct pages *p, unsigned slots, struct err *err) MUST_USE;
 unsigned pages_count(const struct pages *p);
 
@@ -25,5 +26,5 @@ unsigned pages_take(struct pages *p, unsigned slot, uint64_t generation);
 void pages_fold(struct pages *p, unsigned index);
 
 struct stats *pages_stats(const struct pages *p, unsigned index);
-int pages_fd(const struct pages *p, unsigned index);        /* read-write: its owner's */
+int pages_fd(const struct pages *p, unsigned index); /* read-write: its owner's */
 int pages_fd_reader(const struct pages *p, unsigned index); /* read-only: everybody's */

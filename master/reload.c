@@ -17,7 +17,8 @@ enum { /* SIZE_ROUTE and so on: how far a dimension's index goes */
 #undef DIM
 };
 static const msec_t READY_WITHIN_MS = 10000;
-static const char *const result_names[] = { "ok", "config", "not_ready" }; /* by enum reload_result */
+static const char *const result_names[] = { "ok", "config",
+	                                    "not_ready" }; /* by enum reload_result */
 
 int reload_first(struct master *m, struct conf *conf, struct err *err)
 {
@@ -59,8 +60,8 @@ static void answer_all(struct master *m, json_t *answer, bool later_too)
 
 static json_t *failure(const struct master *m, const char *result, const char *text)
 {
-	return json_pack("{s:b,s:s,s:s,s:I}", "ok", 0, "result", result, "errors", text, "generation",
-	                 (json_int_t)m->workers.current->number);
+	return json_pack("{s:b,s:s,s:s,s:I}", "ok", 0, "result", result, "errors", text,
+	                 "generation", (json_int_t)m->workers.current->number);
 }
 
 static void arm_timer(struct master *m)
@@ -93,14 +94,16 @@ static void drop_impatient(struct master *m)
 			r->callers[kept++] = r->callers[i];
 			continue;
 		}
-		answer = failure(m, "timeout", "the reload goes on, but took longer than --timeout");
+		answer =
+			failure(m, "timeout", "the reload goes on, but took longer than --timeout");
 		caller_answer(m, &r->callers[i], answer);
 		json_decref(answer);
 	}
 	r->caller_count = kept;
 }
 
-static bool caller_add(struct master *m, const struct control_client *from, msec_t timeout, bool later)
+static bool caller_add(struct master *m, const struct control_client *from, msec_t timeout,
+                       bool later)
 {
 	struct reload *r = &m->reload;
 	msec_t until = from->handle ? loop_now() + timeout : INT64_MAX;
@@ -110,7 +113,8 @@ static bool caller_add(struct master *m, const struct control_client *from, msec
 			return true; /* one SIGHUP asks for no less than ten */
 	if (r->caller_count == RELOAD_CALLERS_MAX) {
 		if (from->handle)
-			control_answer_error(m->control, from->handle, "too many reloads are waiting");
+			control_answer_error(m->control, from->handle,
+			                     "too many reloads are waiting");
 		return false;
 	}
 	r->callers[r->caller_count++] = (struct reload_caller){ *from, until, later };
@@ -161,8 +165,9 @@ static void failed(struct master *m, enum reload_result result, const char *text
 
 	snprintf(why, sizeof(why), "%.*s", (int)strcspn(line, "\n"), line);
 	note_result(m, result, why);
-	log_err("reload", "reload failed, nothing has changed", KV_S("result", result_names[result]),
-	        KV_U("gen", m->workers.current->number), KV_S("err", why));
+	log_err("reload", "reload failed, nothing has changed",
+	        KV_S("result", result_names[result]), KV_U("gen", m->workers.current->number),
+	        KV_S("err", why));
 	answer_all(m, failure(m, result_names[result], text), false);
 	arm_timer(m);
 }
@@ -177,7 +182,8 @@ static void log_lines(const struct buf *text)
 		size_t n = end ? (size_t)(end - line) : text->n - at;
 
 		if (memmem(line, n, ": error: ", 9))
-			log_err("reload", "configuration refused", KV_B("error", bytes_of(line, n)));
+			log_err("reload", "configuration refused",
+			        KV_B("error", bytes_of(line, n)));
 		at += n + 1;
 	}
 }
@@ -187,8 +193,10 @@ static uint64_t requests_in_flight(const struct master *m, const struct generati
 	uint64_t n = 0;
 
 	for (unsigned i = 0; i < gen->slots; i++)
-		for (unsigned route = 0; gen->procs[i].state == PROC_READY && route < SIZE_ROUTE; route++)
-			n += stats_get(pages_stats(m->pages, gen->procs[i].page), STAT_REQUESTS_IN_FLIGHT, route, 0);
+		for (unsigned route = 0; gen->procs[i].state == PROC_READY && route < SIZE_ROUTE;
+		     route++)
+			n += stats_get(pages_stats(m->pages, gen->procs[i].page),
+			               STAT_REQUESTS_IN_FLIGHT, route, 0);
 	return n;
 }
 
@@ -218,12 +226,15 @@ static void commit(struct master *m)
 	workers_send_logs(&m->workers);
 	master_apply(m, gen->conf, gen->number);
 	note_result(m, RELOAD_OK, "");
-	log_info("reload", "a new generation serves", KV_U("gen", gen->number), KV_U("workers", gen->slots),
-	         KV_I("ready_in_ms", loop_now() - r->began_at), KV_U("draining_requests", requests));
-	answer = json_pack("{s:b,s:s,s:I,s:I,s:s%,s:i,s:I,s:I}", "ok", 1, "result", "ok", "from",
-	                   (json_int_t)m->workers.old->number, "generation", (json_int_t)gen->number, "changes",
-	                   r->changes.n ? r->changes.p : "", r->changes.n, "workers", (int)gen->slots, "ready_ms",
-	                   (json_int_t)(loop_now() - r->began_at), "draining_requests", (json_int_t)requests);
+	log_info("reload", "a new generation serves", KV_U("gen", gen->number),
+	         KV_U("workers", gen->slots), KV_I("ready_in_ms", loop_now() - r->began_at),
+	         KV_U("draining_requests", requests));
+	answer =
+		json_pack("{s:b,s:s,s:I,s:I,s:s%,s:i,s:I,s:I}", "ok", 1, "result", "ok", "from",
+	                  (json_int_t)m->workers.old->number, "generation", (json_int_t)gen->number,
+	                  "changes", r->changes.n ? r->changes.p : "", r->changes.n, "workers",
+	                  (int)gen->slots, "ready_ms", (json_int_t)(loop_now() - r->began_at),
+	                  "draining_requests", (json_int_t)requests);
 	answer_all(m, answer, false);
 	arm_timer(m);
 }
@@ -289,7 +300,8 @@ void reload_look(struct master *m)
 	if (m->stopping)
 		return;
 	if (r->state == RELOAD_IDLE) {
-		/* Two generations at most: the next reload waits until the last one's elders are gone. */
+		/* Two generations at most: the next reload waits until the last one's elders are
+		 * gone. */
 		if (m->serving && r->caller_count && !m->workers.old && !next)
 			begin(m);
 		return;
@@ -301,7 +313,8 @@ void reload_look(struct master *m)
 		abandon(m, RELOAD_NOT_READY, why);
 	} else if (loop_now() >= r->late_at) {
 		snprintf(why, sizeof(why), "%u of %u workers were ready after %lld s",
-		         generation_count(next, PROC_READY), next->slots, (long long)READY_WITHIN_MS / 1000);
+		         generation_count(next, PROC_READY), next->slots,
+		         (long long)READY_WITHIN_MS / 1000);
 		abandon(m, RELOAD_NOT_READY, why);
 	}
 }
@@ -330,9 +343,9 @@ static void dry_run(struct master *m, const struct control_client *from)
 	conf = load(m, &report, &changes);
 	if (conf) {
 		control_answer(m->control, from->handle,
-		               json_pack("{s:b,s:s,s:I,s:s%}", "ok", 1, "result", "dry_run", "generation",
-		                         (json_int_t)m->workers.current->number, "changes",
-		                         changes.n ? changes.p : "", changes.n));
+		               json_pack("{s:b,s:s,s:I,s:s%}", "ok", 1, "result", "dry_run",
+		                         "generation", (json_int_t)m->workers.current->number,
+		                         "changes", changes.n ? changes.p : "", changes.n));
 	} else {
 		buf_char(&report.text, '\0');
 		control_answer(m->control, from->handle, failure(m, "config", report.text.p));
@@ -360,7 +373,8 @@ static bool is_refused_now(struct master *m)
 	return !conf;
 }
 
-void reload_ask(struct master *m, const struct control_client *from, const struct control_reload *what)
+void reload_ask(struct master *m, const struct control_client *from,
+                const struct control_reload *what)
 {
 	struct reload *r = &m->reload;
 	bool draining = m->workers.old || m->workers.next;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * reload.h -- a new generation in two phases (operations.md 4): everything is checked and made first,
- * and a fault leaves all as it was; then the workers start, and when all are READY one assignment
- * commits. Requests that come meanwhile fold into one more reload. Also makes the first generation.
+ * reload.h -- a new generation in two phases (operations.md 4): everything is checked and made
+ * first, and a fault leaves all as it was; then the workers start, and when all are READY one
+ * assignment commits. Requests that come meanwhile fold into one more reload. Also makes the first
+ * generation.
  */
 #pragma once
 #include <event2/event_struct.h>
@@ -29,8 +30,8 @@ struct reload {
 	unsigned caller_count;
 	msec_t began_at, late_at;
 	struct logfiles logs; /* of the generation that starts */
-	struct buf changes;   /* a line per option */
-	struct event timer;   /* READY is late, or a caller's patience ends */
+	struct buf changes; /* a line per option */
+	struct event timer; /* READY is late, or a caller's patience ends */
 
 	/* the last one, for status */
 	enum reload_result last;
@@ -42,6 +43,7 @@ void reload_init(struct master *m);
 void reload_done(struct master *m);
 /* Generation 1 from a checked configuration, which it takes. */
 int reload_first(struct master *m, struct conf *conf, struct err *err) MUST_USE;
-void reload_ask(struct master *m, const struct control_client *from, const struct control_reload *what);
+void reload_ask(struct master *m, const struct control_client *from,
+                const struct control_reload *what);
 void reload_look(struct master *m); /* workers have changed: commit, give up, or begin the next */
 void reload_stop(struct master *m); /* the master stops: callers are told */

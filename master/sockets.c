@@ -8,12 +8,14 @@
 enum {
 	BACKLOG = 4096,
 	DEFER_ACCEPT_S = 1, /* a client that sends nothing wakes no worker in its first second */
-	UNIX_UMASK = 0117,  /* the socket's mode becomes 0660 whatever the service's UMask is */
+	UNIX_UMASK = 0117, /* the socket's mode becomes 0660 whatever the service's UMask is */
 };
 
 static int set_option(int fd, int level, int option, int value, const char *name, struct err *err)
 {
-	return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? err_errno(err, "can't set %s", name) : 0;
+	return setsockopt(fd, level, option, &value, sizeof(value)) < 0
+	               ? err_errno(err, "can't set %s", name)
+	               : 0;
 }
 
 static int new_socket(const struct addr *a, struct err *err)
@@ -66,8 +68,8 @@ int socket_bind_next(const struct addr *a, struct err *err)
 
 int socket_listen(int fd, const struct addr *a, struct err *err)
 {
-	if (a->ss.ss_family != AF_UNIX &&
-	    set_option(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, DEFER_ACCEPT_S, "TCP_DEFER_ACCEPT", err) < 0)
+	if (a->ss.ss_family != AF_UNIX && set_option(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT,
+	                                             DEFER_ACCEPT_S, "TCP_DEFER_ACCEPT", err) < 0)
 		return -1;
 	return listen(fd, BACKLOG) < 0 ? err_errno(err, "can't listen") : 0;
 }
@@ -101,7 +103,8 @@ int socket_bind_unix(const struct addr *a, struct err *err)
 
 	if (fd < 0 || clear_stale(a, err) < 0)
 		return -1;
-	old = umask(UNIX_UMASK); /* not chmod() afterwards: there must be no moment of another mode */
+	old = umask(
+		UNIX_UMASK); /* not chmod() afterwards: there must be no moment of another mode */
 	rc = bind(fd, (const struct sockaddr *)&a->ss, a->len);
 	umask(old);
 	if (rc < 0)

@@ -10,8 +10,9 @@
 /* Alone: fails if anybody has the address, also a process of our own user. Port 0 becomes the
  * kernel's choice in *a. */
 int socket_bind_first(struct addr *a, struct err *err) MUST_USE;
-/* Opens the first one to others of the same user, after it was bound. So there is no moment at which
- * the address is free again: a probe that is closed before the group is bound would leave one. */
+/* Opens the first one to others of the same user, after it was bound. So there is no moment at
+ * which the address is free again: a probe that is closed before the group is bound would leave
+ * one. */
 int socket_join_group(int fd, struct err *err) MUST_USE;
 int socket_bind_next(const struct addr *a, struct err *err) MUST_USE;
 /* Mode 0660. A path that nobody answers at is taken over. */

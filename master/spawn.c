@@ -21,9 +21,9 @@ int spawn_program(char *path, size_t cap, struct err *err)
 	char *slash;
 	int fd;
 
-	/* Beside us first: both programs of one build belong together (the channel's messages and the
-	 * packed configuration are the build's own), and in a build tree they lie in one folder. The
-	 * package puts them in two, of which the first holds no worker. */
+	/* Beside us first: both programs of one build belong together (the channel's messages and
+	 * the packed configuration are the build's own), and in a build tree they lie in one
+	 * folder. The package puts them in two, of which the first holds no worker. */
 	if (n > 0) {
 		path[n] = '\0';
 		slash = strrchr(path, '/');
@@ -39,12 +39,12 @@ int spawn_program(char *path, size_t cap, struct err *err)
 
 /* ---- the process ---- */
 
-/* What a worker may learn from its environment: how a sanitizer or a test wants it, the time zone of
- * the log, and whether stderr is the journal. Nothing else of ours: secrets may stand there. */
+/* What a worker may learn from its environment: how a sanitizer or a test wants it, the time zone
+ * of the log, and whether stderr is the journal. Nothing else of ours: secrets may stand there. */
 static void worker_environment(char **env)
 {
-	static const char *const kept[] = { "HEADGATE_ISA=", "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "LSAN_OPTIONS=",
-		                            "TZ=",           "JOURNAL_STREAM=" };
+	static const char *const kept[] = { "HEADGATE_ISA=", "ASAN_OPTIONS=", "UBSAN_OPTIONS=",
+		                            "LSAN_OPTIONS=", "TZ=",           "JOURNAL_STREAM=" };
 	unsigned n = 0;
 
 	for (char **e = environ; *e; e++)
@@ -57,8 +57,8 @@ static void worker_environment(char **env)
 /* Between fork and exec: async-signal-safe calls only. */
 static void become_worker(const struct workers *w, int channel, char **argv, char **env)
 {
-	static const int reset[] = { SIGHUP,  SIGINT,  SIGTERM, SIGUSR1, SIGUSR2, SIGCHLD,
-		                     SIGPIPE, SIGALRM, SIGQUIT };
+	static const int reset[] = { SIGHUP,  SIGINT,  SIGTERM, SIGUSR1, SIGUSR2,
+		                     SIGCHLD, SIGPIPE, SIGALRM, SIGQUIT };
 	struct sigaction dfl = { .sa_handler = SIG_DFL };
 	sigset_t none;
 
@@ -104,7 +104,15 @@ int spawn_process(struct proc *p, struct err *err)
 
 /* ---- what it gets before START ---- */
 
-enum { SETUP_CONF, SETUP_OWN, SETUP_LIMITS, SETUP_ACCESS, SETUP_AUDIT, SETUP_TICKETS, SETUP_LISTENERS };
+enum {
+	SETUP_CONF,
+	SETUP_OWN,
+	SETUP_LIMITS,
+	SETUP_ACCESS,
+	SETUP_AUDIT,
+	SETUP_TICKETS,
+	SETUP_LISTENERS
+};
 
 static int send_listener_or_start(struct proc *p)
 {
@@ -112,7 +120,8 @@ static int send_listener_or_start(struct proc *p)
 	int fd;
 
 	if (index == p->gen->conf->listeners.n) {
-		if (channel_send(p->channel, MSG_START, p->gen->number, p->slot, -1, BYTES_NONE) < 0)
+		if (channel_send(p->channel, MSG_START, p->gen->number, p->slot, -1, BYTES_NONE) <
+		    0)
 			return -1;
 		p->setup_done = true;
 		return 0;
@@ -131,15 +140,19 @@ static int send_fixed(const struct proc *p)
 	case SETUP_CONF:
 		return channel_send(c, MSG_CONF, 0, 0, p->gen->conf_fd, BYTES_NONE);
 	case SETUP_OWN:
-		return channel_send(c, MSG_STATS_OWN, p->page, 0, pages_fd(w->pages, p->page), BYTES_NONE);
+		return channel_send(c, MSG_STATS_OWN, p->page, 0, pages_fd(w->pages, p->page),
+		                    BYTES_NONE);
 	case SETUP_LIMITS:
 		return channel_send(c, MSG_LIMITS, 0, 0, w->limits_fd, BYTES_NONE);
 	case SETUP_ACCESS:
-		return channel_send(c, MSG_LOG_FILE, STREAM_ACCESS, 0, w->logs->fd[STREAM_ACCESS], BYTES_NONE);
+		return channel_send(c, MSG_LOG_FILE, STREAM_ACCESS, 0, w->logs->fd[STREAM_ACCESS],
+		                    BYTES_NONE);
 	case SETUP_AUDIT:
-		return channel_send(c, MSG_LOG_FILE, STREAM_AUDIT, 0, w->logs->fd[STREAM_AUDIT], BYTES_NONE);
+		return channel_send(c, MSG_LOG_FILE, STREAM_AUDIT, 0, w->logs->fd[STREAM_AUDIT],
+		                    BYTES_NONE);
 	case SETUP_TICKETS:
-		return channel_send(c, MSG_TICKETS, 0, 0, -1, bytes_of(w->tickets, sizeof(w->tickets)));
+		return channel_send(c, MSG_TICKETS, 0, 0, -1,
+		                    bytes_of(w->tickets, sizeof(w->tickets)));
 	}
 	assert(!"not a step");
 	return -1;
@@ -175,6 +188,8 @@ int spawn_setup(struct proc *p, struct err *err)
 	/* 256 workers have 514 pages, and a channel takes some 270 messages: hence in turns. */
 	while (!p->setup_done)
 		if (send_next(p) < 0)
-			return errno == EAGAIN ? 0 : err_errno(err, "can't send a worker what it needs");
+			return errno == EAGAIN
+			               ? 0
+			               : err_errno(err, "can't send a worker what it needs");
 	return 0;
 }

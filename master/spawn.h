@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * spawn.h -- from a place to a process: fork, exec of the worker program from its descriptor, and the
- * messages a worker gets before START (channel.def). Called by workers.c alone.
+ * spawn.h -- from a place to a process: fork, exec of the worker program from its descriptor, and
+ * the messages a worker gets before START (channel.def). Called by workers.c alone.
  */
 #pragma once
 #include "master/workers.h"

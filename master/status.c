@@ -51,12 +51,14 @@ static json_t *workers_of(const struct master *m)
 		if (!live && p->gen->retiring)
 			continue;
 		json_array_append_new(
-		        list, json_pack("{s:i,s:I,s:s,s:o,s:I,s:I,s:I}", "slot", (int)p->slot, "generation",
-		                        (json_int_t)p->gen->number, "state", state_name(p->state), "pid",
-		                        live ? json_integer(p->pid) : json_null(), "for_ms",
-		                        (json_int_t)(loop_now() - p->since), "rss_bytes",
-		                        (json_int_t)(page ? stats_get(page, STAT_WORKER_RSS, 0, 0) : 0), "table",
-		                        (json_int_t)(live ? p->table_ok : 0)));
+			list,
+			json_pack("{s:i,s:I,s:s,s:o,s:I,s:I,s:I}", "slot", (int)p->slot,
+		                  "generation", (json_int_t)p->gen->number, "state",
+		                  state_name(p->state), "pid",
+		                  live ? json_integer(p->pid) : json_null(), "for_ms",
+		                  (json_int_t)(loop_now() - p->since), "rss_bytes",
+		                  (json_int_t)(page ? stats_get(page, STAT_WORKER_RSS, 0, 0) : 0),
+		                  "table", (json_int_t)(live ? p->table_ok : 0)));
 	}
 	return list;
 }
@@ -69,8 +71,9 @@ static json_t *listeners_of(const struct master *m)
 	for (size_t i = 0; i < gen->conf->listeners.n; i++) {
 		const struct listener_conf *l = &gen->conf->listeners.v[i];
 
-		json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:b,s:b}", "name", l->name, "listen", l->listen,
-		                                      "addr", listener_set_addr(gen->set, i)->text, "tls",
+		json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:b,s:b}", "name", l->name,
+		                                      "listen", l->listen, "addr",
+		                                      listener_set_addr(gen->set, i)->text, "tls",
 		                                      l->tls.pairs.n > 0, "admin", l->admin));
 	}
 	return list;
@@ -81,10 +84,10 @@ static json_t *tenants_of(const struct master *m)
 	struct tenants_status t;
 
 	tenants_status(m->tenants, &t);
-	return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:b,s:s}", "source", t.source, "state", t.state, "table",
-	                 (json_int_t)t.generation, "tenants", (json_int_t)t.tenants, "tokens",
-	                 (json_int_t)t.tokens, "age_ms", (json_int_t)t.age_ms, "fresh", t.fresh, "last_error",
-	                 t.last_error);
+	return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:b,s:s}", "source", t.source, "state", t.state,
+	                 "table", (json_int_t)t.generation, "tenants", (json_int_t)t.tenants,
+	                 "tokens", (json_int_t)t.tokens, "age_ms", (json_int_t)t.age_ms, "fresh",
+	                 t.fresh, "last_error", t.last_error);
 }
 
 static json_t *certificates_of(const struct master *m)
@@ -101,10 +104,10 @@ static json_t *certificates_of(const struct master *m)
 
 			if (ends == INT64_MAX)
 				continue;
-			json_array_append_new(list, json_pack("{s:s,s:s,s:o,s:I}", "listener", l->name, "file",
-			                                      file->path, "not_after",
-			                                      time_of(ends * 1000000000), "days_left",
-			                                      (json_int_t)((ends - now) / DAY_S)));
+			json_array_append_new(
+				list, json_pack("{s:s,s:s,s:o,s:I}", "listener", l->name, "file",
+			                        file->path, "not_after", time_of(ends * 1000000000),
+			                        "days_left", (json_int_t)((ends - now) / DAY_S)));
 		}
 	}
 	return list;
@@ -133,7 +136,8 @@ static json_t *degraded_of(const struct master *m)
 	} causes[] = {
 		{ READY_SOURCE_AWAY, "the source of tenants is away: the last table serves" },
 		{ READY_SUBSCRIBED, "tenants are fed by a subscription: read in full each 30 s" },
-		{ READY_OVER_LIMIT, "rows beyond limits.max_tenants or limits.max_tokens are left out" },
+		{ READY_OVER_LIMIT,
+		  "rows beyond limits.max_tenants or limits.max_tokens are left out" },
 		{ READY_CERT_SOON, "a certificate ends within 14 days" },
 	};
 	uint64_t flags = atomic_load(&stats_head(master_stats(m))->ready_flags);
@@ -150,10 +154,11 @@ json_t *status_object(const struct master *m)
 	const struct reload *r = &m->reload;
 	json_t *not_ready = not_ready_of(m), *o;
 
-	o = json_pack("{s:b,s:s,s:i,s:I,s:I,s:b,s:o,s:o,s:s}", "ok", 1, "version", HEADGATE_VERSION, "pid",
-	              (int)getpid(), "generation", (json_int_t)m->workers.current->number, "uptime_s",
-	              (json_int_t)((loop_now() - m->started_at) / 1000), "ready", json_array_size(not_ready) == 0,
-	              "not_ready", not_ready, "degraded", degraded_of(m), "sink", sink_names[m->conf->sink]);
+	o = json_pack("{s:b,s:s,s:i,s:I,s:I,s:b,s:o,s:o,s:s}", "ok", 1, "version", HEADGATE_VERSION,
+	              "pid", (int)getpid(), "generation", (json_int_t)m->workers.current->number,
+	              "uptime_s", (json_int_t)((loop_now() - m->started_at) / 1000), "ready",
+	              json_array_size(not_ready) == 0, "not_ready", not_ready, "degraded",
+	              degraded_of(m), "sink", sink_names[m->conf->sink]);
 	json_object_set_new(o, "last_reload",
 	                    json_pack("{s:s,s:o,s:s,s:b}", "result", reload_names[r->last], "at",
 	                              time_of(r->last_at), "why", r->last_why, "running",

@@ -39,7 +39,8 @@ static int open_notify(struct systemd *s, const char *path, struct err *err)
 	size_t n = strlen(path);
 
 	if ((path[0] != '/' && path[0] != '@') || n < 2 || n > sizeof(s->to.sun_path) - 1)
-		return err_set(err, "NOTIFY_SOCKET: '%s' is neither a path nor an abstract socket", path);
+		return err_set(err, "NOTIFY_SOCKET: '%s' is neither a path nor an abstract socket",
+		               path);
 	s->to.sun_family = AF_UNIX;
 	memcpy(s->to.sun_path, path, n);
 	if (path[0] == '@')
@@ -49,13 +50,15 @@ static int open_notify(struct systemd *s, const char *path, struct err *err)
 	return s->fd < 0 ? err_errno(err, "no socket for the service manager") : 0;
 }
 
-static int open_passed(struct systemd *s, const char *count_text, const char *names, struct err *err)
+static int open_passed(struct systemd *s, const char *count_text, const char *names,
+                       struct err *err)
 {
 	uint64_t count;
 	char *at;
 
 	if (!bytes_to_u64(bytes_str(count_text), PASSED_MAX, &count))
-		return err_set(err, "LISTEN_FDS: '%s' is no number up to %d", count_text, PASSED_MAX);
+		return err_set(err, "LISTEN_FDS: '%s' is no number up to %d", count_text,
+		               PASSED_MAX);
 	s->sockets = xcalloc(count, sizeof(*s->sockets));
 	s->names = at = xstrdup(names ? names : "");
 	for (uint64_t i = 0; i < count; i++) {
@@ -90,8 +93,8 @@ static int read_environment(struct systemd *s, struct err *err)
 
 struct systemd *systemd_open(struct err *err)
 {
-	static const char *const ours[] = { "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS",
-		                            "LISTEN_PID",    "LISTEN_FDNAMES" };
+	static const char *const ours[] = { "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID",
+		                            "LISTEN_FDS",    "LISTEN_PID",    "LISTEN_FDNAMES" };
 	struct systemd *s = xcalloc(1, sizeof(*s));
 	int rc;
 
@@ -135,7 +138,9 @@ static void send_notice(struct systemd *s, const char *text, size_t n, int passe
 		char room[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
 	} control = { .room = { 0 } };
-	struct msghdr msg = { .msg_name = &s->to, .msg_namelen = s->to_len, .msg_iov = &iov, .msg_iovlen = 1 };
+	struct msghdr msg = {
+		.msg_name = &s->to, .msg_namelen = s->to_len, .msg_iov = &iov, .msg_iovlen = 1
+	};
 
 	if (passed_fd >= 0) {
 		struct cmsghdr *c;
@@ -150,7 +155,8 @@ static void send_notice(struct systemd *s, const char *text, size_t n, int passe
 	}
 	if (sendmsg(s->fd, &msg, MSG_NOSIGNAL) < 0)
 		log_warn("systemd", "the service manager does not take our notice",
-		         KV_B("notice", bytes_of(text, min_size(n, 40))), KV_S("err", strerror(errno)));
+		         KV_B("notice", bytes_of(text, min_size(n, 40))),
+		         KV_S("err", strerror(errno)));
 }
 
 void systemd_notify(struct systemd *s, const char *fmt, ...)
@@ -184,7 +190,8 @@ void systemd_store(struct systemd *s, const char *name, int fd)
 
 	if (s->fd < 0)
 		return;
-	send_notice(s, text, (size_t)snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=%.200s", name), fd);
+	send_notice(s, text, (size_t)snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=%.200s", name),
+	            fd);
 }
 
 void systemd_unstore(struct systemd *s, const char *name)

@@ -22,7 +22,8 @@ void talk_close(struct proc *p)
 	p->channel = -1;
 }
 
-void proc_send(struct proc *p, enum message type, uint64_t arg, uint64_t slot, int fd, struct bytes body)
+void proc_send(struct proc *p, enum message type, uint64_t arg, uint64_t slot, int fd,
+               struct bytes body)
 {
 	if (p->channel < 0 || p->killed || channel_send(p->channel, type, arg, slot, fd, body) == 0)
 		return;
@@ -73,8 +74,9 @@ static void on_table_answer(struct proc *p, const struct channel_msg *m)
 	if (m->type == MSG_TABLE_OK)
 		p->table_ok = m->arg;
 	else
-		log_err("workers", "a worker refused a tenant table, the old one serves", KV_U("slot", p->slot),
-		        KV_U("table", m->arg), KV_B("err", bytes_of(m->body, m->body_bytes)));
+		log_err("workers", "a worker refused a tenant table, the old one serves",
+		        KV_U("slot", p->slot), KV_U("table", m->arg),
+		        KV_B("err", bytes_of(m->body, m->body_bytes)));
 	p->table_waits = false;
 	send_table(p);
 	talk_note_served(p->all);
@@ -89,7 +91,8 @@ static bool on_message(struct proc *p, const struct channel_msg *m)
 		proc_event(p, PROC_SAYS_READY);
 		return true;
 	case MSG_FAILED:
-		snprintf(p->gen->failed, sizeof(p->gen->failed), "%.*s", (int)m->body_bytes, (const char *)m->body);
+		snprintf(p->gen->failed, sizeof(p->gen->failed), "%.*s", (int)m->body_bytes,
+		         (const char *)m->body);
 		log_err("workers", "a worker could not set up", KV_U("slot", p->slot),
 		        KV_U("gen", p->gen->number), KV_S("err", p->gen->failed));
 		p->all->changed = true;
@@ -144,7 +147,8 @@ void talk_read(struct proc *p)
 		        KV_S("err", err.text));
 		proc_event(p, PROC_LATE);
 	} else if (!p->killed) {
-		/* It is ending: EXIT says how. Should it stay all the same, it has no master any more. */
+		/* It is ending: EXIT says how. Should it stay all the same, it has no master any
+		 * more. */
 		p->late_at = loop_now() + LINGER_MS;
 		workers_poke(p->all);
 	}
@@ -181,7 +185,8 @@ static void on_channel(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	if ((what & EV_WRITE) && !p->setup_done) {
 		if (spawn_setup(p, &err) < 0) {
-			log_err("workers", "a worker can't be set up", KV_U("slot", p->slot), KV_S("err", err.text));
+			log_err("workers", "a worker can't be set up", KV_U("slot", p->slot),
+			        KV_S("err", err.text));
 			talk_close(p);
 			proc_event(p, PROC_LATE);
 			return;
@@ -207,7 +212,8 @@ static void send_pages(struct proc *p)
 	struct pages *pages = p->all->pages;
 
 	for (; p->pages_sent < pages_count(pages); p->pages_sent++)
-		proc_send(p, MSG_STATS_PEER, p->pages_sent, 0, pages_fd_reader(pages, p->pages_sent), BYTES_NONE);
+		proc_send(p, MSG_STATS_PEER, p->pages_sent, 0,
+		          pages_fd_reader(pages, p->pages_sent), BYTES_NONE);
 }
 
 void workers_send_pages(struct workers *w)
@@ -227,4 +233,3 @@ void workers_send_tickets(struct workers *w)
 {
 	talk_broadcast(w, MSG_TICKETS, 0, -1, bytes_of(w->tickets, sizeof(w->tickets)));
 }
-

@@ -28,7 +28,8 @@ typedef void action(struct proc *p);
 
 static void bug(struct proc *p)
 {
-	log_err("workers", "event out of place", KV_U("slot", p->slot), KV_S("state", state_names[p->state]));
+	log_err("workers", "event out of place", KV_U("slot", p->slot),
+	        KV_S("state", state_names[p->state]));
 	assert(!"an event that cannot be in this state");
 }
 
@@ -87,7 +88,8 @@ static void kill9(struct proc *p)
 	p->killed = true;
 	p->late_at = INT64_MAX;
 	if (kill(p->pid, SIGKILL) < 0)
-		log_err("workers", "can't kill a worker", KV_I("pid", p->pid), KV_S("err", strerror(errno)));
+		log_err("workers", "can't kill a worker", KV_I("pid", p->pid),
+		        KV_S("err", strerror(errno)));
 }
 
 static void retire(struct proc *p)
@@ -108,9 +110,10 @@ static void blame(struct proc *p)
 
 	if (!active)
 		return;
-	log_err("workers", "a worker died in a stage", KV_U("slot", p->slot), KV_U("route", c->route),
-	        KV_U("encoding", c->encoding), KV_U("length", c->length),
-	        KV_B("request_id", bytes_of(c->request_id, strnlen(c->request_id, sizeof(c->request_id)))),
+	log_err("workers", "a worker died in a stage", KV_U("slot", p->slot),
+	        KV_U("route", c->route), KV_U("encoding", c->encoding), KV_U("length", c->length),
+	        KV_B("request_id",
+	             bytes_of(c->request_id, strnlen(c->request_id, sizeof(c->request_id)))),
 	        KV_I("tenant_ordinal", tenant == UINT32_MAX ? -1 : (int64_t)tenant));
 	if (tenant == UINT32_MAX || !poison_death(&w->poison, tenant, loop_now()))
 		return;
@@ -128,12 +131,14 @@ static void say_death(const struct proc *p, msec_t again_in_ms)
 		                 KV_I("pid", p->pid),
 		                 KV_S("state", state_names[p->state]),
 		                 KV_S("how", signalled ? "signal" : "exit"),
-		                 KV_I("code", signalled ? WTERMSIG(p->status) : WEXITSTATUS(p->status)),
+		                 KV_I("code",
+		                      signalled ? WTERMSIG(p->status) : WEXITSTATUS(p->status)),
 		                 KV_S("by", p->killed ? "master" : "itself or others"),
 		                 KV_I("again_in_ms", again_in_ms),
 		                 { 0 } };
 
-	log_write(p->status ? LOG_LEVEL_ERR : LOG_LEVEL_WARN, "workers", "worker ended unasked", kv);
+	log_write(p->status ? LOG_LEVEL_ERR : LOG_LEVEL_WARN, "workers", "worker ended unasked",
+	          kv);
 }
 
 /* What every death brings, whatever the state: afterwards the place is EMPTY. */
@@ -191,7 +196,8 @@ static void respawn(struct proc *p)
 	else if (!p->early_since)
 		p->early_since = now;
 	say_death(p, p->backoff);
-	stats_add(pages_stats(w->pages, PAGE_MASTER), STAT_WORKER_RESTARTS, restart_reason(p), 0, 1);
+	stats_add(pages_stats(w->pages, PAGE_MASTER), STAT_WORKER_RESTARTS, restart_reason(p), 0,
+	          1);
 	bury(p);
 	spawn_later(p);
 	if (p->gen == w->current)
@@ -258,12 +264,13 @@ static msec_t proc_tick(struct proc *p, msec_t now)
 		return proc_is_live(p) ? p->late_at : p->spawn_at;
 	}
 	if (p->late_at <= now) {
-		log_err("workers", "a worker is late, it is killed", KV_U("slot", p->slot), KV_I("pid", p->pid),
-		        KV_S("state", state_names[p->state]));
+		log_err("workers", "a worker is late, it is killed", KV_U("slot", p->slot),
+		        KV_I("pid", p->pid), KV_S("state", state_names[p->state]));
 		proc_event(p, PROC_LATE);
 	} else if (p->state != PROC_STARTING && !p->killed && !heart_beats(p, now)) {
-		log_err("workers", "a worker's heart stands still, it is killed", KV_U("slot", p->slot),
-		        KV_I("pid", p->pid), KV_I("for_ms", now - p->beat_at));
+		log_err("workers", "a worker's heart stands still, it is killed",
+		        KV_U("slot", p->slot), KV_I("pid", p->pid),
+		        KV_I("for_ms", now - p->beat_at));
 		proc_event(p, PROC_LATE);
 	}
 	return p->late_at;
@@ -302,7 +309,8 @@ void workers_tick(struct workers *w)
 	}
 	due = w->current && !w->current->retiring ? adopt_run(w, now) : INT64_MAX;
 	next = due < next ? due : next;
-	wait = (struct timeval){ next > now ? (next - now) / 1000 : 0, next > now ? (next - now) % 1000 * 1000 : 1000 };
+	wait = (struct timeval){ next > now ? (next - now) / 1000 : 0,
+		                 next > now ? (next - now) % 1000 * 1000 : 1000 };
 	event_add(&w->tick, &wait);
 	count_states(w);
 	release_ended(w, &w->current);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * workers.h -- the supervisor: a table of state x event for each (slot, generation), back-off after
- * crashes, heartbeats, the tenant tables on their way, slots whose socket a sibling serves. Called by
- * master.c and reload.c; spawn.c starts the processes, adopt.c finds the siblings. Decides nothing
- * about configurations: which generation lives is reload.c's.
+ * crashes, heartbeats, the tenant tables on their way, slots whose socket a sibling serves. Called
+ * by master.c and reload.c; spawn.c starts the processes, adopt.c finds the siblings. Decides
+ * nothing about configurations: which generation lives is reload.c's.
  */
 #pragma once
 #include <event2/event_struct.h>
@@ -34,13 +34,13 @@ struct proc { /* one place for a worker process */
 	int channel; /* -1: it closed its end */
 	struct event on_channel;
 	unsigned page, pages_sent; /* its own; how many of all were announced to it */
-	unsigned setup_sent;       /* messages of spawn_setup() that it has been sent */
-	bool setup_done;           /* START was sent: the rest comes as it happens */
-	bool killed;               /* by us */
-	int status;                /* of wait(); valid in the EXIT event */
-	msec_t late_at;            /* when LATE comes, INT64_MAX: not */
-	uint64_t beat;             /* the heartbeat last seen, */
-	msec_t beat_at;            /* and when it last changed */
+	unsigned setup_sent; /* messages of spawn_setup() that it has been sent */
+	bool setup_done; /* START was sent: the rest comes as it happens */
+	bool killed; /* by us */
+	int status; /* of wait(); valid in the EXIT event */
+	msec_t late_at; /* when LATE comes, INT64_MAX: not */
+	uint64_t beat; /* the heartbeat last seen, */
+	msec_t beat_at; /* and when it last changed */
 	uint64_t table_sent, table_ok;
 	bool table_waits; /* one is unconfirmed */
 
@@ -48,7 +48,7 @@ struct proc { /* one place for a worker process */
 	msec_t spawn_at; /* when SPAWN comes */
 
 	/* across processes of the place */
-	msec_t backoff;     /* of the next crash */
+	msec_t backoff; /* of the next crash */
 	msec_t early_since; /* the first of an unbroken row of deaths soon after start; 0: none */
 };
 
@@ -69,9 +69,12 @@ struct adopt { /* who serves the socket of a slot that has no READY worker */
 };
 
 struct workers_hooks {
-	void (*changed)(void *arg); /* from the loop, never from inside a call: look at the generations */
-	void (*gone)(void *arg, struct generation *gen); /* a retired one has ended; it is the hook's to free */
-	void (*served)(void *arg, uint64_t table);       /* all READY workers serve this table */
+	void (*changed)(
+		void *arg); /* from the loop, never from inside a call: look at the generations */
+	void (*gone)(
+		void *arg,
+		struct generation *gen); /* a retired one has ended; it is the hook's to free */
+	void (*served)(void *arg, uint64_t table); /* all READY workers serve this table */
 	void (*crash_loop)(void *arg);
 	void *arg;
 };
@@ -82,10 +85,10 @@ struct workers {
 	const struct logfiles *logs;
 	int exe_fd, null_fd, limits_fd;
 	uint8_t tickets[TICKETS_BYTES];
-	struct generation *current;       /* the one that serves */
-	struct generation *next;          /* starting; NULL: none */
-	struct generation *old;           /* draining; never beside next */
-	int table_fd;                     /* the set's; -1: none yet */
+	struct generation *current; /* the one that serves */
+	struct generation *next; /* starting; NULL: none */
+	struct generation *old; /* draining; never beside next */
+	int table_fd; /* the set's; -1: none yet */
 	uint64_t table, table_served;
 	struct event tick, child;
 	bool changed;
@@ -97,17 +100,17 @@ struct workers {
 int workers_open(struct workers *w, struct event_base *base, int exe_fd, struct err *err) MUST_USE;
 void workers_close(struct workers *w); /* whatever lives still gets SIGKILL */
 
-struct generation *generation_new(uint64_t number, struct conf *conf, struct listener_set *set, int conf_fd,
-                                  unsigned slots) MUST_USE;
+struct generation *generation_new(uint64_t number, struct conf *conf, struct listener_set *set,
+                                  int conf_fd, unsigned slots) MUST_USE;
 void generation_free(struct generation *gen);
 unsigned generation_count(const struct generation *gen, enum proc_state state);
 
 /* Starts its workers: as the current one if there is none, else as the next. */
 void workers_start(struct workers *w, struct generation *gen);
-void workers_commit(struct workers *w);  /* next becomes current, current becomes old and drains */
+void workers_commit(struct workers *w); /* next becomes current, current becomes old and drains */
 void workers_abandon(struct workers *w); /* next is killed; it comes back by the hook gone */
-void workers_drain(struct workers *w);   /* all: the end */
-void workers_kill(struct workers *w);    /* all, at once */
+void workers_drain(struct workers *w); /* all: the end */
+void workers_kill(struct workers *w); /* all, at once */
 bool workers_none(const struct workers *w);
 
 /* To every worker that is set up; those that start get it in turn. */
@@ -123,8 +126,10 @@ static inline bool proc_is_live(const struct proc *p)
 	return p->state != PROC_EMPTY;
 }
 
-/* For spawn.c, talk.c and adopt.c. A channel that is full means a worker that does not read: LATE. */
-void proc_send(struct proc *p, enum message type, uint64_t arg, uint64_t slot, int fd, struct bytes body);
+/* For spawn.c, talk.c and adopt.c. A channel that is full means a worker that does not read: LATE.
+ */
+void proc_send(struct proc *p, enum message type, uint64_t arg, uint64_t slot, int fd,
+               struct bytes body);
 void proc_event(struct proc *p, enum proc_event event);
 void workers_poke(struct workers *w); /* run the tick soon */
 void workers_tick(struct workers *w); /* what time has brought; from the timer, and from tests */

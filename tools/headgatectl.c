@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * headgatectl.c -- the operator's command: asks the running master over its control socket and shows
- * the answer. Knows nothing that the master does not say; changes nothing by itself.
+ * headgatectl.c -- the operator's command: asks the running master over its control socket and
+ * shows the answer. Knows nothing that the master does not say; changes nothing by itself.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -28,18 +28,18 @@ struct ctl {
 };
 
 static const char usage_text[] =
-        "usage: headgatectl [OPTION]... COMMAND\n"
-        "commands:\n"
-        "  status                           what runs; exit 1 when not ready\n"
-        "  reload [--dry-run] [--timeout T] takes the configuration over and waits for the\n"
-        "                                   result (default --timeout 50s)\n"
-        "options:\n"
-        "  --socket PATH   the control socket (default: $HEADGATE_SOCKET, the one that -c\n"
-        "                  names, or /run/headgate/control.sock)\n"
-        "  -c FILE         the configuration that names the socket\n"
-        "  --json          the answer as it is\n"
-        "  -q              errors only\n"
-        "  --no-color      plain text (also NO_COLOR, or when stdout is no terminal)\n";
+	"usage: headgatectl [OPTION]... COMMAND\n"
+	"commands:\n"
+	"  status                           what runs; exit 1 when not ready\n"
+	"  reload [--dry-run] [--timeout T] takes the configuration over and waits for the\n"
+	"                                   result (default --timeout 50s)\n"
+	"options:\n"
+	"  --socket PATH   the control socket (default: $HEADGATE_SOCKET, the one that -c\n"
+	"                  names, or /run/headgate/control.sock)\n"
+	"  -c FILE         the configuration that names the socket\n"
+	"  --json          the answer as it is\n"
+	"  -q              errors only\n"
+	"  --no-color      plain text (also NO_COLOR, or when stdout is no terminal)\n";
 
 static int usage_error(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
@@ -81,7 +81,10 @@ static int find_socket(struct ctl *c)
 	} else if (env && *env) {
 		path = env;
 	}
-	if (!code && !realpath(path, c->socket)) /* a relative one too; what is not there is told as it was given */
+	if (!code &&
+	    !realpath(
+		    path,
+		    c->socket)) /* a relative one too; what is not there is told as it was given */
 		snprintf(c->socket, sizeof(c->socket), "%s", path);
 	conf_free(conf);
 	return code;
@@ -91,8 +94,10 @@ static int find_socket(struct ctl *c)
 static int say_unreachable(const struct ctl *c, const char *why, int error)
 {
 	if (error == EACCES || error == EPERM) {
-		fprintf(stderr, "headgatectl: %s: permission denied: only members of the group headgate may ask (unit "
-		                "headgate.service)\n",
+		fprintf(stderr,
+		        "headgatectl: %s: permission denied: only members of the group headgate "
+		        "may ask (unit "
+		        "headgate.service)\n",
 		        c->socket);
 		return EX_NOPERM;
 	}
@@ -100,8 +105,10 @@ static int say_unreachable(const struct ctl *c, const char *why, int error)
 		fprintf(stderr, "headgatectl: %s: headgate does not answer in time\n", c->socket);
 		return EX_TEMPFAIL;
 	}
-	fprintf(stderr, "headgatectl: %s: no headgate answers there: is the unit headgate.service running, and are you "
-	                "in the group headgate? (%s)\n",
+	fprintf(stderr,
+	        "headgatectl: %s: no headgate answers there: is the unit headgate.service running, "
+	        "and are you "
+	        "in the group headgate? (%s)\n",
 	        c->socket, why);
 	return EX_UNAVAILABLE;
 }
@@ -121,7 +128,8 @@ static json_t *ask(const struct ctl *c, json_t *request, msec_t timeout, int *co
 	if (ask_master(c->socket, bytes_str(line), timeout, &text, &err) < 0) {
 		*code = say_unreachable(c, err.text, errno);
 	} else if (!(answer = json_loadb(text.p, text.n, 0, NULL))) {
-		fprintf(stderr, "headgatectl: %s: the answer is no JSON: is it headgate's?\n", c->socket);
+		fprintf(stderr, "headgatectl: %s: the answer is no JSON: is it headgate's?\n",
+		        c->socket);
 		*code = EX_UNAVAILABLE;
 	}
 	buf_done(&text);
@@ -198,32 +206,35 @@ static void print_duration(long long s)
 
 static void print_status(const struct ctl *c, const json_t *a)
 {
-	const json_t *reload = json_object_get(a, "last_reload"), *tenants = json_object_get(a, "tenants");
+	const json_t *reload = json_object_get(a, "last_reload"),
+		     *tenants = json_object_get(a, "tenants");
 	json_t *e;
 	size_t i;
 
 	print_ready(c, a);
-	printf("headgate %s, pid %lld, generation %lld, up ", text_of(a, "version"), number_of(a, "pid"),
-	       number_of(a, "generation"));
+	printf("headgate %s, pid %lld, generation %lld, up ", text_of(a, "version"),
+	       number_of(a, "pid"), number_of(a, "generation"));
 	print_duration(number_of(a, "uptime_s"));
 	printf("\nlast reload: %s at %s%s%s%s\n", text_of(reload, "result"), text_of(reload, "at"),
 	       *text_of(reload, "why") ? ": " : "", text_of(reload, "why"),
 	       is_set(reload, "running") ? " (one is running)" : "");
-	printf("tenants: %s, %s, table %lld, %lld tenants, %lld tokens, %s", text_of(tenants, "source"),
-	       text_of(tenants, "state"), number_of(tenants, "table"), number_of(tenants, "tenants"),
-	       number_of(tenants, "tokens"), is_set(tenants, "fresh") ? "fresh" : "not fresh");
-	printf("%s%s\n", *text_of(tenants, "last_error") ? "; last error: " : "", text_of(tenants, "last_error"));
+	printf("tenants: %s, %s, table %lld, %lld tenants, %lld tokens, %s",
+	       text_of(tenants, "source"), text_of(tenants, "state"), number_of(tenants, "table"),
+	       number_of(tenants, "tenants"), number_of(tenants, "tokens"),
+	       is_set(tenants, "fresh") ? "fresh" : "not fresh");
+	printf("%s%s\n", *text_of(tenants, "last_error") ? "; last error: " : "",
+	       text_of(tenants, "last_error"));
 	printf("sink: %s\n", text_of(a, "sink"));
 	json_array_foreach(json_object_get(a, "listeners"), i, e)
-		printf("listener %s: %s%s%s\n", text_of(e, "name"), text_of(e, "addr"), is_set(e, "tls") ? " (TLS)" : "",
-		       is_set(e, "admin") ? " (admin)" : "");
-	json_array_foreach(json_object_get(a, "workers"), i, e)
-		printf("worker %lld: %s, pid %lld, generation %lld, %lld MiB, table %lld\n", number_of(e, "slot"),
-		       text_of(e, "state"), number_of(e, "pid"), number_of(e, "generation"),
-		       number_of(e, "rss_bytes") / MIB, number_of(e, "table"));
+		printf("listener %s: %s%s%s\n", text_of(e, "name"), text_of(e, "addr"),
+	               is_set(e, "tls") ? " (TLS)" : "", is_set(e, "admin") ? " (admin)" : "");
+	json_array_foreach(json_object_get(a, "workers"), i, e) printf(
+		"worker %lld: %s, pid %lld, generation %lld, %lld MiB, table %lld\n",
+		number_of(e, "slot"), text_of(e, "state"), number_of(e, "pid"),
+		number_of(e, "generation"), number_of(e, "rss_bytes") / MIB, number_of(e, "table"));
 	json_array_foreach(json_object_get(a, "certificates"), i, e)
-		printf("certificate %s: until %s, %lld days left\n", text_of(e, "file"), text_of(e, "not_after"),
-		       number_of(e, "days_left"));
+		printf("certificate %s: until %s, %lld days left\n", text_of(e, "file"),
+	               text_of(e, "not_after"), number_of(e, "days_left"));
 }
 
 static int run_status(const struct ctl *c)
@@ -268,20 +279,22 @@ static int reload_failed(const json_t *a)
 static void print_reload(const json_t *a)
 {
 	if (strcmp(text_of(a, "result"), "dry_run") == 0) {
-		printf("generation %lld, nothing was changed (--dry-run)\n", number_of(a, "generation"));
+		printf("generation %lld, nothing was changed (--dry-run)\n",
+		       number_of(a, "generation"));
 		print_lines(stdout, text_of(a, "changes"));
 		return;
 	}
 	printf("generation %lld -> %lld\n", number_of(a, "from"), number_of(a, "generation"));
 	print_lines(stdout, text_of(a, "changes"));
-	printf("%lld/%lld workers ready in %lld ms, old generation draining (%lld requests)\n", number_of(a, "workers"),
-	       number_of(a, "workers"), number_of(a, "ready_ms"), number_of(a, "draining_requests"));
+	printf("%lld/%lld workers ready in %lld ms, old generation draining (%lld requests)\n",
+	       number_of(a, "workers"), number_of(a, "workers"), number_of(a, "ready_ms"),
+	       number_of(a, "draining_requests"));
 }
 
 static int run_reload(const struct ctl *c)
 {
-	json_t *request = json_pack("{s:s,s:I,s:b}", "do", "reload", "timeout_ms", (json_int_t)c->timeout, "dry_run",
-	                            c->dry_run);
+	json_t *request = json_pack("{s:s,s:I,s:b}", "do", "reload", "timeout_ms",
+	                            (json_int_t)c->timeout, "dry_run", c->dry_run);
 	int code = EX_UNAVAILABLE;
 	json_t *a = ask(c, request, c->timeout + PATIENCE_MS, &code);
 
@@ -350,7 +363,8 @@ static int take_option(struct ctl *c, int option)
 		return 0;
 	case OPT_TIMEOUT:
 		if (value_msec(bytes_str(optarg), &c->timeout, &err) < 0 || c->timeout < 1)
-			return usage_error("--timeout '%s': %s", optarg, err.text[0] ? err.text : "it must be above 0");
+			return usage_error("--timeout '%s': %s", optarg,
+			                   err.text[0] ? err.text : "it must be above 0");
 		return 0;
 	default:
 		return usage_error("see the options");

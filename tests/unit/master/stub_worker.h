@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stub_worker.h -- a worker that speaks the channel and nothing else, so that the supervisor is tried
- * with real processes. test_workers is its program: main() comes here when it is run by the name
- * headgate-worker. How it behaves stands in the "configuration" it is sent; what it was told shows
- * in its stats page.
+ * stub_worker.h -- a worker that speaks the channel and nothing else, so that the supervisor is
+ * tried with real processes. test_workers is its program: main() comes here when it is run by the
+ * name headgate-worker. How it behaves stands in the "configuration" it is sent; what it was told
+ * shows in its stats page.
  */
 #pragma once
 #include <dirent.h>
@@ -16,7 +16,10 @@
 #include "common/stats.h"
 #include "conf/conf.h"
 
-enum { STUB_DEPTH_SILENT = 33, STUB_DEPTH_FAIL = 34 }; /* limits.depth of a whole configuration says the mode */
+enum {
+	STUB_DEPTH_SILENT = 33,
+	STUB_DEPTH_FAIL = 34
+}; /* limits.depth of a whole configuration says the mode */
 enum { STUB_TENANT_SLOTS = 4, STUB_BEAT_MS = 20, STUB_BAD_START = 99 };
 
 struct stub {
@@ -82,9 +85,9 @@ static void stub_configure(struct stub *s, struct bytes text)
 	snprintf(s->mode, sizeof(s->mode), "%.*s", (int)text.n, (const char *)text.p);
 	if (conf)
 		snprintf(s->mode, sizeof(s->mode), "%s",
-		         conf->limits.depth == STUB_DEPTH_SILENT ? "silent" :
-		         conf->limits.depth == STUB_DEPTH_FAIL   ? "fail" :
-		                                                   "ready");
+		         conf->limits.depth == STUB_DEPTH_SILENT ? "silent"
+		         : conf->limits.depth == STUB_DEPTH_FAIL ? "fail"
+		                                                 : "ready");
 	s->tenant_slots = conf ? (unsigned)conf->metrics.max_tenants + 2 : STUB_TENANT_SLOTS;
 	conf_free(conf);
 }

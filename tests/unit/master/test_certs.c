@@ -52,7 +52,8 @@ static BIO *new_bio(void)
 }
 
 /* A certificate of `key` by `issuer` (NULL: itself), that lasts from days to days from NOW_S. */
-static X509 *new_cert(const char *name, EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key, int from, int to)
+static X509 *new_cert(const char *name, EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key, int from,
+                      int to)
 {
 	X509 *x = made.certs[made.cert_count++] = X509_new();
 	X509_NAME *subject_name = X509_get_subject_name(x);
@@ -61,7 +62,8 @@ static X509 *new_cert(const char *name, EVP_PKEY *key, X509 *issuer, EVP_PKEY *i
 	ASN1_INTEGER_set(X509_get_serialNumber(x), 7);
 	ASN1_TIME_set(X509_getm_notBefore(x), NOW_S + (time_t)from * DAY_S);
 	ASN1_TIME_set(X509_getm_notAfter(x), NOW_S + (time_t)to * DAY_S);
-	X509_NAME_add_entry_by_txt(subject_name, "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
+	X509_NAME_add_entry_by_txt(subject_name, "CN", MBSTRING_ASC, (const unsigned char *)name,
+	                           -1, -1, 0);
 	X509_set_issuer_name(x, issuer ? X509_get_subject_name(issuer) : subject_name);
 	X509_set_pubkey(x, key);
 	cr_assert(X509_sign(x, issuer_key ? issuer_key : key, EVP_sha256()));
@@ -90,7 +92,8 @@ static struct bytes key_pem(EVP_PKEY *key, const char *passphrase)
 {
 	BIO *bio = new_bio();
 
-	PEM_write_bio_PrivateKey(bio, key, passphrase ? EVP_aes_128_cbc() : NULL, NULL, 0, NULL, (void *)passphrase);
+	PEM_write_bio_PrivateKey(bio, key, passphrase ? EVP_aes_128_cbc() : NULL, NULL, 0, NULL,
+	                         (void *)passphrase);
 	return pem_of(bio);
 }
 
@@ -107,7 +110,8 @@ static void check(struct bytes cert, struct bytes key)
 Test(certs, a_good_pair_with_its_chain_is_silent)
 {
 	EVP_PKEY *ca_key = new_key(), *key = new_key();
-	X509 *ca = new_cert("CA", ca_key, NULL, NULL, -1, 1000), *leaf = new_cert("leaf", key, ca, ca_key, -1, 90);
+	X509 *ca = new_cert("CA", ca_key, NULL, NULL, -1, 1000),
+	     *leaf = new_cert("leaf", key, ca, ca_key, -1, 90);
 
 	check(cert_pem(leaf, ca), key_pem(key, NULL));
 	cr_expect_eq(said.errors + said.warnings, 0, "%s", said.last);
@@ -121,14 +125,16 @@ Test(certs, a_key_of_another_certificate_is_an_error_that_names_both_files)
 
 	check(cert_pem(new_cert("leaf", key, NULL, NULL, -1, 90), NULL), key_pem(other, NULL));
 	cr_expect_eq(said.errors, 1);
-	cr_expect_str_eq(said.last, "listeners[0].tls: key.pem: this private key is not that of the first certificate in "
+	cr_expect_str_eq(said.last, "listeners[0].tls: key.pem: this private key is not that of "
+	                            "the first certificate in "
 	                            "cert.pem");
 }
 
 Test(certs, a_chain_in_the_wrong_order_is_an_error)
 {
 	EVP_PKEY *ca_key = new_key(), *key = new_key();
-	X509 *ca = new_cert("CA", ca_key, NULL, NULL, -1, 1000), *leaf = new_cert("leaf", key, ca, ca_key, -1, 90);
+	X509 *ca = new_cert("CA", ca_key, NULL, NULL, -1, 1000),
+	     *leaf = new_cert("leaf", key, ca, ca_key, -1, 90);
 	X509 *stranger = new_cert("CA", key, NULL, NULL, -1, 1000);
 
 	check(cert_pem(leaf, stranger), key_pem(key, NULL)); /* the right name, another key */

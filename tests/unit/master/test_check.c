@@ -44,7 +44,8 @@ static bool says(const char *text)
 	return memmem(f.report.text.p, f.report.text.n, text, strlen(text)) != NULL;
 }
 
-static const char anywhere[] = "sink: discard\nlisteners:\n  - name: public\n    listen: 0.0.0.0:4318\n";
+static const char anywhere[] =
+	"sink: discard\nlisteners:\n  - name: public\n    listen: 0.0.0.0:4318\n";
 
 /* O28 */
 Test(check, disable_auth_off_loopback_is_refused_by_the_listeners_name)
@@ -60,7 +61,8 @@ Test(check, disable_auth_off_loopback_is_refused_by_the_listeners_name)
 /* O28 */
 Test(check, disable_auth_is_taken_on_loopback_and_with_any_address)
 {
-	struct conf *conf = load(anywhere, (struct master_args){ .disable_auth = true, .any_address = true });
+	struct conf *conf =
+		load(anywhere, (struct master_args){ .disable_auth = true, .any_address = true });
 
 	cr_assert_not_null(conf);
 	cr_expect(conf->disable_auth);
@@ -84,27 +86,31 @@ Test(check, a_socket_of_the_manager_counts_as_off_loopback)
 Test(check, each_further_message_counts_in_one_last_line)
 {
 	check_say(&f.report, false, "headgate.yaml", "first");
-	cr_expect(says("headgate.yaml: warning: first\n0 errors, 1 warning: configuration is good\n"));
+	cr_expect(says(
+		"headgate.yaml: warning: first\n0 errors, 1 warning: configuration is good\n"));
 	check_say(&f.report, true, "headgate.yaml", "second");
 	check_say(&f.report, true, "headgate.yaml", "third");
-	cr_expect(says("headgate.yaml: warning: first\nheadgate.yaml: error: second\nheadgate.yaml: error: third\n"
+	cr_expect(says("headgate.yaml: warning: first\nheadgate.yaml: error: "
+	               "second\nheadgate.yaml: error: third\n"
 	               "2 errors, 1 warning: configuration not applied\n"));
 	cr_expect_not(says("is good"));
 }
 
 Test(check, options_that_need_a_restart_keep_their_values_and_the_rest_changes)
 {
-	struct conf *old = load("sink: discard\nworkers: 2\nlimits: {max_tenants: 10, max_tokens: 20}\n"
-	                        "metrics: {max_tenants: 5}\ncontrol: {socket: /tmp/a.sock}\n"
-	                        "admin: {listen: 127.0.0.1:9318}\n"
-	                        "listeners:\n  - {name: a, listen: 127.0.0.1:4318}\n",
-	                        (struct master_args){ .disable_auth = false });
-	struct conf *new = load("sink: discard\nworkers: 3\nlimits: {max_tenants: 11, max_tokens: 21, depth: 40}\n"
-	                        "metrics: {max_tenants: 6}\ncontrol: {socket: /tmp/b.sock}\n"
-	                        "admin: {listen: 127.0.0.1:9319}\n"
-	                        "listeners:\n  - {name: a, listen: 127.0.0.1:5318, max_connections: 7}\n"
-	                        "  - {name: b, listen: 127.0.0.1:6318}\n",
-	                        (struct master_args){ .disable_auth = false });
+	struct conf *old =
+		load("sink: discard\nworkers: 2\nlimits: {max_tenants: 10, max_tokens: 20}\n"
+	             "metrics: {max_tenants: 5}\ncontrol: {socket: /tmp/a.sock}\n"
+	             "admin: {listen: 127.0.0.1:9318}\n"
+	             "listeners:\n  - {name: a, listen: 127.0.0.1:4318}\n",
+	             (struct master_args){ .disable_auth = false });
+	struct conf *new = load(
+		"sink: discard\nworkers: 3\nlimits: {max_tenants: 11, max_tokens: 21, depth: 40}\n"
+		"metrics: {max_tenants: 6}\ncontrol: {socket: /tmp/b.sock}\n"
+		"admin: {listen: 127.0.0.1:9319}\n"
+		"listeners:\n  - {name: a, listen: 127.0.0.1:5318, max_connections: 7}\n"
+		"  - {name: b, listen: 127.0.0.1:6318}\n",
+		(struct master_args){ .disable_auth = false });
 	struct err err = { "" };
 	struct conf *kept;
 
@@ -118,7 +124,8 @@ Test(check, options_that_need_a_restart_keep_their_values_and_the_rest_changes)
 	cr_expect_eq(kept->metrics.max_tenants, 5);
 	cr_expect_str_eq(kept->control.socket, "/tmp/a.sock");
 	cr_assert_eq(kept->listeners.n, 3);
-	cr_expect_str_eq(kept->listeners.v[0].listen, "127.0.0.1:4318", "a known listener stays where it is");
+	cr_expect_str_eq(kept->listeners.v[0].listen, "127.0.0.1:4318",
+	                 "a known listener stays where it is");
 	cr_expect_eq(kept->listeners.v[0].max_connections, 7);
 	cr_expect_str_eq(kept->listeners.v[1].listen, "127.0.0.1:6318", "a new one is a new one");
 	cr_expect(kept->listeners.v[2].admin);
@@ -146,7 +153,8 @@ Test(check, an_admin_listener_does_not_go_by_a_reload)
 Test(check, an_address_in_use_is_an_error_unless_it_is_our_own_instances)
 {
 	json_t *ours = json_pack("[{s:s,s:s}]", "listen", "127.0.0.1:0", "addr", "127.0.0.1:4318");
-	struct listener_conf mine = { .listen = "127.0.0.1:4318" }, other = { .listen = "127.0.0.1:4319" };
+	struct listener_conf mine = { .listen = "127.0.0.1:4318" },
+			     other = { .listen = "127.0.0.1:4319" };
 
 	cr_expect(is_ours(ours, &mine));
 	cr_expect_not(is_ours(ours, &other));
@@ -156,9 +164,11 @@ Test(check, an_address_in_use_is_an_error_unless_it_is_our_own_instances)
 
 Test(check, a_log_file_in_a_folder_that_is_not_there_is_an_error)
 {
-	check_writable("log.access_file", "/nonexistent-folder/access.log", false, &f.report, "headgate.yaml");
+	check_writable("log.access_file", "/nonexistent-folder/access.log", false, &f.report,
+	               "headgate.yaml");
 	cr_expect_eq(f.report.errors, 1);
-	cr_expect(says("log.access_file: /nonexistent-folder/access.log: can't be written: No such file or directory"));
+	cr_expect(says("log.access_file: /nonexistent-folder/access.log: can't be written: No such "
+	               "file or directory"));
 	check_writable("log.access_file", f.file, false, &f.report, "headgate.yaml");
 	cr_expect_eq(f.report.errors, 1, "it would be made there");
 }

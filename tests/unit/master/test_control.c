@@ -26,7 +26,8 @@ static void on_test_status(void *arg, const struct control_client *from)
 		control_answer(f.control, from->handle, json_pack("{s:b}", "ok", 1));
 }
 
-static void on_test_reload(void *arg, const struct control_client *from, const struct control_reload *what)
+static void on_test_reload(void *arg, const struct control_client *from,
+                           const struct control_reload *what)
 {
 	(void)arg;
 	f.asked = *from;
@@ -125,8 +126,10 @@ Test(control, http_gets_one_json_error_line)
 	int fd = dial();
 
 	say(fd, "GET /status HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n");
-	cr_expect_str_eq(hear(fd), "{\"ok\":false,\"error\":\"this is the control socket of headgate: one JSON object "
-	                           "a line, no HTTP\",\"schema\":1}\n");
+	cr_expect_str_eq(
+		hear(fd),
+		"{\"ok\":false,\"error\":\"this is the control socket of headgate: one JSON object "
+		"a line, no HTTP\",\"schema\":1}\n");
 	cr_expect_str_eq(hear(fd), "(end)");
 	close(fd);
 }

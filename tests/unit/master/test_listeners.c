@@ -94,7 +94,8 @@ Test(listeners, an_address_of_a_second_instance_is_refused_and_named)
 
 	want("public", a.text);
 	cr_expect_null(plan(2));
-	snprintf(want_text, sizeof(want_text), "listener public: %s: can't bind: Address already in use", a.text);
+	snprintf(want_text, sizeof(want_text),
+	         "listener public: %s: can't bind: Address already in use", a.text);
 	cr_expect_str_eq(f.err.text, want_text);
 	cr_expect_eq(f.l->n, 0);
 	close(fd);

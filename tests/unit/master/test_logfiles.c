@@ -27,7 +27,8 @@ TestSuite(logfiles, .init = set_up, .fini = tear_down);
 
 static struct conf conf_of_paths(void)
 {
-	struct conf conf = { .log = { .access_file = { access_path, BYTES_NONE }, .audit_file = { audit_path, BYTES_NONE } } };
+	struct conf conf = { .log = { .access_file = { access_path, BYTES_NONE },
+		                      .audit_file = { audit_path, BYTES_NONE } } };
 
 	return conf;
 }
@@ -57,8 +58,10 @@ Test(logfiles, an_audit_line_is_one_json_object)
 	                                          .actor_uid = -1,
 	                                          .generation = 3 });
 	cr_expect_str_eq(content(audit_path),
-	                 "{\"ts\":\"2027-01-15T08:00:00.123456Z\",\"kind\":\"token.change\",\"seq\":0,\"worker\":null,"
-	                 "\"gen\":3,\"tenant\":\"acme\",\"token\":\"0123ABcd\",\"result\":null,\"reason\":\"a "
+	                 "{\"ts\":\"2027-01-15T08:00:00.123456Z\",\"kind\":\"token.change\","
+	                 "\"seq\":0,\"worker\":null,"
+	                 "\"gen\":3,\"tenant\":\"acme\",\"token\":\"0123ABcd\",\"result\":null,"
+	                 "\"reason\":\"a "
 	                 "\\\"quote\\\",\\r\\na line\",\"actor\":null,\"actor_uid\":null}\n");
 	logfiles_close(&l);
 }
@@ -70,7 +73,8 @@ Test(logfiles, an_actor_is_named_by_the_password_file)
 	struct err err;
 
 	cr_assert(logfiles_open(&l, &conf, &err) == 0);
-	logfiles_audit(&l, &(struct audit_event){ .kind = "reload", .result = "ok", .actor_uid = 0 });
+	logfiles_audit(&l,
+	               &(struct audit_event){ .kind = "reload", .result = "ok", .actor_uid = 0 });
 	cr_expect(strstr(content(audit_path), "\"actor\":\"root\",\"actor_uid\":0}"));
 	logfiles_close(&l);
 }
@@ -112,6 +116,7 @@ Test(logfiles, a_path_that_cannot_be_opened_is_named)
 
 	conf.log.audit_file.path = "/nonexistent-folder/audit.log";
 	cr_expect_lt(logfiles_open(&l, &conf, &err), 0);
-	cr_expect_str_eq(err.text, "can't open /nonexistent-folder/audit.log: No such file or directory");
+	cr_expect_str_eq(err.text,
+	                 "can't open /nonexistent-folder/audit.log: No such file or directory");
 	cr_expect_eq(l.fd[0], -7);
 }

@@ -55,7 +55,8 @@ Test(pages, a_reader_can_neither_write_nor_resize)
 	struct stat st;
 
 	cr_assert(fstat(fd, &st) == 0);
-	cr_expect_eq(mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), MAP_FAILED);
+	cr_expect_eq(mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0),
+	             MAP_FAILED);
 	cr_expect_eq(errno, EACCES);
 	cr_expect_lt(ftruncate(fd, 0), 0);
 	cr_expect_lt(write(fd, "x", 1), 0);

@@ -33,7 +33,8 @@ Test(poison, more_tenants_than_places_push_out_the_one_that_ends_first)
 
 	for (uint32_t tenant = 0; tenant <= POISON_ASIDE_MAX; tenant++)
 		for (int i = 0; i < POISON_DEATHS; i++)
-			cr_expect_eq(poison_death(&p, tenant, 1000 + (msec_t)tenant * 10 + i), i == POISON_DEATHS - 1);
+			cr_expect_eq(poison_death(&p, tenant, 1000 + (msec_t)tenant * 10 + i),
+			             i == POISON_DEATHS - 1);
 	cr_expect_eq(poison_aside(&p, 2000, aside), POISON_ASIDE_MAX);
 	for (unsigned i = 0; i < POISON_ASIDE_MAX; i++)
 		cr_expect_neq(aside[i], 0);

@@ -74,7 +74,8 @@ static void on_test_served(void *arg, uint64_t table)
 	(void)arg, (void)table;
 }
 
-static void on_test_reload(void *arg, const struct control_client *from, const struct control_reload *what)
+static void on_test_reload(void *arg, const struct control_client *from,
+                           const struct control_reload *what)
 {
 	(void)arg;
 	reload_ask(&f.m, from, what);
@@ -122,7 +123,8 @@ static void open_shared_parts(struct err *err)
 		                                   .served = on_test_served };
 	event_assign(&m->rotate, m->base, -1, EV_PERSIST, on_timer, m); /* never due in a test */
 	cr_assert(m->base && m->systemd && m->pages && m->workers.limits_fd >= 0, "%s", err->text);
-	cr_assert(workers_open(&m->workers, m->base, open("/proc/self/exe", O_PATH | O_CLOEXEC), err) == 0);
+	cr_assert(workers_open(&m->workers, m->base, open("/proc/self/exe", O_PATH | O_CLOEXEC),
+	                       err) == 0);
 	reload_init(m);
 }
 
@@ -258,15 +260,15 @@ Test(reload, a_bad_file_changes_nothing_and_tells_all_errors)
 	fd = ask_for(reload_line);
 	a = answer_of(fd);
 	cr_expect_str_eq(text_in(a, "result"), "config");
-	cr_expect(strstr(text_in(a, "errors"), "unknown key 'wrokers' (did you mean 'workers'?)"), "%s",
-	          text_in(a, "errors"));
+	cr_expect(strstr(text_in(a, "errors"), "unknown key 'wrokers' (did you mean 'workers'?)"),
+	          "%s", text_in(a, "errors"));
 	cr_expect(strstr(text_in(a, "errors"), "2 errors, 1 warning: configuration not applied"));
 	cr_expect_eq(number_in(a, "generation"), 1);
 	cr_expect_eq(f.m.workers.current->procs[0].pid, first);
 	cr_expect_eq(stats_get(master_stats(&f.m), STAT_RELOAD_SUCCESS, 0, 0), 0);
 	cr_expect_eq(reloads(RELOAD_CONFIG), 1);
-	cr_expect(strstr(f.m.reload.last_why, "error: "), "the first error, not a warning above it: %s",
-	          f.m.reload.last_why);
+	cr_expect(strstr(f.m.reload.last_why, "error: "),
+	          "the first error, not a warning above it: %s", f.m.reload.last_why);
 	json_decref(a);
 }
 
@@ -305,7 +307,8 @@ Test(reload, a_worker_that_cannot_set_up_ends_the_reload_at_once_with_its_words)
 	fd = ask_for(reload_line);
 	a = answer_of(fd);
 	cr_expect_str_eq(text_in(a, "result"), "not_ready");
-	cr_expect_str_eq(text_in(a, "errors"), "a worker could not set up: no certificate that I like");
+	cr_expect_str_eq(text_in(a, "errors"),
+	                 "a worker could not set up: no certificate that I like");
 	json_decref(a);
 	await(!f.m.workers.next);
 	cr_expect_eq(f.m.workers.current->number, 1);
@@ -360,7 +363,8 @@ Test(reload, an_option_that_needs_a_restart_is_told_and_stays)
 	fd = ask_for(reload_line);
 	a = answer_of(fd);
 	cr_expect(json_is_true(json_object_get(a, "ok")));
-	cr_expect(strstr(text_in(a, "changes"), "limits.max_tokens: 16777216 -> 17"), "%s", text_in(a, "changes"));
+	cr_expect(strstr(text_in(a, "changes"), "limits.max_tokens: 16777216 -> 17"), "%s",
+	          text_in(a, "changes"));
 	cr_expect(strstr(text_in(a, "changes"), "needs a restart"), "%s", text_in(a, "changes"));
 	cr_expect_eq(f.m.conf->limits.max_tokens, 16777216);
 	json_decref(a);

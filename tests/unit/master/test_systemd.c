@@ -12,7 +12,8 @@ static int manager_open(char name[static 32])
 
 	cr_assert(bind(fd, (struct sockaddr *)&a, sizeof(a.sun_family)) == 0); /* autobind */
 	cr_assert(getsockname(fd, (struct sockaddr *)&a, &len) == 0);
-	snprintf(name, 32, "@%.*s", (int)(len - offsetof(struct sockaddr_un, sun_path) - 1), a.sun_path + 1);
+	snprintf(name, 32, "@%.*s", (int)(len - offsetof(struct sockaddr_un, sun_path) - 1),
+	         a.sun_path + 1);
 	return fd;
 }
 
@@ -74,9 +75,10 @@ Test(systemd, a_stored_socket_travels_with_its_name)
 	int manager = manager_open(name), passed = -1, listening = 0;
 	struct systemd *s = open_with(name);
 	struct iovec iov = { text, sizeof(text) - 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof(control.room)
-	};
+	struct msghdr msg = { .msg_iov = &iov,
+		              .msg_iovlen = 1,
+		              .msg_control = control.room,
+		              .msg_controllen = sizeof(control.room) };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	socklen_t len = sizeof(listening);
 	ssize_t n;
@@ -157,6 +159,7 @@ Test(systemd, a_socket_name_that_is_no_path_is_refused)
 
 	setenv("NOTIFY_SOCKET", "vsock:2:1234", 1);
 	cr_expect_null(systemd_open(&err));
-	cr_expect_str_eq(err.text, "NOTIFY_SOCKET: 'vsock:2:1234' is neither a path nor an abstract socket");
+	cr_expect_str_eq(err.text,
+	                 "NOTIFY_SOCKET: 'vsock:2:1234' is neither a path nor an abstract socket");
 	cr_expect_null(getenv("NOTIFY_SOCKET"));
 }

@@ -115,9 +115,11 @@ static void set_up(void)
 	f.logs.fd[0] = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	f.logs.fd[1] = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	f.w.logs = &f.logs;
-	f.w.hooks = (struct workers_hooks){ on_test_changed, on_test_gone, on_test_served, on_test_crash_loop, NULL };
+	f.w.hooks = (struct workers_hooks){ on_test_changed, on_test_gone, on_test_served,
+		                            on_test_crash_loop, NULL };
 	cr_assert(f.w.base && f.systemd && f.w.pages && f.w.limits_fd >= 0, "%s", err.text);
-	cr_assert(workers_open(&f.w, f.w.base, open("/proc/self/exe", O_PATH | O_CLOEXEC), &err) == 0);
+	cr_assert(workers_open(&f.w, f.w.base, open("/proc/self/exe", O_PATH | O_CLOEXEC), &err) ==
+	          0);
 }
 
 static void tear_down(void)
@@ -399,7 +401,8 @@ Test(workers, thirty_seconds_of_early_deaths_in_all_slots_are_a_crash_loop)
 	for (int i = 0; i < 20 && !f.crash_loops; i++) {
 		await(place(0)->state == PROC_EMPTY && place(1)->state == PROC_EMPTY);
 		step(place(0)->spawn_at - loop_now());
-		await(f.crash_loops || (place(0)->state == PROC_EMPTY && place(1)->state == PROC_EMPTY));
+		await(f.crash_loops ||
+		      (place(0)->state == PROC_EMPTY && place(1)->state == PROC_EMPTY));
 	}
 	cr_expect_gt(f.crash_loops, 0);
 	cr_expect_geq(f.now_ns, 31 * 1000000000ll, "not before");
@@ -414,7 +417,8 @@ Test(workers, one_slot_of_two_that_dies_for_ever_is_no_crash_loop)
 	kill(place(0)->pid, SIGKILL);
 	for (int i = 0; i < 12; i++) {
 		await(place(0)->state == PROC_EMPTY);
-		place(1)->beat_at = loop_now() + place(0)->spawn_at; /* its heart beats in real time */
+		place(1)->beat_at =
+			loop_now() + place(0)->spawn_at; /* its heart beats in real time */
 		step(place(0)->spawn_at - loop_now());
 	}
 	cr_expect_gt(f.now_ns, 40 * 1000000000ll);
