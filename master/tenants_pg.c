@@ -653,23 +653,21 @@ static bool read_rows(struct pg *p)
 
 /* Bells that change something are answered at once, but building may take a share of the time only;
  * bells with nothing behind them (any role may ring) wait longer each time. */
-static void space_reads(struct pg *p, msec_t now)
+static void space_reads(struct pg *p, msec_t now, msec_t built_ms)
 {
-	msec_t took = now - p->read_began;
-
 	if (p->read_rows > 0)
 		p->idle_gap = IDLE_GAP_MIN_MS;
 	else
 		p->idle_gap = earlier(p->idle_gap * 2, FULL_GAP_MS);
-	p->next_read =
-		now + (p->read_rows > 0 ? earlier(took * BUILD_SHARE, FULL_GAP_MS) : p->idle_gap);
+	p->next_read = now + (p->read_rows > 0 ? earlier(built_ms * BUILD_SHARE, FULL_GAP_MS)
+	                                       : p->idle_gap);
 }
 
 static void read_done(struct pg *p)
 {
 	bool first = p->last_good == 0, full = p->step == STEP_FULL;
 	struct err err = { "" };
-	msec_t now;
+	msec_t building, now;
 
 	if (p->copies != 2 || !p->next) {
 		give_up(p, "can't read tenants: the answer is not whole");
@@ -682,11 +680,14 @@ static void read_done(struct pg *p)
 		return;
 	}
 	p->in_read = false;
+	loop_tick();
+	building = loop_now();
 	if (tenants_commit(p->tenants, p->read_since_ns, &err) < 0)
 		log_err("tenants_pg", "no new table, the last one serves", KV_S("error", err.text));
 	free(p->prev);
 	p->prev = take_ptr(&p->next);
 	end_read(p);
+	loop_tick();
 	now = loop_now();
 	if (first)
 		log_info("tenants_pg", "tenants loaded", KV_U("rows", p->read_rows),
@@ -696,7 +697,7 @@ static void read_done(struct pg *p)
 	p->next_poll = now + p->poll;
 	if (full)
 		p->next_full = now + (p->subscribed ? SUBSCRIBED_MS : p->full_compare);
-	space_reads(p, now);
+	space_reads(p, now, now - building);
 	tenants_set_probe(p->tenants, !p->deaf);
 	tenants_set_source(p->tenants, true, p->deaf ? "polling" : "connected",
 	                   p->deaf ? p->deaf_why : NULL);

@@ -236,15 +236,14 @@ Test(tenants_pg, bells_with_nothing_behind_them_are_answered_ever_more_seldom)
 
 	settled();
 	for (int i = 0; i < 20; i++) {
-		p->read_began = loop_now();
 		p->read_rows = 0;
-		space_reads(p, loop_now());
+		space_reads(p, loop_now(), 0);
 		cr_assert_geq(p->next_read - loop_now(), gap);
 		gap = p->next_read - loop_now();
 	}
 	cr_assert_eq(gap, FULL_GAP_MS);
 	p->read_rows = 1;
-	space_reads(p, loop_now());
+	space_reads(p, loop_now(), 0);
 	cr_assert_eq(p->next_read, loop_now());
 	cr_assert_eq(p->idle_gap, IDLE_GAP_MIN_MS);
 }
@@ -252,12 +251,10 @@ Test(tenants_pg, bells_with_nothing_behind_them_are_answered_ever_more_seldom)
 Test(tenants_pg, building_takes_a_share_of_the_time_only)
 {
 	settled();
-	p->read_began = loop_now() - 40;
 	p->read_rows = 3;
-	space_reads(p, loop_now());
+	space_reads(p, loop_now(), 40);
 	cr_assert_eq(p->next_read, loop_now() + 160);
-	p->read_began = loop_now() - 4000;
-	space_reads(p, loop_now());
+	space_reads(p, loop_now(), 4000);
 	cr_assert_eq(p->next_read, loop_now() + FULL_GAP_MS);
 }
 
