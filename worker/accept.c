@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * accept.c -- listening sockets, and who may come in: limits of a listener and of one source, which
- * are per host and so divided among the workers, and of handshakes. Who is over a limit displaces the
- * oldest idle connection, else gets a static 503. Sockets belong to the master; here they are copies.
+ * are per host and so divided among the workers, and of handshakes. Who is over a limit displaces
+ * the oldest idle connection, else gets a static 503. Sockets belong to the master; here they are
+ * copies.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -17,7 +18,13 @@
 #include "worker/conn_private.h"
 #include "worker/tls.h"
 
-enum { ACCEPTS_PER_TURN = 64, PAUSE_MS = 100, REFUSED_MAX = 256, OLDEST_LOOK = 1024, LOGS_PER_MINUTE = 1 };
+enum {
+	ACCEPTS_PER_TURN = 64,
+	PAUSE_MS = 100,
+	REFUSED_MAX = 256,
+	OLDEST_LOOK = 1024,
+	LOGS_PER_MINUTE = 1
+};
 
 static const char refusal[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n"
 			      "Content-Length: 0\r\nConnection: close\r\n\r\n";
@@ -76,14 +83,16 @@ static uint64_t share(const struct conns *cs, uint64_t per_host)
 	return (per_host + cs->workers - 1) / cs->workers;
 }
 
-/* The idle connection of this listener, or of this source, that has waited longest: among the oldest
- * there are, or nobody could afford to be asked at each accept. */
-static struct conn *oldest_idle(const struct conns *cs, const struct listener *l, const struct source *s)
+/* The idle connection of this listener, or of this source, that has waited longest: among the
+ * oldest there are, or nobody could afford to be asked at each accept. */
+static struct conn *oldest_idle(const struct conns *cs, const struct listener *l,
+                                const struct source *s)
 {
 	struct conn *c = cs->lists[DEADLINE_IDLE].first;
 
 	for (unsigned n = 0; c && n < OLDEST_LOOK; c = c->next, n++)
-		if (c->phase == PHASE_IDLE && c->start == c->end && (s ? c->source == s : c->listener == l))
+		if (c->phase == PHASE_IDLE && c->start == c->end &&
+		    (s ? c->source == s : c->listener == l))
 			return c;
 	return NULL;
 }
@@ -94,7 +103,8 @@ static void count_refused(const struct conns *cs, const struct listener *l, enum
 }
 
 /* One too many: true if an idle one made room. */
-static bool make_room(struct conns *cs, const struct listener *l, const struct source *s, enum conn_reason why)
+static bool make_room(struct conns *cs, const struct listener *l, const struct source *s,
+                      enum conn_reason why)
 {
 	struct conn *oldest = oldest_idle(cs, l, s);
 
@@ -115,7 +125,8 @@ static bool admitted(struct conns *cs, const struct listener *l, const struct so
 
 /* ---- accept ---- */
 
-static void client_address(const struct sockaddr_storage *ss, uint8_t addr[static 16], char text[static CLIENT_TEXT_BYTES])
+static void client_address(const struct sockaddr_storage *ss, uint8_t addr[static 16],
+                           char text[static CLIENT_TEXT_BYTES])
 {
 	static const uint8_t v4_mapped[12] = { [10] = 0xff, [11] = 0xff };
 	char name[INET6_ADDRSTRLEN];
@@ -192,8 +203,9 @@ static void on_pause_over(evutil_socket_t fd, short what, void *arg)
 	listen_all(arg, true);
 }
 
-/* Out of descriptors, or of memory for sockets. The one in reserve lets a waiting client see its end
- * instead of hanging; then nothing is accepted for a moment, or the loop would turn for nothing. */
+/* Out of descriptors, or of memory for sockets. The one in reserve lets a waiting client see its
+ * end instead of hanging; then nothing is accepted for a moment, or the loop would turn for
+ * nothing. */
 static void out_of_descriptors(struct conns *cs, int listening, int error)
 {
 	struct timeval pause = { 0, PAUSE_MS * 1000 };
@@ -229,7 +241,8 @@ static void on_accept(evutil_socket_t listening, short what, void *arg)
 
 		peer_bytes = sizeof(peer);
 		peer.ss_family = AF_UNIX; /* an unnamed client's address may have no bytes at all */
-		fd = accept4(listening, (struct sockaddr *)&peer, &peer_bytes, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		fd = accept4(listening, (struct sockaddr *)&peer, &peer_bytes,
+		             SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
 			take_in(s, fd, &peer);
 			continue;
@@ -309,7 +322,8 @@ int conns_listen(struct conns *cs, unsigned index, uint64_t slot, int fd, struct
 	if (evutil_make_socket_nonblocking(mine) < 0 || evutil_make_socket_closeonexec(mine) < 0)
 		return err_errno(err, "listener %s", cs->listeners[index].conf->name);
 	/* Accepted sockets inherit it: no call for each of them. */
-	if (addr.ss_family != AF_UNIX && setsockopt(mine, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
+	if (addr.ss_family != AF_UNIX &&
+	    setsockopt(mine, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
 		return err_errno(err, "listener %s: TCP_NODELAY", cs->listeners[index].conf->name);
 	if (cs->draining)
 		return 0;
@@ -348,10 +362,10 @@ void conns_release(struct conns *cs, uint64_t slot)
 	}
 }
 
-/* A client on an idle connection may be sending its next request this very moment. Closed at once, it
- * would get a reset and nothing could be safely tried again. So an idle connection is read on for
- * QUIET_MS: what comes is answered, with Connection: close. After that silence our end is sent, and
- * what crosses it on its way meets an orderly end, not a reset. */
+/* A client on an idle connection may be sending its next request this very moment. Closed at once,
+ * it would get a reset and nothing could be safely tried again. So an idle connection is read on
+ * for QUIET_MS: what comes is answered, with Connection: close. After that silence our end is sent,
+ * and what crosses it on its way meets an orderly end, not a reset. */
 void conns_drain(struct conns *cs)
 {
 	struct conn *c;

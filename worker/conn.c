@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conn.c -- the progress of one connection: receives, runs the stages, sends, and waits for what they
- * ask. Called by its event, by req_wake(), and by deadline.c. It knows nothing of what a request is
- * about. A small keep-alive request costs one recv, one send and no epoll_ctl: EV_READ stays armed
- * through all of it (performance.md 3, recipes 1 and 2).
+ * conn.c -- the progress of one connection: receives, runs the stages, sends, and waits for what
+ * they ask. Called by its event, by req_wake(), and by deadline.c. It knows nothing of what a
+ * request is about. A small keep-alive request costs one recv, one send and no epoll_ctl: EV_READ
+ * stays armed through all of it (performance.md 3, recipes 1 and 2).
  *
  * What a stage's answer turns into:
- *   BYTES  reads, if there may be more, else waits for EV_READ
- *   WAKE   nothing changes. What fires meanwhile, early bytes or EV_CLOSED, takes the whole event off:
- *          EPOLLRDHUP is level-triggered, and with EV_CLOSED alone left a reset (EPOLLERR, which libevent
- *          shows as EV_READ|EV_WRITE) would wake the loop for ever
- *   ROOM   sends, then goes on; EV_WRITE only once the socket is full
- *   DONE   req_finish(), then the next request from the bytes that are left
+ * - BYTES: reads, if there may be more, else waits for EV_READ;
+ * - WAKE: nothing changes. What fires meanwhile, early bytes or EV_CLOSED, takes the whole event
+ *   off: EPOLLRDHUP is level-triggered, and with EV_CLOSED alone left, a reset (EPOLLERR, which
+ *   libevent shows as EV_READ|EV_WRITE) would wake the loop for ever;
+ * - ROOM: sends, then goes on; EV_WRITE only once the socket is full;
+ * - DONE: req_finish(), then the next request from the bytes that are left.
  */
 #include "worker/conn.h"
 
@@ -21,9 +21,7 @@
 #include "worker/conn_private.h"
 #include "worker/tls.h"
 
-enum { TURN_BYTES_MAX = 1 * MIB, LINGER_BYTES_MAX = 64 * KIB };
-
-enum turn { TURN_GO, TURN_WAIT, TURN_STOP }; /* STOP: the connection may be no more, touch nothing */
+enum { TURN_BYTES_MAX = 1 * MIB };
 
 /* ---- plain io ---- */
 
@@ -63,143 +61,7 @@ static const struct io *io_of(const struct conn *c)
 	return c->ssl ? &io_tls : &io_plain;
 }
 
-/* ---- what a connection is and waits for ---- */
-
-static enum conn_state state_of(enum conn_phase phase)
-{
-	switch (phase) {
-	case PHASE_HANDSHAKE:
-		return CONN_HANDSHAKE;
-	case PHASE_IDLE:
-		return CONN_IDLE;
-	case PHASE_REQUEST:
-	case PHASE_SKIP:
-	case PHASE_LINGER:
-		return CONN_ACTIVE;
-	}
-	assert(!"not a phase");
-	return CONN_IDLE;
-}
-
-static void gauge(const struct conn *c, int64_t n)
-{
-	if (c->counted)
-		stats_add(c->cs->w->stats, STAT_CONNECTIONS, c->listener->index, state_of(c->phase), n);
-}
-
-static void phase_set(struct conn *c, enum conn_phase phase)
-{
-	gauge(c, -1);
-	c->phase = phase;
-	gauge(c, 1);
-}
-
-static void on_conn(evutil_socket_t fd, short what, void *arg);
-
-static void watch(struct conn *c, enum watch wanted)
-{
-	static const short events[] = {
-		[WATCH_NONE] = 0,
-		[WATCH_READ] = EV_READ | EV_CLOSED | EV_PERSIST,
-		[WATCH_WRITE] = EV_WRITE | EV_PERSIST,
-	};
-
-	if (c->watch == wanted)
-		return;
-	if (c->watch != WATCH_NONE)
-		event_del(&c->ev);
-	c->watch = wanted;
-	if (wanted == WATCH_NONE)
-		return;
-	if (event_assign(&c->ev, c->cs->w->base, c->fd, events[wanted], on_conn, c) < 0 ||
-	    event_add(&c->ev, NULL) < 0)
-		out_of_memory(); /* epoll_ctl: ENOMEM, ENOSPC */
-}
-
-static enum turn wait_for(struct conn *c, enum watch w, enum deadline d)
-{
-	watch(c, w);
-	deadline_set(c, d);
-	return TURN_WAIT;
-}
-
-/* Goes on in the next turn of the loop, after whatever else is ready. */
-static enum turn go_later(struct conn *c, enum deadline d)
-{
-	struct timeval now = { 0, 0 };
-	struct conns *cs = c->cs;
-
-	if (!c->again) {
-		c->again = true;
-		TAILQ_INSERT_TAIL(&cs->again_list, c, again_link);
-		cs->again_count++;
-		if (event_add(&cs->again, &now) < 0)
-			out_of_memory();
-	}
-	deadline_set(c, d);
-	return TURN_WAIT;
-}
-
-static void again_remove(struct conn *c)
-{
-	if (!c->again)
-		return;
-	TAILQ_REMOVE(&c->cs->again_list, c, again_link);
-	c->cs->again_count--;
-	c->again = false;
-}
-
 /* ---- its end ---- */
-
-static void request_end(struct conn *c)
-{
-	struct active *a = c->active;
-
-	if (!a)
-		return;
-	if (a->r.at < STAGE_REPLY)
-		req_expire(&a->r, V_GONE);
-	req_finish(&a->r);
-	active_put(a);
-}
-
-void conn_close(struct conn *c)
-{
-	struct conns *cs = c->cs;
-
-	request_end(c);
-	gauge(c, -1);
-	if (c->counted)
-		cs->listener_counts[c->listener->index]--;
-	else
-		cs->refused--;
-	source_release(cs, c->source);
-	watch(c, WATCH_NONE);
-	deadline_remove(c);
-	again_remove(c);
-	buffer_put(c);
-	if (c->ssl)
-		tls_free(c->ssl, true);
-	close(c->fd);
-	conn_put(c);
-}
-
-/* A socket that is closed with bytes unread, or that gets more, sends a reset, and that can overtake
- * the reply. So: our end first, then wait for the client's, reading a little of what it still sends. */
-void conn_linger(struct conn *c)
-{
-	buffer_put(c);
-	if (c->ssl)
-		tls_free(c->ssl, true);
-	c->ssl = NULL;
-	if (shutdown(c->fd, SHUT_WR) < 0) { /* ENOTCONN: it was reset */
-		conn_close(c);
-		return;
-	}
-	phase_set(c, PHASE_LINGER);
-	c->skip = LINGER_BYTES_MAX;
-	wait_for(c, WATCH_READ, DEADLINE_LINGER);
-}
 
 static void linger_read(struct conn *c)
 {
@@ -261,8 +123,8 @@ static void received(struct conn *c, size_t asked, size_t got)
 	}
 	c->active->window_bytes += got;
 	c->cs->turn_bytes += got;
-	/* TLS answers with one record at a time: a short one says nothing of the next, which matters to
-	 * a body in many. */
+	/* TLS answers with one record at a time: a short one says nothing of the next, which
+	 * matters to a body in many. */
 	c->dry = got < asked && !(c->ssl && (filling || tls_pending(c->ssl)));
 }
 
@@ -284,9 +146,11 @@ static enum turn receive(struct conn *c)
 		return TURN_GO;
 	}
 	if (c->dry)
-		return wait_for(c, WATCH_READ, d);
-	if (c->cs->turn_bytes >= TURN_BYTES_MAX) /* epoll tells of what the socket still has, not of the SSL */
-		return c->ssl && tls_pending(c->ssl) ? go_later(c, d) : wait_for(c, WATCH_READ, d);
+		return conn_wait(c, WATCH_READ, d);
+	/* epoll tells of what the socket still has, not of what the SSL has. */
+	if (c->cs->turn_bytes >= TURN_BYTES_MAX)
+		return c->ssl && tls_pending(c->ssl) ? conn_go_later(c, d)
+		                                     : conn_wait(c, WATCH_READ, d);
 	asked = min_size(room(c, &at), TURN_BYTES_MAX - c->cs->turn_bytes);
 	assert(asked > 0);
 	switch (io_of(c)->recv(c->fd, c->ssl, at, asked, &got)) {
@@ -295,9 +159,9 @@ static enum turn receive(struct conn *c)
 		return TURN_GO;
 	case IO_AGAIN_READ:
 		c->dry = true;
-		return wait_for(c, WATCH_READ, d);
+		return conn_wait(c, WATCH_READ, d);
 	case IO_AGAIN_WRITE:
-		return wait_for(c, WATCH_WRITE, d);
+		return conn_wait(c, WATCH_WRITE, d);
 	case IO_EOF:
 		r->eof = r->peer_half_closed = true;
 		return TURN_GO;
@@ -323,9 +187,9 @@ static enum turn flush(struct conn *c)
 			r->bytes_out += sent;
 			break;
 		case IO_AGAIN_READ:
-			return wait_for(c, WATCH_READ, DEADLINE_WRITE);
+			return conn_wait(c, WATCH_READ, DEADLINE_WRITE);
 		case IO_AGAIN_WRITE:
-			return wait_for(c, WATCH_WRITE, DEADLINE_WRITE);
+			return conn_wait(c, WATCH_WRITE, DEADLINE_WRITE);
 		case IO_EOF:
 		case IO_ERROR:
 			return gone(c);
@@ -349,9 +213,10 @@ static void request_start(struct conn *c)
 	memcpy(r->client, c->source->addr, sizeof(r->client));
 	r->client_text = c->text;
 	r->tls = c->ssl;
-	r->last_on_connection = ++c->served >= conf->http.requests_per_connection || c->cs->draining;
+	r->last_on_connection =
+		++c->served >= conf->http.requests_per_connection || c->cs->draining;
 	c->cs->turn_requests++;
-	phase_set(c, PHASE_REQUEST);
+	conn_phase_set(c, PHASE_REQUEST);
 }
 
 static enum step run(struct active *a)
@@ -366,6 +231,18 @@ static enum step run(struct active *a)
 	return step;
 }
 
+void conn_request_end(struct conn *c)
+{
+	struct active *a = c->active;
+
+	if (!a)
+		return;
+	if (a->r.at < STAGE_REPLY)
+		req_expire(&a->r, V_GONE);
+	req_finish(&a->r);
+	active_put(a);
+}
+
 /* The reply is out. What the client may still be sending decides how this connection goes on. */
 static enum turn request_done(struct conn *c)
 {
@@ -378,7 +255,7 @@ static enum turn request_done(struct conn *c)
 
 	c->start = (uint32_t)(r->in.p - c->buf);
 	c->end = c->start + (uint32_t)r->in.n;
-	request_end(c);
+	conn_request_end(c);
 	if (is_gone || (ends && !may_send && rest == 0 && c->start == c->end))
 		return gone(c);
 	if (ends) {
@@ -386,7 +263,7 @@ static enum turn request_done(struct conn *c)
 		return TURN_STOP;
 	}
 	c->skip = (uint32_t)rest; /* bounded: req.c would have ended the connection */
-	phase_set(c, rest ? PHASE_SKIP : PHASE_IDLE);
+	conn_phase_set(c, rest ? PHASE_SKIP : PHASE_IDLE);
 	deadline_restart(c, rest ? DEADLINE_SKIP : DEADLINE_IDLE);
 	return TURN_GO;
 }
@@ -422,7 +299,7 @@ static enum turn request_turn(struct conn *c)
 	/* A long reply comes in parts, each the work of a turn. */
 	if (a->step == STEP_ROOM && a->r.more) {
 		turn = flush(c);
-		return turn == TURN_GO ? go_later(c, DEADLINE_WRITE) : turn;
+		return turn == TURN_GO ? conn_go_later(c, DEADLINE_WRITE) : turn;
 	}
 	return TURN_GO;
 }
@@ -435,7 +312,7 @@ static enum turn fill_buffer(struct conn *c, enum deadline d)
 	size_t got = 0;
 
 	if (c->dry)
-		return wait_for(c, WATCH_READ, d);
+		return conn_wait(c, WATCH_READ, d);
 	if (!c->buf)
 		buffer_get(c, BUFFER_SMALL);
 	c->start = c->end = 0;
@@ -448,9 +325,9 @@ static enum turn fill_buffer(struct conn *c, enum deadline d)
 	case IO_AGAIN_READ:
 		c->dry = true;
 		buffer_put(c);
-		return wait_for(c, WATCH_READ, d);
+		return conn_wait(c, WATCH_READ, d);
 	case IO_AGAIN_WRITE:
-		return wait_for(c, WATCH_WRITE, d);
+		return conn_wait(c, WATCH_WRITE, d);
 	case IO_EOF:
 	case IO_ERROR:
 		return gone(c);
@@ -470,7 +347,7 @@ static enum turn idle_turn(struct conn *c)
 	}
 	/* Requests that came in one go are served in their order, some of them in a turn. */
 	if (c->cs->answering || c->cs->turn_requests >= c->cs->w->conf->http.pipelined)
-		return go_later(c, d);
+		return conn_go_later(c, d);
 	request_start(c);
 	return TURN_GO;
 }
@@ -482,7 +359,7 @@ static enum turn skip_turn(struct conn *c)
 	c->start += n;
 	c->skip -= n;
 	if (c->skip == 0) {
-		phase_set(c, PHASE_IDLE);
+		conn_phase_set(c, PHASE_IDLE);
 		return TURN_GO;
 	}
 	return fill_buffer(c, DEADLINE_SKIP);
@@ -495,18 +372,18 @@ static enum turn handshake_turn(struct conn *c)
 	unsigned version = 0;
 
 	if (c->dry)
-		return wait_for(c, WATCH_READ, DEADLINE_HANDSHAKE);
+		return conn_wait(c, WATCH_READ, DEADLINE_HANDSHAKE);
 	if (!c->ssl)
 		c->ssl = tls_accept(w->tls, c->listener->index, c->fd);
 	switch (tls_handshake(c->ssl, &result, &version)) {
 	case TLS_STEP_READ:
 		c->dry = true;
-		return wait_for(c, WATCH_READ, DEADLINE_HANDSHAKE);
+		return conn_wait(c, WATCH_READ, DEADLINE_HANDSHAKE);
 	case TLS_STEP_WRITE:
-		return wait_for(c, WATCH_WRITE, DEADLINE_HANDSHAKE);
+		return conn_wait(c, WATCH_WRITE, DEADLINE_HANDSHAKE);
 	case TLS_STEP_DONE:
 		stats_add(w->stats, STAT_TLS_HANDSHAKES, result, version, 1);
-		phase_set(c, PHASE_IDLE);
+		conn_phase_set(c, PHASE_IDLE);
 		deadline_restart(c, c->cs->draining ? DEADLINE_QUIET : DEADLINE_IDLE);
 		return TURN_GO;
 	case TLS_STEP_FAILED:
@@ -537,7 +414,7 @@ static enum turn one_turn(struct conn *c)
 }
 
 /* As far as it goes without waiting; c may be gone after it. */
-static void turn_go(struct conn *c)
+void conn_turn(struct conn *c)
 {
 	c->cs->turn_bytes = 0;
 	c->cs->turn_requests = 0;
@@ -547,7 +424,7 @@ static void turn_go(struct conn *c)
 
 /* ---- who calls ---- */
 
-static void on_conn(evutil_socket_t fd, short what, void *arg)
+void conn_on_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
 
@@ -560,33 +437,18 @@ static void on_conn(evutil_socket_t fd, short what, void *arg)
 	if (c->phase == PHASE_REQUEST && c->active->step == STEP_WAKE && !c->active->r.out.n) {
 		if (what & EV_CLOSED)
 			c->active->r.peer_half_closed = true;
-		watch(c, WATCH_NONE); /* see the head of this file */
+		conn_watch(c, WATCH_NONE); /* see the head of this file */
 		return;
 	}
 	c->dry = false;
-	turn_go(c);
-}
-
-/* Those that had more to do than one turn is for. */
-static void on_again(evutil_socket_t fd, short what, void *arg)
-{
-	struct conns *cs = arg;
-	struct conn *c;
-
-	(void)fd;
-	(void)what;
-	/* Whoever comes back to the list's end meanwhile waits for the next turn. */
-	for (unsigned n = cs->again_count; n > 0 && (c = TAILQ_FIRST(&cs->again_list)); n--) {
-		again_remove(c);
-		turn_go(c);
-	}
+	conn_turn(c);
 }
 
 void conn_expire(struct conn *c, enum verdict v)
 {
 	req_expire(&c->active->r, v);
 	c->active->step = STEP_NEXT;
-	turn_go(c);
+	conn_turn(c);
 }
 
 bool req_wake(struct worker *w, uint64_t handle, enum verdict v, int32_t partition, int64_t offset)
@@ -604,33 +466,7 @@ bool req_wake(struct worker *w, uint64_t handle, enum verdict v, int32_t partiti
 	if (a->running) /* the sink answered inside send(): request_turn() goes on */
 		return true;
 	cs->answering = true;
-	turn_go(a->c);
+	conn_turn(a->c);
 	cs->answering = outer;
 	return true;
-}
-
-void conn_start(struct conn *c)
-{
-	bool tls = tls_wanted(c->cs->w->tls, c->listener->index);
-
-	c->phase = tls ? PHASE_HANDSHAKE : PHASE_IDLE;
-	c->dry = true;
-	gauge(c, 1);
-	wait_for(c, WATCH_READ, tls ? DEADLINE_HANDSHAKE : DEADLINE_IDLE);
-}
-
-void conn_cut(struct conn *c)
-{
-	struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
-
-	/* Unix sockets have no such thing, and no need of it. */
-	(void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-	conn_close(c);
-}
-
-void conns_events_open(struct conns *cs)
-{
-	TAILQ_INIT(&cs->again_list);
-	if (event_assign(&cs->again, cs->w->base, -1, 0, on_again, cs) < 0)
-		out_of_memory();
 }

@@ -53,25 +53,22 @@ void buffer_get(struct conn *c, uint32_t cap)
 		--*count;
 		c->buf = (uint8_t *)kept;
 	} else {
-		c->buf = xrealloc(NULL, 1, cap + BODY_SLACK); /* not zeroed: its pages are touched when used */
+		/* Not zeroed: its pages are touched when they are used. */
+		c->buf = xrealloc(NULL, 1, cap + BODY_SLACK);
 	}
 	c->buf_cap = cap;
 	c->start = c->end = 0;
 }
 
-void buffer_put(struct conn *c)
+static void kept_put(struct conns *cs, void *buf, uint32_t cap)
 {
-	bool small = c->buf_cap == BUFFER_SMALL;
-	void **list = small ? &c->cs->free_small : &c->cs->free_large;
-	unsigned *count = small ? &c->cs->free_small_count : &c->cs->free_large_count;
-	struct kept *kept = (struct kept *)c->buf;
+	bool small = cap == BUFFER_SMALL;
+	void **list = small ? &cs->free_small : &cs->free_large;
+	unsigned *count = small ? &cs->free_small_count : &cs->free_large_count;
+	struct kept *kept = buf;
 
-	if (!kept)
-		return;
-	c->buf = NULL;
-	c->start = c->end = 0;
 	if (*count >= (small ? KEPT_MAX : KEPT_LARGE_MAX)) {
-		free(kept);
+		free(buf);
 		return;
 	}
 	kept->next = *list;
@@ -79,15 +76,24 @@ void buffer_put(struct conn *c)
 	++*count;
 }
 
+void buffer_put(struct conn *c)
+{
+	if (c->buf)
+		kept_put(c->cs, c->buf, c->buf_cap);
+	c->buf = NULL;
+	c->start = c->end = 0;
+}
+
 void buffer_enlarge(struct conn *c, struct bytes *unread)
 {
-	struct conn old = { .cs = c->cs, .buf = take_ptr(&c->buf), .buf_cap = c->buf_cap };
+	uint8_t *old = c->buf;
 
-	assert(old.buf_cap == BUFFER_SMALL && unread->p == old.buf);
+	assert(c->buf_cap == BUFFER_SMALL && unread->p == old);
+	c->buf = NULL;
 	buffer_get(c, BUFFER_LARGE);
-	memcpy(c->buf, unread->p, unread->n);
+	memcpy(c->buf, old, unread->n);
 	unread->p = c->buf;
-	buffer_put(&old);
+	kept_put(c->cs, old, BUFFER_SMALL);
 }
 
 /* ---- requests ---- */

@@ -110,7 +110,8 @@ static void expire(struct conn *c, msec_t now)
 		body_judge(c, now);
 		return;
 	case DEADLINE_ANSWER:
-		conn_expire(c, c->active->r.at == STAGE_AUTH ? V_AUTH_UNAVAILABLE : V_KAFKA_TIMEOUT);
+		conn_expire(c,
+		            c->active->r.at == STAGE_AUTH ? V_AUTH_UNAVAILABLE : V_KAFKA_TIMEOUT);
 		return;
 	case DEADLINE_WRITE:
 		refused(c, CONN_WRITE_TIMEOUT);

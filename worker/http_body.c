@@ -15,22 +15,23 @@ enum { SIZE_DIGITS_MAX = 16, EXTENSION_MAX = 256, TRAILERS_MAX = 64, TRAILERS_BY
 
 static const uint64_t CHUNK_MAX = UINT64_C(1) << 53; /* as for Content-Length */
 
-enum body_state { /* r->chunk.state */
+/* r->chunk.state */
+enum body_state {
 	BODY_START,
 	BODY_LENGTH,
-	CHUNK_SIZE,      /* line counts its digits */
-	CHUNK_EXT_NAME,  /* from here line counts the extension's bytes */
+	CHUNK_SIZE, /* line counts its digits */
+	CHUNK_EXT_NAME, /* from here line counts the extension's bytes */
 	CHUNK_EXT_NAME_MORE,
 	CHUNK_EXT_VALUE,
 	CHUNK_EXT_VALUE_MORE,
 	CHUNK_EXT_QUOTED,
 	CHUNK_EXT_ESCAPED,
-	CHUNK_EXT_END,   /* after the closing quote */
+	CHUNK_EXT_END, /* after the closing quote */
 	CHUNK_SIZE_LF,
 	CHUNK_DATA,
 	CHUNK_DATA_CR,
 	CHUNK_DATA_LF,
-	TRAILER_START,   /* line counts the bytes of all trailers */
+	TRAILER_START, /* line counts the bytes of all trailers */
 	TRAILER_NAME,
 	TRAILER_VALUE,
 	TRAILER_LF,
@@ -66,8 +67,8 @@ static enum step need_bytes(struct req *r)
 {
 	if (r->eof)
 		return req_refuse(r, V_GONE);
-	if (r->head.expect_continue && !r->continue_sent && r->wire_bytes == 0 && r->chunk.state <= CHUNK_SIZE &&
-	    r->chunk.line == 0) {
+	if (r->head.expect_continue && !r->continue_sent && r->wire_bytes == 0 &&
+	    r->chunk.state <= CHUNK_SIZE && r->chunk.line == 0) {
 		r->continue_sent = true;
 		r->out = bytes_of(continue_line, sizeof(continue_line) - 1);
 	}
@@ -155,7 +156,8 @@ static enum step chunk_begin(struct req *r)
 		return STEP_NEXT;
 	}
 	if (needed > r->body_limit)
-		return req_refuse(r, V_BODY_SIZE, (unsigned long long)needed, (unsigned long long)r->body_limit);
+		return req_refuse(r, V_BODY_SIZE, (unsigned long long)needed,
+		                  (unsigned long long)r->body_limit);
 	step = grow(r, needed);
 	r->chunk.state = CHUNK_DATA;
 	return step;
@@ -229,7 +231,8 @@ static const char *extension_byte(struct req *r, uint8_t c)
 	if (++r->chunk.line > EXTENSION_MAX)
 		return "chunk extension too long";
 	if ((c < ' ' && c != '\t' && c != '\r') || c == 0x7f)
-		return c == '\n' ? "bare LF in a chunk extension" : "control byte in a chunk extension";
+		return c == '\n' ? "bare LF in a chunk extension"
+		                 : "control byte in a chunk extension";
 	switch ((int)state) {
 	case CHUNK_EXT_NAME:
 	case CHUNK_EXT_NAME_MORE:

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http_head.c -- two steps. The scan goes over bytes once, in order, as they come: it finds the line
- * ends and everything that is wrong wherever it stands (control bytes, bare CR or LF, size), so a
- * head that trickles in costs linear time and is refused as early as it can be. The parse runs once,
- * on the complete head. So the answer never depends on how the bytes were cut.
+ * http_head.c -- two steps. The scan goes over bytes once, in order, as they come: it finds the
+ * line ends and everything that is wrong wherever it stands (control bytes, bare CR or LF, size),
+ * so a head that trickles in costs linear time and is refused as early as it can be. The parse runs
+ * once, on the complete head. So the answer never depends on how the bytes were cut.
  *
- * Where RFC 9112 lets a server be lenient this one is not: two servers that are lenient in different
- * ways are a smuggled request.
+ * Where RFC 9112 lets a server be lenient this one is not: two servers that are lenient in
+ * different ways are a smuggled request.
  */
 #include "worker/http_head.h"
 
@@ -19,17 +19,18 @@
 #include "worker/worker.h"
 
 enum { /* classes of a byte */
-	C_TOKEN = 1,       /* tchar, RFC 9110 5.6.2 */
-	C_PATH = 2,        /* pchar or "/", RFC 3986 3.3; "%" apart */
-	C_HOST = 4,        /* reg-name, RFC 3986 3.2.2; "%" apart, and no ",": that is two Hosts made one */
-	C_DIGIT = 8,
-	C_HEX = 16,
-	C_UNDERSCORE = 32,
-	C_ID = 64,         /* of a request id: [A-Za-z0-9._-] */
-	C_ALL = C_TOKEN | C_PATH | C_HOST,
-	C_WORD = C_ALL | C_ID,
+       C_TOKEN = 1, /* tchar, RFC 9110 5.6.2 */
+       C_PATH = 2, /* pchar or "/", RFC 3986 3.3; "%" apart */
+       C_HOST = 4, /* reg-name, RFC 3986 3.2.2; "%" apart, and no ",": that is two Hosts made one */
+       C_DIGIT = 8,
+       C_HEX = 16,
+       C_UNDERSCORE = 32,
+       C_ID = 64, /* of a request id: [A-Za-z0-9._-] */
+       C_ALL = C_TOKEN | C_PATH | C_HOST,
+       C_WORD = C_ALL | C_ID,
 };
 
+/* clang-format off */
 static const uint8_t class[256] = {
 	['!'] = C_ALL, ['#'] = C_TOKEN, ['$'] = C_ALL, ['%'] = C_TOKEN, ['&'] = C_ALL,
 	['\''] = C_ALL, ['('] = C_PATH | C_HOST, [')'] = C_PATH | C_HOST, ['*'] = C_ALL, ['+'] = C_ALL,
@@ -41,6 +42,7 @@ static const uint8_t class[256] = {
 	['a' ... 'f'] = C_WORD | C_HEX, ['g' ... 'z'] = C_WORD,
 	['|'] = C_TOKEN, ['~'] = C_ALL,
 };
+/* clang-format on */
 
 static const uint64_t LENGTH_MAX = UINT64_C(1) << 53;
 
@@ -65,8 +67,8 @@ static enum head_result too_large(struct said *said, const char *what, uint64_t 
 /* ---- scan ---- */
 
 struct scan {
-	size_t at;      /* looked at so far */
-	size_t line;    /* where the line begins that at is in */
+	size_t at; /* looked at so far */
+	size_t line; /* where the line begins that at is in */
 	unsigned lines; /* whole ones before it */
 };
 
@@ -87,12 +89,15 @@ static size_t scan_word(const struct scan *s)
 static size_t next_control(const uint8_t *p, size_t at, size_t n)
 {
 #ifdef __SSE2__
-	const __m128i space = _mm_set1_epi8(' '), tab = _mm_set1_epi8('\t'), del = _mm_set1_epi8(0x7f);
+	const __m128i space = _mm_set1_epi8(' '), tab = _mm_set1_epi8('\t'),
+		      del = _mm_set1_epi8(0x7f);
 
 	for (; at + 16 <= n; at += 16) {
 		__m128i v = _mm_loadu_si128((const __m128i *)(p + at));
-		__m128i fine = _mm_or_si128(_mm_cmpeq_epi8(_mm_max_epu8(v, space), v), _mm_cmpeq_epi8(v, tab));
-		unsigned stop = (unsigned)_mm_movemask_epi8(_mm_andnot_si128(_mm_cmpeq_epi8(v, del), fine));
+		__m128i fine = _mm_or_si128(_mm_cmpeq_epi8(_mm_max_epu8(v, space), v),
+		                            _mm_cmpeq_epi8(v, tab));
+		unsigned stop =
+			(unsigned)_mm_movemask_epi8(_mm_andnot_si128(_mm_cmpeq_epi8(v, del), fine));
 
 		if (stop != 0xffff)
 			return at + (size_t)__builtin_ctz(~stop);
@@ -113,7 +118,8 @@ static enum head_result scan_too_large(const struct scan *s, struct said *said)
 }
 
 /* Goes on to the end of the head. lines, if given, receives each line without its CRLF. */
-static enum head_result scan_run(struct bytes in, struct scan *s, struct http_field *lines, struct said *said)
+static enum head_result scan_run(struct bytes in, struct scan *s, struct http_field *lines,
+                                 struct said *said)
 {
 	_Static_assert(HEAD_LINE_MAX == HEAD_FIELD_MAX, "one limit serves both kinds of line");
 	size_t n = min_size(in.n, HEAD_MAX);
@@ -128,7 +134,8 @@ static enum head_result scan_run(struct bytes in, struct scan *s, struct http_fi
 		if (s->at == n)
 			return HEAD_MORE;
 		if (in.p[s->at] != '\r')
-			return bad(said, in.p[s->at] == '\n' ? "bare LF in the head" : "control byte in the head");
+			return bad(said, in.p[s->at] == '\n' ? "bare LF in the head"
+			                                     : "control byte in the head");
 		if (s->at + 1 == HEAD_MAX)
 			return scan_too_large(s, said);
 		if (s->at + 1 == n)
@@ -154,7 +161,8 @@ static enum head_result scan_run(struct bytes in, struct scan *s, struct http_fi
 static const struct {
 	struct bytes text;
 	enum http_method method;
-} methods[] = { /* exact: a method is case-sensitive */
+} methods[] = {
+	/* exact: a method is case-sensitive */
 	{ BYTES("POST"), HTTP_POST },
 	{ BYTES("GET"), HTTP_GET },
 	{ BYTES("HEAD"), HTTP_HEAD },
@@ -235,7 +243,8 @@ static bool host_ok(struct bytes host)
 	if (host.n == 0)
 		return false;
 	if (host.p[0] == '[') {
-		for (i = 1; i < host.n && (is_hex(host.p[i]) || host.p[i] == ':' || host.p[i] == '.'); i++)
+		for (i = 1;
+		     i < host.n && (is_hex(host.p[i]) || host.p[i] == ':' || host.p[i] == '.'); i++)
 			;
 		if (i < 3 || i == host.n || host.p[i] != ']')
 			return false;
@@ -370,13 +379,15 @@ static bool name_is(struct bytes name, struct bytes text)
 	return true;
 }
 
-/* Equal but for "_" where the other has "-": some gateways and most CGI-like servers fold the two. */
+/* Equal but for "_" where the other has "-": some gateways and most CGI-like servers fold the two.
+ */
 static bool is_twin(struct bytes name, struct bytes ours)
 {
 	if (name.n != ours.n)
 		return false;
 	for (size_t i = 0; i < name.n; i++) {
-		uint8_t a = name.p[i] == '_' ? '-' : name.p[i], b = ours.p[i] == '_' ? '-' : ours.p[i];
+		uint8_t a = name.p[i] == '_' ? '-' : name.p[i],
+			b = ours.p[i] == '_' ? '-' : ours.p[i];
 
 		if (a != b && (!(a >= 'A' && a <= 'Z') || (a | 0x20) != b) &&
 		    (!(b >= 'A' && b <= 'Z') || (b | 0x20) != a))
@@ -388,10 +399,12 @@ static bool is_twin(struct bytes name, struct bytes ours)
 static bool is_twin_of_ours(struct bytes name)
 {
 	static const struct bytes ours[] = {
-		BYTES("content-length"), BYTES("transfer-encoding"), BYTES("content-type"),
-		BYTES("content-encoding"), BYTES("x-scope-orgid"), BYTES("x-obstack-auth-token"),
-		BYTES("x-request-id"), BYTES("x-forwarded-for"), BYTES("x-forwarded-host"),
-		BYTES("x-forwarded-proto"), BYTES("proxy-connection"), BYTES("keep-alive"),
+		BYTES("content-length"),   BYTES("transfer-encoding"),
+		BYTES("content-type"),     BYTES("content-encoding"),
+		BYTES("x-scope-orgid"),    BYTES("x-obstack-auth-token"),
+		BYTES("x-request-id"),     BYTES("x-forwarded-for"),
+		BYTES("x-forwarded-host"), BYTES("x-forwarded-proto"),
+		BYTES("proxy-connection"), BYTES("keep-alive"),
 	};
 
 	for (unsigned i = 0; i < ARRAY_LEN(ours); i++)
@@ -524,7 +537,8 @@ static void head_reset(struct http_head *h)
 	       sizeof(*h) - offsetof(struct http_head, field_count));
 }
 
-static enum head_result head_parse(struct bytes in, struct http_head *h, unsigned lines, struct said *said)
+static enum head_result head_parse(struct bytes in, struct http_head *h, unsigned lines,
+                                   struct said *said)
 {
 	const uint8_t *end = memchr(in.p, '\r', in.n);
 	struct seen seen = { 0 };
@@ -573,7 +587,8 @@ const struct http_field *http_field_find(const struct http_head *h, const char *
 	struct bytes wanted = bytes_str(name);
 
 	for (unsigned i = 0; i < h->field_count; i++)
-		if (h->fields[i].name.n == wanted.n && bytes_eq_nocase(h->fields[i].name, wanted) && n-- == 0)
+		if (h->fields[i].name.n == wanted.n && bytes_eq_nocase(h->fields[i].name, wanted) &&
+		    n-- == 0)
 			return &h->fields[i];
 	return NULL;
 }
@@ -596,7 +611,8 @@ static void random_take(struct id_source *ids, uint8_t *out, size_t n)
 {
 	if (ids->left < n) {
 		for (ids->left = 0; ids->left < sizeof(ids->random);) {
-			ssize_t got = getrandom(ids->random + ids->left, sizeof(ids->random) - ids->left, 0);
+			ssize_t got = getrandom(ids->random + ids->left,
+			                        sizeof(ids->random) - ids->left, 0);
 
 			if (got > 0)
 				ids->left += (size_t)got;
@@ -643,14 +659,16 @@ static bool trace_field(const uint8_t *p, size_t n, uint8_t not_all)
 	return other;
 }
 
-/* operations.md 8; BYTES_NONE if invalid. Of a version above ours the four known fields are taken. */
+/* operations.md 8; BYTES_NONE if invalid. Of a version above ours the four known fields are taken.
+ */
 static struct bytes traceparent_parse(struct bytes v)
 {
 	if (v.n < TRACEPARENT_BYTES || v.p[2] != '-' || v.p[35] != '-' || v.p[52] != '-' ||
-	    !trace_field(v.p, 2, 'f') || !trace_field(v.p + 3, 32, '0') || !trace_field(v.p + 36, 16, '0') ||
-	    !trace_field(v.p + 53, 2, '\0'))
+	    !trace_field(v.p, 2, 'f') || !trace_field(v.p + 3, 32, '0') ||
+	    !trace_field(v.p + 36, 16, '0') || !trace_field(v.p + 53, 2, '\0'))
 		return BYTES_NONE;
-	if (v.n > TRACEPARENT_BYTES && (bytes_eq(bytes_of(v.p, 2), BYTES("00")) || v.p[TRACEPARENT_BYTES] != '-'))
+	if (v.n > TRACEPARENT_BYTES &&
+	    (bytes_eq(bytes_of(v.p, 2), BYTES("00")) || v.p[TRACEPARENT_BYTES] != '-'))
 		return BYTES_NONE;
 	return bytes_of(v.p, TRACEPARENT_BYTES);
 }

@@ -20,7 +20,8 @@ void req_start(struct req *r, struct worker *w, const struct listener *listener)
 {
 	struct pool *pool = r->pool ? r->pool : pool_new(POOL_FIRST_BYTES);
 
-	/* Not reply_mem, and of the head not its fields: 4 KiB that nobody reads before they are written. */
+	/* Not reply_mem, and of the head not its fields: 4 KiB that nobody reads before they are
+	 * written. */
 	memset(r, 0, offsetof(struct req, reply_mem));
 	memset(&r->more, 0, offsetof(struct req, head.fields) - offsetof(struct req, more));
 	memset(&r->head.field_count, 0, sizeof(*r) - offsetof(struct req, head.field_count));
@@ -59,8 +60,8 @@ void req_finish(struct req *r)
 	r->duration_ns = loop_read_ns() - r->started_ns; /* a whole request may fit in one turn */
 	count(r);
 	audit_request(w->audit, r,
-	              r->route ? routes_code(w->routes, r->route->index, r->verdict) :
-	                         verdict_get(r->verdict)->status,
+	              r->route ? routes_code(w->routes, r->route->index, r->verdict)
+	                       : verdict_get(r->verdict)->status,
 	              r->bytes_out);
 	if (r->charged)
 		budget_give(w->budget, r->who.tenant_ordinal, r->charged);
@@ -83,14 +84,16 @@ uint64_t req_rest(const struct req *r)
 }
 
 /* A client whose body is not wanted may be in the middle of sending it. What is little is read and
- * thrown away, else the connection ends with the reply, which must say so. A client that still waits
- * for `100 Continue` may send its body or not (RFC 9110 10.1.1): then nobody knows what comes next. */
+ * thrown away, else the connection ends with the reply, which must say so. A client that still
+ * waits for `100 Continue` may send its body or not (RFC 9110 10.1.1): then nobody knows what comes
+ * next. */
 static void judge_rest(struct req *r)
 {
 	uint64_t rest = req_rest(r);
 
 	if (rest == UINT64_MAX || rest > REST_MAX + r->in.n ||
-	    (rest && r->head.expect_continue && !r->continue_sent && r->in.n == 0 && r->wire_bytes == 0))
+	    (rest && r->head.expect_continue && !r->continue_sent && r->in.n == 0 &&
+	     r->wire_bytes == 0))
 		r->last_on_connection = true;
 }
 
@@ -156,12 +159,14 @@ void req_current(const struct req *r)
 	struct stats_current *current = &stats_head(r->w->stats)->current;
 
 	atomic_store_explicit(&current->active, 0, memory_order_relaxed);
-	atomic_signal_fence(memory_order_seq_cst); /* for a reader after our death order is all it takes */
+	atomic_signal_fence(
+		memory_order_seq_cst); /* for a reader after our death order is all it takes */
 	current->route = route_index(r);
 	current->encoding = r->encoding;
 	current->length = r->head.length;
 	memcpy(current->request_id, r->request_id, sizeof(current->request_id));
-	atomic_store_explicit(&current->active, UINT64_C(1) + (r->who.known ? r->who.tenant_ordinal : UINT32_MAX),
+	atomic_store_explicit(&current->active,
+	                      UINT64_C(1) + (r->who.known ? r->who.tenant_ordinal : UINT32_MAX),
 	                      memory_order_release);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tls.c -- one SSL_CTX per TLS listener, and io_tls, the second table under conn.c. Certificates and
- * keys are PEM bytes that came with the configuration: nothing is opened here. It never logs: what a
- * stranger's handshake fails of is counted, and he cannot fill a log with it.
+ * tls.c -- one SSL_CTX per TLS listener, and io_tls, the second table under conn.c. Certificates
+ * and keys are PEM bytes that came with the configuration: nothing is opened here. It never logs:
+ * what a stranger's handshake fails of is counted, and he cannot fill a log with it.
  */
 #include "worker/tls.h"
 
@@ -16,8 +16,9 @@
 #include "worker/worker.h"
 
 /* ECDHE and AEAD only, ECDSA first: its handshake costs a third of RSA's. */
-#define CIPHERS_1_2 \
-	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES256-GCM-SHA384:" \
+#define CIPHERS_1_2                                                                                \
+	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES256-GCM-"      \
+	"SHA384:"                                                                                  \
 	"ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-CHACHA20-POLY1305:ECDHE-RSA-AES256-GCM-SHA384"
 #define CIPHERS_1_3 "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384"
 
@@ -28,7 +29,8 @@ struct ticket_key {
 	uint8_t name[NAME_BYTES], hmac[HMAC_BYTES], aes[AES_BYTES];
 };
 enum { KEY_PREVIOUS, KEY_CURRENT, KEY_NEXT };
-_Static_assert(sizeof(struct ticket_key) == TICKET_KEY_BYTES && KEY_NEXT + 1 == TICKET_KEYS, "as sent");
+_Static_assert(sizeof(struct ticket_key) == TICKET_KEY_BYTES && KEY_NEXT + 1 == TICKET_KEYS,
+               "as sent");
 
 struct tls {
 	struct ticket_key keys[TICKET_KEYS];
@@ -58,8 +60,10 @@ static int no_passphrase(char *buf, int size, int writing, void *arg)
 
 static BIO *bio_of(struct bytes content)
 {
-	BIO *bio = content.n <= INT32_MAX ? BIO_new_mem_buf(content.n ? (const void *)content.p : "", (int)content.n) :
-	                                    NULL;
+	BIO *bio =
+		content.n <= INT32_MAX
+			? BIO_new_mem_buf(content.n ? (const void *)content.p : "", (int)content.n)
+			: NULL;
 
 	if (!bio)
 		out_of_memory();
@@ -85,7 +89,8 @@ static int use_certificates(SSL_CTX *ctx, const struct conf_file *file, struct e
 	if (ok && ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE)
 		ERR_clear_error();
 	if (!ok || ERR_peek_last_error())
-		return err_set(err, "%s: no usable certificate: %s", file->path, reason(text, sizeof(text)));
+		return err_set(err, "%s: no usable certificate: %s", file->path,
+		               reason(text, sizeof(text)));
 	return 0;
 }
 
@@ -94,18 +99,20 @@ static int use_key(SSL_CTX *ctx, const struct conf_file *file, struct err *err)
 	BIO *bio = bio_of(file->content);
 	char text[256];
 	EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
-	bool ok = key && SSL_CTX_use_PrivateKey(ctx, key) == 1 && SSL_CTX_check_private_key(ctx) == 1;
+	bool ok =
+		key && SSL_CTX_use_PrivateKey(ctx, key) == 1 && SSL_CTX_check_private_key(ctx) == 1;
 
 	EVP_PKEY_free(key);
 	BIO_free(bio);
 	if (!ok)
-		return err_set(err, "%s: no usable private key: %s", file->path, reason(text, sizeof(text)));
+		return err_set(err, "%s: no usable private key: %s", file->path,
+		               reason(text, sizeof(text)));
 	return 0;
 }
 
 /* http/1.1 or nothing: who offers only h2 would speak it. Without ALPN there is no question. */
-static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_bytes, const unsigned char *in,
-                   unsigned in_bytes, void *arg)
+static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_bytes,
+                   const unsigned char *in, unsigned in_bytes, void *arg)
 {
 	static const unsigned char ours[] = "\x08http/1.1";
 	unsigned char *chosen;
@@ -129,8 +136,8 @@ static const struct ticket_key *key_named(const struct tls *t, const unsigned ch
 }
 
 /* What it answers is OpenSSL's: -1 error, 0 no such key, 1 fine, 2 fine, but give a new ticket. */
-static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac,
-                     int encrypt)
+static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+                     EVP_MAC_CTX *mac, int encrypt)
 {
 	struct tls *t = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
 	const struct ticket_key *key = encrypt ? &t->keys[KEY_CURRENT] : key_named(t, name);
@@ -153,7 +160,8 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
 	    EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->aes, iv, encrypt) != 1)
 		return -1;
 	OPENSSL_cleanse(hmac, sizeof(hmac));
-	/* Clients use a ticket of TLS 1.3 once (RFC 8446 C.4): without a new one every second try is full. */
+	/* Clients use a ticket of TLS 1.3 once (RFC 8446 C.4): without a new one every second try
+	 * is full. */
 	return SSL_version(ssl) == TLS1_3_VERSION || key == &t->keys[KEY_PREVIOUS] ? 2 : 1;
 }
 
@@ -162,22 +170,25 @@ static int set_policy(SSL_CTX *ctx, const struct listener_conf *conf)
 	int lowest = conf->tls.min_version == TLS_VERSION_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION;
 	size_t name = min_size(strlen(conf->name), SSL_MAX_SID_CTX_LENGTH);
 
-	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+	                                 SSL_OP_CIPHER_SERVER_PREFERENCE);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 	                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets only: workers share no memory */
+	SSL_CTX_set_session_cache_mode(
+		ctx, SSL_SESS_CACHE_OFF); /* tickets only: workers share no memory */
 	SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
-	return SSL_CTX_set_min_proto_version(ctx, lowest) == 1 && SSL_CTX_set_max_proto_version(ctx, 0) == 1 &&
+	return SSL_CTX_set_min_proto_version(ctx, lowest) == 1 &&
+	                       SSL_CTX_set_max_proto_version(ctx, 0) == 1 &&
 	                       SSL_CTX_set_cipher_list(ctx, CIPHERS_1_2) == 1 &&
 	                       SSL_CTX_set_ciphersuites(ctx, CIPHERS_1_3) == 1 &&
 	                       SSL_CTX_set1_groups_list(ctx, "X25519:P-256") == 1 &&
 	                       SSL_CTX_set_max_early_data(ctx, 0) == 1 &&
 	                       SSL_CTX_set_num_tickets(ctx, TICKETS_PER_HANDSHAKE) == 1 &&
 	                       SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket) == 1 &&
-	                       SSL_CTX_set_session_id_context(ctx, (const unsigned char *)conf->name,
-	                                                      (unsigned)name) == 1 ?
-	               0 :
-	               -1;
+	                       SSL_CTX_set_session_id_context(
+				       ctx, (const unsigned char *)conf->name, (unsigned)name) == 1
+	               ? 0
+	               : -1;
 }
 
 static SSL_CTX *listener_ctx(struct tls *t, const struct listener_conf *conf, struct err *err)
@@ -195,7 +206,8 @@ static SSL_CTX *listener_ctx(struct tls *t, const struct listener_conf *conf, st
 	for (size_t i = 0; !failed && i < conf->tls.pairs.n; i++) {
 		const struct tls_pair *pair = &conf->tls.pairs.v[i];
 
-		failed = use_certificates(ctx, &pair->cert_file, err) || use_key(ctx, &pair->key_file, err);
+		failed = use_certificates(ctx, &pair->cert_file, err) ||
+		         use_key(ctx, &pair->key_file, err);
 	}
 	if (!failed)
 		return ctx;
@@ -278,7 +290,8 @@ static bool is_cut(int error)
 {
 	if (error == SSL_ERROR_SYSCALL)
 		return true;
-	return error == SSL_ERROR_SSL && ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
+	return error == SSL_ERROR_SSL &&
+	       ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
 }
 
 enum tls_step tls_handshake(void *ssl, enum tls_result *result, unsigned *version)
@@ -314,7 +327,8 @@ void tls_free(void *ssl, bool clean)
 {
 	ERR_clear_error();
 	if (clean && SSL_is_init_finished(ssl) && SSL_shutdown(ssl) < 0)
-		ERR_clear_error(); /* the socket is full or gone: the client sees its end without it */
+		ERR_clear_error(); /* the socket is full or gone: the client sees its end without it
+		                    */
 	SSL_free(ssl);
 }
 

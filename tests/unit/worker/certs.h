@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * certs.h -- self-signed certificates for an hour, made anew for each test: no key lies in the tree.
+ * certs.h -- self-signed certificates for an hour, made anew for each test: no key lies in the
+ * tree.
  */
 #pragma once
 #include <criterion/criterion.h>
@@ -33,7 +34,8 @@ static inline void cert_make(unsigned kind)
 	ASN1_INTEGER_set(X509_get_serialNumber(cert), (long)kind + 1);
 	X509_gmtime_adj(X509_getm_notBefore(cert), -60);
 	X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
-	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"gate.example", -1, -1, 0);
+	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"gate.example",
+	                           -1, -1, 0);
 	X509_set_issuer_name(cert, name);
 	X509_set_pubkey(cert, key);
 	cr_assert_gt(X509_sign(cert, key, EVP_sha256()), 0);

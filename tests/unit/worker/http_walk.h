@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http_walk.h -- walks bytes of a connection through head and body stage, cut as the caller likes, and
- * writes down what became of each request, in the words of http_corpus.def. For the unit tests and
- * fuzzers of both stages; it stands for conn.c, and for admit only in the limit that it sets.
+ * http_walk.h -- walks bytes of a connection through head and body stage, cut as the caller likes,
+ * and writes down what became of each request, in the words of http_corpus.def. For the unit tests
+ * and fuzzers of both stages; it stands for conn.c, and for admit only in the limit that it sets.
  */
 #pragma once
 #include "common/loop.h"
@@ -18,7 +18,7 @@ struct walk {
 	struct stats *stats;
 	struct req r;
 	uint8_t *buf; /* WALK_BUFFER and the slack */
-	bool busy;    /* r is in the middle of a request */
+	bool busy; /* r is in the middle of a request */
 	bool refused;
 	unsigned continues; /* 100 Continue asked for */
 	char *out;

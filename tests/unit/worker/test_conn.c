@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Connections over unix sockets, which deliver at once (loopback TCP may take its time), with stages of
- * the test's own behind them: the paths say what they do. The loop is stepped, the clock is set.
+ * Connections over unix sockets, which deliver at once (loopback TCP may take its time), with
+ * stages of the test's own behind them: the paths say what they do. The loop is stepped, the clock
+ * is set.
  */
 #include <criterion/criterion.h>
 
@@ -45,9 +46,9 @@ ssize_t counted_send(int fd, const void *p, size_t n, int flags)
 static struct walk walk; /* for its worker */
 static struct listener_conf listeners[2];
 static struct conns *cs;
-static uint64_t handle;   /* of the request that waits for a wake */
+static uint64_t handle; /* of the request that waits for a wake */
 static unsigned finished[VERDICT_COUNT], parts;
-static bool wake_inside;  /* the sink answers inside send() */
+static bool wake_inside; /* the sink answers inside send() */
 static char client_text[64];
 static int64_t now_ms;
 
@@ -68,7 +69,8 @@ static bool more_parts(struct req *r)
 static void render(struct req *r)
 {
 	int code = verdict_get(r->verdict)->status;
-	bool close = r->last_on_connection || !r->head.keep_alive || verdict_get(r->verdict)->flags & VF_CLOSE;
+	bool close = r->last_on_connection || !r->head.keep_alive ||
+	             verdict_get(r->verdict)->flags & VF_CLOSE;
 
 	buf_reset(&r->reply);
 	buf_printf(&r->reply, "HTTP/1.1 %d\r\n%s", code, close ? "Connection: close\r\n" : "");
@@ -76,7 +78,8 @@ static void render(struct req *r)
 		r->more = more_parts;
 		buf_printf(&r->reply, "Content-Length: %u\r\n\r\n", parts * 500);
 	} else {
-		buf_printf(&r->reply, "Content-Length: %zu\r\n\r\n%.*s", r->body.n, r->body.n < 64 ? (int)r->body.n : 0,
+		buf_printf(&r->reply, "Content-Length: %zu\r\n\r\n%.*s", r->body.n,
+		           r->body.n < 64 ? (int)r->body.n : 0,
 		           r->body.n < 64 ? (const char *)r->body.p : "");
 	}
 	r->reply_rendered = true;
@@ -191,7 +194,8 @@ static struct sockaddr_un unix_address(unsigned index)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 
-	snprintf(addr.sun_path + 1, sizeof(addr.sun_path) - 1, "headgate-test-conn-%d-%u", getpid(), index);
+	snprintf(addr.sun_path + 1, sizeof(addr.sun_path) - 1, "headgate-test-conn-%d-%u", getpid(),
+	         index);
 	return addr;
 }
 
@@ -211,7 +215,8 @@ static void listens_tcp(unsigned index, uint64_t slot, struct sockaddr_in *addr)
 	struct err err = { "" };
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
-	*addr = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	*addr = (struct sockaddr_in){ .sin_family = AF_INET,
+		                      .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	cr_assert(bind(fd, (struct sockaddr *)addr, n) == 0 && listen(fd, 512) == 0);
 	cr_assert_eq(getsockname(fd, (struct sockaddr *)addr, &n), 0);
 	cr_assert_eq(conns_listen(cs, index, slot, fd, &err), 0, "%s", err.text);
@@ -227,8 +232,10 @@ static void opens(void)
 	walk_open(&walk);
 	clock_is(1000000);
 	for (unsigned i = 0; i < ARRAY_LEN(listeners); i++)
-		listeners[i] = (struct listener_conf){ .name = i ? "admin" : "public", .admin = i,
-			                               .max_connections = 1000, .max_connections_per_source = 1000 };
+		listeners[i] = (struct listener_conf){ .name = i ? "admin" : "public",
+			                               .admin = i,
+			                               .max_connections = 1000,
+			                               .max_connections_per_source = 1000 };
 	conf->workers = 1;
 	conf->listeners.v = listeners;
 	conf->listeners.n = 2;
@@ -385,8 +392,9 @@ Test(conn, small_request_costs_one_recv_and_one_send)
 /* P22 */
 Test(conn, request_of_single_bytes_gets_the_same_answer)
 {
-	static const char text[] = "POST /ok HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-				   "2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\nA: b\r\n\r\n";
+	static const char text[] =
+		"POST /ok HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+		"2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\nA: b\r\n\r\n";
 	int fd = connects();
 
 	for (size_t i = 0; i < sizeof(text) - 1; i++)
@@ -417,14 +425,16 @@ Test(conn, pipelined_requests_are_answered_in_their_order)
 	for (unsigned i = 0; i < 40; i++) {
 		char one[128];
 
-		snprintf(one, sizeof(one), "POST /ok HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n%02u", i);
+		snprintf(one, sizeof(one),
+		         "POST /ok HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n%02u", i);
 		strcat(text, one);
 		snprintf(one, sizeof(one), "HTTP/1.1 200\r\nContent-Length: 2\r\n\r\n%02u", i);
 		strcat(expected, one);
 	}
 	cr_assert_eq(send(fd, text, strlen(text), 0), (ssize_t)strlen(text));
 	event_base_loop(walk.w.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
-	cr_assert_eq(finished[V_EMPTY], 16, "%u", finished[V_EMPTY]); /* http.pipelined in one turn */
+	cr_assert_eq(finished[V_EMPTY], 16, "%u",
+	             finished[V_EMPTY]); /* http.pipelined in one turn */
 	turns(4);
 	cr_assert_str_eq(hears(fd), expected);
 	close(fd);
@@ -436,7 +446,8 @@ Test(conn, large_body_is_received_in_few_calls_and_turns_are_bounded)
 	char *body = xcalloc(1, n), head[128];
 	int fd = connects();
 
-	snprintf(head, sizeof(head), "POST /ok HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n", n);
+	snprintf(head, sizeof(head), "POST /ok HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n",
+	         n);
 	says(fd, head);
 	says_bytes(fd, body, n);
 	cr_assert_str_eq(hears(fd), "HTTP/1.1 200\r\nContent-Length: 8388608\r\n\r\n");
@@ -466,7 +477,8 @@ Test(conn, malformed_head_is_answered_and_the_connection_ends_without_a_reset)
 	int fd = connects();
 
 	says(fd, "GET / HTTP/1.1\nHost: a\n\nand more that nobody reads");
-	cr_assert_str_eq(hears(fd), "HTTP/1.1 400\r\nConnection: close\r\nContent-Length: 0\r\n\r\n<end>");
+	cr_assert_str_eq(hears(fd),
+	                 "HTTP/1.1 400\r\nConnection: close\r\nContent-Length: 0\r\n\r\n<end>");
 	says(fd, "even now");
 	close(fd);
 	turns(2);
@@ -478,7 +490,8 @@ Test(conn, http10_connection_is_closed_after_the_reply)
 	int fd = connects();
 
 	says(fd, "GET /ok HTTP/1.0\r\n\r\n");
-	cr_assert_str_eq(hears(fd), "HTTP/1.1 200\r\nConnection: close\r\nContent-Length: 0\r\n\r\n<end>");
+	cr_assert_str_eq(hears(fd),
+	                 "HTTP/1.1 200\r\nConnection: close\r\nContent-Length: 0\r\n\r\n<end>");
 	cr_assert_eq(cs->count, 0);
 	close(fd);
 }
@@ -503,7 +516,8 @@ Test(conn, long_reply_goes_out_part_by_part)
 	says(fd, "GET /parts HTTP/1.1\r\nHost: a\r\n\r\n");
 	turns(40);
 	text = hears(fd);
-	cr_assert_eq(strlen(text), strlen("HTTP/1.1 200\r\nContent-Length: 10000\r\n\r\n") + 10000, "%s", text);
+	cr_assert_eq(strlen(text), strlen("HTTP/1.1 200\r\nContent-Length: 10000\r\n\r\n") + 10000,
+	             "%s", text);
 	says(fd, GET_OK);
 	cr_assert_str_eq(hears(fd), OK);
 	close(fd);
@@ -515,7 +529,8 @@ Test(conn, continue_comes_before_the_body_and_not_after)
 {
 	int fd = connects();
 
-	says(fd, "POST /ok HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+	says(fd,
+	     "POST /ok HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
 	cr_assert_str_eq(hears(fd), "HTTP/1.1 100 Continue\r\n\r\n");
 	says(fd, "hello");
 	cr_assert_str_eq(hears(fd), OK_HELLO);
@@ -527,8 +542,10 @@ Test(conn, refused_head_gets_no_continue_and_no_body_is_read)
 {
 	int fd = connects();
 
-	says(fd, "POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
-	cr_assert_str_eq(hears(fd), "HTTP/1.1 401\r\nConnection: close\r\nContent-Length: 0\r\n\r\n<end>");
+	says(fd, "POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: "
+	         "100-continue\r\n\r\n");
+	cr_assert_str_eq(hears(fd),
+	                 "HTTP/1.1 401\r\nConnection: close\r\nContent-Length: 0\r\n\r\n<end>");
 	close(fd);
 }
 
@@ -574,7 +591,8 @@ Test(conn, large_body_of_a_refused_request_ends_the_connection_without_a_reset)
 
 	says(fd, "POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 1073741824\r\n\r\n");
 	says_bytes(fd, body, sizeof(body));
-	cr_assert_str_eq(hears(fd), "HTTP/1.1 401\r\nConnection: close\r\nContent-Length: 0\r\n\r\n<end>");
+	cr_assert_str_eq(hears(fd),
+	                 "HTTP/1.1 401\r\nConnection: close\r\nContent-Length: 0\r\n\r\n<end>");
 	cr_assert_eq(cs->count, 1); /* it waits for the client's end */
 	close(fd);
 	turns(2);
@@ -732,7 +750,8 @@ Test(conn, slow_head_gets_408_from_its_first_byte_on)
 	cr_assert_str_eq(hears(fd), "");
 	says(fd, " "); /* more bytes do not help */
 	later(1);
-	cr_assert_str_eq(hears(fd), "HTTP/1.1 408\r\nConnection: close\r\nContent-Length: 0\r\n\r\n<end>");
+	cr_assert_str_eq(hears(fd),
+	                 "HTTP/1.1 408\r\nConnection: close\r\nContent-Length: 0\r\n\r\n<end>");
 	close(fd);
 }
 
@@ -748,7 +767,8 @@ Test(conn, stalled_body_gets_408_and_a_slow_but_steady_one_does_not)
 	}
 	cr_assert_str_eq(hears(fd), "");
 	later(5000);
-	cr_assert_str_eq(hears(fd), "HTTP/1.1 408\r\nConnection: close\r\nContent-Length: 0\r\n\r\n<end>");
+	cr_assert_str_eq(hears(fd),
+	                 "HTTP/1.1 408\r\nConnection: close\r\nContent-Length: 0\r\n\r\n<end>");
 	cr_assert_eq(finished[V_BODY_TIMEOUT], 1);
 	cr_assert_eq(budget_used(walk.w.budget), 0);
 	close(fd);
@@ -973,7 +993,9 @@ Test(conn, request_that_waits_is_finished_while_draining)
 	cr_assert(!reaches(late, PUBLIC)); /* nobody else holds it here */
 	later(2000);
 	cr_assert(req_wake(&walk.w, handle, V_ACCEPTED, 0, 0));
-	cr_assert_str_eq(hears(fd), "HTTP/1.1 200\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello<end>");
+	cr_assert_str_eq(
+		hears(fd),
+		"HTTP/1.1 200\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello<end>");
 	close(fd);
 	close(late);
 }
@@ -1007,7 +1029,8 @@ static void tls_opens(void)
 	signal(SIGPIPE, SIG_IGN);
 	certs_make();
 	opens();
-	pair = (struct tls_pair){ { "cert.pem", bytes_str(certs[EC]) }, { "key.pem", bytes_str(keys[EC]) } };
+	pair = (struct tls_pair){ { "cert.pem", bytes_str(certs[EC]) },
+		                  { "key.pem", bytes_str(keys[EC]) } };
 	listeners[0].tls.pairs.v = &pair;
 	listeners[0].tls.pairs.n = 1;
 	walk.w.tls = tls_open(&walk.w, &err);
@@ -1066,9 +1089,9 @@ static const char *tls_hears(SSL *ssl)
 	turns(2);
 	while ((got = SSL_read(ssl, heard + n, (int)(sizeof(heard) - n - 16))) > 0)
 		n += (size_t)got;
-	strcpy(heard + n, SSL_get_error(ssl, got) == SSL_ERROR_ZERO_RETURN ? "<notify>" :
-	                  SSL_get_error(ssl, got) == SSL_ERROR_WANT_READ   ? "" :
-	                                                                     "<cut>");
+	strcpy(heard + n, SSL_get_error(ssl, got) == SSL_ERROR_ZERO_RETURN ? "<notify>"
+	                  : SSL_get_error(ssl, got) == SSL_ERROR_WANT_READ ? ""
+	                                                                   : "<cut>");
 	return heard;
 }
 
@@ -1102,7 +1125,8 @@ Test(conn_tls, requests_go_through_the_same_code)
 
 Test(conn_tls, body_of_many_records_arrives_whole)
 {
-	static const char head[] = "POST /ok HTTP/1.1\r\nHost: a\r\nContent-Length: 3145728\r\n\r\n";
+	static const char head[] =
+		"POST /ok HTTP/1.1\r\nHost: a\r\nContent-Length: 3145728\r\n\r\n";
 	size_t n = 3 * MIB;
 	char *body = xcalloc(1, n);
 	SSL *ssl = tls_connects();
@@ -1128,7 +1152,8 @@ Test(conn_tls, last_reply_is_followed_by_close_notify)
 	SSL *ssl = tls_connects();
 
 	tls_says(ssl, "GET / HTTP/1.1\n\n", 16);
-	cr_assert_str_eq(tls_hears(ssl), "HTTP/1.1 400\r\nConnection: close\r\nContent-Length: 0\r\n\r\n<notify>");
+	cr_assert_str_eq(tls_hears(ssl),
+	                 "HTTP/1.1 400\r\nConnection: close\r\nContent-Length: 0\r\n\r\n<notify>");
 	tls_leaves(ssl);
 	cr_assert_eq(cs->count, 0);
 }
@@ -1166,7 +1191,8 @@ Test(conn_tls, slow_handshake_is_closed)
 	later(1);
 	cr_assert_eq(cs->count, 0);
 	cr_assert_eq(stats_get(walk.w.stats, STAT_TLS_HANDSHAKES, TLS_TIMEOUT, 2), 1);
-	cr_assert_eq(stats_get(walk.w.stats, STAT_CONNECTIONS_REFUSED, 0, CONN_HANDSHAKE_TIMEOUT), 1);
+	cr_assert_eq(stats_get(walk.w.stats, STAT_CONNECTIONS_REFUSED, 0, CONN_HANDSHAKE_TIMEOUT),
+	             1);
 	close(fd);
 }
 

@@ -38,8 +38,8 @@ Test(http_head, every_case_of_the_corpus_has_its_outcome)
 
 	for (unsigned i = 0; i < ARRAY_LEN(corpus); i++) {
 		counts[corpus[i].group]++;
-		cr_expect_str_eq(walk_run(&walk, corpus[i].bytes, SIZE_MAX, SIZE_MAX), corpus[i].outcome, "%s: %s",
-		                 corpus[i].name, walk.out);
+		cr_expect_str_eq(walk_run(&walk, corpus[i].bytes, SIZE_MAX, SIZE_MAX),
+		                 corpus[i].outcome, "%s: %s", corpus[i].name, walk.out);
 	}
 	cr_assert_geq(counts[SMUGGLING], 87);
 	cr_assert_geq(counts[COMPLIANCE], 76);
@@ -50,23 +50,27 @@ Test(http_head, every_case_of_the_corpus_has_its_outcome)
 Test(http_head, every_case_fed_byte_by_byte_has_the_same_outcome)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(corpus); i++)
-		cr_expect_str_eq(walk_run(&walk, corpus[i].bytes, 1, 1), corpus[i].outcome, "%s: %s",
-		                 corpus[i].name, walk.out);
+		cr_expect_str_eq(walk_run(&walk, corpus[i].bytes, 1, 1), corpus[i].outcome,
+		                 "%s: %s", corpus[i].name, walk.out);
 }
 
 /* F37 */
 Test(http_head, every_case_cut_at_every_offset_has_the_same_outcome)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(corpus); i++) {
-		size_t stride = corpus[i].bytes.n > 2 * KIB ? 61 : 1; /* the long ones hold one byte, repeated */
+		size_t stride = corpus[i].bytes.n > 2 * KIB
+		                        ? 61
+		                        : 1; /* the long ones hold one byte, repeated */
 
 		for (size_t cut = 1; cut < corpus[i].bytes.n; cut += stride)
-			cr_assert_str_eq(walk_run(&walk, corpus[i].bytes, cut, SIZE_MAX), corpus[i].outcome,
-			                 "%s cut at %zu: %s", corpus[i].name, cut, walk.out);
+			cr_assert_str_eq(walk_run(&walk, corpus[i].bytes, cut, SIZE_MAX),
+			                 corpus[i].outcome, "%s cut at %zu: %s", corpus[i].name,
+			                 cut, walk.out);
 	}
 }
 
-static enum head_result parse(const char *text, struct http_head *h, enum verdict *v, const char **why)
+static enum head_result parse(const char *text, struct http_head *h, enum verdict *v,
+                              const char **why)
 {
 	size_t scanned = 0;
 	uint64_t limit = 0;
@@ -96,15 +100,18 @@ static void is_bad(const char *text, const char *expected)
 
 static void equals(struct bytes b, const char *text)
 {
-	cr_expect(bytes_eq(b, bytes_str(text)), "%.*s is not %s", (int)b.n, (const char *)b.p, text);
+	cr_expect(bytes_eq(b, bytes_str(text)), "%.*s is not %s", (int)b.n, (const char *)b.p,
+	          text);
 }
 
 Test(http_head, all_parts_of_a_request_are_found)
 {
 	struct http_head h;
 
-	is_good("POST /v1/traces?x=1 HTTP/1.1\r\nHost: gate:4318\r\nContent-Type: \tapplication/json \r\n"
-	        "content-encoding: gzip\r\nContent-Length: 42\r\nExpect: 100-continue\r\nX-A: b\r\nx-a: c\r\n\r\nbody",
+	is_good("POST /v1/traces?x=1 HTTP/1.1\r\nHost: gate:4318\r\nContent-Type: "
+	        "\tapplication/json \r\n"
+	        "content-encoding: gzip\r\nContent-Length: 42\r\nExpect: 100-continue\r\nX-A: "
+	        "b\r\nx-a: c\r\n\r\nbody",
 	        &h);
 	cr_assert_eq(h.method, HTTP_POST);
 	equals(h.method_text, "POST");
@@ -113,7 +120,8 @@ Test(http_head, all_parts_of_a_request_are_found)
 	equals(h.host, "gate:4318");
 	equals(h.content_type, "application/json");
 	equals(h.content_encoding, "gzip");
-	cr_assert(h.has_length && h.length == 42 && !h.chunked && h.expect_continue && h.keep_alive);
+	cr_assert(h.has_length && h.length == 42 && !h.chunked && h.expect_continue &&
+	          h.keep_alive);
 	cr_assert_eq(h.minor, 1);
 	cr_assert_eq(h.field_count, 7);
 	cr_assert_eq(http_field_count(&h, "X-A"), 2);
@@ -135,7 +143,8 @@ Test(http_head, second_type_is_counted_for_the_stage_that_judges)
 {
 	struct http_head h;
 
-	is_good("GET / HTTP/1.1\r\nHost: a\r\nContent-Type: a/b\r\nContent-Type: c/d\r\nContent-Encoding: gzip\r\n"
+	is_good("GET / HTTP/1.1\r\nHost: a\r\nContent-Type: a/b\r\nContent-Type: "
+	        "c/d\r\nContent-Encoding: gzip\r\n"
 	        "Content-Encoding: x\r\n\r\n",
 	        &h);
 	cr_assert_eq(h.content_type_count, 2);
@@ -175,7 +184,8 @@ Test(http_head, keep_alive_follows_version_and_connection)
 	cr_assert(!h.keep_alive);
 	is_good("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", &h);
 	cr_assert(h.keep_alive);
-	is_good("GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\nConnection: close\r\n\r\n", &h);
+	is_good("GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\nConnection: close\r\n\r\n",
+	        &h);
 	cr_assert(!h.keep_alive);
 	is_good("GET / HTTP/1.1\r\nHost: a\r\nConnection: closed\r\n\r\n", &h);
 	cr_assert(h.keep_alive);
@@ -184,7 +194,8 @@ Test(http_head, keep_alive_follows_version_and_connection)
 Test(http_head, refusals_say_what_is_wrong)
 {
 	is_bad("GET / HTTP/1.1\nHost: a\n\n", "bare LF in the head");
-	is_bad("GET / HTTP/1.1\r\nHost: a\r\nX : y\r\n\r\n", "blank before the colon of a header field");
+	is_bad("GET / HTTP/1.1\r\nHost: a\r\nX : y\r\n\r\n",
+	       "blank before the colon of a header field");
 	is_bad("GET / HTTP/1.1\r\nHost: a\r\n x\r\n\r\n", "folded header field");
 	is_bad("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", "two Host fields");
 	is_bad("GET / HTTP/1.1\r\n\r\n", "no Host");
@@ -203,8 +214,10 @@ static void size_is(const char *before, size_t fill, const char *after, const ch
 	memcpy(text, before, b);
 	memset(text + b, 'a', fill);
 	memcpy(text + b + fill, after, a);
-	cr_expect_str_eq(walk_run(&walk, bytes_of(text, n), SIZE_MAX, SIZE_MAX), outcome, "%zu: %s", fill, walk.out);
-	cr_expect_str_eq(walk_run(&walk, bytes_of(text, n), 1, 1), outcome, "%zu, trickled: %s", fill, walk.out);
+	cr_expect_str_eq(walk_run(&walk, bytes_of(text, n), SIZE_MAX, SIZE_MAX), outcome, "%zu: %s",
+	                 fill, walk.out);
+	cr_expect_str_eq(walk_run(&walk, bytes_of(text, n), 1, 1), outcome, "%zu, trickled: %s",
+	                 fill, walk.out);
 	free(text);
 }
 
@@ -250,7 +263,8 @@ Test(http_head, trickled_head_is_looked_at_once)
 	uint64_t limit;
 
 	cr_assert_eq(http_head_parse(bytes_of(text, n), &scanned, &h, &v, &why, &limit), HEAD_MORE);
-	/* What was looked at is not looked at again: a byte that turns bad behind our back is not seen. */
+	/* What was looked at is not looked at again: a byte that turns bad behind our back is not
+	 * seen. */
 	text[n - 5] = '\0';
 	cr_assert_eq(http_head_parse(bytes_of(text, n), &scanned, &h, &v, &why, &limit), HEAD_MORE);
 }
@@ -303,13 +317,16 @@ Test(http_head, client_request_id_and_traceparent_are_taken_if_valid)
 		{ "X-Request-Id: a\r\nX-Request-Id: a", "", "" },
 		{ "X-Request-Id: 0123456789012345678901234567890123456789012345678901234567890123",
 		  "0123456789012345678901234567890123456789012345678901234567890123", "" },
-		{ "X-Request-Id: 01234567890123456789012345678901234567890123456789012345678901234", "", "" },
+		{ "X-Request-Id: 01234567890123456789012345678901234567890123456789012345678901234",
+		  "", "" },
 		{ "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "",
 		  "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" },
 		{ "traceparent: cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-what", "",
 		  "cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" },
-		{ "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-what", "", "" },
-		{ "traceparent: cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01.what", "", "" },
+		{ "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-what", "",
+		  "" },
+		{ "traceparent: cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01.what", "",
+		  "" },
 		{ "traceparent: ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "", "" },
 		{ "traceparent: 00-00000000000000000000000000000000-b7ad6b7169203331-01", "", "" },
 		{ "traceparent: 00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01", "", "" },
@@ -322,7 +339,8 @@ Test(http_head, client_request_id_and_traceparent_are_taken_if_valid)
 	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
 		char text[512];
 
-		snprintf(text, sizeof(text), "GET / HTTP/1.1\r\nHost: a\r\n%s\r\n\r\n", cases[i].field);
+		snprintf(text, sizeof(text), "GET / HTTP/1.1\r\nHost: a\r\n%s\r\n\r\n",
+		         cases[i].field);
 		cr_assert_eq(head_of(&r, text), STEP_NEXT, "%s", text);
 		equals(r.client_request_id, cases[i].id);
 		equals(r.traceparent, cases[i].trace);
@@ -336,7 +354,9 @@ Test(http_head, twin_of_a_configured_token_header_is_refused)
 	const char *names[] = { "X-Api-Key", "X_Odd-Key" };
 
 	walk.conf.auth.token_headers = (struct conf_list){ names, 2 };
-	cr_assert_eq(head_of(&r, "GET / HTTP/1.1\r\nHost: a\r\nx-api-KEY: t\r\nx_odd-key: t\r\n\r\n"), STEP_NEXT);
+	cr_assert_eq(
+		head_of(&r, "GET / HTTP/1.1\r\nHost: a\r\nx-api-KEY: t\r\nx_odd-key: t\r\n\r\n"),
+		STEP_NEXT);
 	cr_assert_eq(head_of(&r, "GET / HTTP/1.1\r\nHost: a\r\nX_Api-Key: t\r\n\r\n"), STEP_REPLY);
 	cr_assert_eq(r.verdict, V_HTTP);
 	cr_assert_eq(head_of(&r, "GET / HTTP/1.1\r\nHost: a\r\nX-Odd-Key: t\r\n\r\n"), STEP_REPLY);

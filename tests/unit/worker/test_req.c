@@ -136,7 +136,7 @@ Test(req, refusal_ends_the_connection_if_too_much_of_the_body_is_to_come)
 		{ 64 * KIB + 1, false, false, true, 0 },
 		{ 64 * KIB + 1, false, false, false, 1 },
 		{ 0, true, false, true, 0 },
-		{ 5, false, true, true, 0 },  /* waits for 100 Continue */
+		{ 5, false, true, true, 0 }, /* waits for 100 Continue */
 		{ 5, false, true, false, 2 }, /* does not */
 	};
 	static uint8_t bytes[8];
@@ -151,7 +151,8 @@ Test(req, refusal_ends_the_connection_if_too_much_of_the_body_is_to_come)
 		r.in = bytes_of(bytes, cases[i].in);
 		req_refuse(&r, V_CREDENTIAL);
 		cr_assert_eq(r.last_on_connection, cases[i].ends, "case %u", i);
-		cr_assert_eq(req_rest(&r), cases[i].chunked ? UINT64_MAX : cases[i].length, "case %u", i);
+		cr_assert_eq(req_rest(&r), cases[i].chunked ? UINT64_MAX : cases[i].length,
+		             "case %u", i);
 	}
 }
 

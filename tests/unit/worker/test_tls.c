@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Handshakes between io_tls and OpenSSL's own client over a socket pair, with certificates made here.
+ * Handshakes between io_tls and OpenSSL's own client over a socket pair, with certificates made
+ * here.
  */
 #include <criterion/criterion.h>
 
@@ -31,7 +32,8 @@ static void pair_add(struct server *s, const char *cert, const char *key)
 {
 	struct tls_conf *tls = &s->listeners[1].tls;
 
-	s->pairs[tls->pairs.n++] = (struct tls_pair){ file_of("cert.pem", cert), file_of("key.pem", key) };
+	s->pairs[tls->pairs.n++] =
+		(struct tls_pair){ file_of("cert.pem", cert), file_of("key.pem", key) };
 }
 
 static void server_is(struct server *s)
@@ -59,7 +61,8 @@ static struct server server;
 
 static void opens(void)
 {
-	signal(SIGPIPE, SIG_IGN); /* as in a worker: OpenSSL writes to sockets whose peer may be gone */
+	signal(SIGPIPE,
+	       SIG_IGN); /* as in a worker: OpenSSL writes to sockets whose peer may be gone */
 	certs_make();
 	server_is(&server);
 }
@@ -105,7 +108,8 @@ static void meets(struct meeting *m, struct server *s, SSL_SESSION *session)
 		SSL_set_session(m->client, session);
 	m->ssl = tls_accept(s->tls, 1, m->fds[1]);
 	m->step = TLS_STEP_READ;
-	for (unsigned i = 0; i < 20 && !(done && m->step == TLS_STEP_DONE) && m->step != TLS_STEP_FAILED; i++) {
+	for (unsigned i = 0;
+	     i < 20 && !(done && m->step == TLS_STEP_DONE) && m->step != TLS_STEP_FAILED; i++) {
 		int n;
 
 		ERR_clear_error();
@@ -246,11 +250,12 @@ Test(tls, alpn_is_http11_or_nothing)
 		if (cases[i].chosen) {
 			cr_assert_eq(m.step, TLS_STEP_DONE, "case %u", i);
 			SSL_get0_alpn_selected(m.client, &chosen, &n);
-			cr_assert(bytes_eq(bytes_of(chosen, n), bytes_str(cases[i].chosen)), "case %u", i);
+			cr_assert(bytes_eq(bytes_of(chosen, n), bytes_str(cases[i].chosen)),
+			          "case %u", i);
 		} else {
 			cr_assert_eq(m.step, TLS_STEP_FAILED, "case %u", i);
-			cr_assert_eq(ERR_GET_REASON(m.client_error), SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL,
-			             "case %u", i);
+			cr_assert_eq(ERR_GET_REASON(m.client_error),
+			             SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL, "case %u", i);
 		}
 		meeting_closes(&m);
 	}
@@ -311,7 +316,8 @@ Test(tls, x25519_is_preferred)
 	server_opens(&server);
 	meeting_opens(&m);
 	SSL_CTX_set1_groups_list(m.ctx, "P-256:X25519");
-	SSL_CTX_set_max_proto_version(m.ctx, TLS1_2_VERSION); /* 1.3 takes what the client's key share is for */
+	SSL_CTX_set_max_proto_version(
+		m.ctx, TLS1_2_VERSION); /* 1.3 takes what the client's key share is for */
 	meets(&m, &server, NULL);
 	cr_assert_eq(m.step, TLS_STEP_DONE);
 	cr_assert_eq(SSL_get_peer_tmp_key(m.client, &shared), 1);
@@ -390,10 +396,12 @@ Test(tls, chain_behind_the_leaf_is_sent)
 	meeting_closes(&m);
 }
 
-/* F56's other side: what does not fit is an error with its file, not a listener without a certificate. */
+/* F56's other side: what does not fit is an error with its file, not a listener without a
+ * certificate. */
 Test(tls, unusable_certificates_and_keys_are_named)
 {
-	static const char locked[] = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----\n";
+	static const char locked[] = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END "
+	                             "ENCRYPTED PRIVATE KEY-----\n";
 	struct {
 		const char *cert, *key, *says;
 	} cases[] = {
@@ -411,7 +419,8 @@ Test(tls, unusable_certificates_and_keys_are_named)
 		server_is(&server);
 		pair_add(&server, cases[i].cert, cases[i].key);
 		cr_assert_null(tls_open(&server.w, &err), "case %u", i);
-		cr_expect_eq(strncmp(err.text, cases[i].says, strlen(cases[i].says)), 0, "case %u: %s", i, err.text);
+		cr_expect_eq(strncmp(err.text, cases[i].says, strlen(cases[i].says)), 0,
+		             "case %u: %s", i, err.text);
 		cr_assert_eq(ERR_peek_error(), 0);
 	}
 }
@@ -425,7 +434,8 @@ static void key_is(uint8_t *keys_at, unsigned index, uint8_t fill)
 	memset(keys_at + index * TICKET_KEY_BYTES, fill, TICKET_KEY_BYTES);
 }
 
-/* A handshake from nothing, or with the session kept from the last one; then the new ticket is read. */
+/* A handshake from nothing, or with the session kept from the last one; then the new ticket is
+ * read. */
 static enum tls_result resumes(struct meeting *m, struct server *s, int version, bool fresh)
 {
 	char buf[8];
@@ -461,7 +471,8 @@ Test(tls, tickets_of_one_worker_are_good_in_all_until_two_rotations)
 		cr_assert_eq(resumes(&m, &server, versions[v], true), TLS_OK);
 		for (unsigned i = 0; i < 10; i++) {
 			cr_assert_eq(resumes(&m, &other, versions[v], false), TLS_RESUMED, "%u", i);
-			cr_assert_eq(resumes(&m, &server, versions[v], false), TLS_RESUMED, "%u", i);
+			cr_assert_eq(resumes(&m, &server, versions[v], false), TLS_RESUMED, "%u",
+			             i);
 		}
 		/* One worker has the next rotation already, the other not yet. */
 		for (unsigned i = 0; i < TICKET_KEYS; i++)

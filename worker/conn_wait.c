@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * conn_wait.c -- what a connection waits for: its event, its place among those that go on in the
+ * next turn, its phase in the gauges; and how it ends. conn.c decides, this file does it.
+ */
+#include <event2/event.h>
+#include <sys/socket.h>
+#include "worker/conn_private.h"
+#include "worker/tls.h"
+
+enum { LINGER_BYTES_MAX = 64 * KIB };
+
+static enum conn_state state_of(enum conn_phase phase)
+{
+	switch (phase) {
+	case PHASE_HANDSHAKE:
+		return CONN_HANDSHAKE;
+	case PHASE_IDLE:
+		return CONN_IDLE;
+	case PHASE_REQUEST:
+	case PHASE_SKIP:
+	case PHASE_LINGER:
+		return CONN_ACTIVE;
+	}
+	assert(!"not a phase");
+	return CONN_IDLE;
+}
+
+static void gauge(const struct conn *c, int64_t n)
+{
+	if (c->counted)
+		stats_add(c->cs->w->stats, STAT_CONNECTIONS, c->listener->index, state_of(c->phase),
+		          n);
+}
+
+void conn_phase_set(struct conn *c, enum conn_phase phase)
+{
+	gauge(c, -1);
+	c->phase = phase;
+	gauge(c, 1);
+}
+
+void conn_watch(struct conn *c, enum watch wanted)
+{
+	static const short events[] = {
+		[WATCH_NONE] = 0,
+		[WATCH_READ] = EV_READ | EV_CLOSED | EV_PERSIST,
+		[WATCH_WRITE] = EV_WRITE | EV_PERSIST,
+	};
+
+	if (c->watch == wanted)
+		return;
+	if (c->watch != WATCH_NONE)
+		event_del(&c->ev);
+	c->watch = wanted;
+	if (wanted == WATCH_NONE)
+		return;
+	if (event_assign(&c->ev, c->cs->w->base, c->fd, events[wanted], conn_on_event, c) < 0 ||
+	    event_add(&c->ev, NULL) < 0)
+		out_of_memory(); /* epoll_ctl: ENOMEM, ENOSPC */
+}
+
+enum turn conn_wait(struct conn *c, enum watch w, enum deadline d)
+{
+	conn_watch(c, w);
+	deadline_set(c, d);
+	return TURN_WAIT;
+}
+
+/* Goes on in the next turn of the loop, after whatever else is ready. */
+enum turn conn_go_later(struct conn *c, enum deadline d)
+{
+	struct timeval now = { 0, 0 };
+	struct conns *cs = c->cs;
+
+	if (!c->again) {
+		c->again = true;
+		TAILQ_INSERT_TAIL(&cs->again_list, c, again_link);
+		cs->again_count++;
+		if (event_add(&cs->again, &now) < 0)
+			out_of_memory();
+	}
+	deadline_set(c, d);
+	return TURN_WAIT;
+}
+
+static void again_remove(struct conn *c)
+{
+	if (!c->again)
+		return;
+	TAILQ_REMOVE(&c->cs->again_list, c, again_link);
+	c->cs->again_count--;
+	c->again = false;
+}
+
+/* ---- its end ---- */
+
+void conn_close(struct conn *c)
+{
+	struct conns *cs = c->cs;
+
+	conn_request_end(c);
+	gauge(c, -1);
+	if (c->counted)
+		cs->listener_counts[c->listener->index]--;
+	else
+		cs->refused--;
+	source_release(cs, c->source);
+	conn_watch(c, WATCH_NONE);
+	deadline_remove(c);
+	again_remove(c);
+	buffer_put(c);
+	if (c->ssl)
+		tls_free(c->ssl, true);
+	close(c->fd);
+	conn_put(c);
+}
+
+/* A socket that is closed with bytes unread, or that gets more, sends a reset, and that can
+ * overtake the reply. So: our end first, then wait for the client's, reading a little of what it
+ * still sends. */
+void conn_linger(struct conn *c)
+{
+	buffer_put(c);
+	if (c->ssl)
+		tls_free(c->ssl, true);
+	c->ssl = NULL;
+	if (shutdown(c->fd, SHUT_WR) < 0) { /* ENOTCONN: it was reset */
+		conn_close(c);
+		return;
+	}
+	conn_phase_set(c, PHASE_LINGER);
+	c->skip = LINGER_BYTES_MAX;
+	conn_wait(c, WATCH_READ, DEADLINE_LINGER);
+}
+
+/* Those that had more to do than one turn is for. */
+static void on_again(evutil_socket_t fd, short what, void *arg)
+{
+	struct conns *cs = arg;
+	struct conn *c;
+
+	(void)fd;
+	(void)what;
+	/* Whoever comes back to the list's end meanwhile waits for the next turn. */
+	for (unsigned n = cs->again_count; n > 0 && (c = TAILQ_FIRST(&cs->again_list)); n--) {
+		again_remove(c);
+		conn_turn(c);
+	}
+}
+
+void conn_start(struct conn *c)
+{
+	bool tls = tls_wanted(c->cs->w->tls, c->listener->index);
+
+	c->phase = tls ? PHASE_HANDSHAKE : PHASE_IDLE;
+	c->dry = true;
+	gauge(c, 1);
+	conn_wait(c, WATCH_READ, tls ? DEADLINE_HANDSHAKE : DEADLINE_IDLE);
+}
+
+void conn_cut(struct conn *c)
+{
+	struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+
+	/* Unix sockets have no such thing, and no need of it. */
+	(void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	conn_close(c);
+}
+
+void conns_events_open(struct conns *cs)
+{
+	TAILQ_INIT(&cs->again_list);
+	if (event_assign(&cs->again, cs->w->base, -1, 0, on_again, cs) < 0)
+		out_of_memory();
+}
