@@ -24,8 +24,8 @@ static void read_table(struct loader *l, const struct option_table *table, void 
 	}
 }
 
-/* Both files of a pair or none; `{cert_file: "", key_file: ""}` is none. */
-static void check_tls(struct loader *l, struct tls_conf *tls, const char *path)
+/* Both files of a pair or none. The admin section may say none: `{cert_file: "", key_file: ""}`. */
+static void check_tls(struct loader *l, struct tls_conf *tls, const char *path, bool may_be_none)
 {
 	size_t kept = 0;
 
@@ -37,6 +37,8 @@ static void check_tls(struct loader *l, struct tls_conf *tls, const char *path)
 		if (cert != key)
 			ERROR_AT(l, path, "'%s' has a %s but no %s", path,
 			         cert ? "cert_file" : "key_file", cert ? "key_file" : "cert_file");
+		else if (!cert && !may_be_none)
+			ERROR_AT(l, path, "'%s' names no certificate", path);
 		read_table(l, &tls_options, &map, at);
 		if (cert || key)
 			tls->pairs.v[kept++] = map.pair;
@@ -68,6 +70,12 @@ static bool same_address(const char *a, const char *b)
 	return strcmp(a, b) == 0 && !(n > 2 && strcmp(a + n - 2, ":0") == 0);
 }
 
+static const char *shown_name(struct loader *l, size_t index)
+{
+	return written(l, path_text(l, "listeners[%zu].name", index),
+	               l->conf->listeners.v[index].name);
+}
+
 /* Two of one name, two of one address. */
 static void check_twins(struct loader *l, size_t first, size_t second)
 {
@@ -79,11 +87,12 @@ static void check_twins(struct loader *l, size_t first, size_t second)
 	if (!origin_find(l->origins, name)) /* then it has the default */
 		name = path_text(l, "listeners[%zu]", second);
 	if (strcmp(a->name, b->name) == 0)
-		ERROR_AT(l, name, "the listener '%s' is there twice: first at %s:%u:%u", b->name,
-		         source_path(at.source), at.line, at.col);
+		ERROR_AT(l, name, "the listener '%s' is there twice: first at %s:%u:%u",
+		         shown_name(l, second), source_path(at.source), at.line, at.col);
 	if (same_address(a->listen, b->listen))
 		ERROR_AT(l, path_text(l, "listeners[%zu].listen", second),
-		         "the listeners '%s' and '%s' have one address", a->name, b->name);
+		         "the listeners '%s' and '%s' have one address", shown_name(l, first),
+		         shown_name(l, second));
 }
 
 static void check_listeners(struct loader *l)
@@ -92,7 +101,8 @@ static void check_listeners(struct loader *l)
 
 	for (size_t i = 0; i < l->conf->listeners.n; i++) {
 		check_listen(l, &v[i], path_text(l, "listeners[%zu].listen", i));
-		check_tls(l, &l->conf->listeners.v[i].tls, path_text(l, "listeners[%zu].tls", i));
+		check_tls(l, &l->conf->listeners.v[i].tls, path_text(l, "listeners[%zu].tls", i),
+		          false);
 		if (strcmp(v[i].name, "admin") == 0)
 			ERROR_AT(l, path_text(l, "listeners[%zu].name", i),
 			         "the name admin is that of the admin section");
@@ -108,7 +118,7 @@ static void check_admin(struct loader *l)
 	struct err why = { "" };
 	struct addr addr;
 
-	check_tls(l, &l->conf->admin.tls, "admin.tls");
+	check_tls(l, &l->conf->admin.tls, "admin.tls", true);
 	if (token.n && (token.n < 16 || token.n > 512))
 		ERROR_AT(l, "admin.token_file", "the token has 16 to 512 characters");
 	for (size_t i = 0; i < token.n; i++) {
@@ -125,7 +135,8 @@ static void check_admin(struct loader *l)
 	}
 	/* O18: strangers must not read tenants' names, nor anybody the token on its way. */
 	if (!addr_is_loopback(&addr) && (!c->admin.tls.pairs.n || !*c->admin.token_file.path)) {
-		ERROR_AT(l, "admin.listen", "'%s' is off loopback: this needs %s", c->admin.listen,
+		ERROR_AT(l, "admin.listen", "'%s' is off loopback: this needs %s",
+		         written(l, "admin.listen", c->admin.listen),
 		         c->admin.tls.pairs.n        ? "admin.token_file"
 		         : *c->admin.token_file.path ? "admin.tls"
 		                                     : "admin.tls and admin.token_file");
@@ -133,7 +144,7 @@ static void check_admin(struct loader *l)
 	for (size_t i = 0; i < c->listeners.n; i++)
 		if (same_address(c->admin.listen, c->listeners.v[i].listen))
 			ERROR_AT(l, "admin.listen", "the listener '%s' has this address",
-			         c->listeners.v[i].name);
+			         shown_name(l, i));
 }
 
 /* ---- tenants ---- */
@@ -214,13 +225,16 @@ static void check_auth(struct loader *l)
 
 		for (size_t k = 0; k < ARRAY_LEN(taken); k++)
 			if (strcasecmp(headers->v[i], taken[k]) == 0)
-				ERROR_AT(l, path, "'%s' carries no token", headers->v[i]);
+				ERROR_AT(l, path, "'%s' carries no token",
+				         written(l, path, headers->v[i]));
 		for (size_t k = 0; k < i; k++)
 			if (strcasecmp(headers->v[i], headers->v[k]) == 0)
-				ERROR_AT(l, path, "'%s' is there twice", headers->v[i]);
+				ERROR_AT(l, path, "'%s' is there twice",
+				         written(l, path, headers->v[i]));
 	}
 	if (*tenant && !tenant_id_ok(bytes_str(tenant)))
-		ERROR_AT(l, "auth.default_tenant", "'%s' is no tenant id", tenant);
+		ERROR_AT(l, "auth.default_tenant", "'%s' is no tenant id",
+		         written(l, "auth.default_tenant", tenant));
 }
 
 static void check_limits(struct loader *l)

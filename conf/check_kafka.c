@@ -18,16 +18,18 @@ static void check_topics(struct loader *l)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(topics); i++) {
-		const char *topic = topics[i].topic;
+		const char *path = topics[i].path, *topic = topics[i].topic;
 
 		if (strcmp(topic, ".") == 0 || strcmp(topic, "..") == 0)
-			ERROR_AT(l, topics[i].path, "'%s' is no name of a topic", topic);
+			ERROR_AT(l, path, "'%s' is no name of a topic", written(l, path, topic));
 		for (size_t j = 0; j < i; j++) {
-			if (strcmp(topic, topics[j].topic) == 0)
-				ERROR_AT(l, topics[i].path,
-				         "'%s' is the topic of '%s' already: one topic holds one "
-				         "signal",
-				         topic, topics[j].path);
+			bool is_given = origin_find(l->origins, path); /* else the other one is */
+
+			if (strcmp(topic, topics[j].topic) != 0)
+				continue;
+			ERROR_AT(l, is_given ? path : topics[j].path,
+			         "'%s' and '%s' are one topic: a topic holds one signal",
+			         topics[j].path, path);
 		}
 	}
 }
@@ -52,6 +54,7 @@ static void check_brokers(struct loader *l)
 	const struct conf_list *brokers = &l->conf->kafka.brokers;
 
 	for (size_t i = 0; i < brokers->n; i++) {
+		const char *path = path_text(l, "kafka.brokers[%zu]", i);
 		const char *broker = brokers->v[i], *colon = strrchr(broker, ':');
 		const char *bracket = strrchr(broker, ']');
 		uint64_t port = 9092; /* librdkafka's default */
@@ -61,8 +64,7 @@ static void check_brokers(struct loader *l)
 		if (has_port && (!bytes_to_u64(bytes_str(colon + 1), UINT16_MAX, &port) || !port))
 			host = 0;
 		if (!host || (!bracket && memchr(broker, ':', host)))
-			ERROR_AT(l, path_text(l, "kafka.brokers[%zu]", i), "'%s' is no HOST:PORT",
-			         broker);
+			ERROR_AT(l, path, "'%s' is no HOST:PORT", written(l, path, broker));
 	}
 }
 
@@ -76,7 +78,8 @@ static void check_sasl(struct loader *l)
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)
 		ok = ok || strcmp(mechanism, known[i]) == 0;
 	if (!ok) {
-		ERROR_AT(l, "kafka.sasl.mechanism", "'%s' is no mechanism known here", mechanism);
+		ERROR_AT(l, "kafka.sasl.mechanism", "'%s' is no mechanism known here",
+		         written(l, "kafka.sasl.mechanism", mechanism));
 		report_help(l->r, "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512; OAUTHBEARER goes by "
 		                  "kafka.properties");
 	} else if (*mechanism && !(user && file)) {

@@ -2,8 +2,9 @@
 /*
  * conf.h -- the configuration, read-only once made. Names, units and defaults are those of
  * conf/options.def, from which loader, -T, the sample and the packed form come. The master loads it
- * (conf/yaml.c, not linked into the worker); a worker unpacks what the master packed. What an option
- * names by path is read once, at load, and travels with it: a worker opens no configured file.
+ * (conf/yaml.c, not linked into the worker); a worker unpacks what the master packed. What an
+ * option names by path is read once, at load, and travels with it: a worker opens no configured
+ * file.
  */
 #pragma once
 #include <sys/socket.h>
@@ -11,8 +12,9 @@
 #include "common/err.h"
 
 struct conf_file { /* a `*_file` option: path, and the bytes it held when the config was loaded */
-	const char *path;      /* "" if not set */
-	struct bytes content;  /* BYTES_NONE if not set, or if the master alone reads it (a socket, a log) */
+	const char *path; /* "" if not set */
+	struct bytes content; /* BYTES_NONE if not set, or if the master alone reads it (a socket, a
+	                         log) */
 };
 struct conf_list {
 	const char **v;
@@ -41,7 +43,7 @@ struct tls_conf { /* pairs.n = 0: the listener is plain */
 struct listener_conf {
 	const char *name;
 	const char *listen; /* HOST:PORT, [V6]:PORT, or fd:NAME; a unix path for admin */
-	bool admin;         /* the `admin` section, made a listener like the others, always the last */
+	bool admin; /* the `admin` section, made a listener like the others, always the last */
 	struct tls_conf tls;
 	struct conf_file token_file; /* admin only: required of each request but /health */
 	uint64_t max_connections;
@@ -54,8 +56,19 @@ enum record_headers { HEADERS_TENANT, HEADERS_STANDARD, HEADERS_ALL };
 enum record_partition { PARTITION_SPREAD, PARTITION_SOURCE };
 enum conf_utf8 { CONF_UTF8_STRICT, CONF_UTF8_REPAIR };
 enum sink_kind { SINK_NONE, SINK_KAFKA, SINK_DISCARD }; /* NONE never passes the check */
-enum compression { COMPRESSION_LZ4, COMPRESSION_NONE, COMPRESSION_ZSTD, COMPRESSION_GZIP, COMPRESSION_SNAPPY };
-enum conf_log_level { CONF_LOG_ERR, CONF_LOG_WARN, CONF_LOG_INFO, CONF_LOG_DEBUG }; /* = enum log_level */
+enum compression {
+	COMPRESSION_LZ4,
+	COMPRESSION_NONE,
+	COMPRESSION_ZSTD,
+	COMPRESSION_GZIP,
+	COMPRESSION_SNAPPY
+};
+enum conf_log_level {
+	CONF_LOG_ERR,
+	CONF_LOG_WARN,
+	CONF_LOG_INFO,
+	CONF_LOG_DEBUG
+}; /* = enum log_level */
 enum conf_log_format { CONF_LOGFMT, CONF_JSON };
 enum audit_accepted { AUDIT_ALL, AUDIT_FIRST, AUDIT_NONE };
 enum audit_on_full { AUDIT_DROP, AUDIT_REFUSE };
@@ -77,8 +90,9 @@ struct conf {
 	} control;
 	struct {
 		enum tenants_kind source;
-		struct conf_file file; /* path only: the master's tenants source reads and watches it */
-		const char *dsn;       /* secret-free by rule; from dsn or dsn_file */
+		struct conf_file
+			file; /* path only: the master's tenants source reads and watches it */
+		const char *dsn; /* secret-free by rule; from dsn or dsn_file */
 		struct conf_file dsn_file;
 		const char *channel;
 		msec_t poll, full_compare, fresh_for, max_stale; /* max_stale 0: for ever */
@@ -158,7 +172,7 @@ struct conf {
 };
 
 struct conf *conf_new(void) MUST_USE; /* the defaults, and the default listener; no sink */
-void conf_free(struct conf *conf);    /* NULL is fine; secrets are wiped */
+void conf_free(struct conf *conf); /* NULL is fine; secrets are wiped */
 
 /* The packed form: BUILD_ID, then the values in the order of options.def, file contents included.
  * *out is malloc'd. conf_unpack() reads with a bounded cursor and refuses another build's bytes. */

@@ -26,22 +26,23 @@ static const char *group_name(gid_t gid, char *room, size_t cap)
 	return room;
 }
 
-/* Others must have no access; a group only if it is ours or root's. */
-static bool is_private(struct loader *l, const char *path, const struct stat *st, struct place at)
+/* Others must have no access; a group only if it is ours or root's. Here and below: shown stands in
+ * messages, path is opened; a path may come from a variable. */
+static bool is_private(struct loader *l, const char *shown, const struct stat *st, struct place at)
 {
 	char group[64], ours[64];
 
 	if (st->st_mode & S_IRWXO) {
-		report_error(l->r, at, "the secret file '%s' is open to others (mode %04o)", path,
+		report_error(l->r, at, "the secret file '%s' is open to others (mode %04o)", shown,
 		             st->st_mode & 07777);
-		report_help(l->r, "chmod o-rwx %s", path);
+		report_help(l->r, "chmod o-rwx %s", shown);
 		return false;
 	}
 	if ((st->st_mode & S_IRWXG) && st->st_gid != getegid() && st->st_gid != 0) {
 		report_error(l->r, at, "the secret file '%s' is open to the group %s (mode %04o)",
-		             path, group_name(st->st_gid, group, sizeof(group)),
+		             shown, group_name(st->st_gid, group, sizeof(group)),
 		             st->st_mode & 07777);
-		report_help(l->r, "chgrp %s %s", group_name(getegid(), ours, sizeof(ours)), path);
+		report_help(l->r, "chgrp %s %s", group_name(getegid(), ours, sizeof(ours)), shown);
 		return false;
 	}
 	return true;
@@ -68,8 +69,8 @@ static int read_fd(int fd, size_t max, struct buf *out)
 }
 
 /* The bytes of path, in the conf's pool. */
-static bool read_file(struct loader *l, const char *path, size_t max, bool secret, struct place at,
-                      struct bytes *out)
+static bool read_file(struct loader *l, const char *path, const char *shown, size_t max,
+                      bool secret, struct place at, struct bytes *out)
 {
 	/* O_NONBLOCK: a FIFO in the place of a file must not stop the start. */
 	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -78,20 +79,20 @@ static bool read_file(struct loader *l, const char *path, size_t max, bool secre
 	int rc;
 
 	if (fd < 0 || fstat(fd, &st) < 0) {
-		report_error(l->r, at, "can't read the file '%s': %s", path, strerror(errno));
+		report_error(l->r, at, "can't read the file '%s': %s", shown, strerror(errno));
 		return false;
 	}
 	if (!S_ISREG(st.st_mode)) {
-		report_error(l->r, at, "'%s' is no regular file", path);
+		report_error(l->r, at, "'%s' is no regular file", shown);
 		return false;
 	}
-	if (secret && !is_private(l, path, &st, at))
+	if (secret && !is_private(l, shown, &st, at))
 		return false;
 	rc = read_fd(fd, max, &b);
 	if (rc == 0)
 		*out = pool_dup(l->pool, buf_view(&b));
 	else
-		report_error(l->r, at, "can't read the file '%s': %s", path, strerror(errno));
+		report_error(l->r, at, "can't read the file '%s': %s", shown, strerror(errno));
 	if (b.n)
 		explicit_bzero(b.p, b.n);
 	buf_done(&b);
@@ -99,13 +100,13 @@ static bool read_file(struct loader *l, const char *path, size_t max, bool secre
 }
 
 /* A text in a file: without its final newline, no NUL. */
-static bool read_text_file(struct loader *l, const char *path, bool secret, struct place at,
-                           struct bytes *out)
+static bool read_text_file(struct loader *l, const char *path, const char *shown, bool secret,
+                           struct place at, struct bytes *out)
 {
-	if (!read_file(l, path, SECRET_MAX, secret, at, out))
+	if (!read_file(l, path, shown, SECRET_MAX, secret, at, out))
 		return false;
 	if (out->n && memchr(out->p, '\0', out->n)) {
-		report_error(l->r, at, "the file '%s' holds a NUL byte", path);
+		report_error(l->r, at, "the file '%s' holds a NUL byte", shown);
 		return false;
 	}
 	if (out->n && out->p[out->n - 1] == '\n')
@@ -119,6 +120,7 @@ bool read_option_file(struct loader *l, const struct option *o, const char *path
                       struct conf_file *file)
 {
 	struct place at = place_of_option(l, path);
+	const char *shown = written(l, path, file->path);
 	size_t n = strlen(o->path);
 	/* Keys are PEM, as they are; other secrets are one text. */
 	bool is_key = n >= 8 && strcmp(o->path + n - 8, "key_file") == 0;
@@ -127,13 +129,13 @@ bool read_option_file(struct loader *l, const struct option *o, const char *path
 	if (o->type == OPT_FILE_PATH || !*file->path || l->in->offline)
 		return true;
 	if (o->type == OPT_FILE_PUBLIC)
-		return read_file(l, file->path, PUBLIC_MAX, false, at, &file->content);
+		return read_file(l, file->path, shown, PUBLIC_MAX, false, at, &file->content);
 	if (is_key)
-		return read_file(l, file->path, SECRET_MAX, true, at, &file->content);
-	if (!read_text_file(l, file->path, true, at, &file->content))
+		return read_file(l, file->path, shown, SECRET_MAX, true, at, &file->content);
+	if (!read_text_file(l, file->path, shown, true, at, &file->content))
 		return false;
 	if (!file->content.n) {
-		report_error(l->r, at, "the file '%s' is empty", file->path);
+		report_error(l->r, at, "the file '%s' is empty", shown);
 		return false;
 	}
 	return true;
@@ -164,7 +166,7 @@ static bool is_name(struct bytes s)
 	return true;
 }
 
-static bool expand_file(struct expansion *x, const char *path, bool secret)
+static bool expand_file(struct expansion *x, const char *path, const char *shown, bool secret)
 {
 	struct bytes text;
 
@@ -173,7 +175,7 @@ static bool expand_file(struct expansion *x, const char *path, bool secret)
 		x->unknown = true;
 		return true;
 	}
-	if (!read_text_file(x->l, path, secret, x->at, &text))
+	if (!read_text_file(x->l, path, shown, secret, x->at, &text))
 		return false;
 	buf_bytes(&x->out, text);
 	return true;
@@ -194,7 +196,8 @@ static bool expand_credential(struct expansion *x, const char *name)
 		return false;
 	}
 	/* systemd made these files and their modes. */
-	return expand_file(x, path_text(x->l, "%s/%s", folder ? folder : "", name), false);
+	return expand_file(x, path_text(x->l, "%s/%s", folder ? folder : "", name),
+	                   path_text(x->l, "$CREDENTIALS_DIRECTORY/%s", name), false);
 }
 
 static bool expand_variable(struct expansion *x, struct bytes inside)
@@ -235,7 +238,7 @@ static bool expand_one(struct expansion *x, struct bytes inside)
 		report_error(x->l->r, x->at, "a file is named by its absolute path");
 		return false;
 	}
-	return expand_file(x, text + 5, x->secret);
+	return expand_file(x, text + 5, text + 5, x->secret);
 }
 
 static bool expand_all(struct expansion *x, const char *text)

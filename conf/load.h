@@ -12,7 +12,9 @@ struct origin { /* where a value (or a section's first key) was given */
 	const char *path; /* "listeners[0].listen", "kafka.properties.debug" */
 	const char *where; /* "conf.d/20-kafka.yaml:4" relative to the main file, or "-o" */
 	const char *raw; /* as written, if a file or credential was expanded in it; else NULL */
-	struct place at; /* good while loading only */
+	/* Good while loading only: */
+	struct place at;
+	const char *written; /* a scalar's text before expansion: what a message may show; else NULL */
 };
 
 struct conf_origins { /* one for each conf_report */
@@ -43,6 +45,9 @@ struct value {
 /* yaml.c */
 const struct origin *origin_find(const struct conf_origins *origins, const char *path);
 void origin_set(struct loader *l, const char *path, struct place at, const char *raw);
+void origin_written(struct loader *l, const char *path, const char *text);
+/* What a message may show of an option's value: as written, or the default that it is. */
+const char *written(const struct loader *l, const char *path, const char *value);
 /* "'x' is set twice: first at FILE:L:C" if it was given before; true if so. */
 bool origin_twice(struct loader *l, const char *path, struct place at);
 struct place place_of_option(const struct loader *l,

@@ -85,6 +85,7 @@ static void load_scalar(struct loader *l, const struct option *o, void *base, co
 	if (origin_twice(l, path, n->key->at) || !node_text(l, o, n, &v))
 		return;
 	origin_set(l, path, at, v.raw);
+	origin_written(l, path, n->text);
 	if (!v.unknown)
 		set_text(l, o, base, path, v.text, o->secret ? NULL : n->text, at);
 }
@@ -110,8 +111,10 @@ static void load_list(struct loader *l, const struct option *o, const char *path
 
 		if (!node_text(l, o, c, &v) || v.unknown)
 			continue;
-		if (set_text(l, o, l->conf, path, v.text, c->text, c->at))
-			origin_set(l, item, c->at, v.raw);
+		if (!set_text(l, o, l->conf, path, v.text, c->text, c->at))
+			continue;
+		origin_set(l, item, c->at, v.raw);
+		origin_written(l, item, c->text);
 	}
 }
 
@@ -327,6 +330,7 @@ static void set_scalar(struct loader *l, const struct option *o, void *base, con
 		return;
 	}
 	origin_set(l, path, at, NULL);
+	origin_written(l, path, text);
 	set_text(l, o, base, path, text, text, at);
 }
 

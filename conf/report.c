@@ -240,16 +240,40 @@ static unsigned excerpt(struct bytes line, unsigned caret_col, struct buf *shown
 	return col; /* one past the last column shown */
 }
 
+/* A line with a key of a secret shows it even if the message is about something else. */
+static bool holds_secret(struct bytes line)
+{
+	static const char *const keys[] = { "password", "passwd", "secret", "token", "dsn" };
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		size_t n = strlen(keys[i]);
+
+		for (size_t at = 0; at + n <= line.n; at++) {
+			struct bytes rest = bytes_from(line, at + n);
+
+			if (!bytes_eq_nocase(bytes_of(line.p + at, n), bytes_str(keys[i])))
+				continue;
+			while (rest.n && strchr("\"' \t", rest.p[0]))
+				rest = bytes_from(rest, 1);
+			if (rest.n && (rest.p[0] == ':' || rest.p[0] == '='))
+				return true;
+		}
+	}
+	return false;
+}
+
 static void render_excerpt(const struct place *at, struct buf *out)
 {
+	struct bytes line = line_of(at->source->text, at->line);
 	char shown_room[EXCERPT_COLUMNS * 4], pad_room[EXCERPT_COLUMNS * 4];
 	struct buf shown, pad;
 	unsigned end, width;
 
+	if (holds_secret(line))
+		return;
 	buf_init_fixed(&shown, shown_room, sizeof(shown_room));
 	buf_init_fixed(&pad, pad_room, sizeof(pad_room));
-	end = excerpt(line_of(at->source->text, at->line), min_size(at->col, EXCERPT_COLUMNS + 1),
-	              &shown, &pad);
+	end = excerpt(line, min_size(at->col, EXCERPT_COLUMNS + 1), &shown, &pad);
 	buf_printf(out, "%5u |%s", at->line, shown.n ? " " : "");
 	buf_bytes(out, buf_view(&shown));
 	buf_char(out, '\n');

@@ -57,6 +57,22 @@ void origin_set(struct loader *l, const char *path, struct place at, const char 
 	o->where = where_text(l, at);
 	o->raw = raw ? pool_text(os->pool, bytes_str(raw)) : NULL;
 	o->at = at;
+	o->written = NULL;
+}
+
+void origin_written(struct loader *l, const char *path, const char *text)
+{
+	struct origin *o = (struct origin *)origin_find(l->origins, path);
+
+	assert(o);
+	o->written = text;
+}
+
+const char *written(const struct loader *l, const char *path, const char *value)
+{
+	const struct origin *o = origin_find(l->origins, path);
+
+	return o && o->written ? o->written : value;
 }
 
 bool origin_twice(struct loader *l, const char *path, struct place at)

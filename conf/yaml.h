@@ -17,7 +17,8 @@ struct conf_load_in {
 	bool offline; /* -t --offline: files that options name are not opened */
 };
 struct conf_report {
-	struct buf text; /* errors and warnings as -t prints them, in file and line order, at most 100 */
+	struct buf text; /* errors and warnings as -t prints them, in file and line order, at most
+	                    100 */
 	unsigned errors, warnings;
 	bool usage; /* a secret was given by -o: exit 2, not 78 */
 	struct conf_origins *origins; /* where each value came from, for -T and reload's diff */
@@ -31,7 +32,8 @@ struct conf *conf_load(const struct conf_load_in *in, struct conf_report *r) MUS
 
 /* -T: YAML that loads again and dumps the same, secrets redacted, an origin on each line. */
 enum conf_dump { CONF_DUMP_ALL, CONF_DUMP_DIFF, CONF_DUMP_DEFAULTS };
-void conf_dump(const struct conf *conf, const struct conf_report *r, enum conf_dump what, struct buf *out);
+void conf_dump(const struct conf *conf, const struct conf_report *r, enum conf_dump what,
+               struct buf *out);
 
 /* A line per option that differs, `path: old -> new` (secrets: `changed`), and for options marked
  * restart the words `needs a restart`. For reload's answer and log. Returns the number of lines. */

@@ -60,6 +60,13 @@ Test(check, a_pair_is_whole_or_not_there)
 	cr_assert_eq(conf->admin.tls.pairs.n, 0);
 }
 
+Test(check, a_tls_map_of_a_listener_names_a_certificate)
+{
+	ASSERT_ONE_ERROR("listeners: [{tls: {}}]\n", "'listeners[0].tls' names no certificate\n");
+	ASSERT_ONE_ERROR("listeners: [{tls: {min_version: \"1.3\"}}]\n",
+	                 "'listeners[0].tls' names no certificate\n");
+}
+
 Test(check, files_that_are_named_must_be_readable)
 {
 	ASSERT_ONE_ERROR(fmt("listeners: [{tls: {cert_file: %s/gone, key_file: %s/key}}]\n"),

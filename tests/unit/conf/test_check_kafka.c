@@ -34,8 +34,12 @@ Test(check_kafka, brokers_are_host_and_port)
 Test(check_kafka, two_signals_on_one_topic_are_refused)
 {
 	ASSERT_ONE_ERROR("protocols: {otlp: {traces_topic: t, logs_topic: t}}\n",
-	                 "'t' is the topic of 'protocols.otlp.traces_topic' already: one topic "
-	                 "holds one signal\n");
+	                 "2:49: error: 'protocols.otlp.traces_topic' and "
+	                 "'protocols.otlp.logs_topic' are one topic");
+	ASSERT_ONE_ERROR(
+		"protocols: {otlp: {traces_topic: otlp_logs}}\n",
+		"2:34: error: 'protocols.otlp.traces_topic' and 'protocols.otlp.logs_topic' are "
+		"one topic: a topic holds one signal\n");
 }
 
 Test(check_kafka, a_topic_has_a_name_that_kafka_takes)

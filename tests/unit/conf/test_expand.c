@@ -105,6 +105,36 @@ Test(expand, expanded_text_is_in_no_message)
 	ASSERT_NOT_SAID("hunter2");
 }
 
+/* O3 */
+Test(expand, nor_is_it_where_values_are_compared)
+{
+	static const char *const cases[] = {
+		"auth: {default_tenant: '${HG_A}'}\n",
+		"protocols: {otlp: {logs_topic: '${HG_A}'}}\n",
+		"kafka: {brokers: ['${HG_B}']}\n",
+		"auth: {token_headers: ['${HG_C}', '${HG_C}']}\n",
+		"admin: {listen: '${HG_D}'}\n",
+		"listeners: [{name: '${HG_C}'}, {name: '${HG_C}', listen: 127.0.0.1:1}]\n",
+		"kafka: {sasl: {mechanism: '${HG_E}'}}\n",
+		"kafka: {tls: {enabled: true, ca_file: '/${HG_E}'}}\n",
+		"kafka: {tls: {enabled: true, ca_file: '/${HG_E}'}, client_id: '${cred:x}'}\n",
+	};
+
+	setenv("HG_A", "..", 1);
+	setenv("HG_B", "hunter2:x", 1);
+	setenv("HG_C", "hunter2", 1);
+	setenv("HG_D", "1.2.3.4:5432", 1);
+	setenv("HG_E", "HUNTER2", 1);
+	setenv("CREDENTIALS_DIRECTORY", "/hunter2", 1);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		cr_assert_null(load_with_sink(cases[i]), "%s", cases[i]);
+		ASSERT_NOT_SAID("'..'");
+		ASSERT_NOT_SAID("hunter2");
+		ASSERT_NOT_SAID("HUNTER2");
+		ASSERT_NOT_SAID("5432");
+	}
+}
+
 Test(expand, one_final_newline_goes)
 {
 	put("v", "abc\n");

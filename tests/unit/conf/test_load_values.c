@@ -138,8 +138,9 @@ Test(load_values, maps_of_a_list_do_not_disagree)
 
 Test(load_values, an_unknown_key_of_tls_gets_its_list)
 {
-	ASSERT_ONE_ERROR(tls_text("listeners: [{tls: {cert_flie: %s/c1}}]\n"),
-	                 "unknown key 'cert_flie' (did you mean 'cert_file'?)\n");
+	ASSERT_ONE_ERROR(tls_text("listeners: [{tls: {cert_file: %s/c1, key_file: %s/k1, "
+	                          "min_verison: x}}]\n"),
+	                 "unknown key 'min_verison' (did you mean 'min_version'?)\n");
 	ASSERT_SAID("  help: keys allowed here: cert_file, key_file, min_version\n");
 }
 

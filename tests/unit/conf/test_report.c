@@ -141,6 +141,21 @@ Test(report, a_secret_has_no_excerpt)
 	report_free(r);
 }
 
+Test(report, a_line_with_the_key_of_a_secret_is_not_shown)
+{
+	static const char *const secret[] = { "password: x",      "{ssl.key.PASSWORD : x}",
+		                              "\"dsn\": x",       "a: {token: x}",
+		                              "client.secret: [", "dsn: 'a password=b" };
+	static const char *const plain[] = { "password_file: /x", "token_headers: [a]",
+		                             "max_tokens: 5",     "dsn_file: x",
+		                             "# a secret",        "dsn" };
+
+	for (size_t i = 0; i < ARRAY_LEN(secret); i++)
+		cr_assert_str_eq(one(secret[i], 1, 1, 1), "f:1:1: error: bad\n" TAIL);
+	for (size_t i = 0; i < ARRAY_LEN(plain); i++)
+		cr_assert_not_null(strstr(one(plain[i], 1, 1, 1), plain[i]));
+}
+
 Test(report, at_most_100_messages_then_the_number_of_the_others)
 {
 	struct report *r = report_new();
