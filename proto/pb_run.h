@@ -30,8 +30,7 @@ TARGET static inline bool JOIN(RUN, _key_value)(const uint8_t *q, size_t n)
 	case 0x0a:
 		return v[3] == value - 1 && high == 0;
 	case 0x10:
-	case 0x18: /* all but the last byte of a varint have the top bit; 10 bytes are left to
-	              others */
+	case 0x18: /* a varint: all but its last byte have the top bit */
 		return value <= 9 && high == ((UINT64_C(1) << (value - 1)) - 1) << (64 - value);
 	case 0x21:
 		return value == 8 && high << 8 == 0;

@@ -173,8 +173,7 @@ const struct pb_message *pb_schema_add(struct pb_schema *schema,
 
 	for (const struct pb_mark *mark = marks; mark->message; mark++)
 		assert(names_something(mark));
-	/* what a message refers to is added behind it, so that this ends with all that is reached
-	 */
+	/* what a message refers to is added behind it: this ends with all that is reached */
 	for (; done < schema->n; done++)
 		add_message(schema, done, marks);
 	return &schema->messages[at];

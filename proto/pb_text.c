@@ -27,8 +27,7 @@ static size_t broken_count(struct bytes text)
 	return broken;
 }
 
-/* Neighbours that are broken are one edit: binary dressed as text must not cost an edit per byte.
- */
+/* Broken neighbours are one edit: binary dressed as text must not cost an edit per byte. */
 static void mend(struct pb_walk *w, struct bytes text)
 {
 	for (size_t i = 0; i < text.n && !w->edits->failed;) {

@@ -175,7 +175,7 @@ static void put_hostile(struct writer *w)
 		"e aus K\xc3\xb6ln, \xe4\xb8\x96\xe7\x95\x8c \xf0\x9f\x98\x80 - "
 		"une phrase assez longue pour d\xc3\xa9passer une ligne, \xd0\xb8 \xd0\xb5\xd1\x89"
 		"\xd1\x91 \xd0\xbd\xd0\xb5\xd0\xbc\xd0\xbd\xd0\xbe\xd0\xb3\xd0\xbe; and more of "
-	        "it.";
+		"it.";
 	const uint8_t *end = w->p;
 
 	for (unsigned i = 0; i < 200; i++) {

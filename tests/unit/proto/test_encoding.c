@@ -149,8 +149,7 @@ Test(encoding, every_flipped_bit_gives_corrupt_or_the_same_text)
 
 		gz[bit / 8] ^= 1 << bit % 8;
 		r = inflate(n, 1000, &got);
-		/* some bits mean nothing: the header's time and OS, the padding of the last block
-		 */
+		/* some bits mean nothing: the header's time and OS, padding of the last block */
 		cr_expect(r == INFLATE_CORRUPT || r == INFLATE_ROOM ||
 		                  (got == sizeof(text) - 1 && !memcmp(out, text, got)),
 		          "bit %zu", bit);

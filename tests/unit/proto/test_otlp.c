@@ -348,8 +348,7 @@ Test(otlp, lengths_that_grow_by_repair_are_rewritten_at_every_level)
 	             "0a { 12 { 12 8c 80 80 00 2a 89 00 0a 85 80 00 \"a\" ff ff ff 43 } 0a {} }",
 	             "0a { 12 { 12 { 2a { 0a { \"a\" *3(efbfbd) \"C\" } } } } 0a { " STAMP " } }",
 	             1, 0, 1);
-	/* those that stay true stay as they came: here what the string gains its own prefix loses
-	 */
+	/* those that stay true stay as they came: what the string gains its prefix loses */
 	expect_value(repairing(SIGNAL_LOGS),
 	             "0a { 12 { 12 8c 80 80 00 2a 89 00 0a 85 80 00 \"a\" ff \"ABC\" } 0a {} }",
 	             "0a { 12 { 12 8c 80 80 00 2a 89 00 0a { \"a\" efbfbd \"ABC\" } } 0a { " STAMP
