@@ -83,6 +83,7 @@ TARGET static inline bool JOIN(RUN, _packed)(const uint8_t *p, size_t n)
 			FAIL(p > end ? PB_TRUNCATED : PB_LENGTH_PAST, 0);                          \
 	} while (0)
 
+/* One long function on purpose: its state lives in registers, and each case is a few lines. */
 TARGET static bool RUN(struct pb_walk *w)
 {
 	struct pb_frame *f = w->frames, *const limit = f + w->depth;
