@@ -42,3 +42,6 @@ enum head_result http_head_parse(struct bytes in, size_t *scanned, struct http_h
 /* The n-th field of that name (case-insensitive), n from 0; NULL if there is none. */
 const struct http_field *http_field_find(const struct http_head *h, const char *name, unsigned n);
 unsigned http_field_count(const struct http_head *h, const char *name);
+/* Equal but for case, and "_" where the other has "-": some servers fold the two, so a twin of a name
+ * that we judge by is refused. */
+bool http_field_is_twin(struct bytes name, struct bytes ours);
