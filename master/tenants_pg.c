@@ -42,7 +42,8 @@ enum {
 	SUBSCRIBED_MS = 30000,
 	FULL_GAP_MS = 500, /* full reads: two a second at most */
 	IDLE_GAP_MIN_MS = 5, /* bells with nothing behind them: the gap doubles up to FULL_GAP_MS */
-	BUILD_SHARE = 4, /* a read may begin after this many times what the last one took */
+	BUILD_SHARE = 2, /* a read may begin after this many times what the last table took, */
+	BUILD_GAP_MAX_MS = 200, /* at most: no revocation waits longer for it */
 	OLD_READ_MS = 12 * 3600 * 1000,
 	RETRY_FIRST_MS = 500, /* always, while there is no table yet */
 	RETRY_MAX_MS = 30000,
@@ -659,7 +660,7 @@ static void space_reads(struct pg *p, msec_t now, msec_t built_ms)
 		p->idle_gap = IDLE_GAP_MIN_MS;
 	else
 		p->idle_gap = earlier(p->idle_gap * 2, FULL_GAP_MS);
-	p->next_read = now + (p->read_rows > 0 ? earlier(built_ms * BUILD_SHARE, FULL_GAP_MS)
+	p->next_read = now + (p->read_rows > 0 ? earlier(built_ms * BUILD_SHARE, BUILD_GAP_MAX_MS)
 	                                       : p->idle_gap);
 }
 

@@ -253,9 +253,9 @@ Test(tenants_pg, building_takes_a_share_of_the_time_only)
 	settled();
 	p->read_rows = 3;
 	space_reads(p, loop_now(), 40);
-	cr_assert_eq(p->next_read, loop_now() + 160);
-	space_reads(p, loop_now(), 4000);
-	cr_assert_eq(p->next_read, loop_now() + FULL_GAP_MS);
+	cr_assert_eq(p->next_read, loop_now() + 80);
+	space_reads(p, loop_now(), 4000); /* a revocation never waits longer for it */
+	cr_assert_eq(p->next_read, loop_now() + BUILD_GAP_MAX_MS);
 }
 
 Test(tenants_pg, an_old_read_makes_the_next_a_full_one)
