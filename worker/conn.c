@@ -204,12 +204,17 @@ static enum turn flush(struct conn *c)
 static void request_start(struct conn *c)
 {
 	const struct conf *conf = c->cs->w->conf;
+	struct bytes unread = bytes_of(c->buf, c->end - c->start);
 	struct req *r;
 
 	if (c->start)
-		memmove(c->buf, c->buf + c->start, c->end - c->start);
+		memmove(c->buf, c->buf + c->start, unread.n);
+	/* A body's framing may bring more than a head's part of the buffer: a head of that size
+	 * would leave hardly any room behind it. */
+	if (c->buf_cap == BUFFER_SMALL && unread.n > HEAD_FIRST)
+		buffer_enlarge(c, &unread);
 	r = &active_get(c)->r;
-	r->in = bytes_of(c->buf, c->end - c->start);
+	r->in = unread;
 	memcpy(r->client, c->source->addr, sizeof(r->client));
 	r->client_text = c->text;
 	r->tls = c->ssl;

@@ -472,6 +472,35 @@ Test(conn, head_of_more_than_16_kib_moves_to_a_large_buffer)
 	close(fd);
 }
 
+Test(conn, large_head_behind_a_chunked_body_still_has_room_behind_it)
+{
+	static const char first[] =
+		"POST /ok HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+	char text[BUFFER_LARGE];
+	size_t begin = 5, n = begin;
+	int fd;
+
+	/* The second head ends with the last byte of the small buffer. */
+	memcpy(text, "0\r\n\r\n", begin);
+	n += (size_t)sprintf(text + n,
+	                     "POST /ok HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n");
+	while (n < BUFFER_SMALL - (sizeof(first) - 1) - 4) {
+		size_t fill = min_size(8000, BUFFER_SMALL - (sizeof(first) - 1) - 4 - n);
+
+		if (BUFFER_SMALL - (sizeof(first) - 1) - 4 - n - fill < 8 && fill == 8000)
+			fill -= 100;
+		n += (size_t)sprintf(text + n, "X: %0*u\r\n", (int)fill - 5, 0);
+	}
+	n += (size_t)sprintf(text + n, "\r\n");
+	fd = connects();
+	says(fd, first);
+	says_bytes(fd, text, n);
+	cr_assert_eq(only_conn()->buf_cap, BUFFER_LARGE);
+	says(fd, "5\r\nhello\r\n0\r\n\r\n");
+	cr_assert_str_eq(hears(fd), "HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n" OK_HELLO);
+	close(fd);
+}
+
 Test(conn, malformed_head_is_answered_and_the_connection_ends_without_a_reset)
 {
 	int fd = connects();
