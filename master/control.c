@@ -113,6 +113,7 @@ void control_answer(struct control *control, uint64_t handle, struct json_t *obj
 	struct client *c = client_find(control, handle);
 	char *text;
 
+	assert(object);
 	json_object_set_new(object, "schema", json_integer(1));
 	text = c ? json_dumps(object, JSON_COMPACT) : NULL;
 	json_decref(object);
@@ -129,9 +130,25 @@ void control_answer(struct control *control, uint64_t handle, struct json_t *obj
 		flush(c);
 }
 
+struct json_t *control_text(struct bytes text)
+{
+	autofree char *copy = xstrndup(text.n ? (const char *)text.p : "", text.n);
+	json_t *s;
+
+	if (!bytes_is_utf8(text))
+		for (char *c = copy; *c; c++)
+			if (*c & 0x80)
+				*c = '?';
+	s = json_string(copy);
+	if (!s)
+		out_of_memory();
+	return s;
+}
+
 void control_answer_error(struct control *control, uint64_t handle, const char *text)
 {
-	control_answer(control, handle, json_pack("{s:b,s:s}", "ok", 0, "error", text));
+	control_answer(control, handle,
+	               json_pack("{s:b,s:o}", "ok", 0, "error", control_text(bytes_str(text))));
 }
 
 /* ---- commands ---- */

@@ -34,3 +34,6 @@ void control_close(struct control *c); /* unlinks the path */
 /* Takes the object; adds "schema":1. Nothing happens if the client has gone. */
 void control_answer(struct control *c, uint64_t handle, struct json_t *object);
 void control_answer_error(struct control *c, uint64_t handle, const char *text);
+/* A JSON string of any bytes: paths, a file's lines and a database's words need not be UTF-8, and
+ * jansson makes nothing of what is not. Never NULL. */
+struct json_t *control_text(struct bytes text);

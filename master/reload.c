@@ -58,10 +58,10 @@ static void answer_all(struct master *m, json_t *answer, bool later_too)
 	json_decref(answer);
 }
 
-static json_t *failure(const struct master *m, const char *result, const char *text)
+static json_t *failure(const struct master *m, const char *result, struct bytes text)
 {
-	return json_pack("{s:b,s:s,s:s,s:I}", "ok", 0, "result", result, "errors", text,
-	                 "generation", (json_int_t)m->workers.current->number);
+	return json_pack("{s:b,s:s,s:o,s:I}", "ok", 0, "result", result, "errors",
+	                 control_text(text), "generation", (json_int_t)m->workers.current->number);
 }
 
 static void arm_timer(struct master *m)
@@ -94,8 +94,8 @@ static void drop_impatient(struct master *m)
 			r->callers[kept++] = r->callers[i];
 			continue;
 		}
-		answer =
-			failure(m, "timeout", "the reload goes on, but took longer than --timeout");
+		answer = failure(m, "timeout",
+		                 BYTES("the reload goes on, but took longer than --timeout"));
 		caller_answer(m, &r->callers[i], answer);
 		json_decref(answer);
 	}
@@ -147,23 +147,38 @@ static void note_result(struct master *m, enum reload_result result, const char 
 		master_say_status(m);
 }
 
-/* The line of the first error, or the first line. */
-static const char *first_error(const char *text)
+static struct bytes first_line(struct bytes text)
 {
-	const char *at = strstr(text, ": error: ");
+	const uint8_t *end = text.n ? memchr(text.p, '\n', text.n) : NULL;
 
-	while (at && at > text && at[-1] != '\n')
-		at--;
-	return at ? at : text;
+	return bytes_of(text.p, end ? (size_t)(end - text.p) : text.n);
+}
+
+static bool line_has(struct bytes line, const char *what)
+{
+	return line.n && memmem(line.p, line.n, what, strlen(what));
+}
+
+/* The line of the first error, or the first line. */
+static struct bytes first_error(struct bytes text)
+{
+	struct bytes rest = text, line;
+
+	for (; rest.n; rest = bytes_from(rest, line.n + 1)) {
+		line = first_line(rest);
+		if (line_has(line, ": error: "))
+			return line;
+	}
+	return first_line(text);
 }
 
 /* text: all of it, as -t prints it; why: one line of it, for log and status. */
-static void failed(struct master *m, enum reload_result result, const char *text)
+static void failed(struct master *m, enum reload_result result, struct bytes text)
 {
-	const char *line = first_error(text);
+	struct bytes line = first_error(text);
 	char why[512];
 
-	snprintf(why, sizeof(why), "%.*s", (int)strcspn(line, "\n"), line);
+	snprintf(why, sizeof(why), "%.*s", (int)line.n, (const char *)line.p);
 	note_result(m, result, why);
 	log_err("reload", "reload failed, nothing has changed",
 	        KV_S("result", result_names[result]), KV_U("gen", m->workers.current->number),
@@ -172,19 +187,17 @@ static void failed(struct master *m, enum reload_result result, const char *text
 	arm_timer(m);
 }
 
-/* Errors with their places; source lines and carets are for whoever asked. */
-static void log_lines(const struct buf *text)
+/* Errors and warnings with their places; source lines and carets are for whoever asked. */
+static void log_lines(struct bytes text)
 {
-	size_t at = 0;
+	struct bytes line;
 
-	while (at < text->n) {
-		const char *line = text->p + at, *end = memchr(line, '\n', text->n - at);
-		size_t n = end ? (size_t)(end - line) : text->n - at;
-
-		if (memmem(line, n, ": error: ", 9))
-			log_err("reload", "configuration refused",
-			        KV_B("error", bytes_of(line, n)));
-		at += n + 1;
+	for (; text.n; text = bytes_from(text, line.n + 1)) {
+		line = first_line(text);
+		if (line_has(line, ": error: "))
+			log_err("reload", "configuration refused", KV_B("error", line));
+		else if (line_has(line, ": warning: "))
+			log_warn("reload", "configuration warned of", KV_B("warning", line));
 	}
 }
 
@@ -200,7 +213,7 @@ static uint64_t requests_in_flight(const struct master *m, const struct generati
 	return n;
 }
 
-static void abandon(struct master *m, enum reload_result result, const char *text)
+static void abandon(struct master *m, enum reload_result result, struct bytes text)
 {
 	workers_abandon(&m->workers);
 	listeners_rollback(m->listeners);
@@ -217,7 +230,7 @@ static void commit(struct master *m)
 	json_t *answer;
 
 	if (tenants_reconfigure(m->tenants, gen->conf, &err) < 0) {
-		abandon(m, RELOAD_CONFIG, err.text);
+		abandon(m, RELOAD_CONFIG, bytes_str(err.text));
 		return;
 	}
 	workers_commit(&m->workers);
@@ -229,12 +242,12 @@ static void commit(struct master *m)
 	log_info("reload", "a new generation serves", KV_U("gen", gen->number),
 	         KV_U("workers", gen->slots), KV_I("ready_in_ms", loop_now() - r->began_at),
 	         KV_U("draining_requests", requests));
-	answer =
-		json_pack("{s:b,s:s,s:I,s:I,s:s%,s:i,s:I,s:I}", "ok", 1, "result", "ok", "from",
-	                  (json_int_t)m->workers.old->number, "generation", (json_int_t)gen->number,
-	                  "changes", r->changes.n ? r->changes.p : "", r->changes.n, "workers",
-	                  (int)gen->slots, "ready_ms", (json_int_t)(loop_now() - r->began_at),
-	                  "draining_requests", (json_int_t)requests);
+	answer = json_pack("{s:b,s:s,s:I,s:I,s:o,s:o,s:i,s:I,s:I}", "ok", 1, "result", "ok", "from",
+	                   (json_int_t)m->workers.old->number, "generation",
+	                   (json_int_t)gen->number, "changes", control_text(buf_view(&r->changes)),
+	                   "warnings", control_text(buf_view(&r->notes)), "workers",
+	                   (int)gen->slots, "ready_ms", (json_int_t)(loop_now() - r->began_at),
+	                   "draining_requests", (json_int_t)requests);
 	answer_all(m, answer, false);
 	arm_timer(m);
 }
@@ -276,13 +289,14 @@ static void begin(struct master *m)
 		check_say(&report, true, m->args->file, err.text);
 		conf = NULL;
 	}
+	log_lines(buf_view(&report.text));
 	if (!conf) {
-		log_lines(&report.text);
-		buf_char(&report.text, '\0');
-		failed(m, RELOAD_CONFIG, report.text.p);
+		failed(m, RELOAD_CONFIG, buf_view(&report.text));
 		conf_report_done(&report);
 		return;
 	}
+	buf_reset(&r->notes);
+	buf_bytes(&r->notes, buf_view(&report.text));
 	conf_report_done(&report);
 	r->logs = c.logs;
 	r->state = RELOAD_STARTING;
@@ -310,12 +324,12 @@ void reload_look(struct master *m)
 		commit(m);
 	} else if (next->failed[0]) {
 		snprintf(why, sizeof(why), "a worker could not set up: %s", next->failed);
-		abandon(m, RELOAD_NOT_READY, why);
+		abandon(m, RELOAD_NOT_READY, bytes_str(why));
 	} else if (loop_now() >= r->late_at) {
 		snprintf(why, sizeof(why), "%u of %u workers were ready after %lld s",
 		         generation_count(next, PROC_READY), next->slots,
 		         (long long)READY_WITHIN_MS / 1000);
-		abandon(m, RELOAD_NOT_READY, why);
+		abandon(m, RELOAD_NOT_READY, bytes_str(why));
 	}
 }
 
@@ -343,12 +357,13 @@ static void dry_run(struct master *m, const struct control_client *from)
 	conf = load(m, &report, &changes);
 	if (conf) {
 		control_answer(m->control, from->handle,
-		               json_pack("{s:b,s:s,s:I,s:s%}", "ok", 1, "result", "dry_run",
+		               json_pack("{s:b,s:s,s:I,s:o,s:o}", "ok", 1, "result", "dry_run",
 		                         "generation", (json_int_t)m->workers.current->number,
-		                         "changes", changes.n ? changes.p : "", changes.n));
+		                         "changes", control_text(buf_view(&changes)), "warnings",
+		                         control_text(buf_view(&report.text))));
 	} else {
-		buf_char(&report.text, '\0');
-		control_answer(m->control, from->handle, failure(m, "config", report.text.p));
+		control_answer(m->control, from->handle,
+		               failure(m, "config", buf_view(&report.text)));
 	}
 	conf_free(conf);
 	buf_done(&changes);
@@ -364,9 +379,8 @@ static bool is_refused_now(struct master *m)
 	conf_report_init(&report);
 	conf = load(m, &report, NULL);
 	if (!conf) {
-		log_lines(&report.text);
-		buf_char(&report.text, '\0');
-		failed(m, RELOAD_CONFIG, report.text.p);
+		log_lines(buf_view(&report.text));
+		failed(m, RELOAD_CONFIG, buf_view(&report.text));
 	}
 	conf_report_done(&report);
 	conf_free(conf);
@@ -400,12 +414,13 @@ void reload_stop(struct master *m)
 	if (m->reload.state == RELOAD_STARTING)
 		logfiles_close(&m->reload.logs);
 	m->reload.state = RELOAD_IDLE;
-	answer_all(m, failure(m, "not_ready", "headgate is stopping"), true);
+	answer_all(m, failure(m, "not_ready", BYTES("headgate is stopping")), true);
 }
 
 void reload_init(struct master *m)
 {
 	buf_init(&m->reload.changes, CHANGES_MAX_BYTES);
+	buf_init(&m->reload.notes, CHANGES_MAX_BYTES);
 	m->reload.logs = (struct logfiles){ .fd = { -1, -1 } };
 	event_assign(&m->reload.timer, m->base, -1, 0, on_timer, m);
 }
@@ -414,5 +429,6 @@ void reload_done(struct master *m)
 {
 	event_del(&m->reload.timer);
 	buf_done(&m->reload.changes);
+	buf_done(&m->reload.notes);
 	logfiles_close(&m->reload.logs);
 }

@@ -31,6 +31,7 @@ struct reload {
 	msec_t began_at, late_at;
 	struct logfiles logs; /* of the generation that starts */
 	struct buf changes; /* a line per option */
+	struct buf notes; /* the warnings, as -t prints them */
 	struct event timer; /* READY is late, or a caller's patience ends */
 
 	/* the last one, for status */

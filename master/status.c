@@ -11,6 +11,11 @@
 static const char *const reload_names[] = { "ok", "config", "not_ready" };
 static const char *const sink_names[] = { "none", "kafka", "discard" };
 
+static json_t *text_of(const char *s)
+{
+	return control_text(bytes_str(s));
+}
+
 static json_t *time_of(unix_ns at)
 {
 	time_t s = (time_t)(at / 1000000000);
@@ -71,10 +76,11 @@ static json_t *listeners_of(const struct master *m)
 	for (size_t i = 0; i < gen->conf->listeners.n; i++) {
 		const struct listener_conf *l = &gen->conf->listeners.v[i];
 
-		json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:b,s:b}", "name", l->name,
-		                                      "listen", l->listen, "addr",
-		                                      listener_set_addr(gen->set, i)->text, "tls",
-		                                      l->tls.pairs.n > 0, "admin", l->admin));
+		json_array_append_new(list,
+		                      json_pack("{s:s,s:o,s:o,s:b,s:b}", "name", l->name, "listen",
+		                                text_of(l->listen), "addr",
+		                                text_of(listener_set_addr(gen->set, i)->text),
+		                                "tls", l->tls.pairs.n > 0, "admin", l->admin));
 	}
 	return list;
 }
@@ -84,10 +90,10 @@ static json_t *tenants_of(const struct master *m)
 	struct tenants_status t;
 
 	tenants_status(m->tenants, &t);
-	return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:b,s:s}", "source", t.source, "state", t.state,
+	return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:b,s:o}", "source", t.source, "state", t.state,
 	                 "table", (json_int_t)t.generation, "tenants", (json_int_t)t.tenants,
 	                 "tokens", (json_int_t)t.tokens, "age_ms", (json_int_t)t.age_ms, "fresh",
-	                 t.fresh, "last_error", t.last_error);
+	                 t.fresh, "last_error", text_of(t.last_error));
 }
 
 static json_t *certificates_of(const struct master *m)
@@ -104,10 +110,11 @@ static json_t *certificates_of(const struct master *m)
 
 			if (ends == INT64_MAX)
 				continue;
-			json_array_append_new(
-				list, json_pack("{s:s,s:s,s:o,s:I}", "listener", l->name, "file",
-			                        file->path, "not_after", time_of(ends * 1000000000),
-			                        "days_left", (json_int_t)((ends - now) / DAY_S)));
+			json_array_append_new(list,
+			                      json_pack("{s:s,s:o,s:o,s:I}", "listener", l->name,
+			                                "file", text_of(file->path), "not_after",
+			                                time_of(ends * 1000000000), "days_left",
+			                                (json_int_t)((ends - now) / DAY_S)));
 		}
 	}
 	return list;
@@ -160,8 +167,8 @@ json_t *status_object(const struct master *m)
 	              json_array_size(not_ready) == 0, "not_ready", not_ready, "degraded",
 	              degraded_of(m), "sink", sink_names[m->conf->sink]);
 	json_object_set_new(o, "last_reload",
-	                    json_pack("{s:s,s:o,s:s,s:b}", "result", reload_names[r->last], "at",
-	                              time_of(r->last_at), "why", r->last_why, "running",
+	                    json_pack("{s:s,s:o,s:o,s:b}", "result", reload_names[r->last], "at",
+	                              time_of(r->last_at), "why", text_of(r->last_why), "running",
 	                              r->state == RELOAD_STARTING));
 	json_object_set_new(o, "workers_wanted", json_integer(m->workers.current->slots));
 	json_object_set_new(o, "workers", workers_of(m));

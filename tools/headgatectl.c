@@ -307,8 +307,10 @@ static int run_reload(const struct ctl *c)
 			code = reload_failed(a);
 		else
 			code = 0;
-		if (!code && !c->json && !c->quiet)
+		if (!code && !c->json && !c->quiet) {
+			print_lines(stderr, text_of(a, "warnings"));
 			print_reload(a);
+		}
 	}
 	json_decref(a);
 	return code;

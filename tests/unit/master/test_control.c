@@ -218,3 +218,17 @@ Test(control, a_second_master_does_not_take_the_socket)
 	cr_expect(strstr(err.text, "Address already in use"), "%s", err.text);
 	cr_expect(strstr(err.text, f.path));
 }
+
+Test(control, a_text_of_any_bytes_can_be_shown)
+{
+	json_t *s = control_text(BYTES("caf\xe9 \"x\"\n"));
+
+	cr_expect_str_eq(json_string_value(s), "caf? \"x\"\n");
+	json_decref(s);
+	s = control_text(BYTES("caf\xc3\xa9"));
+	cr_expect_str_eq(json_string_value(s), "caf\xc3\xa9");
+	json_decref(s);
+	s = control_text(BYTES_NONE);
+	cr_expect_str_eq(json_string_value(s), "");
+	json_decref(s);
+}

@@ -272,6 +272,19 @@ Test(reload, a_bad_file_changes_nothing_and_tells_all_errors)
 	json_decref(a);
 }
 
+Test(reload, a_file_that_is_no_utf_8_is_an_error_like_others)
+{
+	json_t *a;
+	int fd;
+
+	configure("workers: 2 # \xff\xfe\n");
+	fd = ask_for(reload_line);
+	a = answer_of(fd);
+	cr_expect_str_eq(text_in(a, "result"), "config");
+	cr_expect(strstr(text_in(a, "errors"), "error: "), "%s", text_in(a, "errors"));
+	json_decref(a);
+}
+
 /* O7 */
 Test(reload, a_generation_that_is_never_ready_is_given_up_after_ten_seconds)
 {
