@@ -13,8 +13,7 @@
 
 struct conf_file { /* a `*_file` option: path, and the bytes it held when the config was loaded */
 	const char *path; /* "" if not set */
-	struct bytes content; /* BYTES_NONE if not set, or if the master alone reads it (a socket, a
-	                         log) */
+	struct bytes content; /* BYTES_NONE if not set, or if the master alone uses it (a log) */
 };
 struct conf_list {
 	const char **v;
@@ -63,12 +62,8 @@ enum compression {
 	COMPRESSION_GZIP,
 	COMPRESSION_SNAPPY
 };
-enum conf_log_level {
-	CONF_LOG_ERR,
-	CONF_LOG_WARN,
-	CONF_LOG_INFO,
-	CONF_LOG_DEBUG
-}; /* = enum log_level */
+/* Equal to enum log_level. */
+enum conf_log_level { CONF_LOG_ERR, CONF_LOG_WARN, CONF_LOG_INFO, CONF_LOG_DEBUG };
 enum conf_log_format { CONF_LOGFMT, CONF_JSON };
 enum audit_accepted { AUDIT_ALL, AUDIT_FIRST, AUDIT_NONE };
 enum audit_on_full { AUDIT_DROP, AUDIT_REFUSE };
@@ -90,8 +85,7 @@ struct conf {
 	} control;
 	struct {
 		enum tenants_kind source;
-		struct conf_file
-			file; /* path only: the master's tenants source reads and watches it */
+		struct conf_file file; /* path only: the master's source reads and watches it */
 		const char *dsn; /* secret-free by rule; from dsn or dsn_file */
 		struct conf_file dsn_file;
 		const char *channel;

@@ -17,8 +17,7 @@ struct conf_load_in {
 	bool offline; /* -t --offline: files that options name are not opened */
 };
 struct conf_report {
-	struct buf text; /* errors and warnings as -t prints them, in file and line order, at most
-	                    100 */
+	struct buf text; /* errors and warnings as -t prints them: file and line order, <= 100 */
 	unsigned errors, warnings;
 	bool usage; /* a secret was given by -o: exit 2, not 78 */
 	struct conf_origins *origins; /* where each value came from, for -T and reload's diff */
