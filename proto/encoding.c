@@ -31,6 +31,11 @@ const char *encoding_name(enum encoding e)
 	return codings[e].name;
 }
 
+const char *encoding_library(void)
+{
+	return LIBDEFLATE_VERSION_STRING;
+}
+
 bool encoding_find(struct bytes header, enum encoding *out)
 {
 	struct bytes name = bytes_trim(header);

@@ -9,6 +9,7 @@
 enum encoding { ENCODING_IDENTITY, ENCODING_GZIP, ENCODING_COUNT };
 
 const char *encoding_name(enum encoding e); /* identity, gzip */
+const char *encoding_library(void); /* libdeflate's version when this was built; for -v */
 /* One coding, case-insensitive; x-gzip is gzip; absent (n = 0) and identity are identity. A list or
  * an unknown coding: false. */
 bool encoding_find(struct bytes header, enum encoding *out) MUST_USE;

@@ -9,18 +9,25 @@
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include "proto/encoding.h"
 #include "worker/life.h"
+#include "worker/sandbox.h"
 #include "worker/sink.h"
+
+enum { EXIT_USAGE = 2 };
 
 static int say_version(void)
 {
-	char kafka[64];
+	char kafka[64], seccomp[64];
 
 	printf("headgate-worker %s (%s, %s)\n", HEADGATE_VERSION, HEADGATE_REVISION, HEADGATE_MODE);
 	printf("  libevent %s (built with %s)\n", event_get_version(), LIBEVENT_VERSION);
 	sink_kafka_version(kafka, sizeof(kafka));
 	printf("  librdkafka %s\n", kafka);
 	printf("  protobuf-c %s (built with %s)\n", protobuf_c_version(), PROTOBUF_C_VERSION);
+	printf("  libdeflate (built with %s)\n", encoding_library());
+	sandbox_version(seccomp, sizeof(seccomp));
+	printf("  libseccomp %s\n", seccomp);
 	printf("  %s (built with %s)\n", OpenSSL_version(OPENSSL_VERSION), OPENSSL_VERSION_TEXT);
 	return ferror(stdout) || fflush(stdout) ? EX_IOERR : 0;
 }
@@ -33,7 +40,7 @@ int main(int argc, char **argv)
 		return say_version();
 	if (argc != 2 || strcmp(argv[1], "--channel") != 0) {
 		fprintf(stderr, "headgate-worker is started by headgate; by hand it only knows -v\n");
-		return EX_USAGE;
+		return EXIT_USAGE;
 	}
 	return worker_live(&worker, CHANNEL_FD);
 }

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <linux/landlock.h>
 #include <seccomp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -144,4 +145,12 @@ int sandbox_enter(int *landlock_abi, struct err *err)
 	if (enter_landlock(landlock_abi, err) < 0)
 		return -1;
 	return enter_seccomp(err);
+}
+
+void sandbox_version(char *out, size_t cap)
+{
+	const struct scmp_version *v = seccomp_version();
+
+	snprintf(out, cap, "%u.%u.%u (built with %d.%d.%d)", v->major, v->minor, v->micro, SCMP_VER_MAJOR,
+	         SCMP_VER_MINOR, SCMP_VER_MICRO);
 }

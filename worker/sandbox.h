@@ -12,3 +12,5 @@
 int sandbox_enter(int *landlock_abi, struct err *err) MUST_USE;
 /* no_new_privs and not dumpable: before any secret is received. */
 int sandbox_early(struct err *err) MUST_USE;
+/* libseccomp's versions, as it runs and as it was built with; for -v. */
+void sandbox_version(char *out, size_t cap);
