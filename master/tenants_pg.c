@@ -24,6 +24,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "master/pg_rows.h"
+#include "master/resolve.h"
 
 enum {
 	SCHEMA_VERSION_MIN = 1, /* the gateway runs with schema N and N-1 */
@@ -44,6 +45,7 @@ enum {
 	IDLE_GAP_MIN_MS = 5, /* bells with nothing behind them: the gap doubles up to FULL_GAP_MS */
 	BUILD_SHARE = 2, /* a read may begin after this many times what the last table took, */
 	BUILD_GAP_MAX_MS = 200, /* at most: no revocation waits longer for it */
+	LONGEST_MS = 3600 * 1000, /* of the timer: it fires for nothing then */
 	OLD_READ_MS = 12 * 3600 * 1000,
 	RETRY_FIRST_MS = 500, /* always, while there is no table yet */
 	RETRY_MAX_MS = 30000,
@@ -54,6 +56,7 @@ enum {
 
 enum step {
 	STEP_OFF, /* no connection; waits until retry_at */
+	STEP_RESOLVE, /* a thread asks for the addresses of the hosts */
 	STEP_CONNECT, /* PQconnectPoll */
 	STEP_HELLO,
 	STEP_LISTEN,
@@ -76,6 +79,8 @@ struct pg {
 	char *dsn, *channel;
 	msec_t poll, full_compare, fresh_for;
 
+	struct resolve *resolving; /* while STEP_RESOLVE */
+	struct resolve_lists servers; /* what it found */
 	PGconn *conn;
 	struct event io, timer;
 	bool io_on;
@@ -148,7 +153,7 @@ static void freshen(struct pg *p)
 {
 	if (p->last_good == 0)
 		return;
-	if (p->step != STEP_OFF && p->step != STEP_CONNECT && !p->deaf)
+	if (p->step > STEP_CONNECT && !p->deaf)
 		tenants_fresh_until(p->tenants, loop_now() + LINK_FRESH_MS);
 	else
 		tenants_fresh_until(p->tenants, p->last_good + p->fresh_for);
@@ -218,6 +223,9 @@ static void hang_up(struct pg *p)
 {
 	unwatch(p);
 	end_read(p);
+	resolve_abandon(p->resolving);
+	p->resolving = NULL;
+	resolve_lists_free(&p->servers);
 	if (p->conn)
 		PQfinish(p->conn);
 	p->conn = NULL;
@@ -264,31 +272,80 @@ static void no_notice(void *arg, const PGresult *result)
 	          KV_S("text", PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY)));
 }
 
+static const char *option(const PQconninfoOption *options, const char *keyword)
+{
+	for (; options && options->keyword; options++)
+		if (strcmp(options->keyword, keyword) == 0)
+			return options->val ? options->val : "";
+	return "";
+}
+
+static void on_resolved(void *arg);
+
+/* Which hosts, after service file and environment, only libpq knows: it is asked with a setting
+ * that it refuses before it would look for them. */
+static void start_resolve(struct pg *p)
+{
+	static const char *const keys[] = { "dbname", "sslmode", NULL };
+	const char *const values[] = { p->dsn, "only-parse", NULL };
+	PGconn *conn = PQconnectStartParams(keys, values, 1);
+	PQconninfoOption *options = conn ? PQconninfo(conn) : NULL;
+	struct err err = { "" };
+
+	if (!options)
+		out_of_memory();
+	if (resolve_needed(option(options, "host"), option(options, "hostaddr"))) {
+		p->resolving =
+			resolve_start(p->base, option(options, "host"), option(options, "hostaddr"),
+		                      option(options, "port"), on_resolved, p, &err);
+		if (!p->resolving)
+			give_up(p, "%s", err.text);
+	}
+	PQconninfoFree(options);
+	PQfinish(conn);
+	if (!p->resolving && !p->fault[0])
+		begin_step(p, STEP_CONNECT);
+}
+
+struct settings { /* for libpq: ends with a NULL key */
+	const char *keys[16], *values[16];
+	unsigned count;
+};
+
+static void set(struct settings *s, const char *key, const char *value)
+{
+	assert(s->count < ARRAY_LEN(s->keys) - 1);
+	s->keys[s->count] = key;
+	s->values[s->count++] = value;
+}
+
 static void start_connect(struct pg *p)
 {
-	/* What stands before dbname may be overruled by the connection string, what follows may
-	 * not. */
-	static const char *const keys[] = { "fallback_application_name",
-		                            "dbname",
-		                            "client_encoding",
-		                            "target_session_attrs",
-		                            "keepalives",
-		                            "keepalives_idle",
-		                            "keepalives_interval",
-		                            "keepalives_count",
-		                            "tcp_user_timeout",
-		                            NULL };
-	const char *const values[] = { "headgate", p->dsn, "UTF8", "read-write", "1",
-		                       "10",       "3",    "3",    "10000",      NULL };
+	struct settings s = { .count = 0 };
 
+	/* What stands before dbname the connection string may overrule, what follows not. */
+	set(&s, "fallback_application_name", "headgate");
+	set(&s, "dbname", p->dsn);
+	set(&s, "client_encoding", "UTF8");
+	set(&s, "target_session_attrs", "read-write");
+	set(&s, "keepalives", "1");
+	set(&s, "keepalives_idle", "10");
+	set(&s, "keepalives_interval", "3");
+	set(&s, "keepalives_count", "3");
+	set(&s, "tcp_user_timeout", "10000");
+	if (p->servers.hosts) {
+		set(&s, "host", p->servers.hosts);
+		set(&s, "hostaddr", p->servers.addrs);
+		set(&s, "port", p->servers.ports);
+	}
 	if (tenants_table(p->tenants, NULL) < 0)
 		p->deadline = loop_now() + CONNECT_FIRST_MS;
 	p->deaf = p->cured = false;
 	p->want_full = true;
-	tenants_set_source(p->tenants, false, "connecting", NULL);
-	p->conn = PQconnectStartParams(keys, values, 1);
+	p->conn = PQconnectStartParams(s.keys, s.values, 1);
 	if (!p->conn)
 		out_of_memory();
+	resolve_lists_free(&p->servers);
 	if (PQstatus(p->conn) == CONNECTION_BAD) {
 		give_up_libpq(p, "can't connect");
 		return;
@@ -841,6 +898,7 @@ static const struct {
 	void (*done)(struct pg *p);                 /* all were seen: the next step */
 } steps[STEP_COUNT] = {
 	[STEP_OFF]          = { "off",          0,          NULL,               NULL,          NULL },
+	[STEP_RESOLVE]      = { "resolve",      0,          start_resolve,      NULL,          NULL },
 	[STEP_CONNECT]      = { "connect",      CONNECT_MS, start_connect,      NULL,          NULL },
 	[STEP_HELLO]        = { "hello",        ANSWER_MS,  hello_start,        hello_result,  hello_done },
 	[STEP_LISTEN]       = { "listen",       ANSWER_MS,  listen_start,       listen_result, listen_done },
@@ -893,8 +951,7 @@ static void arm(struct pg *p)
 	                                   : p->deadline;
 	msec_t in = at - loop_now();
 
-	if (in < 0)
-		in = 0;
+	in = later(0, earlier(in, LONGEST_MS));
 	event_add(&p->timer, &(struct timeval){ in / 1000, in % 1000 * 1000 });
 }
 
@@ -904,6 +961,20 @@ static void settle(struct pg *p)
 	if (p->fault[0])
 		disconnect(p);
 	arm(p);
+}
+
+static void on_resolved(void *arg)
+{
+	struct pg *p = arg;
+	struct resolve *done = p->resolving;
+	struct err err = { "" };
+
+	p->resolving = NULL;
+	if (resolve_take(done, &p->servers, &err) < 0)
+		give_up(p, "%s", err.text);
+	else
+		begin_step(p, STEP_CONNECT);
+	settle(p);
 }
 
 static void on_io(evutil_socket_t fd, short what, void *arg)
@@ -938,14 +1009,16 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (p->step == STEP_OFF && loop_now() >= p->retry_at)
-		begin_step(p, STEP_CONNECT);
-	else if (p->step == STEP_IDLE)
+	if (p->step == STEP_OFF && loop_now() >= p->retry_at) {
+		tenants_set_source(p->tenants, false, "connecting", NULL);
+		begin_step(p, STEP_RESOLVE);
+	} else if (p->step == STEP_IDLE) {
 		idle_start(p);
-	else if (p->step == STEP_PROBE_WAIT && loop_now() >= p->deadline)
+	} else if (p->step == STEP_PROBE_WAIT && loop_now() >= p->deadline) {
 		begin_step(p, STEP_PROBE_END);
-	else if (p->step != STEP_OFF && loop_now() >= p->deadline)
+	} else if (p->step != STEP_OFF && loop_now() >= p->deadline) {
 		give_up(p, "no answer in time (%s)", steps[p->step].name);
+	}
 	settle(p);
 }
 
