@@ -21,5 +21,6 @@ unsigned limits_metric_none(const struct limits *l);
 unsigned limits_metric_slot(struct limits *l, uint32_t tenant_ordinal, struct bytes tenant_id);
 const char *limits_metric_name(const struct limits *l, unsigned slot); /* id, _other, _none; NULL: free */
 /* The master only, once every live worker has confirmed a table without this ordinal: frees its
- * words and its metric slot, so that no new tenant inherits them. */
+ * words, so that no new tenant inherits them. Its metric slot keeps the name (the counters behind it
+ * never fall) and is given only to a tenant of the same id again. */
 void limits_clear(struct limits *l, uint32_t tenant_ordinal);
