@@ -670,14 +670,15 @@ send_js() { otel_env NODE_PATH="$JS_OTEL/node_modules" "${@:2}" node "$ROOT/test
 send_python() { otel_env OTEL_EXPORTER_OTLP_TIMEOUT=20 "${@:2}" "$PYTHON_OTEL" "$ROOT/tests/clients/python/send.py" "$1" 2>>"$T/send.log"; }
 decoded() { "$PYTHON_OTEL" "$ROOT/tests/clients/decode.py" "$@"; }
 
-pbdump()
+# built NAME ARGUMENT...: a tool in C; built here for a test that runs before `make way` has done it.
+built()
 {
-	local program=$HEADGATE_BUILD/tests/way/tools/pbdump
-	# For a test that runs before `make way` has built it.
-	[ "$program" -nt "$WAY/tools/pbdump.c" ] || make -s -C "$ROOT" "MODE=${HEADGATE_BUILD##*/}" "${program#"$ROOT"/}" >&2 ||
-		bail "can't build tools/pbdump.c"
-	"$program" "$@"
+	local program=$HEADGATE_BUILD/tests/way/tools/$1
+	[ "$program" -nt "$WAY/tools/$1.c" ] || make -s -C "$ROOT" "MODE=${HEADGATE_BUILD##*/}" "${program#"$ROOT"/}" >&2 ||
+		bail "can't build tools/$1.c"
+	"$program" "${@:2}"
 }
+pbdump() { built pbdump "$@"; }
 
 load() { python3 "$WAY/tools/load.py" "$URL" --token "$TOKEN" ${CA:+--ca "$CA"} "$@"; }
 conserved() { python3 "$WAY/tools/conserved.py" "$@"; }
