@@ -23,12 +23,25 @@ struct kv {
 		uint64_t u64;
 	} v;
 };
-#define KV_S(k, s) { .key = (k), .type = KV_TYPE_STR, .v.str = (s) }
-#define KV_B(k, b) { .key = (k), .type = KV_TYPE_BYTES, .v.bytes = (b) }
-#define KV_I(k, i) { .key = (k), .type = KV_TYPE_I64, .v.i64 = (i) }
-#define KV_U(k, u) { .key = (k), .type = KV_TYPE_U64, .v.u64 = (u) }
+#define KV_S(k, s)                                                                                 \
+	{                                                                                          \
+		.key = (k), .type = KV_TYPE_STR, .v.str = (s)                                      \
+	}
+#define KV_B(k, b)                                                                                 \
+	{                                                                                          \
+		.key = (k), .type = KV_TYPE_BYTES, .v.bytes = (b)                                  \
+	}
+#define KV_I(k, i)                                                                                 \
+	{                                                                                          \
+		.key = (k), .type = KV_TYPE_I64, .v.i64 = (i)                                      \
+	}
+#define KV_U(k, u)                                                                                 \
+	{                                                                                          \
+		.key = (k), .type = KV_TYPE_U64, .v.u64 = (u)                                      \
+	}
 
-/* Process-wide. debug_modules: "auth,conn" or NULL; those modules log at debug whatever level is. */
+/* Process-wide. debug_modules: "auth,conn" or NULL; those modules log at debug whatever level is.
+ */
 void log_setup(enum log_level level, enum log_format format, const char *debug_modules);
 void log_identity(int worker_slot, uint64_t generation); /* -1: the master; goes on each line */
 bool log_enabled(enum log_level level, const char *module);
@@ -38,11 +51,12 @@ uint64_t log_count(enum log_level level); /* lines written so far: log_messages_
  * or it cannot be reached. The caller owns it. */
 int log_journal_open(void) MUST_USE;
 
+enum { KV_MAX = 12 }; /* more in one line is a compile error; what is left over ends the list */
 #define LOG_AT_(level, mod, msg, ...)                                                              \
 	do {                                                                                       \
 		if (log_enabled((level), (mod)))                                                   \
 			log_write((level), (mod), (msg),                                           \
-			          (const struct kv[]){ __VA_ARGS__ __VA_OPT__(, ){ 0 } });         \
+			          (const struct kv[KV_MAX + 1]){ __VA_ARGS__ });                   \
 	} while (0)
 #define log_err(...) LOG_AT_(LOG_LEVEL_ERR, __VA_ARGS__)
 #define log_warn(...) LOG_AT_(LOG_LEVEL_WARN, __VA_ARGS__)

@@ -171,7 +171,7 @@ static void cidrs_of(struct parse *p, const struct yaml_node *list, struct token
 	}
 	cidrs = pool_zalloc(report_pool(p->r), list->count * sizeof(*cidrs));
 	for (const struct yaml_node *n = list->first; n; n = n->next) {
-		struct cidr cidr;
+		struct cidr cidr = { 0 };
 
 		if (!is_no_token(p, n) || !node_value(p->r, n, value_cidr, &cidr))
 			continue;

@@ -27,8 +27,8 @@
 
 enum {
 	START_TIMEOUT_MS = 10000, /* the master gives up on us then, too */
-	CLOSE_TIMEOUT_S = 5,      /* rd_kafka_destroy() may hang (faults.md 1): leave without it */
-	DRAIN_LOOK_MS = 20,       /* how soon after the last record and connection we are gone */
+	CLOSE_TIMEOUT_S = 5, /* rd_kafka_destroy() may hang (faults.md 1): leave without it */
+	DRAIN_LOOK_MS = 20, /* how soon after the last record and connection we are gone */
 	EARLY_LISTENERS_MAX = 64,
 	ASIDE_MS = 60000,
 };
@@ -37,7 +37,10 @@ enum {
 struct life {
 	struct worker *w;
 	struct event channel_event, beat_event, drain_event, term_event;
-	struct { uint64_t index, slot; int fd; } listeners[EARLY_LISTENERS_MAX];
+	struct {
+		uint64_t index, slot;
+		int fd;
+	} listeners[EARLY_LISTENERS_MAX];
 	unsigned listener_count;
 	int log_fds[2]; /* access, audit; -1: none */
 	uint8_t tickets[TICKET_KEYS * TICKET_KEY_BYTES];
@@ -61,11 +64,12 @@ static void swap_table(struct worker *w, uint64_t generation, int fd)
 	struct snapshot *next = snapshot_map(fd, &err);
 
 	if (!next) {
-		log_err("life", "tenant table refused, the old one serves", KV_U("table", generation),
-		        KV_S("err", err.text));
+		log_err("life", "tenant table refused, the old one serves",
+		        KV_U("table", generation), KV_S("err", err.text));
 		stats_add(w->stats, STAT_TABLES_REFUSED, 0, 0, 1);
 		if (tell(w, MSG_TABLE_BAD, generation, err.text) < 0)
-			log_err("life", "can't tell the master that a table is bad", KV_S("err", strerror(errno)));
+			log_err("life", "can't tell the master that a table is bad",
+			        KV_S("err", strerror(errno)));
 		return;
 	}
 	/* Requests copy what they need: nobody looks into the old one after this line. */
@@ -88,7 +92,8 @@ bool worker_table_is_fresh(const struct worker *w)
 bool worker_table_is_stale(const struct worker *w)
 {
 	return w->conf->tenants.max_stale > 0 && w->pages[0] &&
-	       loop_now() - atomic_load(&stats_head(w->pages[0])->table_read_ms) > w->conf->tenants.max_stale;
+	       loop_now() - atomic_load(&stats_head(w->pages[0])->table_read_ms) >
+	               w->conf->tenants.max_stale;
 }
 
 /* ---- tenants put aside ---- */
@@ -169,9 +174,9 @@ static uint64_t resident_bytes(const struct life *l)
 	if (n <= 0)
 		return 0;
 	text[n] = '\0';
-	return sscanf(text, "%llu %llu", &total, &resident) == 2 ?
-	               resident * (uint64_t)sysconf(_SC_PAGESIZE) :
-	               0;
+	return sscanf(text, "%llu %llu", &total, &resident) == 2
+	               ? resident * (uint64_t)sysconf(_SC_PAGESIZE)
+	               : 0;
 }
 
 static void on_beat(evutil_socket_t fd, short what, void *arg)
@@ -194,7 +199,8 @@ static void on_beat(evutil_socket_t fd, short what, void *arg)
 	for (unsigned level = 0; level < ARRAY_LEN(l->log_counts); level++) {
 		uint64_t lines = log_count((enum log_level)level);
 
-		stats_add(w->stats, STAT_LOG_MESSAGES, level, 0, (int64_t)(lines - l->log_counts[level]));
+		stats_add(w->stats, STAT_LOG_MESSAGES, level, 0,
+		          (int64_t)(lines - l->log_counts[level]));
 		l->log_counts[level] = lines;
 	}
 }
@@ -211,7 +217,8 @@ static void keep_fd(int *where, struct channel_msg *m)
 static int listen_on(struct life *l, uint64_t index, uint64_t slot, int fd, struct err *err)
 {
 	if (index >= l->w->conf->listeners.n)
-		return err_set(err, "no listener %llu in this configuration", (unsigned long long)index);
+		return err_set(err, "no listener %llu in this configuration",
+		               (unsigned long long)index);
 	return conns_listen(l->w->conns, (unsigned)index, slot, fd, err);
 }
 
@@ -228,13 +235,15 @@ static int on_message(struct life *l, struct channel_msg *m, struct err *err)
 		return 0;
 	case MSG_STATS_PEER:
 		if (m->arg >= PAGES_MAX)
-			return err_set(err, "stats page %llu is out of range", (unsigned long long)m->arg);
+			return err_set(err, "stats page %llu is out of range",
+			               (unsigned long long)m->arg);
 		if (!l->started) {
 			keep_fd(&l->page_fds[m->arg], m);
 			return 0;
 		}
 		stats_unmap(w->pages[m->arg]);
-		w->pages[m->arg] = stats_map(m->fd, false, (unsigned)w->conf->metrics.max_tenants + 2, err);
+		w->pages[m->arg] =
+			stats_map(m->fd, false, (unsigned)w->conf->metrics.max_tenants + 2, err);
 		w->page_count = max_size(w->page_count, m->arg + 1);
 		return w->pages[m->arg] ? 0 : -1;
 	case MSG_LIMITS:
@@ -349,9 +358,9 @@ static int receive_all(struct life *l, struct err *err)
 		if (rc < 0)
 			return -1;
 	}
-	return l->conf_fd >= 0 && l->own_fd >= 0 && l->limits_fd >= 0 ?
-	               0 :
-	               err_set(err, "START without configuration, stats or limits");
+	return l->conf_fd >= 0 && l->own_fd >= 0 && l->limits_fd >= 0
+	               ? 0
+	               : err_set(err, "START without configuration, stats or limits");
 }
 
 static int unpack_conf(struct life *l, struct err *err)
@@ -439,7 +448,8 @@ static int start_events(struct life *l, struct err *err)
 	struct timeval beat = { 1, 0 };
 	struct event_base *base = w->base;
 
-	if (event_assign(&l->channel_event, base, w->channel, EV_READ | EV_PERSIST, on_channel, l) < 0 ||
+	if (event_assign(&l->channel_event, base, w->channel, EV_READ | EV_PERSIST, on_channel, l) <
+	            0 ||
 	    event_assign(&l->beat_event, base, -1, EV_PERSIST, on_beat, l) < 0 ||
 	    event_assign(&l->drain_event, base, -1, EV_PERSIST, on_drain_look, l) < 0 ||
 	    event_assign(&l->term_event, base, SIGTERM, EV_SIGNAL | EV_PERSIST, on_term, l) < 0 ||
@@ -462,7 +472,8 @@ static int set_up(struct life *l, struct err *err)
 {
 	struct worker *w = l->w;
 
-	if (sandbox_early(err) < 0 || receive_all(l, err) < 0 || unpack_conf(l, err) < 0 || map_shared(l, err) < 0)
+	if (sandbox_early(err) < 0 || receive_all(l, err) < 0 || unpack_conf(l, err) < 0 ||
+	    map_shared(l, err) < 0)
 		return -1;
 	w->base = loop_open(err);
 	if (!w->base)

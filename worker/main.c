@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * main.c -- headgate-worker: makes the one struct worker and runs it. Started by the master with one
- * descriptor, the channel; alone it only says its version. Parses no YAML, opens no configured file.
+ * main.c -- headgate-worker: makes the one struct worker and runs it. Started by the master with
+ * one descriptor, the channel; alone it only says its version. Parses no YAML, opens no configured
+ * file.
  */
 #include <event2/event.h>
 #include <openssl/crypto.h>
@@ -39,7 +40,8 @@ int main(int argc, char **argv)
 	if (argc == 2 && strcmp(argv[1], "-v") == 0)
 		return say_version();
 	if (argc != 2 || strcmp(argv[1], "--channel") != 0) {
-		fprintf(stderr, "headgate-worker is started by headgate; by hand it only knows -v\n");
+		fprintf(stderr,
+		        "headgate-worker is started by headgate; by hand it only knows -v\n");
 		return EXIT_USAGE;
 	}
 	return worker_live(&worker, CHANNEL_FD);

@@ -18,12 +18,28 @@
  * is replaced by rename is followed only where it lives in a folder of its own.
  */
 static const char *const readable[] = {
-	"/etc/resolv.conf", "/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager",
-	"/etc/hosts", "/etc/host.conf", "/etc/nsswitch.conf", "/etc/gai.conf", "/etc/services",
-	"/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo", "/usr/lib", "/usr/lib64",
-	"/lib", "/lib64", "/etc/ssl", "/etc/pki", "/usr/share/ca-certificates",
+	"/etc/resolv.conf",
+	"/run/systemd/resolve",
+	"/run/resolvconf",
+	"/run/NetworkManager",
+	"/etc/hosts",
+	"/etc/host.conf",
+	"/etc/nsswitch.conf",
+	"/etc/gai.conf",
+	"/etc/services",
+	"/etc/ld.so.cache",
+	"/etc/localtime",
+	"/usr/share/zoneinfo",
+	"/usr/lib",
+	"/usr/lib64",
+	"/lib",
+	"/lib64",
+	"/etc/ssl",
+	"/etc/pki",
+	"/usr/share/ca-certificates",
 #ifdef HEADGATE_ASAN
-	"/proc", "/usr/bin", /* the symbolizer and the leak check */
+	"/proc",
+	"/usr/bin", /* the symbolizer and the leak check */
 #endif
 };
 
@@ -55,7 +71,8 @@ static int allow_reading(int ruleset, const char *path, struct err *err)
 	struct stat st;
 
 	if (fd < 0)
-		return errno == ENOENT || errno == EACCES ? 0 : err_errno(err, "can't open %s", path);
+		return errno == ENOENT || errno == EACCES ? 0
+		                                          : err_errno(err, "can't open %s", path);
 	if (fstat(fd, &st) < 0)
 		return err_errno(err, "can't stat %s", path);
 	if (S_ISDIR(st.st_mode))
@@ -93,15 +110,20 @@ static int enter_landlock(int *abi, struct err *err)
 }
 
 /* Socket families: all but unix (1), inet (2), inet6 (10) and netlink (16, for getaddrinfo). */
+static int deny_family(scmp_filter_ctx ctx, enum scmp_compare op, unsigned family)
+{
+	struct scmp_arg_cmp arg = { .arg = 0, .op = op, .datum_a = family };
+
+	return seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1, &arg);
+}
+
 static int deny_families(scmp_filter_ctx ctx)
 {
-	static const int denied[] = { 0, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15 };
-	int rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-	                          SCMP_A0(SCMP_CMP_GT, 16));
+	static const unsigned denied[] = { 0, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15 };
+	int rc = deny_family(ctx, SCMP_CMP_GT, 16);
 
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(denied); i++)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-		                      SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)denied[i]));
+		rc = deny_family(ctx, SCMP_CMP_EQ, denied[i]);
 	return rc;
 }
 
@@ -111,18 +133,46 @@ static int enter_seccomp(struct err *err)
 {
 	static const int denied[] = {
 #ifndef HEADGATE_ASAN
-		SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SYS(ptrace),
+		SCMP_SYS(execve),
+		SCMP_SYS(execveat),
+		SCMP_SYS(ptrace),
 #endif
-		SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev), SCMP_SYS(pidfd_getfd),
-		SCMP_SYS(mount), SCMP_SYS(umount2), SCMP_SYS(pivot_root), SCMP_SYS(chroot),
-		SCMP_SYS(setns), SCMP_SYS(unshare), SCMP_SYS(bpf), SCMP_SYS(perf_event_open),
-		SCMP_SYS(userfaultfd), SCMP_SYS(io_uring_setup), SCMP_SYS(io_uring_enter),
-		SCMP_SYS(io_uring_register), SCMP_SYS(keyctl), SCMP_SYS(add_key),
-		SCMP_SYS(request_key), SCMP_SYS(init_module), SCMP_SYS(finit_module),
-		SCMP_SYS(delete_module), SCMP_SYS(kexec_load), SCMP_SYS(reboot), SCMP_SYS(swapon),
-		SCMP_SYS(swapoff), SCMP_SYS(open_by_handle_at), SCMP_SYS(setuid), SCMP_SYS(setgid),
-		SCMP_SYS(setresuid), SCMP_SYS(setresgid), SCMP_SYS(chown), SCMP_SYS(fchown),
-		SCMP_SYS(fchownat), SCMP_SYS(lchown), SCMP_SYS(mknod), SCMP_SYS(mknodat),
+		SCMP_SYS(process_vm_readv),
+		SCMP_SYS(process_vm_writev),
+		SCMP_SYS(pidfd_getfd),
+		SCMP_SYS(mount),
+		SCMP_SYS(umount2),
+		SCMP_SYS(pivot_root),
+		SCMP_SYS(chroot),
+		SCMP_SYS(setns),
+		SCMP_SYS(unshare),
+		SCMP_SYS(bpf),
+		SCMP_SYS(perf_event_open),
+		SCMP_SYS(userfaultfd),
+		SCMP_SYS(io_uring_setup),
+		SCMP_SYS(io_uring_enter),
+		SCMP_SYS(io_uring_register),
+		SCMP_SYS(keyctl),
+		SCMP_SYS(add_key),
+		SCMP_SYS(request_key),
+		SCMP_SYS(init_module),
+		SCMP_SYS(finit_module),
+		SCMP_SYS(delete_module),
+		SCMP_SYS(kexec_load),
+		SCMP_SYS(reboot),
+		SCMP_SYS(swapon),
+		SCMP_SYS(swapoff),
+		SCMP_SYS(open_by_handle_at),
+		SCMP_SYS(setuid),
+		SCMP_SYS(setgid),
+		SCMP_SYS(setresuid),
+		SCMP_SYS(setresgid),
+		SCMP_SYS(chown),
+		SCMP_SYS(fchown),
+		SCMP_SYS(fchownat),
+		SCMP_SYS(lchown),
+		SCMP_SYS(mknod),
+		SCMP_SYS(mknodat),
 	};
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
 	int rc;
@@ -151,6 +201,6 @@ void sandbox_version(char *out, size_t cap)
 {
 	const struct scmp_version *v = seccomp_version();
 
-	snprintf(out, cap, "%u.%u.%u (built with %d.%d.%d)", v->major, v->minor, v->micro, SCMP_VER_MAJOR,
-	         SCMP_VER_MINOR, SCMP_VER_MICRO);
+	snprintf(out, cap, "%u.%u.%u (built with %d.%d.%d)", v->major, v->minor, v->micro,
+	         SCMP_VER_MAJOR, SCMP_VER_MINOR, SCMP_VER_MICRO);
 }

@@ -9,15 +9,15 @@ static const struct stage {
 	const char *name;
 	enum step (*run)(struct req *r);
 } stages[STAGE_COUNT] = {
-	[STAGE_HEAD] = { "head", head_run },          /* needs bytes: the request head                */
-	[STAGE_ROUTE] = { "route", route_run },       /* path, method -> protocol, dialect            */
-	[STAGE_AUTH] = { "auth", auth_run },          /* credential -> tenant, from the head alone    */
-	[STAGE_ADMIT] = { "admit", admit_run },       /* type, encoding, length; block, budgets       */
-	[STAGE_BODY] = { "body", body_run },          /* needs bytes: length or chunks                */
-	[STAGE_INFLATE] = { "inflate", inflate_run }, /* identity, gzip                               */
-	[STAGE_ENRICH] = { "enrich", enrich_run },    /* protocol: validate, stamp the tenant         */
-	[STAGE_PRODUCE] = { "produce", produce_run }, /* needs a wake: delivery reports               */
-	[STAGE_REPLY] = { "reply", reply_run },       /* needs room in the socket                     */
+	[STAGE_HEAD] = { "head", head_run }, /* needs bytes: the request head                */
+	[STAGE_ROUTE] = { "route", route_run }, /* path, method -> protocol, dialect            */
+	[STAGE_AUTH] = { "auth", auth_run }, /* credential -> tenant, from the head alone    */
+	[STAGE_ADMIT] = { "admit", admit_run }, /* type, encoding, length; block, budgets       */
+	[STAGE_BODY] = { "body", body_run }, /* needs bytes: length or chunks                */
+	[STAGE_INFLATE] = { "inflate", inflate_run }, /* identity, gzip */
+	[STAGE_ENRICH] = { "enrich", enrich_run }, /* protocol: validate, stamp the tenant */
+	[STAGE_PRODUCE] = { "produce", produce_run }, /* needs a wake: delivery reports */
+	[STAGE_REPLY] = { "reply", reply_run }, /* needs room in the socket                     */
 };
 
 const char *stage_name(enum stage_index at)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * hgload -- the load generator of tests and benches: HTTP/1.1 keep-alive POSTs to one loopback
- * server, closed loop, or open loop with latency counted from the *scheduled* time, so that a server
- * that stops does not hide the waits it causes (performance.md 5). Bounded in count and time; one
- * thread. Prints one JSON object.
+ * server, closed loop, or open loop with latency counted from the *scheduled* time, so that a
+ * server that stops does not hide the waits it causes (performance.md 5). Bounded in count and
+ * time; one thread. Prints one JSON object.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -25,7 +25,7 @@
 #include "common/bytes.h"
 
 enum {
-	BUCKETS = 64 * 32,  /* 32 steps per power of two of microseconds: 3 % */
+	BUCKETS = 64 * 32, /* 32 steps per power of two of microseconds: 3 % */
 	REPLY_MAX = 64 * KIB,
 	EVENTS = 256,
 	CODES = 600,
@@ -137,7 +137,8 @@ static void conn_open(struct load *l, struct conn *c)
 	if (c->fd < 0)
 		die("socket");
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (connect(c->fd, (struct sockaddr *)&l->addr, sizeof(l->addr)) < 0 && errno != EINPROGRESS)
+	if (connect(c->fd, (struct sockaddr *)&l->addr, sizeof(l->addr)) < 0 &&
+	    errno != EINPROGRESS)
 		die("connect");
 	c->connecting = true;
 	c->got = 0;
@@ -333,7 +334,8 @@ static struct timespec until_due(const struct load *l)
 	int64_t ns = 100000000;
 
 	if (l->rate > 0 && l->idle && may_start(l)) {
-		int64_t due = l->start_ns + (int64_t)((double)l->started * 1e9 / l->rate) - now_ns();
+		int64_t due =
+			l->start_ns + (int64_t)((double)l->started * 1e9 / l->rate) - now_ns();
 
 		ns = due < 0 ? 0 : due < ns ? due : ns;
 	}
@@ -375,11 +377,13 @@ static void report(const struct load *l)
 	double s = (double)(l->end_ns - l->start_ns) / 1e9;
 	const char *comma = "";
 
-	printf("{\"seconds\":%.3f,\"started\":%llu,\"done\":%llu,\"broken\":%llu,\"unanswered\":%llu,"
+	printf("{\"seconds\":%.3f,\"started\":%llu,\"done\":%llu,\"broken\":%llu,\"unanswered\":%"
+	       "llu,"
 	       "\"per_s\":%.1f,\"mb_per_s\":%.2f,\"codes\":{",
 	       s, (unsigned long long)l->started, (unsigned long long)l->done,
-	       (unsigned long long)l->broken, (unsigned long long)(l->started - l->done - l->broken),
-	       (double)l->done / s, (double)l->bytes / s / 1e6);
+	       (unsigned long long)l->broken,
+	       (unsigned long long)(l->started - l->done - l->broken), (double)l->done / s,
+	       (double)l->bytes / s / 1e6);
 	for (unsigned i = 0; i < CODES; i++) {
 		if (l->codes[i]) {
 			printf("%s\"%u\":%llu", comma, i, (unsigned long long)l->codes[i]);
@@ -405,7 +409,8 @@ static char *file_read(const char *path, size_t *n)
 	if (fd < 0 || fstat(fd, &st) < 0)
 		die(path);
 	p = xcalloc(1, (size_t)st.st_size + 1);
-	while (have < (size_t)st.st_size && (got = read(fd, p + have, (size_t)st.st_size - have)) > 0)
+	while (have < (size_t)st.st_size &&
+	       (got = read(fd, p + have, (size_t)st.st_size - have)) > 0)
 		have += (size_t)got;
 	close(fd);
 	*n = have;
@@ -422,7 +427,8 @@ static void add_body(struct load *l, const char *headers, const char *token, con
 	l->bodies = xrealloc(l->bodies, l->body_count + 1, sizeof(*l->bodies));
 	b = &l->bodies[l->body_count++];
 	b->request = xcalloc(1, n + strlen(headers) + 1024);
-	head = sprintf(b->request, "POST %s HTTP/1.1\r\nHost: %s\r\n%s%s%s%sContent-Length: %zu\r\n\r\n",
+	head = sprintf(b->request,
+	               "POST %s HTTP/1.1\r\nHost: %s\r\n%s%s%s%sContent-Length: %zu\r\n\r\n",
 	               l->path, l->host, headers, token ? "Authorization: Bearer " : "",
 	               token ? token : "", token ? "\r\n" : "", n);
 	memcpy(b->request + head, content, n);
@@ -455,7 +461,8 @@ static void set_target(struct load *l, char *url)
 	}
 	if (tls) {
 		l->tls = SSL_CTX_new(TLS_client_method());
-		SSL_CTX_set_mode(l->tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+		SSL_CTX_set_mode(l->tls, SSL_MODE_ENABLE_PARTIAL_WRITE |
+		                                 SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	}
 }
 
@@ -465,7 +472,8 @@ static int usage(void)
 	        "usage: hgload -u http[s]://127.0.0.1:PORT/PATH -b BODY [-b BODY]... [options]\n"
 	        "  -c N   connections (16)          -d S   seconds (10; at most 600)\n"
 	        "  -n N   requests in all (0: no bound but -d)\n"
-	        "  -r R   open loop, R requests/s, latency from the scheduled time (0: closed loop)\n"
+	        "  -r R   open loop, R requests/s, latency from the scheduled time (0: closed "
+	        "loop)\n"
 	        "  -H 'Name: value'   a header      -t FILE  tokens, one a line, used in turn\n");
 	return EX_USAGE;
 }
@@ -484,21 +492,40 @@ int main(int argc, char **argv)
 		size_t n;
 
 		switch (opt) {
-		case 'u': url = optarg; break;
-		case 'b': if (file_count < ARRAY_LEN(files)) files[file_count++] = optarg; break;
-		case 'c': l.conn_count = (unsigned)atoi(optarg); break;
-		case 'd': seconds = atof(optarg); break;
-		case 'n': l.limit = strtoull(optarg, NULL, 10); break;
-		case 'r': l.rate = atof(optarg); break;
+		case 'u':
+			url = optarg;
+			break;
+		case 'b':
+			if (file_count < ARRAY_LEN(files))
+				files[file_count++] = optarg;
+			break;
+		case 'c':
+			l.conn_count = (unsigned)atoi(optarg);
+			break;
+		case 'd':
+			seconds = atof(optarg);
+			break;
+		case 'n':
+			l.limit = strtoull(optarg, NULL, 10);
+			break;
+		case 'r':
+			l.rate = atof(optarg);
+			break;
 		case 'H':
 			n = strlen(headers);
 			snprintf(headers + n, sizeof(headers) - n, "%s\r\n", optarg);
 			break;
-		case 't': { size_t len; tokens = file_read(optarg, &len); break; }
-		default: return usage();
+		case 't': {
+			size_t len;
+			tokens = file_read(optarg, &len);
+			break;
+		}
+		default:
+			return usage();
 		}
 	}
-	if (!url || file_count == 0 || l.conn_count == 0 || l.conn_count > 20000 || seconds <= 0 || seconds > 600)
+	if (!url || file_count == 0 || l.conn_count == 0 || l.conn_count > 20000 || seconds <= 0 ||
+	    seconds > 600)
 		return usage();
 	set_target(&l, url);
 	for (unsigned i = 0; i < file_count; i++) {
