@@ -1065,6 +1065,7 @@ static void pg_close(void *source)
 
 	hang_up(p);
 	event_del(&p->timer);
+	tenants_set_flag(p->tenants, READY_SUBSCRIBED, false);
 	free(p->dsn);
 	free(p->channel);
 	free(p);
