@@ -170,6 +170,8 @@ first_line() { LC_ALL=C sed -n '1s/\r$//p'; }
 is "NUL in it is a malformed head" "$(raw --text "${head}X-Scope-OrgID: a\\0b\\r\\n\\r\\n" 2>/dev/null | first_line)" "HTTP/1.1 400 Bad Request"
 { printf '%b' "$head"; printf 'X-Scope-OrgID: '; head -c 1048576 /dev/zero | tr '\0' a; printf '\r\n\r\n'; } >"$T/long"
 is "1 MB of it is too large a head" "$(raw "$T/long" 2>/dev/null | first_line)" "HTTP/1.1 431 Request Header Fields Too Large"
+logged_once() { jq -se --arg verdict "$1" 'map(select(.verdict == $verdict and .stage == "head")) | length == 1' "$HG_DIR/access.log"; }
+ok "F48: one line of it in the access log" wait_until 5s logged_once hg-head-size
 
 # ---- before the body; P5, F47 ----
 # (From another address: of one source 10 refusals a second are logged each.)
