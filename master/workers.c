@@ -206,7 +206,7 @@ static void respawn(struct proc *p)
 
 static void forget(struct proc *p)
 {
-	if (p->status)
+	if (p->status && !p->killed) /* whoever killed it has said so */
 		say_death(p, -1);
 	bury(p);
 }
