@@ -21,27 +21,7 @@ generation() { metric config_generation; }
 rest() { [ "$(workers | wc -l)" = 2 ]; }
 
 # Each request over a connection of its own, while all of what follows goes on; and some over connections that stay.
-cat >"$T/knock.py" <<'END'
-import http.client, signal, ssl, sys, time
-address, ca, token, body, results = sys.argv[1:]
-host, port = address.rsplit(":", 1)
-body = open(body, "rb").read()
-go = []
-signal.signal(signal.SIGTERM, lambda *_: go.append(1))
-context = ssl.create_default_context(cafile=ca)
-with open(results, "w", buffering=1) as out:
-    while not go:
-        try:
-            link = http.client.HTTPSConnection(host, int(port), timeout=20, context=context)
-            link.request("POST", "/v1/logs", body, {"Authorization": "Bearer " + token, "Content-Type": "application/x-protobuf"})
-            reply = link.getresponse()
-            reply.read()
-            print(reply.status, file=out)
-            link.close()
-        except Exception as failure:
-            print(type(failure).__name__, failure, file=out)
-END
-background python3 "$T/knock.py" "$ADDRESS" "$CA" "$TOKEN" "$T/body" "$T/knocked"
+background python3 "$WAY/tools/knock.py" "$URL" "$T/body" --ca "$CA" --token "$TOKEN" --results "$T/knocked"
 knock=$SPAWNED
 background python3 "$WAY/tools/load.py" "$URL" --ca "$CA" --token "$TOKEN" --connections 4 --rate 200 --seconds 120 --results "$T/sent"
 load=$SPAWNED
