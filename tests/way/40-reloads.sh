@@ -4,7 +4,7 @@
 # and a client that says nothing is closed without a reset (F57, short)
 . "${0%/*}/lib.sh"
 
-RATE=1000 SECONDS_OF_LOAD=15
+SECONDS_OF_LOAD=10
 TOKEN=$(token_new)
 tenants_file "acme:$TOKEN"
 conf_base discard file 2
@@ -13,8 +13,9 @@ echo "$TOKEN" >"$T/tokens"
 mkdir "$T/bodies"
 otlp logs -m one -o "$T/bodies/one"
 
-# (the load generator leaves its memory to the kernel: no leak check)
-spawn "$T/load.json" env ASAN_OPTIONS=detect_leaks=0 "$HEADGATE_BUILD/hgload" -u "$URL/v1/logs" -b "$T/bodies" -c 16 -r $RATE -d $SECONDS_OF_LOAD -t "$T/tokens" \
+# A closed loop: its connections are never idle. One that is may be closed while a request is on its way, which every real client
+# looks for before it sends, and the load generator does not. (It leaves its memory to the kernel: no leak check.)
+spawn "$T/load.json" env ASAN_OPTIONS=detect_leaks=0 "$HEADGATE_BUILD/hgload" -u "$URL/v1/logs" -b "$T/bodies" -c 2 -d $SECONDS_OF_LOAD -t "$T/tokens" \
 	-H 'Content-Type: application/x-protobuf'
 LOAD=$SPAWNED
 reloads=0 most=0
@@ -27,7 +28,7 @@ done
 note "$reloads reloads, $(<"$T/load.json")"
 ok "there were many reloads" test "$reloads" -ge 5
 ok "there were at most two generations of two workers" test "$most" -le 4
-is "every request was answered with 200" "$(jq -c .codes "$T/load.json")" "{\"200\":$((RATE * SECONDS_OF_LOAD))}"
+ok "every request was answered with 200" jq -e '.codes == {"200": .started}' "$T/load.json"
 is "no connection was reset and no request lost" "$(jq -c '[.broken, .unanswered]' "$T/load.json")" "[0,0]"
 
 # A connection in keep-alive, quiet while its worker drains, sees an end and no reset.
