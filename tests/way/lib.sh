@@ -384,10 +384,11 @@ for i, line in enumerate(sys.stdin):
 
 header()
 {
-	local value
+	local value i text
 	jq -r --arg name "$2" '.headers[] | select(.[0] == $name) | .[1]' <<<"$1" | while read -r value; do
-		unhex <<<"$value"
-		echo
+		text=''
+		for ((i = 0; i < ${#value}; i += 2)); do text+="\\x${value:i:2}"; done
+		printf '%b\n' "$text"
 	done
 }
 
