@@ -202,7 +202,10 @@ void stats_observe_us(struct stats *s, enum stat_id id, unsigned a, uint64_t us)
 
 bool stats_is_set(const struct stats *s, enum stat_id id, unsigned a, unsigned b)
 {
-	return word_get(&s->words[word_index(id, a, b)]) != 0;
+	const stat_word *w = &s->words[word_index(id, a, b)];
+
+	/* The first word of a histogram is its lowest bucket alone. */
+	return word_get(&w[stat_info[id].type == HISTOGRAM ? HISTOGRAM_COUNT : 0]) != 0;
 }
 
 uint64_t stats_get(const struct stats *s, enum stat_id id, unsigned a, unsigned b)

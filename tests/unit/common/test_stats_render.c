@@ -169,6 +169,13 @@ Test(stats_render, a_histogram_is_cumulative_and_in_seconds)
 	cr_assert(strstr(text, "_count{route=\"/v1/traces\"} 3\n"));
 }
 
+Test(stats_render, a_histogram_without_fast_ones_is_shown)
+{
+	stats_observe_us(pages[0], STAT_REQUEST_DURATION, 1, 20000);
+	cr_assert(strstr(render(STAT_REQUEST_DURATION, EXPOSITION_PROMETHEUS),
+	                 "_count{route=\"/v1/logs\"} 1\n"));
+}
+
 Test(stats_render, the_bounds_are_written_as_they_are)
 {
 	for (unsigned i = 0; i < HISTOGRAM_BOUNDS; i++)
