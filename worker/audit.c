@@ -299,11 +299,12 @@ void audit_close(struct audit *a)
 {
 	if (!a)
 		return;
+	/* May arm the flush, so before the timers are taken off: their memory goes with us. */
+	write_suppressed(a);
 	if (a->flush_armed)
 		event_del(&a->flush);
 	if (a->second_armed)
 		event_del(&a->second);
-	write_suppressed(a);
 	for (unsigned s = 0; s < STREAMS; s++)
 		audit_ring_free(a->streams[s].ring);
 	free(a);

@@ -442,6 +442,27 @@ Test(audit, the_last_suppressed_ones_are_told_when_the_worker_ends)
 	close_logs(&l);
 }
 
+/* Its last lines may arm a timer, and the loop outlives it. */
+Test(audit, what_it_tells_at_its_end_leaves_no_timer_behind)
+{
+	struct fixture *f = fixture_new();
+	struct err err;
+	struct logs l;
+
+	f->w.base = loop_open(&err);
+	cr_assert(f->w.base, "%s", err.text);
+	l = open_logs(f);
+	for (unsigned i = 0; i < 12; i++)
+		refuse_401(f, 1);
+	on_flush(-1, 0, f->w.audit); /* all that waited is on its way: nothing is armed for it */
+	event_del(&f->w.audit->flush);
+	finish(&l);
+	cr_assert_eq(event_base_get_num_events(f->w.base, EVENT_BASE_COUNT_ADDED), 0);
+	loop_close(f->w.base);
+	f->w.base = NULL;
+	close_logs(&l);
+}
+
 Test(audit, accepted_requests_are_written_as_the_option_says)
 {
 	static const unsigned expected[] = { [AUDIT_ALL] = 6, [AUDIT_FIRST] = 3, [AUDIT_NONE] = 0 };
