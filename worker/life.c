@@ -503,8 +503,8 @@ static void close_all(struct life *l)
 	sigaction(SIGALRM, &hang, NULL);
 	alarm(CLOSE_TIMEOUT_S);
 	conns_close(w->conns);
+	audit_close(w->audit); /* before what may hang: no line of it is lost */
 	sink_close(w);
-	audit_close(w->audit);
 	tls_close(w->tls);
 	auth_close(w->auth);
 	routes_close(w->routes);
