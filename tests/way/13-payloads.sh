@@ -90,6 +90,27 @@ ok "a worker never took more than its budget for it" test "$(peak)" -lt $((base 
 head -c $((64 * 1024 * 1024 - 4096)) /dev/zero | gzip -9 >"$T/body"
 is "below the limit it is the content that is judged" "$(post /v1/logs "$T/body" -H 'Content-Encoding: gzip')" 400
 
+# F43: a gzip body that is not what it says
+otlp logs -m zipped -z -o "$T/zipped"
+python3 - "$T" <<'END'
+import sys
+zipped = open(f"{sys.argv[1]}/zipped", "rb").read()
+cases = {"cut": zipped[:-9], "cut-in-trailer": zipped[:-1], "one-byte": zipped[:1], "wrong-crc": zipped[:-8] + bytes([zipped[-8] ^ 1]) + zipped[-7:],
+         "wrong-size": zipped[:-4] + b"\xff\xff\xff\x7f", "small-size": zipped[:-4] + bytes(4), "another-method": zipped[:2] + b"\x07" + zipped[3:],
+         "a-member-cut": zipped + zipped[:-9], "zeros-behind": zipped + bytes(8)}
+for name, body in cases.items():
+    open(f"{sys.argv[1]}/gzip-{name}", "wb").write(body)
+END
+for file in "$T"/gzip-*; do
+	is "F43: ${file##*/} is no gzip" "$(post /v1/logs "$file" -H 'Content-Encoding: gzip')" 400
+done
+gzip -c "$T/zipped" >"$T/body"
+is "gzip in gzip is undone once" "$(post /v1/logs "$T/body" -H 'Content-Encoding: gzip')" 400
+is "none of it is stored" "$(records "$LOGS_TOPIC" | grep -c "$(hex zipped)")" 0
+is "as it should be it is" "$(post /v1/logs "$T/zipped" -H 'Content-Encoding: gzip') $(records "$LOGS_TOPIC" | grep -c "$(hex zipped)")" "200 1"
+like "a chunk beyond the limit on the wire is refused by its size" "$(raw --text "POST /v1/logs HTTP/1.1\\r\\nHost: x\\r\\nAuthorization: Bearer $TOKEN\\r\\nContent-Type: application/x-protobuf\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n4000001\\r\\n" 2>/dev/null |
+	LC_ALL=C tr -d '\r' | head -n 1)" '^HTTP/1.1 413 '
+
 # F45: little that becomes much
 python3 - "$T" <<'END'
 import sys
@@ -138,4 +159,6 @@ for signal in traces metrics logs; do
 	is "$signal: accepted is delivered" "$(count items_accepted $signal)" "$(count items_delivered $signal)"
 	is "$signal: nothing is in flight" "$(metric items_in_flight "{tenant=\"acme\",signal=\"$signal\"}")" 0
 done
+at_rest() { [ "$(metric kafka_queue_bytes) $(metric kafka_queue_messages) $(metric requests_in_flight '{route="otlp_logs"}')" = "0 0 0" ]; }
+ok "no byte of the budget is held by anybody" wait_until 5s at_rest
 finish

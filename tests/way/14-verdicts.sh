@@ -153,6 +153,9 @@ GOT=$(post /v1/metrics "$T/metrics"); judge hg-topic-unavailable 503
 is "of all these one record is stored" "$(record_count "$LOGS_TOPIC")" 1
 ok "requests_total and the access log agree" wait_until 5s agree
 
+at_rest() { [ "$(metric kafka_queue_bytes) $(metric requests_in_flight '{route="otlp_logs"}') $(metric connections '{listener="public"}')" = "0 0 0" ]; }
+ok "after all these refusals nothing is held: no byte, no request, no connection" wait_until 5s at_rest
+
 # ---- one that never saw its tenants, with an admin listener on TCP ----
 instance dark
 KAFKA_BROKERS='' TRACES_TOPIC='' conf_base discard postgres 1
@@ -207,6 +210,7 @@ for i in 1 2 3; do
 	wait "$sender"
 	up() { [ "$(get /health)" = 200 ]; }
 	wait_until 10s up
+	wait_until 5s agree	# a line that is still in the next worker's memory would die with it
 done
 is "three workers died at work on the same tenant" "$deaths" 3
 TOKEN=$POISON
