@@ -32,6 +32,7 @@ const unsigned stat_dim_size[DIM_COUNT] = {
 #undef DIM
 enum {
 	WORDS_COUNTER = 1,
+	WORDS_COUNTER_US = 1,
 	WORDS_GAUGE = 1,
 	WORDS_GAUGE_MAX = 1,
 	WORDS_GAUGE_MIN = 1,
@@ -169,6 +170,11 @@ static size_t word_index(enum stat_id id, unsigned a, unsigned b)
 	return info->word + series * (info->type == HISTOGRAM ? HISTOGRAM_WORDS : 1);
 }
 
+static bool is_counter(enum stat_type type)
+{
+	return type == COUNTER || type == COUNTER_US;
+}
+
 static bool is_level(enum stat_type type)
 {
 	return type == GAUGE_MAX || type == GAUGE_MIN;
@@ -176,7 +182,7 @@ static bool is_level(enum stat_type type)
 
 void stats_add(struct stats *s, enum stat_id id, unsigned a, unsigned b, int64_t n)
 {
-	assert(s->writable && (stat_info[id].type == COUNTER || stat_info[id].type == GAUGE));
+	assert(s->writable && (is_counter(stat_info[id].type) || stat_info[id].type == GAUGE));
 	word_add(&s->words[word_index(id, a, b)], (uint64_t)n);
 }
 
@@ -275,7 +281,7 @@ void stats_fold(struct stats *base, struct stats *dead)
 		size_t to = id + 1 < STAT_COUNT ? stat_info[id + 1].word
 		                                : sizeof(struct stat_words) / sizeof(stat_word);
 
-		if (stat_info[id].type == COUNTER || stat_info[id].type == HISTOGRAM)
+		if (is_counter(stat_info[id].type) || stat_info[id].type == HISTOGRAM)
 			for (size_t i = from; i < to; i++)
 				word_add(&base->words[i], word_get(&dead->words[i]));
 	}

@@ -10,7 +10,7 @@
 #include "common/telemetry.h"
 #include "common/verdict.h"
 
-enum stat_type { COUNTER, GAUGE, GAUGE_MAX, GAUGE_MIN, HISTOGRAM };
+enum stat_type { COUNTER, COUNTER_US, GAUGE, GAUGE_MAX, GAUGE_MIN, HISTOGRAM };
 enum stat_dim {
 #define DIM(name, label, size) DIM_##name,
 #include "common/stats.def"

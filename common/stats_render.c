@@ -164,17 +164,16 @@ static void write_name(const struct render *r, const char *name, const char *suf
 static void write_head(const struct render *r, const char *name, enum stat_type type,
                        const char *help)
 {
-	static const char *const type_text[] = { [COUNTER] = "counter",
-		                                 [GAUGE] = "gauge",
-		                                 [GAUGE_MAX] = "gauge",
-		                                 [GAUGE_MIN] = "gauge",
-		                                 [HISTOGRAM] = "histogram" };
+	static const char *const type_text[] = {
+		[COUNTER] = "counter", [COUNTER_US] = "counter", [GAUGE] = "gauge",
+		[GAUGE_MAX] = "gauge", [GAUGE_MIN] = "gauge",    [HISTOGRAM] = "histogram"
+	};
 	static const char total[] = "_total";
 	size_t n = strlen(name);
 
 	/* OpenMetrics names a counter's family without the suffix of its samples. */
-	if (type == COUNTER && r->form == EXPOSITION_OPENMETRICS && n > strlen(total) &&
-	    strcmp(name + n - strlen(total), total) == 0)
+	if ((type == COUNTER || type == COUNTER_US) && r->form == EXPOSITION_OPENMETRICS &&
+	    n > strlen(total) && strcmp(name + n - strlen(total), total) == 0)
 		n -= strlen(total);
 	buf_printf(r->out, "# HELP headgate_%.*s %s\n# TYPE headgate_%.*s %s\n", (int)n, name, help,
 	           (int)n, name, type_text[type]);
@@ -203,10 +202,20 @@ static bool sum_series(const struct render *r, enum stat_id id, unsigned a, unsi
 	return used;
 }
 
+static void write_us(struct buf *out, uint64_t us)
+{
+	buf_printf(out, "%llu.%06llu\n", (unsigned long long)(us / 1000000),
+	           (unsigned long long)(us % 1000000));
+}
+
 static void write_sample(const struct render *r, const char *name, enum stat_type type,
                          const struct labels *l, uint64_t v)
 {
 	write_name(r, name, "", l, NULL);
+	if (type == COUNTER_US) {
+		write_us(r->out, v);
+		return;
+	}
 	if (type == GAUGE) /* a sum of additions and subtractions of several processes */
 		buf_i64(r->out, (int64_t)v);
 	else
@@ -243,8 +252,7 @@ static void write_histogram(const struct render *r, enum stat_id id, unsigned a,
 		buf_char(r->out, '\n');
 	}
 	write_name(r, name, "_sum", l, NULL);
-	buf_printf(r->out, "%llu.%06llu\n", (unsigned long long)(us / 1000000),
-	           (unsigned long long)(us % 1000000));
+	write_us(r->out, us);
 	write_name(r, name, "_count", l, NULL);
 	buf_u64(r->out, below); /* not the count word: it must agree with +Inf while others write */
 	buf_char(r->out, '\n');

@@ -79,8 +79,8 @@ static void show_counts(struct tenants *t)
 {
 	const struct set_counts *c = &t->counts;
 
-	stats_set(t->own, STAT_TABLE_TENANTS, 0, 0, c->tenants);
-	stats_set(t->own, STAT_TABLE_TOKENS, 0, 0, c->tokens);
+	stats_set(t->own, STAT_TABLE_ENTRIES, ROW_TENANT, 0, c->tenants);
+	stats_set(t->own, STAT_TABLE_ENTRIES, ROW_TOKEN, 0, c->tokens);
 	for (unsigned why = 0; why < SET_SKIP_REASONS; why++)
 		stats_set(t->own, STAT_ROWS_SKIPPED, why, 0, c->skipped[why]);
 	for (unsigned kind = ROW_TENANT; kind <= ROW_TOKEN; kind++)

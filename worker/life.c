@@ -77,8 +77,8 @@ static void swap_table(struct worker *w, uint64_t generation, int fd)
 	w->table = next;
 	atomic_store(&stats_head(w->stats)->table_generation, snapshot_generation(next));
 	stats_set(w->stats, STAT_TABLE_GENERATION, 0, 0, snapshot_generation(next));
-	stats_set(w->stats, STAT_TABLE_TENANTS, 0, 0, snapshot_tenants(next));
-	stats_set(w->stats, STAT_TABLE_TOKENS, 0, 0, snapshot_tokens(next));
+	stats_set(w->stats, STAT_TABLE_ENTRIES, ROW_TENANT, 0, snapshot_tenants(next));
+	stats_set(w->stats, STAT_TABLE_ENTRIES, ROW_TOKEN, 0, snapshot_tokens(next));
 	if (tell(w, MSG_TABLE_OK, snapshot_generation(next), "") < 0)
 		log_err("life", "can't confirm a table", KV_S("err", strerror(errno)));
 }

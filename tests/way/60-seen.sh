@@ -60,7 +60,7 @@ is "their time is measured" "$(metric request_duration_seconds_count '{route="ot
 is "and that of the broker" "$(metric kafka_delivery_seconds_count)" 3
 is "two workers are ready" "$(metric workers '{state="ready"}')" 2
 is "the source of tenants is connected" "$(metric tenants_source_connected --must)" 1
-is "tenants and tokens are told" "$(metric auth_cache_tenants) $(metric auth_cache_tokens)" "2 2"
+is "tenants and tokens are told" "$(metric auth_cache_entries '{kind="tenant"}') $(metric auth_cache_entries '{kind="token"}')" "2 2"
 up() { [ "$(metric kafka_broker_up "{broker=\"$KAFKA_BROKERS\"}" --must)" = 1 ]; }
 ok "the broker is up" wait_until 15s up
 is "of the budget nothing is in use" "$(metric kafka_queue_bytes --must) $(metric kafka_queue_capacity_bytes --must)" "0 $((2 * 256 * 1024 * 1024))"

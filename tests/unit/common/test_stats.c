@@ -55,7 +55,7 @@ Test(stats, counters_end_in_total_and_others_do_not)
 		const char *name = stat_info[id].name;
 		bool total = strlen(name) > 6 && strcmp(name + strlen(name) - 6, "_total") == 0;
 
-		cr_assert_eq(total, stat_info[id].type == COUNTER, "%s", name);
+		cr_assert_eq(total, is_counter(stat_info[id].type), "%s", name);
 	}
 }
 
@@ -132,11 +132,11 @@ Test(stats, gauges_of_the_dead_vanish)
 {
 	stats_add(dead, STAT_CONNECTIONS, 0, CONN_IDLE, 6);
 	stats_set(dead, STAT_TABLE_GENERATION, 0, 0, 1);
-	stats_set(dead, STAT_TABLE_TOKENS, 0, 0, 99);
+	stats_set(dead, STAT_TABLE_ENTRIES, ROW_TOKEN, 0, 99);
 	stats_fold(base, dead);
 	cr_assert_eq(stats_get(base, STAT_CONNECTIONS, 0, CONN_IDLE), 0);
 	cr_assert_not(stats_is_set(base, STAT_TABLE_GENERATION, 0, 0));
-	cr_assert_not(stats_is_set(base, STAT_TABLE_TOKENS, 0, 0));
+	cr_assert_not(stats_is_set(base, STAT_TABLE_ENTRIES, ROW_TOKEN, 0));
 }
 
 static uint64_t in_base(enum tenant_stat id)

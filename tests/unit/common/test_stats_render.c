@@ -136,9 +136,20 @@ Test(stats_render, the_oldest_table_is_that_of_a_page_that_has_one)
 	cr_assert(strstr(render(STAT_TABLE_GENERATION, EXPOSITION_PROMETHEUS), "generation 7\n"));
 	stats_set(pages[0], STAT_TABLE_GENERATION, 0, 0, 5);
 	cr_assert(strstr(render(STAT_TABLE_GENERATION, EXPOSITION_PROMETHEUS), "generation 5\n"));
-	stats_set(pages[0], STAT_TABLE_TOKENS, 0, 0, 5);
-	stats_set(pages[1], STAT_TABLE_TOKENS, 0, 0, 4);
-	cr_assert(strstr(render(STAT_TABLE_TOKENS, EXPOSITION_PROMETHEUS), "tokens 5\n"));
+	stats_set(pages[0], STAT_TABLE_ENTRIES, ROW_TOKEN, 0, 5);
+	stats_set(pages[1], STAT_TABLE_ENTRIES, ROW_TOKEN, 0, 4);
+	cr_assert(strstr(render(STAT_TABLE_ENTRIES, EXPOSITION_PROMETHEUS),
+	                 "auth_cache_entries{kind=\"token\"} 5\n"));
+}
+
+Test(stats_render, processor_time_is_told_in_seconds)
+{
+	stats_add(pages[0], STAT_WORKER_CPU, 0, 0, 1500000);
+	stats_add(pages[1], STAT_WORKER_CPU, 0, 0, 7);
+	cr_assert(strstr(render(STAT_WORKER_CPU, EXPOSITION_PROMETHEUS),
+	                 "headgate_worker_cpu_seconds_total 1.500007\n"));
+	cr_assert(strstr(render(STAT_WORKER_CPU, EXPOSITION_OPENMETRICS),
+	                 "# TYPE headgate_worker_cpu_seconds counter\n"));
 }
 
 Test(stats_render, label_values_are_escaped)
@@ -208,9 +219,9 @@ Test(stats_render, reasons_appear_when_used_and_free_slots_never)
 		"# HELP headgate_items_refused Items of requests refused after they were counted.\n"
 		"# TYPE headgate_items_refused counter\n"
 		"headgate_items_refused_total{tenant=\"_other\",signal=\"traces\",reason=\"size\"} "
-	        "2\n"
+		"2\n"
 		"headgate_items_refused_total{tenant=\"_other\",signal=\"traces\",reason=\"other\"}"
-	        " 1\n");
+		" 1\n");
 }
 
 Test(stats_render, each_name_is_one_family)

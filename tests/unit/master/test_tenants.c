@@ -247,8 +247,8 @@ Test(tenants, gauges_show_what_is_in_the_table_and_what_is_not)
 	put_token("b", "nobody", false);
 	tenants_skip(t, SKIP_SCOPE, BYTES("c"));
 	cr_assert_eq(tenants_commit(t, 0, NULL), 0);
-	cr_assert_eq(stats_get(own, STAT_TABLE_TENANTS, 0, 0), 2);
-	cr_assert_eq(stats_get(own, STAT_TABLE_TOKENS, 0, 0), 1);
+	cr_assert_eq(stats_get(own, STAT_TABLE_ENTRIES, ROW_TENANT, 0), 2);
+	cr_assert_eq(stats_get(own, STAT_TABLE_ENTRIES, ROW_TOKEN, 0), 1);
 	cr_assert_eq(stats_get(own, STAT_ROWS_SKIPPED, SKIP_TENANT_UNKNOWN, 0), 1);
 	cr_assert_eq(stats_get(own, STAT_ROWS_SKIPPED, SKIP_SCOPE, 0), 1);
 	cr_assert_eq(stats_get(own, STAT_ROWS_OVER_LIMIT, ROW_TENANT, 0), 1); /* R28 */
