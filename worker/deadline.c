@@ -22,7 +22,9 @@ void deadlines_open(struct conns *cs)
 
 	cs->durations[DEADLINE_HANDSHAKE] = conf->tls.handshake_timeout;
 	cs->durations[DEADLINE_HEAD] = conf->http.head_timeout;
-	cs->durations[DEADLINE_BODY] = conf->http.body_grace;
+	/* A window is longer than a turn: whoever keeps the rate comes back to its list with this
+	 * turn's time, and one of 0 would be over again at once, for ever. */
+	cs->durations[DEADLINE_BODY] = (msec_t)max_size((size_t)conf->http.body_grace, SWEEP_MS);
 	cs->durations[DEADLINE_ANSWER] = conf->kafka.ack_deadline;
 	cs->durations[DEADLINE_WRITE] = conf->http.write_timeout;
 	cs->durations[DEADLINE_IDLE] = conf->http.idle_timeout;

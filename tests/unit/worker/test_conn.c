@@ -803,6 +803,26 @@ Test(conn, stalled_body_gets_408_and_a_slow_but_steady_one_does_not)
 	close(fd);
 }
 
+Test(conn, without_grace_a_slow_body_is_judged_and_the_sweep_ends, .timeout = 10)
+{
+	struct err err = { "" };
+	int fd;
+
+	conns_close(cs);
+	walk.conf.http.body_grace = 0;
+	cs = walk.w.conns = conns_open(&walk.w, &err);
+	cr_assert_not_null(cs, "%s", err.text);
+	listens(0, 0, PUBLIC);
+	fd = connects();
+	says(fd, "POST /ok HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
+	later(0);
+	cr_assert_str_eq(hears(fd), "");
+	later(1000);
+	cr_assert_str_eq(hears(fd),
+	                 "HTTP/1.1 408\r\nConnection: close\r\nContent-Length: 0\r\n\r\n<end>");
+	close(fd);
+}
+
 Test(conn, idle_connection_is_closed_without_a_word)
 {
 	int fd = connects();
