@@ -73,7 +73,7 @@ ok "without clients the records wait on" held
 instance hg
 all_told() { [ "$(sent "$T"/sent-away-*)" = 12 ]; }
 ok "each route answers" wait_until 15s all_told
-wait $(jobs -p)
+wait
 is "with 503" "$(statuses "$T"/sent-away-*)" 503
 ok "within 9 s: $(slowest "$T"/sent-away-*) ms" test "$(slowest "$T"/sent-away-*)" -le 9000
 is "a body is not accepted" "$(post /v1/logs "$T/body")" 503
