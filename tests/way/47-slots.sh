@@ -1,0 +1,89 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# 47-slots.sh -- more and fewer workers, listeners that come and go, a slot whose worker dies again and again, and the end when all do (F59);
+# log files are reopened by SIGUSR1, SIGUSR2 is for later (operations.md 4)
+. "${0%/*}/lib.sh"
+
+TOKEN=$(token_new)
+otlp logs -o "$T/body"
+ctl() { "$HEADGATECTL" --socket "$HG_DIR/control.sock" "$@" >"$T/said" 2>"$T/said.err"; }
+hurt() { rm -f "$T/hurts"; background python3 "$WAY/tools/hurt.py" "$T/hurts" KILL "$@"; HURTS=$SPAWNED; wait_until 5s test -e "$T/hurts"; }
+# Each of many connections, so that every slot's socket is met
+all_served() { [ "$(for i in {1..12}; do post /v1/logs "$T/body" --max-time "${1:-5}"; echo; done | sort | uniq -c | xargs)" = "12 200" ]; }
+
+# All slots: looked at in the end
+instance doomed
+tenants_file "acme:$TOKEN"
+conf_base file 2
+headgate_start
+hurt "$HG_PID"
+expect_err 'mod=workers msg="worker ended unasked"'
+expect_err "a worker can't be set up"
+expect_err 'workers die again and again soon after their start: giving up'
+
+instance hg
+tenants_file "acme:$TOKEN"
+conf_base file 2
+conf log.access_file="$HG_DIR/access.log"
+headgate_start
+known "$TOKEN"
+
+# SIGUSR1
+ok "all connections are served" all_served
+mv "$HG_DIR/access.log" "$HG_DIR/access.log.1"
+mv "$HG_DIR/audit.log" "$HG_DIR/audit.log.1"
+kill -USR1 "$HG_PID"
+ok "SIGUSR1 reopens the log files" wait_until 5s hg_log 'log files reopened'
+written() { post /v1/logs "$T/body" >/dev/null; [ "$(jq -s 'map(.worker) | unique | length' "$HG_DIR/access.log")" = 2 ]; }
+ok "both workers write into the new one" wait_until 5s written
+old=$(wc -l <"$HG_DIR/access.log.1")
+kill -USR2 "$HG_PID"
+ok "SIGUSR2 is ignored: it serves" all_served
+is "nobody writes into the old one" "$(wc -l <"$HG_DIR/access.log.1")" "$old"
+is "no number is missing in either" "$(cat "$HG_DIR"/access.log* | jq -s '[group_by(.worker)[] | (map(.seq) | max - min + 1) == length] | all')" true
+
+# Workers and listeners come and go
+conf workers=4
+ok "four workers by a reload" headgate_switch
+is "four are there" "$(workers | wc -l)" 4
+ok "all connections are served by four" all_served
+conf workers=1
+ok "one worker by a reload" headgate_switch
+is "one is there" "$(workers | wc -l)" 1
+ok "sockets of slots that are gone are served too" all_served
+port=$(port_pick)
+conf workers=2 listeners.1.name=more "listeners.1.listen=127.0.0.1:$port"
+ok "one more listener by a reload" headgate_switch
+connects() { [ "$(curl -s --max-time 5 -o "$T/reply" -w '%{http_code}' "http://127.0.0.1:$port/health")" = "$1" ]; }
+ok "it is served" connects 200
+conf listeners.1=
+ok "and taken away" headgate_switch
+ok "nobody listens there" connects 000
+ok "the first one is served" all_served
+
+# F59: one slot
+read -r spared victim < <(workers | xargs)
+before=$(wc -l <"$HG_LOG")
+hurt "$HG_PID" "$spared"
+falls() { tail -n +$((before + 1)) "$HG_LOG" | grep -oP 'worker ended unasked.*again_in_ms=\K[0-9]+'; }
+many() { [ "$(falls | wc -l)" -ge 5 ]; }
+ok "a worker that dies again and again is started again and again" wait_until 20s many
+is "with a pause that doubles" "$(falls | head -n 5 | xargs)" "100 200 400 800 1600"
+ok "its connections are served by a sibling" hg_log 'a slot without a worker is served by a sibling'
+ok "within 2 s each" all_served 2
+end_pid "$HURTS" KILL
+back() { [ "$(workers | wc -l)" = 2 ] && ctl -q status && [ "$(metric workers '{state="ready"}')" = 2 ]; }
+ok "then it stays" wait_until 15s back
+ok "all connections are served again" all_served
+ok "the spared one has lived" alive "$spared"
+
+# F59: all slots
+instance doomed
+ended() { [ -e "$HG_DIR/status" ]; }
+wait_until 45s ended
+took=$(awk '$2 == "START" {start = $1} $2 == "EXIT" {printf "%d", $1 - start}' "$HG_DIR/notify.log")
+is "when all die for 30 s: exit 70" "$(cat "$HG_DIR/status")" 70
+ok "not before, and soon after: $took s" test "$took" -ge 30 -a "$took" -le 45
+ok "the log says why" hg_log 'lvl=err .*workers die again and again'
+HG_PID=''
+finish
