@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # 20-tenants.sh -- whatever is written to the tenants of PostgreSQL is seen by every worker within a second and without a reload, also on
-# connections that are open, and log and metric say why (F26, F27)
+# connections that are open, and log and metric say why (F26, F27, R13)
 . "${0%/*}/lib.sh"
 need postgres
 
@@ -58,6 +58,18 @@ like "a token ends at its time, on the connections that are open" "$(judged --fi
 why() { jq -se --arg id "${token:4:8}" --arg why "$1" 'any(.[]; .token == $id and .code == 401 and (.reason | test($why)))' "$HG_DIR/access.log"; }
 ok "the log says that it expired" wait_until 3s why expired
 ok "so does the metric" test "$(metric auth_total '{result="expired"}')" -gt 0
+
+# R13: a rotation with grace
+old=$(token_add acme)
+new=$(token_new)
+known "$old"
+pg "SELECT way.token('acme', '$new')" "UPDATE headgate.token SET expires_at = now() + interval '4 seconds', replaced_by = way.token_id('$new')
+	WHERE token_id = way.token_id('$old')" >/dev/null
+known "$new"
+is "in grace both tokens are good" "$(TOKEN=$old request /v1/logs -d x) $(TOKEN=$new request /v1/logs -d x)" "415 415"
+ok "uses of the old one are counted" test "$(metric auth_replaced_total)" -ge 1
+like "past its end the old one is 401" "$(judged --first 415 --then 401 --within 5000 "$old")" '^[0-9]+ 16$'
+is "the new one stays good" "$(TOKEN=$new request /v1/logs -d x)" 415
 
 # F27
 token=$(token_add acme)

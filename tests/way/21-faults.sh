@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# 21-faults.sh -- PostgreSQL away at the start, cut off, half-open; and what may be told while the table is not fresh
-# (F16, F17, F18, R28)
+# 21-faults.sh -- PostgreSQL away at the start, cut off, only reading, half-open; and what may be told while the table is not fresh
+# (F16, F17, F18, F24, R28)
 . "${0%/*}/lib.sh"
 need netns postgres
 
@@ -61,6 +61,17 @@ pg "ALTER ROLE headgate_gw LOGIN"
 ok "the link comes back" wait_until 35s gauge 1
 ok "what was revoked meanwhile is refused by all workers" wait_until 5s all_tell "$cut" 401
 expect_fresh "fresh again" "415 401 401 401"
+
+# F24: after a failover, a server that only reads
+moved=$(token_add acme)
+ok "one more token" wait_until 5s all_tell "$moved" 415
+pg "ALTER ROLE headgate_gw SET default_transaction_read_only = on" "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'headgate_gw'" >/dev/null
+refuses() { "$HEADGATECTL" --socket "$HG_DIR/control.sock" status | grep -q '^tenants: .*last error: .*read-only'; }
+ok "a server that only reads is refused" wait_until 10s refuses
+is "the old table serves" "$(answer "$moved") $(metric tenants_source_connected)" "415 0"
+pg "ALTER ROLE headgate_gw RESET default_transaction_read_only"
+token_revoke "$moved"
+ok "on one that writes it has what changed" wait_until 35s all_tell "$moved" 401
 
 # F18: packets vanish both ways
 net_drop "$PG_PORT"

@@ -59,7 +59,12 @@ run timeout 20 "$HEADGATE" -c "$T/foreign.yaml"
 is "a start is refused alike" "$(($? >= 69)) $(grep -c "127.0.0.1:$port: .*Address already in use" "$T/said")" "1 1"
 
 # Exit codes of both programs
-code() { local words=${*:2:4}; run "${@:2}"; is "exit $1: ${words//"$HEADGATE_BUILD/"}" $? "$1"; }
+code()
+{
+	local shown="${*:2:4}"
+	run "${@:2}"
+	is "exit $1: ${shown//"$HEADGATE_BUILD/"}" $? "$1"
+}
 code 2 "$HEADGATE" --what
 code 2 "$HEADGATE" -t -T
 code 2 "$HEADGATE" -o nothing
