@@ -42,7 +42,8 @@ static enum step emit(struct req *r)
 	if (bytes > r->route->record_max) /* produce would say so, after the copy */
 		return refuse_record(r, bytes, r->route->record_max);
 	if (charge_impossible(r, bytes))
-		return refuse_record(r, bytes, budget_capacity(r->w->budget));
+		return refuse_record(r, r->charged + body_capacity(bytes),
+		                     budget_capacity(r->w->budget));
 	mem = charge_get(r, bytes);
 	if (!mem)
 		return refuse_counted(r, TS_REFUSED_OVERLOAD, req_refuse(r, V_OVERLOAD));

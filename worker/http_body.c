@@ -54,10 +54,16 @@ static bool charge(struct req *r, uint64_t bytes)
 	return true;
 }
 
+/* What the request holds stays while it gets more: with it, this may never fit, and a client that
+ * is told to try again would do so for ever. */
 static enum step charge_refused(struct req *r, uint64_t bytes)
 {
-	if (budget_impossible(r->w->budget, bytes))
-		return req_refuse(r, V_BODY_SIZE, (unsigned long long)bytes,
+	uint64_t all;
+
+	if (__builtin_add_overflow(r->charged, bytes, &all))
+		all = UINT64_MAX;
+	if (budget_impossible(r->w->budget, all))
+		return req_refuse(r, V_BODY_SIZE, (unsigned long long)all,
 		                  (unsigned long long)budget_capacity(r->w->budget));
 	return req_refuse(r, V_OVERLOAD);
 }
@@ -90,7 +96,7 @@ static enum step length_start(struct req *r)
 	}
 	needed = body_capacity(length);
 	if (needed > r->charged && !charge(r, needed - r->charged)) /* admit may have charged it */
-		return charge_refused(r, needed);
+		return charge_refused(r, needed - r->charged);
 	r->body_mem = body_get(r->w->bodies, length);
 	if (r->in.n)
 		memcpy(r->body_mem->data, r->in.p, r->in.n);
@@ -131,8 +137,12 @@ static enum step grow(struct req *r, uint64_t needed)
 	if (old) /* so that many small chunks cost no more than twice the copying */
 		wanted = max_size(needed, min_size(2 * old->cap, r->body_limit));
 	bytes = body_capacity(wanted);
-	if (!charge(r, bytes))
-		return charge_refused(r, bytes);
+	if (!charge(r, bytes)) { /* an eighth more still bounds the copying */
+		wanted = max_size(needed, old ? old->cap + old->cap / 8 : 0);
+		bytes = body_capacity(wanted);
+		if (!charge(r, bytes))
+			return charge_refused(r, bytes);
+	}
 	wider = body_get(r->w->bodies, wanted);
 	if (old) {
 		memcpy(wider->data, old->data, r->wire_bytes);

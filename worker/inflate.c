@@ -5,20 +5,21 @@
  * (faults.md 6).
  */
 #include "worker/bodies.h"
+#include "worker/budget.h"
 #include "worker/charge.h"
 #include "worker/req.h"
 #include "worker/route.h"
 #include "worker/worker.h"
 
-static enum step refuse_size(struct req *r)
+static enum step refuse_size(struct req *r, uint64_t limit)
 {
-	return req_refuse(r, V_INFLATED_SIZE, (unsigned long long)r->route->inflated_limit);
+	return req_refuse(r, V_INFLATED_SIZE, (unsigned long long)limit);
 }
 
 static enum step take_identity(struct req *r)
 {
 	if (r->body.n > r->route->inflated_limit)
-		return refuse_size(r);
+		return refuse_size(r, r->route->inflated_limit);
 	r->decoded_bytes = r->body.n;
 	return STEP_NEXT;
 }
@@ -30,8 +31,8 @@ static enum step attempt(struct req *r, size_t size, enum inflate_result *result
 	const char *why = "";
 	size_t n = 0;
 
-	if (charge_impossible(r, size))
-		return refuse_size(r);
+	if (charge_impossible(r, size)) /* beside what it holds */
+		return refuse_size(r, budget_capacity(r->w->budget) - r->charged);
 	mem = charge_get(r, size);
 	if (!mem)
 		return req_refuse(r, V_OVERLOAD);
@@ -61,6 +62,6 @@ enum step inflate_run(struct req *r)
 	if (step == STEP_NEXT && result == INFLATE_ROOM && body_capacity(guess) < limit)
 		step = attempt(r, limit, &result);
 	if (step == STEP_NEXT && result == INFLATE_ROOM)
-		return refuse_size(r);
+		return refuse_size(r, limit);
 	return step;
 }

@@ -343,7 +343,8 @@ enum step produce_run(struct req *r)
 		return refuse(r, rec, V_RECORD_SIZE, bytes, limit);
 	extra = headers + rec->header_count * HEADER_OVERHEAD + RECORD_COST;
 	if (budget_impossible(r->w->budget, r->charged + extra))
-		return refuse(r, rec, V_RECORD_SIZE, bytes, budget_capacity(r->w->budget));
+		return refuse(r, rec, V_RECORD_SIZE, r->charged + extra,
+		              budget_capacity(r->w->budget));
 	if (!take_over(r, rec, extra))
 		return refuse(r, rec, V_OVERLOAD, 0, 0);
 	v = ops->send(sink, rec);

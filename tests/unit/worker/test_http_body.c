@@ -220,6 +220,35 @@ Test(http_body, spent_budget_is_503_and_an_impossible_one_413)
 	budget_give(walk.w.budget, 1, 63 * MIB);
 }
 
+Test(http_body, body_that_can_never_fit_beside_what_it_holds_is_413_not_503)
+{
+	starts("2000000\r\n", true, 0, 100 * MIB); /* 32 MiB of 64 */
+	cr_assert_eq(body_run(&r), STEP_BYTES);
+	r.wire_bytes = 32 * MIB;
+	r.fill.room = r.chunk.left = 0;
+	r.fill.at = NULL;
+	r.chunk.state = CHUNK_SIZE;
+	comes("100000\r\n"); /* 1 MiB more: both buffers are there for a moment */
+	cr_assert_eq(body_run(&r), STEP_REPLY);
+	cr_assert_eq(r.verdict, V_BODY_SIZE);
+	cr_assert_eq(r.charged, 32 * MIB);
+}
+
+Test(http_body, buffer_grows_by_less_where_twice_as_much_would_not_fit)
+{
+	starts("1400000\r\n", true, 0, 100 * MIB); /* 20 MiB of 64 */
+	cr_assert_eq(body_run(&r), STEP_BYTES);
+	cr_assert(budget_take(walk.w.budget, 1, 0, 10 * MIB));
+	r.wire_bytes = 20 * MIB;
+	r.fill.room = r.chunk.left = 0;
+	r.fill.at = NULL;
+	r.chunk.state = CHUNK_SIZE;
+	comes("100000\r\n");
+	cr_assert_eq(body_run(&r), STEP_BYTES);
+	cr_assert_eq(r.charged, 20 * MIB + 20 * MIB / 8);
+	budget_give(walk.w.budget, 1, 10 * MIB);
+}
+
 Test(http_body, extension_of_256_bytes_passes_and_one_more_does_not)
 {
 	char text[600];
