@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#undef HEADGATE_REVISION /* that of the build */
 #define HEADGATE_REVISION "test"
 #include "worker/metrics.c"
 
