@@ -143,15 +143,16 @@ int channel_recv(int channel, struct channel_msg *out, struct err *err)
 		              .msg_controllen = sizeof(control) };
 	autoclose int fd = -1;
 	const char *fault;
-	unsigned fds;
+	unsigned fds, resets = 0;
 	ssize_t n;
 
+	/* Reset: it died with packets of ours unread. That is told once, before its last words. */
 	do
 		n = recvmsg(channel, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
+	while (n < 0 && (errno == EINTR || (errno == ECONNRESET && resets++ == 0)));
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return 0;
-	if (n < 0 && errno != ECONNRESET) /* reset: it died with packets of ours unread */
+	if (n < 0 && errno != ECONNRESET)
 		return err_errno(err, "channel");
 	fds = n < 0 ? 0 : take_fds(&msg, &fd, 1);
 	if (n <= 0)

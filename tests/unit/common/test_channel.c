@@ -116,6 +116,22 @@ Test(channel, a_peer_that_died_with_packets_unread_is_eof_too)
 }
 
 /* F73 (the channel's part): whoever does not read is noticed, not waited for. */
+/* A worker that says FAILED and ends, with a table still unread in its end. */
+Test(channel, the_last_words_of_a_peer_that_died_with_packets_unread_arrive)
+{
+	struct channel_msg m;
+	struct err err = { "" };
+
+	cr_assert_eq(channel_send(left, MSG_DRAIN, 0, 0, -1, BYTES_NONE), 0);
+	cr_assert_eq(channel_send(right, MSG_FAILED, 0, 0, -1, BYTES("no such key")), 0);
+	close(right);
+	right = -1;
+	cr_assert_eq(channel_recv(left, &m, &err), 1);
+	cr_expect_eq(m.type, MSG_FAILED);
+	cr_expect_eq(channel_recv(left, &m, &err), -1);
+	cr_expect_str_empty(err.text, "the end of file says nothing");
+}
+
 Test(channel, a_peer_that_does_not_read_is_eagain_and_one_that_is_gone_epipe)
 {
 	unsigned sent = 0;
