@@ -390,6 +390,9 @@ int tenants_reconfigure(struct tenants *t, const struct conf *conf, struct err *
 
 	if (same_source(t->conf, conf)) {
 		t->conf = conf;
+		/* A reload reads the file again: a link may lead to where no watch is. */
+		if (kind == &tenants_file)
+			tenants_poke(t);
 		return 0;
 	}
 	/* The new one first: if it cannot be, nothing has changed. */

@@ -335,11 +335,12 @@ Test(tenants, a_reload_opens_the_source_again_only_if_its_options_changed)
 	same.workers = 7;
 	cr_assert_eq(tenants_reconfigure(t, &same, NULL), 0);
 	cr_assert_eq(opened, 1);
+	cr_assert_eq(poked, 2, "but a reload reads the file again");
 	other.tenants.file.path = "b";
 	cr_assert_eq(tenants_reconfigure(t, &other, NULL), 0);
 	cr_assert_eq(opened, 2);
 	cr_assert_eq(closed, 1);
-	cr_assert_eq(poked, 2);
+	cr_assert_eq(poked, 3);
 	cr_assert_eq(t->conf, &other);
 }
 
