@@ -19,7 +19,7 @@ struct group {
 	struct addr addr; /* as bound: port 0 has become the kernel's choice */
 	int *fds; /* TCP: one per slot; else one, shared */
 	unsigned count;
-	unsigned committed; /* of these; the others go at a rollback. 0: the whole group does */
+	bool committed; /* else it goes at a rollback */
 	unsigned stored; /* of these are in the manager's store */
 };
 
@@ -304,12 +304,8 @@ struct listener_set *listeners_plan(struct listeners *l, const struct conf *conf
 	return set;
 }
 
-static void group_shrink(struct group *g, unsigned count)
-{
-	while (g->count > count)
-		close(g->fds[--g->count]);
-}
-
+/* Sockets that a known group got for more workers stay: clients may wait in their queues already,
+ * and siblings serve them (adopt.c), as after a reload to fewer workers. */
 void listeners_rollback(struct listeners *l)
 {
 	size_t kept = 0;
@@ -317,12 +313,10 @@ void listeners_rollback(struct listeners *l)
 	for (size_t i = 0; i < l->n; i++) {
 		struct group *g = l->v[i];
 
-		if (g->committed) {
-			group_shrink(g, g->committed);
+		if (g->committed)
 			l->v[kept++] = g;
-		} else {
+		else
 			group_free(g);
-		}
 	}
 	l->n = kept;
 }
@@ -351,7 +345,7 @@ static void group_commit(struct listeners *l, struct group *g)
 	if (!g->committed)
 		log_info("listeners", "listening", KV_S("name", g->name),
 		         KV_S("addr", g->addr.text));
-	g->committed = g->count;
+	g->committed = true;
 }
 
 void listeners_commit(struct listeners *l, const struct listener_set *set)
