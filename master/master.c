@@ -65,9 +65,12 @@ static void on_rotate(evutil_socket_t fd, short what, void *arg)
 
 static void arm_rotation(struct master *m)
 {
-	struct timeval each = { m->conf->tls.ticket_rotation / 1000,
-		                m->conf->tls.ticket_rotation % 1000 * 1000 };
+	msec_t each_ms = m->conf->tls.ticket_rotation;
+	struct timeval each = { each_ms / 1000, each_ms % 1000 * 1000 };
 
+	if (each_ms == m->rotation)
+		return; /* else reloads, often enough, would put it off for ever */
+	m->rotation = each_ms;
 	if (event_add(&m->rotate, &each) < 0)
 		out_of_memory();
 }
