@@ -158,7 +158,8 @@ static void on_channel(evutil_socket_t fd, short what, void *arg);
 
 void talk_open(struct proc *p)
 {
-	short what = EV_READ | EV_PERSIST | (p->setup_done ? 0 : EV_WRITE);
+	bool more = !p->setup_done || p->pages_sent < pages_count(p->all->pages);
+	short what = EV_READ | EV_PERSIST | (more ? EV_WRITE : 0);
 
 	event_assign(&p->on_channel, p->all->base, p->channel, what, on_channel, p);
 	if (event_add(&p->on_channel, NULL) < 0)
@@ -177,6 +178,21 @@ static void after_setup(struct proc *p)
 	send_table(p);
 }
 
+/* As many as fit; false: the rest when there is room again. 256 workers have 514 pages, and a
+ * channel takes some 270 messages. */
+static bool send_pages(struct proc *p)
+{
+	struct pages *pages = p->all->pages;
+
+	for (; p->channel >= 0 && p->pages_sent < pages_count(pages); p->pages_sent++) {
+		int fd = pages_fd_reader(pages, p->pages_sent);
+
+		if (channel_send(p->channel, MSG_STATS_PEER, p->pages_sent, 0, fd, BYTES_NONE) < 0)
+			return errno != EAGAIN; /* EPIPE: EXIT comes */
+	}
+	return true;
+}
+
 static void on_channel(evutil_socket_t fd, short what, void *arg)
 {
 	struct proc *p = arg;
@@ -185,6 +201,9 @@ static void on_channel(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	if ((what & EV_WRITE) && !p->setup_done) {
 		if (spawn_setup(p, &err) < 0) {
+			talk_read(p); /* its last words: FAILED says why */
+			if (p->channel < 0)
+				return;
 			log_err("workers", "a worker can't be set up", KV_U("slot", p->slot),
 			        KV_S("err", err.text));
 			talk_close(p);
@@ -193,6 +212,9 @@ static void on_channel(evutil_socket_t fd, short what, void *arg)
 		}
 		if (p->setup_done)
 			after_setup(p);
+	} else if ((what & EV_WRITE) && send_pages(p)) {
+		event_del(&p->on_channel);
+		talk_open(p);
 	}
 	if (what & EV_READ)
 		talk_read(p);
@@ -207,20 +229,14 @@ void workers_table(struct workers *w, int fd, uint64_t generation)
 			send_table(p);
 }
 
-static void send_pages(struct proc *p)
-{
-	struct pages *pages = p->all->pages;
-
-	for (; p->pages_sent < pages_count(pages); p->pages_sent++)
-		proc_send(p, MSG_STATS_PEER, p->pages_sent, 0,
-		          pages_fd_reader(pages, p->pages_sent), BYTES_NONE);
-}
-
 void workers_send_pages(struct workers *w)
 {
-	for (struct proc *p = NULL; (p = workers_each(w, p));)
-		if (proc_is_live(p) && p->setup_done)
-			send_pages(p);
+	for (struct proc *p = NULL; (p = workers_each(w, p));) {
+		if (!proc_is_live(p) || !p->setup_done || p->channel < 0 || send_pages(p))
+			continue;
+		event_del(&p->on_channel);
+		talk_open(p);
+	}
 }
 
 void workers_send_logs(struct workers *w)

@@ -273,6 +273,21 @@ Test(workers, a_stopped_worker_has_one_table_in_its_channel_and_serves_the_newes
 	close(fd);
 }
 
+/* A reload to many workers; each channel takes some 270 messages. */
+Test(workers, more_pages_than_a_channel_takes_kill_no_worker)
+{
+	workers_start(&f.w, new_generation(1, "ready", 1));
+	await(ready(f.w.current) == 1);
+	kill(place(0)->pid, SIGSTOP);
+	cr_assert_eq(pages_grow(f.w.pages, 200, NULL), 0);
+	workers_send_pages(&f.w);
+	cr_expect_not(place(0)->killed);
+	cr_expect_lt(place(0)->pages_sent, pages_count(f.w.pages), "the channel is full");
+	kill(place(0)->pid, SIGCONT);
+	await(place(0)->pages_sent == pages_count(f.w.pages));
+	cr_expect_eq(place(0)->state, PROC_READY);
+}
+
 Test(workers, a_worker_that_starts_later_gets_the_table_too)
 {
 	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
