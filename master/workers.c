@@ -172,9 +172,11 @@ static void look_for_crash_loop(struct workers *w)
 	unsigned dying = 0;
 
 	for (unsigned i = 0; i < w->current->slots; i++) {
-		msec_t since = w->current->procs[i].early_since;
+		const struct proc *p = &w->current->procs[i];
+		/* The row of early deaths has ended, though only its next death will say so. */
+		bool lives = proc_is_live(p) && loop_now() - p->spawned_at >= EARLY_DEATH_MS;
 
-		dying += since && loop_now() - since >= CRASH_LOOP_MS;
+		dying += p->early_since && !lives && loop_now() - p->early_since >= CRASH_LOOP_MS;
 	}
 	if (2 * dying > w->current->slots)
 		w->hooks.crash_loop(w->hooks.arg);

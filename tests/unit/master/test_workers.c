@@ -423,6 +423,24 @@ Test(workers, thirty_seconds_of_early_deaths_in_all_slots_are_a_crash_loop)
 	cr_expect_geq(f.now_ns, 31 * 1000000000ll, "not before");
 }
 
+Test(workers, slots_that_died_early_once_and_live_since_then_are_no_crash_loop)
+{
+	workers_start(&f.w, new_generation(1, "ready", 3));
+	await(ready(f.w.current) == 3);
+	for (unsigned slot = 0; slot < 2; slot++) {
+		kill(place(slot)->pid, SIGKILL);
+		await(place(slot)->state == PROC_EMPTY);
+	}
+	step(100);
+	await(ready(f.w.current) == 3);
+	for (unsigned slot = 0; slot < 3; slot++)
+		place(slot)->beat_at = loop_now() + 60000; /* its heart beats in real time */
+	step(60000);
+	kill(place(2)->pid, SIGKILL);
+	await(place(2)->state == PROC_EMPTY);
+	cr_expect_eq(f.crash_loops, 0);
+}
+
 Test(workers, one_slot_of_two_that_dies_for_ever_is_no_crash_loop)
 {
 	workers_start(&f.w, new_generation(1, "ready", SLOTS));
