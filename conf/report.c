@@ -243,7 +243,10 @@ static unsigned excerpt(struct bytes line, unsigned caret_col, struct buf *shown
 /* A line with a key of a secret shows it even if the message is about something else. */
 static bool holds_secret(struct bytes line)
 {
-	static const char *const keys[] = { "password", "passwd", "secret", "token", "dsn" };
+	static const char *const keys[] = {
+		"password", "passwd",  "passphrase",         "secret", "token",
+		"dsn",      "key.pem", "oauthbearer.config", "jwt",
+	};
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		size_t n = strlen(keys[i]);
@@ -262,6 +265,34 @@ static bool holds_secret(struct bytes line)
 	return false;
 }
 
+static size_t indentation(struct bytes line)
+{
+	size_t n = 0;
+
+	while (n < line.n && line.p[n] == ' ')
+		n++;
+	return n;
+}
+
+/* The value of a secret may also begin on a line below its key, indented deeper. */
+static bool is_below_secret(struct bytes text, unsigned line)
+{
+	size_t at = 0, depth, secret_depth = SIZE_MAX; /* no line is deeper */
+
+	for (unsigned i = 1; i <= line && at < text.n; i++) {
+		struct bytes rest = bytes_from(text, at), whole = line_of(rest, 1);
+
+		depth = indentation(whole);
+		if (depth < whole.n && depth <= secret_depth)
+			secret_depth = holds_secret(whole) ? depth : SIZE_MAX;
+		at += (size_t)(whole.p - rest.p) + whole.n;
+		at += line_break(text.p + at, text.n - at);
+		if (i == line)
+			return depth > secret_depth;
+	}
+	return false;
+}
+
 static void render_excerpt(const struct place *at, struct buf *out)
 {
 	struct bytes line = line_of(at->source->text, at->line);
@@ -269,7 +300,7 @@ static void render_excerpt(const struct place *at, struct buf *out)
 	struct buf shown, pad;
 	unsigned end, width;
 
-	if (holds_secret(line))
+	if (holds_secret(line) || is_below_secret(at->source->text, at->line))
 		return;
 	buf_init_fixed(&shown, shown_room, sizeof(shown_room));
 	buf_init_fixed(&pad, pad_room, sizeof(pad_room));

@@ -156,6 +156,26 @@ Test(report, a_line_with_the_key_of_a_secret_is_not_shown)
 		cr_assert_not_null(strstr(one(plain[i], 1, 1, 1), plain[i]));
 }
 
+Test(report, a_line_below_the_key_of_a_secret_is_not_shown)
+{
+	static const char text[] = "a:\n"
+				   "  dsn:\n"
+				   "\n"
+				   "    \"postgres://u:hunter2@h/db\" x\n"
+				   "  poll: 1\n"
+				   "  sasl.oauthbearer.config: |\n"
+				   "    a\n"
+				   "      hunter2\n"
+				   "b: 1\n";
+
+	for (unsigned line = 1; line <= 9; line++) {
+		bool shown = line == 1 || line == 3 || line == 5 || line == 9;
+
+		cr_expect_eq(strstr(one(text, line, 1, 1), " |") != NULL, shown, "line %u: %s",
+		             line, got);
+	}
+}
+
 Test(report, at_most_100_messages_then_the_number_of_the_others)
 {
 	struct report *r = report_new();
