@@ -240,3 +240,29 @@ Test(tenants_yaml, a_plain_text_token_is_refused_and_not_repeated)
 	      "hgt_0123ABcd_0123456789ABCDEFGHIJabcdefghij1g9dVr}]}]\n",
 	      "the SHA-256 of the token, never the token itself");
 }
+
+Test(tenants_yaml, a_token_as_id_name_key_or_version_is_refused_and_not_shown)
+{
+#define TOKEN "hgt_0123ABcd_0123456789ABCDEFGHIJabcdefghij1g9dVr"
+	static const char *const texts[] = {
+		"version: 1\ntenants: [{id: acme, tokens: [{id: " TOKEN ", sha256: " HASH_A
+		"}]}]\n",
+		"version: 1\ntenants: [{id: acme, tokens: [{id: t, name: " TOKEN ", sha256: " HASH_A
+		"}]}]\n",
+		"version: 1\ntenants: [{id: acme, tokens: [{id: t, " TOKEN ": x, sha256: " HASH_A
+		"}]}]\n",
+		"version: 1\ntenants: [{id: acme, " TOKEN ": x}]\n",
+		"version: 1\ntenants: [{id: " TOKEN "}]\n",
+		"version: " TOKEN "\ntenants: []\n",
+		"version: 1\ntenants: []\n" TOKEN ": 1\n",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		parse(texts[i]);
+		cr_expect_eq(report_errors(r), 1, "%zu: %s", i, said.p);
+		cr_expect(strstr(said.p, "looks like a token"), "%zu: %s", i, said.p);
+		said.p[strcspn(said.p, "\n")] = '\0'; /* tenants_file.c shows no excerpts */
+		cr_expect_null(strstr(said.p, "hgt_"), "%zu: %s", i, said.p);
+	}
+	fine("version: 1\ntenants: [{id: hgt_prod}]\n");
+}
