@@ -71,19 +71,29 @@ void inflater_close(struct inflater *inf)
 	free(inf);
 }
 
-static size_t gzip_guess(struct bytes in)
+static size_t gzip_claim(struct bytes in)
 {
 	const uint8_t *isize;
-	size_t claim, likely;
 
 	if (in.n < GZIP_MIN)
-		return GUESS_MIN;
+		return 0;
 	isize = in.p + in.n - GZIP_ISIZE_BYTES;
-	claim = (size_t)isize[0] | (size_t)isize[1] << 8 | (size_t)isize[2] << 16 |
-	        (size_t)isize[3] << 24;
+	return (size_t)isize[0] | (size_t)isize[1] << 8 | (size_t)isize[2] << 16 |
+	       (size_t)isize[3] << 24;
+}
+
+static size_t gzip_guess(struct bytes in)
+{
+	size_t likely;
+
 	if (__builtin_mul_overflow(in.n, (size_t)GUESS_RATIO, &likely))
 		likely = SIZE_MAX;
-	return min_size(claim, likely);
+	return min_size(gzip_claim(in), likely);
+}
+
+size_t encoding_claim(enum encoding e, struct bytes in, size_t limit)
+{
+	return e == ENCODING_GZIP ? min_size(gzip_claim(in), limit) : 0;
 }
 
 size_t encoding_guess(enum encoding e, struct bytes in, size_t limit)

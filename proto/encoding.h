@@ -26,6 +26,8 @@ void inflater_close(struct inflater *inf);
 
 /* First size to try: min(ISIZE, 16 x wire, limit) for gzip, at least 64. */
 size_t encoding_guess(enum encoding e, struct bytes in, size_t limit);
+/* What the input says of its size, at most limit: true of an honest body in one member. 0: nothing. */
+size_t encoding_claim(enum encoding e, struct bytes in, size_t limit);
 /* Whole buffer; members concatenate. *out_bytes is set on INFLATE_OK. *why is a static text on
  * INFLATE_CORRUPT. An empty input is INFLATE_CORRUPT for every coding but identity. */
 enum inflate_result encoding_inflate(struct inflater *inf, enum encoding e, struct bytes in,

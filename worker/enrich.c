@@ -52,6 +52,13 @@ static enum step emit(struct req *r)
 	return STEP_NEXT;
 }
 
+/* Much larger than what lies in it: inflated into a buffer of the limit, say. A record may keep its
+ * buffer for seconds, and all of it is charged. */
+static bool is_roomy(const struct req *r)
+{
+	return r->body_mem->cap / 2 > body_capacity(r->body.n);
+}
+
 static enum step on_verdict(struct req *r, enum verdict v)
 {
 	const struct enriched *e = &r->enriched;
@@ -68,7 +75,7 @@ static enum step on_verdict(struct req *r, enum verdict v)
 	count(r, TS_ITEMS_REPAIRED, e->repaired);
 	if (v == V_EMPTY)
 		return req_say(r, V_EMPTY);
-	return e->edits->n || !r->body_mem ? emit(r) : STEP_NEXT;
+	return e->edits->n || !r->body_mem || is_roomy(r) ? emit(r) : STEP_NEXT;
 }
 
 enum step enrich_run(struct req *r)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * inflate.c -- undoes Content-Encoding, bounded by what the output costs, never by a header's
- * claim: each buffer is charged before it is got. First a guess, then the limit, then 413
- * (faults.md 6).
+ * claim: each buffer is charged before it is got. First a guess, then the claim, then the limit,
+ * then 413 (faults.md 6). Without the claim a log that repeats itself would cost a buffer of the
+ * limit, which no tenant with something in flight may have.
  */
 #include "worker/bodies.h"
 #include "worker/budget.h"
@@ -51,17 +52,22 @@ static enum step attempt(struct req *r, size_t size, enum inflate_result *result
 
 enum step inflate_run(struct req *r)
 {
-	size_t limit = r->route->inflated_limit, guess;
-	enum inflate_result result = INFLATE_OK;
-	enum step step;
+	size_t limit = r->route->inflated_limit, tried = 0;
+	const size_t sizes[] = { encoding_guess(r->encoding, r->body, limit),
+		                 encoding_claim(r->encoding, r->body, limit), limit };
 
 	if (r->encoding == ENCODING_IDENTITY)
 		return take_identity(r);
-	guess = encoding_guess(r->encoding, r->body, limit);
-	step = attempt(r, guess, &result);
-	if (step == STEP_NEXT && result == INFLATE_ROOM && body_capacity(guess) < limit)
-		step = attempt(r, limit, &result);
-	if (step == STEP_NEXT && result == INFLATE_ROOM)
-		return refuse_size(r, limit);
-	return step;
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		enum inflate_result result = INFLATE_OK;
+		enum step step;
+
+		if (sizes[i] <= tried)
+			continue;
+		step = attempt(r, sizes[i], &result);
+		if (step != STEP_NEXT || result != INFLATE_ROOM)
+			return step;
+		tried = body_capacity(sizes[i]);
+	}
+	return refuse_size(r, limit);
 }

@@ -126,6 +126,62 @@ Test(inflate, output_is_charged_before_it_is_written)
 	fixture_close(f);
 }
 
+Test(inflate, a_body_that_says_its_size_needs_no_buffer_of_the_limit)
+{
+	struct fixture *f = fixture_new();
+	uint8_t *zeros = xcalloc(MIB, 1);
+
+	f->conf.limits.worker_bytes = 6 * MIB;
+	f->conf.limits.inflated = 4 * MIB;
+	fixture_start(f, -1, -1);
+	cr_assert(budget_take(f->w.budget, 2, 0, 4 * MIB));
+	/* 1000:1, and 1 MiB is all there is room for */
+	cr_assert_eq(fixture_status(send_gzip(f, "/v1/traces", zeros, MIB)), 400);
+	cr_assert_eq(f->r.verdict, V_INVALID);
+	cr_assert_eq(f->r.decoded_bytes, MIB);
+	budget_give(f->w.budget, 2, 4 * MIB);
+	free(zeros);
+	fixture_close(f);
+}
+
+Test(inflate, a_record_does_not_keep_a_buffer_of_the_limit)
+{
+	enum { COPIES = 100 };
+	struct fixture *f = fixture_new();
+	uint8_t all[COPIES * sizeof(one_span)], both[2 * sizeof(all)];
+	size_t last = sizeof(one_span);
+	struct request a, b, q;
+
+	for (size_t i = 0; i < COPIES; i++)
+		memcpy(all + i * sizeof(one_span), one_span, sizeof(one_span));
+	a = gzip_of(all, sizeof(all) - last);
+	b = gzip_of(all, last); /* the size in the trailer is that of the last member */
+	memcpy(both, a.p, a.n);
+	memcpy(both + a.n, b.p, b.n);
+	f->conf.record.enrich = ENRICH_HEADER;
+	f->conf.limits.inflated = MIB;
+	fixture_start(f, -1, -1);
+	q = request_of("/v1/traces", ACME PROTOBUF GZIP, both, a.n + b.n);
+	fixture_begin(f, &f->public);
+	fixture_feed(f, q.p, q.n - 1);
+	cr_assert_eq(stages_run(&f->r), STEP_BYTES);
+	fixture_feed(f, q.p + q.n - 1, 1);
+	cr_assert_eq(body_run(&f->r), STEP_NEXT);
+	cr_assert_eq(inflate_run(&f->r), STEP_NEXT);
+	cr_assert_eq(f->r.body_mem->cap, MIB);
+	cr_assert_eq(enrich_run(&f->r), STEP_NEXT);
+	cr_assert_eq(f->r.body.n, sizeof(all));
+	cr_assert_arr_eq(f->r.body.p, all, sizeof(all));
+	cr_assert_eq(f->r.charged, body_capacity(sizeof(all)));
+	cr_assert_eq(budget_used(f->w.budget), f->r.charged);
+	f->r.verdict = V_GONE;
+	req_finish(&f->r);
+	free(a.p);
+	free(b.p);
+	free(q.p);
+	fixture_close(f);
+}
+
 Test(inflate, what_no_budget_could_hold_is_413)
 {
 	struct fixture *f = fixture_new();
