@@ -59,6 +59,19 @@ Test(stats, counters_end_in_total_and_others_do_not)
 	}
 }
 
+/* kafka.brokers takes 64, and a worker as many listening sockets. */
+Test(stats, the_64th_broker_and_listener_have_places_of_their_own)
+{
+	struct stats *s = new_page();
+
+	stats_set(s, STAT_KAFKA_BROKER_UP, 62, 0, 1);
+	stats_set(s, STAT_KAFKA_BROKER_UP, 63, 0, 0);
+	cr_assert_eq(stats_get(s, STAT_KAFKA_BROKER_UP, 62, 0), 1);
+	stats_add(s, STAT_CONNECTIONS_ACCEPTED, 63, 0, 1);
+	cr_assert_eq(stats_get(s, STAT_CONNECTIONS_ACCEPTED, 62, 0), 0);
+	stats_unmap(s);
+}
+
 Test(stats, words_of_one_series_do_not_touch_another)
 {
 	stats_add(page, STAT_REQUESTS, 3, V_ACCEPTED, 5);
