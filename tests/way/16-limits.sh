@@ -7,7 +7,7 @@
 TOKEN=$(token_new)
 tenants_file "acme:$TOKEN"
 conf_base file discard 1
-conf http.idle_timeout=700ms http.write_timeout=700ms http.requests_per_connection=1000000 http.head_timeout=30s \
+conf http.idle_timeout=700ms http.write_timeout=700ms http.requests_per_connection=1000000 http.head_timeout=60s \
 	listeners.0.max_connections=6 listeners.0.max_connections_per_source=4 "log.access_file=$HG_DIR/access.log"
 headgate_start
 known "$TOKEN"
@@ -104,23 +104,23 @@ hold()
 host, port = sys.argv[1].rsplit(":", 1)
 link = socket.create_connection((host, int(port)), source_address=(sys.argv[2], 0))
 link.sendall(b"GET /health HTTP/1.1\r\n")
-link.settimeout(60)
+link.settimeout(120)
 link.recv(1)' "$ADDRESS" "$1"
 	open+=("$SPAWNED")
 }
 held() { [ "$(metric connections '{listener="public",state="active"}')" = "$1" ]; }
 for i in 1 2 3 4; do hold 127.0.0.5; done
-ok "four busy connections of a source" wait_until 4s held 4
+ok "four busy connections of a source" wait_until 15s held 4
 is "the fifth of it is turned away" "$(said --source 127.0.0.5 --text '')" "503 closed"
 is "and counted" "$(refused source_limit)" 1
 is "another source is not" "$(said --replies 1 --source 127.0.0.6 --text "$get_health")" "200 done"
 hold 127.0.0.6
 hold 127.0.0.7
-ok "six busy connections in all" wait_until 4s held 6
+ok "six busy connections in all" wait_until 15s held 6
 is "the seventh is turned away, whosoever" "$(said --source 127.0.0.8 --text '')" "503 closed"
 ok "and counted" test "$(refused limit)" -ge 1
 for pid in "${open[@]}"; do end_pid "$pid"; done
-ok "when they are gone" wait_until 4s held 0
+ok "when they are gone" wait_until 15s held 0
 is "everybody is welcome" "$(said --replies 1 --source 127.0.0.5 --text "$get_health")" "200 done"
 
 # http.requests_per_connection, by a reload
@@ -135,7 +135,7 @@ read -r -t 5 line <&"$idle"
 like "an idle connection" "$line" 'HTTP/1.1 200 OK'
 open=()
 for i in 1 2 3; do hold 127.0.0.1; done
-ok "beside three busy ones" wait_until 4s held 3
+ok "beside three busy ones" wait_until 15s held 3
 is "gives way to a fifth" "$(said --replies 1 --text "$get_health")" "200 done"
 ok "and is closed" timeout 5 cat <&"$idle"
 for pid in "${open[@]}"; do end_pid "$pid"; done
