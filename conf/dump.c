@@ -300,10 +300,37 @@ static void diff_text(const struct option *o, const void *base, struct buf *out)
 		buf_printf(out, "%s%s", i ? "," : "", list->v[i]);
 }
 
-static unsigned diff_option(const struct option *o, const char *path, const void *old,
-                            const void *new, struct buf *out)
+/* What a file or a credential gave is not told, whether the option is a secret or not. */
+static bool is_expanded(const struct conf_origins *origins, const struct option *o,
+                        const void *base, const char *path)
 {
-	bool shown = !o->secret && (option_is_scalar(o) || o->type == OPT_LIST);
+	const struct conf_list *list = option_member_const(o, base);
+	const struct origin *origin = origin_find(origins, path);
+	bool expanded = origin && origin->raw;
+	char item[160];
+
+	for (size_t i = 0; o->type == OPT_LIST && i < list->n; i++) {
+		snprintf(item, sizeof(item), "%s[%zu]", path, i);
+		origin = origin_find(origins, item);
+		expanded |= origin && origin->raw;
+	}
+	return expanded;
+}
+
+static void diff_end(const struct conf_origins *origins, const char *path, bool restart,
+                     struct buf *out)
+{
+	const struct origin *o = origin_find(origins, path);
+
+	buf_printf(out, "%s  # %s\n", restart ? " (needs a restart)" : "",
+	           o ? o->where : "default");
+}
+
+static unsigned diff_option(const struct option *o, const char *path, const void *old,
+                            const void *new, const struct conf_origins *origins, struct buf *out)
+{
+	bool shown = !o->secret && (option_is_scalar(o) || o->type == OPT_LIST) &&
+	             !is_expanded(origins, o, new, path);
 
 	if (option_same(o, old, new))
 		return 0;
@@ -318,11 +345,12 @@ static unsigned diff_option(const struct option *o, const char *path, const void
 	} else {
 		buf_str(out, "changed");
 	}
-	buf_str(out, o->restart ? " (needs a restart)\n" : "\n");
+	diff_end(origins, path, o->restart, out);
 	return 1;
 }
 
-static unsigned diff_listeners(const struct conf *old, const struct conf *new, struct buf *out)
+static unsigned diff_listeners(const struct conf *old, const struct conf *new,
+                               const struct conf_origins *origins, struct buf *out)
 {
 	size_t was = own_listeners(old), is = own_listeners(new);
 	unsigned lines = 0;
@@ -334,25 +362,28 @@ static unsigned diff_listeners(const struct conf *old, const struct conf *new, s
 
 			snprintf(path, sizeof(path), "listeners[%zu].%s", i, o->path);
 			lines += diff_option(o, path, &old->listeners.v[i], &new->listeners.v[i],
-			                     out);
+			                     origins, out);
 		}
 	}
 	if (was != is) {
-		buf_printf(out, "listeners: %zu -> %zu (needs a restart)\n", was, is);
+		buf_printf(out, "listeners: %zu -> %zu", was, is);
+		diff_end(origins, "listeners", false, out); /* they come and go by a reload */
 		lines++;
 	}
 	return lines;
 }
 
-unsigned conf_diff(const struct conf *old, const struct conf *new, struct buf *out)
+unsigned conf_diff(const struct conf *old, const struct conf *new, const struct conf_report *r,
+                   struct buf *out)
 {
 	unsigned lines = 0;
 
 	for (size_t i = 0; i < options.n; i++) {
 		const struct option *o = &options.v[i];
 
-		lines += o->type == OPT_LISTENERS ? diff_listeners(old, new, out)
-		                                  : diff_option(o, o->path, old, new, out);
+		lines += o->type == OPT_LISTENERS
+		                 ? diff_listeners(old, new, r->origins, out)
+		                 : diff_option(o, o->path, old, new, r->origins, out);
 	}
 	return lines;
 }

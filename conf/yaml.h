@@ -34,9 +34,11 @@ enum conf_dump { CONF_DUMP_ALL, CONF_DUMP_DIFF, CONF_DUMP_DEFAULTS };
 void conf_dump(const struct conf *conf, const struct conf_report *r, enum conf_dump what,
                struct buf *out);
 
-/* A line per option that differs, `path: old -> new` (secrets: `changed`), and for options marked
- * restart the words `needs a restart`. For reload's answer and log. Returns the number of lines. */
-unsigned conf_diff(const struct conf *old, const struct conf *new, struct buf *out);
+/* A line per option that differs, `path: old -> new  # conf.d/20-kafka.yaml:4` (secrets and what a
+ * file gave: `changed`), and for options marked restart the words `needs a restart`; r is that of
+ * the new one. For reload's answer. Returns the number of lines. */
+unsigned conf_diff(const struct conf *old, const struct conf *new, const struct conf_report *r,
+                   struct buf *out);
 
 /* A tenants file (records.md 2.3) and other small YAML of ours is read by the same strict node
  * reader: no duplicates, anchors, tags, second documents. See conf/yaml_node.h. */

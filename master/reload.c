@@ -263,7 +263,7 @@ static struct conf *load(struct master *m, struct conf_report *r, struct buf *ch
 	if (!conf)
 		return NULL;
 	if (changes)
-		conf_diff(m->conf, conf, changes);
+		conf_diff(m->conf, conf, r, changes);
 	kept = check_keep_restart(conf, m->conf, &err);
 	if (!kept)
 		check_say(r, true, m->args->file, err.text);

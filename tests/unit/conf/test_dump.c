@@ -222,7 +222,7 @@ static const char *diff_of(const char *before, const char *after, unsigned lines
 	conf = NULL;
 	ASSERT_LOADS_WITH_SINK(after);
 	buf_init_fixed(&out, dumped, sizeof(dumped) - 1);
-	cr_assert_eq(conf_diff(old, conf, &out), lines);
+	cr_assert_eq(conf_diff(old, conf, &report, &out), lines);
 	dumped[out.n] = '\0';
 	conf_free(old);
 	return dumped;
@@ -231,26 +231,41 @@ static const char *diff_of(const char *before, const char *after, unsigned lines
 Test(dump, a_reload_tells_what_changed)
 {
 	cr_assert_str_eq(diff_of("", "", 0), "");
+	cr_assert_str_eq(diff_of("limits: {depth: 50}\n", "limits: {max_tenants: 5}\n", 2),
+	                 "limits.max_tenants: 65536 -> 5 (needs a restart)  # "
+	                 "headgate.yaml:2\nlimits.depth: 50 -> 64  # default\n");
 	cr_assert_str_eq(
-		diff_of("limits: {depth: 50}\n", "limits: {max_tenants: 5}\n", 2),
-		"limits.max_tenants: 65536 -> 5 (needs a restart)\nlimits.depth: 50 -> 64\n");
-	cr_assert_str_eq(diff_of("", "auth: {token_headers: [X-A, X-B]}\n", 1),
-	                 "auth.token_headers: X-Obstack-Auth-Token -> X-A,X-B\n");
+		diff_of("", "auth: {token_headers: [X-A, X-B]}\n", 1),
+		"auth.token_headers: X-Obstack-Auth-Token -> X-A,X-B  # headgate.yaml:2\n");
 	cr_assert_str_eq(diff_of("", "listeners: [{listen: 127.0.0.1:1}]\n", 1),
-	                 "listeners[0].listen: 127.0.0.1:4318 -> 127.0.0.1:1 (needs a restart)\n");
+	                 "listeners[0].listen: 127.0.0.1:4318 -> 127.0.0.1:1 (needs a restart)  # "
+	                 "headgate.yaml:2\n");
 	cr_assert_str_eq(
 		diff_of("",
 	                "listeners: [{listen: 127.0.0.1:4318}, {name: b, listen: 127.0.0.1:2}]\n",
 	                1),
-		"listeners: 1 -> 2 (needs a restart)\n");
+		"listeners: 1 -> 2  # headgate.yaml:2\n");
 }
 
 Test(dump, secrets_only_changed)
 {
 	cr_assert_str_eq(diff_of("tenants: {dsn: host=a}\n", "tenants: {dsn: host=b}\n", 1),
-	                 "tenants.dsn: changed\n");
+	                 "tenants.dsn: changed  # headgate.yaml:2\n");
 	cr_assert_str_eq(diff_of("kafka: {properties: {debug: broker}}\n", "", 1),
-	                 "kafka.properties: changed\n");
+	                 "kafka.properties: changed  # default\n");
+}
+
+Test(dump, what_a_file_gave_is_not_told_by_a_reload)
+{
+	char text[700];
+
+	put_mode("id", "hunter2\n", 0600);
+	snprintf(text, sizeof(text),
+	         "kafka: {client_id: \"${file:%s}\"}\nauth: {token_headers: [\"X-${file:%s}\"]}\n",
+	         file_path("id"), file_path("id"));
+	diff_of("", text, 2);
+	cr_assert_null(strstr(dumped, "hunter2"), "%s", dumped);
+	cr_assert(strstr(dumped, "kafka.client_id: changed  # "), "%s", dumped);
 }
 
 Test(dump, a_file_with_new_content_changed)
@@ -268,7 +283,8 @@ Test(dump, a_file_with_new_content_changed)
 	put("ca", "B");
 	ASSERT_LOADS_WITH_SINK(text);
 	buf_init_fixed(&out, dumped, sizeof(dumped) - 1);
-	cr_assert_eq(conf_diff(old, conf, &out), 1);
-	cr_assert(bytes_eq(buf_view(&out), BYTES("kafka.tls.ca_file: changed\n")));
+	cr_assert_eq(conf_diff(old, conf, &report, &out), 1);
+	cr_assert(
+		bytes_eq(buf_view(&out), BYTES("kafka.tls.ca_file: changed  # headgate.yaml:2\n")));
 	conf_free(old);
 }

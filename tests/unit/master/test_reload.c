@@ -240,7 +240,7 @@ Test(reload, a_good_file_gives_a_new_generation_and_says_what_changed)
 	cr_expect_eq(number_in(a, "from"), 1);
 	cr_expect_eq(number_in(a, "generation"), 2);
 	cr_expect_eq(number_in(a, "workers"), 3);
-	cr_expect_str_eq(text_in(a, "changes"), "workers: 2 -> 3\n");
+	cr_expect_str_eq(text_in(a, "changes"), "workers: 2 -> 3  # headgate.yaml:6\n");
 	cr_expect_eq(f.m.workers.current->number, 2);
 	cr_expect_neq(f.m.workers.current->procs[0].pid, first);
 	cr_expect_eq(ready(), 3);
@@ -360,7 +360,7 @@ Test(reload, a_dry_run_shows_the_changes_and_makes_none)
 	fd = ask_for("{\"do\":\"reload\",\"dry_run\":true}\n");
 	a = answer_of(fd);
 	cr_expect_str_eq(text_in(a, "result"), "dry_run");
-	cr_expect_str_eq(text_in(a, "changes"), "workers: 2 -> 4\n");
+	cr_expect_str_eq(text_in(a, "changes"), "workers: 2 -> 4  # headgate.yaml:6\n");
 	cr_expect_eq(f.m.workers.current->number, 1);
 	cr_expect_null(f.m.workers.next);
 	cr_expect_eq(reloads(RELOAD_OK), 0);
