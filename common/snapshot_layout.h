@@ -8,11 +8,6 @@
 #pragma once
 #include "common/snapshot.h"
 
-/* The makefile names the sources that both programs were built from; a test has no build. */
-#ifndef HEADGATE_BUILD_ID
-#define HEADGATE_BUILD_ID "test"
-#endif
-
 enum {
 	TABLE_ALIGN = 64,
 	TABLE_LAYOUT = 1, /* grows with each change of this file */
