@@ -19,7 +19,10 @@ static int open_one(const char *path, bool *journal, struct err *err)
 
 	*journal = false;
 	if (path[0]) {
-		fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, FILE_MODE);
+		/* Not blocking: a FIFO that nobody reads must not stop a start or a reload. */
+		fd = open(path,
+		          O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+		          FILE_MODE);
 		return fd < 0 ? err_errno(err, "can't open %s", path) : fd;
 	}
 	fd = log_journal_open();

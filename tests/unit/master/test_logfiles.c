@@ -120,3 +120,14 @@ Test(logfiles, a_path_that_cannot_be_opened_is_named)
 	                 "can't open /nonexistent-folder/audit.log: No such file or directory");
 	cr_expect_eq(l.fd[0], -7);
 }
+
+Test(logfiles, a_fifo_that_nobody_reads_is_an_error_and_stops_nothing, .timeout = 10)
+{
+	struct conf conf = conf_of_paths();
+	struct err err = { "" };
+	struct logfiles l;
+
+	cr_assert_eq(mkfifo(audit_path, 0600), 0);
+	cr_expect_eq(logfiles_open(&l, &conf, &err), -1);
+	cr_expect(strstr(err.text, audit_path), "%s", err.text);
+}
