@@ -263,6 +263,8 @@ struct conf *check_keep_restart(struct conf *new, const struct conf *old, struct
 	kept = conf_pack(&mixed, &packed, &packed_bytes, err) < 0
 	               ? NULL
 	               : conf_unpack(bytes_of(packed, packed_bytes), err);
+	if (packed)
+		explicit_bzero(packed, packed_bytes); /* private keys */
 	conf_free(new);
 	return kept;
 }
