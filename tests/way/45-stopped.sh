@@ -65,7 +65,13 @@ background python3 "$WAY/tools/hurt.py" "$T/stops" STOP "$HG_PID" $old
 stopper=$SPAWNED
 wait_until 5s test -e "$T/stops"
 begin=$(now_us)
-ctl reload
+ctl reload &
+asked=$!
+wait_until 5s notify 'RELOADING=1'
+"$HEADGATECTL" --socket "$HG_DIR/control.sock" reload --timeout 1s >"$T/impatient" 2>&1
+is "who does not wait so long: exit 75" $? 75
+like "is told that it goes on" "$(cat "$T/impatient")" 'the reload goes on, but took longer than --timeout'
+wait $asked
 is "a generation that is never READY: exit 1" $? 1
 took=$((($(now_us) - begin) / 1000))
 end_pid "$stopper" KILL
