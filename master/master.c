@@ -189,6 +189,7 @@ static void on_gone(void *arg, struct generation *gen)
 	if (m->conf == gen->conf) { /* the last one, at the end */
 		tenants_close(m->tenants);
 		m->tenants = NULL;
+		m->workers.table_fd = -1; /* it was theirs; an older generation may drain still */
 		m->conf = NULL;
 	}
 	generation_free(gen);
