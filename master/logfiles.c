@@ -20,8 +20,7 @@ static int open_one(const char *path, bool *journal, struct err *err)
 	*journal = false;
 	if (path[0]) {
 		/* Not blocking: a FIFO that nobody reads must not stop a start or a reload. */
-		fd = open(path,
-		          O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+		fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
 		          FILE_MODE);
 		return fd < 0 ? err_errno(err, "can't open %s", path) : fd;
 	}
