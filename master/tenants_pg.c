@@ -151,12 +151,13 @@ static void give_up_libpq(struct pg *p, const char *doing)
 
 static void freshen(struct pg *p)
 {
+	msec_t until = p->last_good + p->fresh_for; /* the last poll's; a long read sends no ping */
+
 	if (p->last_good == 0)
 		return;
 	if (p->step > STEP_CONNECT && !p->deaf)
-		tenants_fresh_until(p->tenants, loop_now() + LINK_FRESH_MS);
-	else
-		tenants_fresh_until(p->tenants, p->last_good + p->fresh_for);
+		until = later(until, loop_now() + LINK_FRESH_MS);
+	tenants_fresh_until(p->tenants, until);
 }
 
 static void ring(struct pg *p)

@@ -290,10 +290,14 @@ Test(tenants_pg, a_live_link_is_fresh_for_a_ping_and_a_lost_one_for_the_last_pol
 {
 	settled();
 	freshen(p);
-	cr_assert_eq(told.fresh, loop_now() + LINK_FRESH_MS);
-	at(1000000 + 9000);
+	cr_assert_eq(told.fresh, 1000000 + 35000, "also during a read of more than 15 s");
+	at(1000000 + 29000);
 	freshen(p);
 	cr_assert_eq(told.fresh, loop_now() + LINK_FRESH_MS);
+	p->fresh_for = 1000;
+	freshen(p);
+	cr_assert_eq(told.fresh, loop_now() + LINK_FRESH_MS, "for a live link alone");
+	p->fresh_for = 35000;
 	snprintf(p->fault, sizeof(p->fault), "cut");
 	disconnect(p);
 	cr_assert_eq(told.fresh, 1000000 + 35000);
