@@ -29,7 +29,7 @@ enum {
 	START_TIMEOUT_MS = 10000, /* the master gives up on us then, too */
 	CLOSE_TIMEOUT_S = 5, /* rd_kafka_destroy() may hang (faults.md 1): leave without it */
 	DRAIN_LOOK_MS = 20, /* how soon after the last record and connection we are gone */
-	EARLY_LISTENERS_MAX = 64,
+	EARLY_LISTENERS_MAX = 16 * 256, /* every listener's socket of every slot that is no more */
 	ASIDE_MS = 60000,
 };
 

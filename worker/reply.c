@@ -68,7 +68,7 @@ static unsigned retry_after(const struct req *r)
 		return 0;
 	if (r->verdict == V_NOT_READY)
 		return 1;
-	return r->retry_floor ? RETRY_MAX_S : 1 + digit % RETRY_MAX_S;
+	return 1 + digit % RETRY_MAX_S;
 }
 
 static bool closes(const struct req *r)

@@ -59,7 +59,6 @@ struct req {
 	enum verdict verdict;
 	char detail[256]; /* the verdict's text, made by req_refuse(); one line, no client bytes unescaped */
 	char why[200];    /* more, for log and audit only (`reason`) */
-	bool retry_floor;  /* unused by most: a stage may ask for the longest Retry-After */
 
 	/* the connection, constant for its life */
 	const struct listener *listener;
