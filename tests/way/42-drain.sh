@@ -73,9 +73,13 @@ ok "at once is $took ms" test $took -le 2000
 start orphans
 pids=$(workers)
 exec {link}<>"/dev/tcp/${ADDRESS%:*}/${ADDRESS#*:}"
-kill -KILL "$HG_PID"
 head=$(printf 'GET /health HTTP/1.1\r\nHost: x\r\n\r\n.')
-printf '%s' "${head%.}" >&"$link"
+printf '%s' "${head:0:4}" >&"$link"	# a silent connection waits in the listening socket, which ends with its workers
+accepted() { [ "$(metric connections '{state="active",listener="public"}')" = 1 ]; }
+ok "a request has begun" wait_until 5s accepted
+kill -KILL "$HG_PID"
+head=${head%.}
+printf '%s' "${head:4}" >&"$link"
 read -rt 5 -u "$link" line
 like "the master is killed: its workers still answer" "$line" '^HTTP/1.1 200'
 exec {link}>&-
