@@ -44,7 +44,14 @@ struct limits {
 	unsigned metric_tenants;
 	struct metric_slot *metrics;
 	struct tenant_line *tenants;
+	_Atomic uint64_t *folded; /* a bit for each tenant: it is METRIC_OTHER */
+	size_t folded_words;
 };
+
+static size_t folded_words(uint64_t max_tenants)
+{
+	return (size_t)(max_tenants / 64 + 1);
+}
 
 /* The size of the page; 0 with *err said if there is no such page. */
 static size_t limits_bytes(uint64_t max_tenants, unsigned metric_tenants, struct err *err)
@@ -53,6 +60,7 @@ static size_t limits_bytes(uint64_t max_tenants, unsigned metric_tenants, struct
 		sizeof(struct limits_head) + sizeof(struct metric_slot) * (size_t)metric_tenants;
 	size_t tenants, all;
 
+	head += folded_words(max_tenants) * sizeof(uint64_t);
 	if (__builtin_mul_overflow(max_tenants, sizeof(struct tenant_line), &tenants) ||
 	    __builtin_add_overflow(head, tenants, &all) || all > INT64_MAX) {
 		err_set(err, "no limits page for %llu tenants", (unsigned long long)max_tenants);
@@ -114,6 +122,8 @@ struct limits *limits_map(int fd, uint64_t max_tenants, unsigned metric_tenants,
 	l->metric_tenants = metric_tenants;
 	l->metrics = (struct metric_slot *)(l->map + sizeof(struct limits_head));
 	l->tenants = (struct tenant_line *)(l->metrics + metric_tenants);
+	l->folded = (_Atomic uint64_t *)(l->tenants + max_tenants);
+	l->folded_words = folded_words(max_tenants);
 	return l;
 }
 
@@ -175,6 +185,25 @@ static int claim_slot(struct limits *l, uint64_t owner, struct bytes id)
 	return -1;
 }
 
+/* At each use: who dies between a tenant's word and its bit leaves the bit to the next one. */
+static void fold(struct limits *l, uint32_t tenant_ordinal)
+{
+	_Atomic uint64_t *word = &l->folded[tenant_ordinal / 64];
+	uint64_t bit = 1ull << tenant_ordinal % 64;
+
+	if (!(atomic_load_explicit(word, memory_order_relaxed) & bit))
+		atomic_fetch_or(word, bit);
+}
+
+uint64_t limits_folded(const struct limits *l)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < l->folded_words; i++)
+		n += (uint64_t)__builtin_popcountll(atomic_load(&l->folded[i]));
+	return n;
+}
+
 unsigned limits_metric_slot(struct limits *l, uint32_t tenant_ordinal, struct bytes tenant_id)
 {
 	struct tenant_line *line;
@@ -197,7 +226,10 @@ unsigned limits_metric_slot(struct limits *l, uint32_t tenant_ordinal, struct by
 			metric = none;
 	}
 	metric--;
-	return metric <= l->metric_tenants ? metric : limits_metric_other(l);
+	if (metric < l->metric_tenants)
+		return metric;
+	fold(l, tenant_ordinal);
+	return limits_metric_other(l);
 }
 
 const char *limits_metric_name(const struct limits *l, unsigned slot)
@@ -228,4 +260,5 @@ void limits_clear(struct limits *l, uint32_t tenant_ordinal)
 		                               named ? OWNER_RETIRED : OWNER_FREE);
 	}
 	atomic_store(&l->tenants[tenant_ordinal].metric, 0);
+	atomic_fetch_and(&l->folded[tenant_ordinal / 64], ~(1ull << tenant_ordinal % 64));
 }

@@ -19,6 +19,7 @@ void limits_unmap(struct limits *l);
 unsigned limits_metric_other(const struct limits *l);
 unsigned limits_metric_none(const struct limits *l);
 unsigned limits_metric_slot(struct limits *l, uint32_t tenant_ordinal, struct bytes tenant_id);
+uint64_t limits_folded(const struct limits *l); /* how many tenants are METRIC_OTHER */
 const char *limits_metric_name(const struct limits *l, unsigned slot); /* id, _other, _none; NULL: free */
 /* The master only, once every live worker has confirmed a table without this ordinal: frees its
  * words, so that no new tenant inherits them. Its metric slot keeps the name (the counters behind it

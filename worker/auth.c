@@ -250,13 +250,9 @@ static enum auth_say ask(struct req *r, const struct credential *c)
 
 static void use_metric_slot(struct req *r)
 {
-	struct worker *w = r->w;
 	struct bytes tenant = bytes_of(r->who.tenant, r->who.tenant_n);
 
-	r->who.metric_slot = limits_metric_slot(w->limits, r->who.tenant_ordinal, tenant);
-	if (r->who.metric_slot == limits_metric_other(w->limits))
-		stats_set(w->stats, STAT_METRICS_FOLDED, 0, 0,
-		          stats_get(w->stats, STAT_METRICS_FOLDED, 0, 0) + 1);
+	r->who.metric_slot = limits_metric_slot(r->w->limits, r->who.tenant_ordinal, tenant);
 }
 
 static enum step judge(struct req *r)

@@ -85,6 +85,28 @@ Test(limits, the_tenants_after_the_last_slot_are_other)
 	cr_assert_null(limits_metric_name(l, METRICS + 2));
 }
 
+Test(limits, each_tenant_of_other_counts_once_whoever_uses_it_and_no_more_when_it_is_gone)
+{
+	for (uint32_t i = 0; i < METRICS; i++)
+		limits_metric_slot(l, i, BYTES("t"));
+	cr_assert_eq(limits_folded(l), 0);
+	for (int i = 0; i < 3; i++) {
+		limits_metric_slot(l, 63, BYTES("x"));
+		limits_metric_slot(other_worker, 63, BYTES("x"));
+		limits_metric_slot(other_worker, TENANTS - 1, BYTES("y"));
+	}
+	cr_assert_eq(limits_folded(l), 2);
+	cr_assert_eq(limits_folded(other_worker), 2);
+	limits_clear(l, 63);
+	limits_clear(l, 0); /* had a slot of its own */
+	cr_assert_eq(limits_folded(l), 1);
+
+	/* Dead between the word and the bit: the next use sets it. */
+	atomic_store(&l->tenants[8].metric, 1 + METRICS);
+	limits_metric_slot(l, 8, BYTES("z"));
+	cr_assert_eq(limits_folded(l), 2);
+}
+
 Test(limits, a_new_tenant_with_an_old_ordinal_inherits_no_slot)
 {
 	cr_assert_eq(limits_metric_slot(l, 5, BYTES("old")), 0);

@@ -369,7 +369,7 @@ Test(auth, tenants_beyond_the_metric_slots_are_counted_together)
 	}
 	cr_assert_eq(status(f, "Authorization: Bearer secret-acme\r\n"), PASSED);
 	cr_assert_eq(f->r.who.metric_slot, limits_metric_other(f->w.limits));
-	cr_assert_eq(stats_get(f->w.stats, STAT_METRICS_FOLDED, 0, 0), 1);
+	cr_assert_eq(limits_folded(f->w.limits), 1);
 	fixture_close(f);
 }
 
