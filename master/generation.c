@@ -42,6 +42,14 @@ unsigned generation_count(const struct generation *gen, enum proc_state state)
 	return n;
 }
 
+bool generation_could_not(const struct generation *gen)
+{
+	for (unsigned i = 0; i < gen->slots; i++)
+		if (!gen->procs[i].could_not)
+			return false;
+	return true;
+}
+
 struct proc *workers_each(const struct workers *w, struct proc *p)
 {
 	struct generation *const all[] = { w->current, w->next, w->old };

@@ -157,6 +157,7 @@ static void on_beat(evutil_socket_t fd, short what, void *arg)
 		          (int64_t)(lines - m->log_counts[level]));
 		m->log_counts[level] = lines;
 	}
+	stats_set(own, STAT_METRICS_FOLDED, 0, 0, limits_folded(m->limits));
 	note_certificates(m);
 	look_at_start(m);
 }
@@ -169,6 +170,27 @@ static void on_watchdog(evutil_socket_t fd, short what, void *arg)
 	systemd_notify(m->systemd, "WATCHDOG=1");
 }
 
+static void give_up(struct master *m, const char *why, int exit_code)
+{
+	audit(m, "stop", why);
+	reload_stop(m);
+	m->stopping = true;
+	m->exit_code = exit_code;
+	loop_stop(m->base);
+}
+
+/* At the first start there is nothing that serves: what no worker can do now would only be tried
+ * again until it looks like a crash loop. */
+static void look_at_failures(struct master *m)
+{
+	const struct generation *first = m->workers.current;
+
+	if (m->serving || m->stopping || !first || !generation_could_not(first))
+		return;
+	log_err("master", "no worker could set up: giving up", KV_S("err", first->failed));
+	give_up(m, "not_ready", first->failed_code);
+}
+
 static void on_changed(void *arg)
 {
 	struct master *m = arg;
@@ -179,6 +201,7 @@ static void on_changed(void *arg)
 	}
 	look_at_start(m);
 	reload_look(m);
+	look_at_failures(m);
 }
 
 static void on_gone(void *arg, struct generation *gen)
@@ -205,13 +228,8 @@ static void on_served(void *arg, uint64_t table)
 
 static void on_crash_loop(void *arg)
 {
-	struct master *m = arg;
-
 	log_err("master", "workers die again and again soon after their start: giving up");
-	audit(m, "stop", "crash_loop");
-	reload_stop(m);
-	m->exit_code = EX_SOFTWARE;
-	loop_stop(m->base);
+	give_up(arg, "crash_loop", EX_SOFTWARE);
 }
 
 static void on_hup(evutil_socket_t sig, short what, void *arg)

@@ -5,6 +5,7 @@
 #include <event2/event.h>
 #include <stdio.h>
 #include <string.h>
+#include <sysexits.h>
 #include "common/log.h"
 #include "common/loop.h"
 #include "master/spawn.h"
@@ -93,6 +94,8 @@ static bool on_message(struct proc *p, const struct channel_msg *m)
 	case MSG_FAILED:
 		snprintf(p->gen->failed, sizeof(p->gen->failed), "%.*s", (int)m->body_bytes,
 		         (const char *)m->body);
+		p->gen->failed_code = m->arg == EX_CONFIG ? EX_CONFIG : EX_SOFTWARE;
+		p->could_not = true;
 		log_err("workers", "a worker could not set up", KV_U("slot", p->slot),
 		        KV_U("gen", p->gen->number), KV_S("err", p->gen->failed));
 		p->all->changed = true;

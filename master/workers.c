@@ -78,6 +78,7 @@ static void spawn(struct proc *p)
 static void promote(struct proc *p)
 {
 	p->beat_at = loop_now();
+	p->could_not = false;
 	log_info("workers", "worker ready", KV_U("slot", p->slot), KV_U("gen", p->gen->number),
 	         KV_I("pid", p->pid), KV_I("after_ms", loop_now() - p->since));
 	enter(p, PROC_READY, INT64_MAX);

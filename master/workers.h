@@ -50,6 +50,7 @@ struct proc { /* one place for a worker process */
 	/* across processes of the place */
 	msec_t backoff; /* of the next crash */
 	msec_t early_since; /* the first of an unbroken row of deaths soon after start; 0: none */
+	bool could_not; /* its last process to say so could not set up, and none was READY since */
 };
 
 struct generation { /* a configuration and its workers */
@@ -59,6 +60,7 @@ struct generation { /* a configuration and its workers */
 	int conf_fd; /* packed and sealed: respawns get what their siblings have */
 	bool retiring;
 	char failed[512]; /* a worker said FAILED, and why; "" else */
+	int failed_code; /* then: EX_CONFIG if it was its configuration, else EX_SOFTWARE */
 	unsigned slots;
 	struct proc procs[];
 };
@@ -104,6 +106,7 @@ struct generation *generation_new(uint64_t number, struct conf *conf, struct lis
                                   int conf_fd, unsigned slots) MUST_USE;
 void generation_free(struct generation *gen);
 unsigned generation_count(const struct generation *gen, enum proc_state state);
+bool generation_could_not(const struct generation *gen); /* set up, none of its workers */
 
 /* Starts its workers: as the current one if there is none, else as the next. */
 void workers_start(struct workers *w, struct generation *gen);

@@ -534,7 +534,7 @@ int worker_live(struct worker *w, int channel)
 	signal(SIGUSR1, SIG_IGN);
 	signal(SIGUSR2, SIG_IGN);
 	if (set_up(l, &err) < 0) {
-		if (tell(w, MSG_FAILED, 0, err.text) < 0)
+		if (tell(w, MSG_FAILED, w->conf_refused ? EX_CONFIG : EX_SOFTWARE, err.text) < 0)
 			log_err("life", "can't start", KV_S("err", err.text));
 		return EX_SOFTWARE;
 	}

@@ -236,6 +236,7 @@ static int fill_settings(struct worker *w, rd_kafka_conf_t *rk_conf, struct err 
 		set(&s, conf->kafka.properties.v[i].key, conf->kafka.properties.v[i].value);
 	rd_kafka_conf_set_events(rk_conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR |
 	                                          RD_KAFKA_EVENT_STATS | RD_KAFKA_EVENT_LOG);
+	w->conf_refused = s.failed;
 	return s.failed ? -1 : 0;
 }
 

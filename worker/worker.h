@@ -47,6 +47,7 @@ struct worker {
 	struct tls *tls;
 	struct conns *conns;
 	struct id_source ids;
+	bool conf_refused; /* by the sink's library: no other process will do better with it */
 	bool draining;
 	msec_t drain_ends;      /* while draining: loop_now() at which the process ends, finished or not */
 	bool aside_any;         /* some tenant is put aside: worker_is_aside() is worth a look */

@@ -89,6 +89,16 @@ is "who may not ask: one line" "$(wc -l <"$T/said")" 1
 is "HTTP on the control socket: one line of JSON" \
 	"$(curl -sS --max-time 5 --http0.9 --unix-socket "$HG_DIR/control.sock" http://x/ | jq -c 'has("error")')" true
 
+# A first start that can't succeed: what the library refuses is a configuration's fault, and said at once
+sed '/^sink:/d' "$other" >"$T/refused.yaml"
+printf 'sink: kafka\nkafka:\n  brokers: ["127.0.0.1:9"]\n  properties: {socket.timeout.ms: soon}\n' >>"$T/refused.yaml"
+sed -i "s|$ADDRESS|127.0.0.1:0|" "$T/refused.yaml"
+begin=$(now_us)
+code 78 timeout 60 "$HEADGATE" -c "$T/refused.yaml"
+took=$((($(now_us) - begin) / 1000))
+ok "before any worker is tried again and again: $took ms" test "$took" -le 15000
+is "one line of it all names the property" "$(grep -c 'lvl=err mod=master msg="no worker could set up: giving up" .*socket.timeout.ms' "$T/said")" 1
+
 # -v
 run "$HEADGATE" -v
 is "-v is exit 0" $? 0

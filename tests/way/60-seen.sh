@@ -123,4 +123,18 @@ is "with it there are" "$(over_tcp $remote/metrics -H "Authorization: Bearer $AD
 is "whatever the Host" "$(over_tcp $remote/metrics -H "Authorization: Bearer $ADMIN" -H 'Host: gateway.example')" 200
 is "health needs none" "$(over_tcp $remote/health)" 200
 ok "the token is in no log" fails grep -rq "$ADMIN" "$HG_DIR"
+
+# ---- more tenants than have series of their own ----
+instance few
+tokens=("$(token_new)" "$(token_new)" "$(token_new)")
+tenants_file "a:${tokens[0]}" "b:${tokens[1]}" "c:${tokens[2]}"
+conf_base discard file 2
+conf metrics.max_tenants=1
+headgate_start
+folded() { [ "$(metric metrics_tenants_folded --must)" = "$1" ]; }
+known "${tokens[0]}"
+ok "the first tenant is none of _other" wait_until 3s folded 0
+known "${tokens[1]}"
+known "${tokens[2]}"
+ok "the others are, each once however many requests and workers it has" wait_until 3s folded 2
 finish

@@ -7,6 +7,7 @@
 
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <sysexits.h>
 #include "common/limits.h"
 #include "tests/unit/master/stub_worker.h"
 
@@ -343,6 +344,24 @@ Test(workers, a_new_generation_takes_over_and_the_old_one_drains)
 	cr_expect_null(f.w.old);
 	cr_expect_eq(ready(f.w.current), SLOTS);
 	cr_expect_eq(restarts(RESTART_EXIT), 0, "a drained worker is no crash");
+}
+
+Test(workers, a_generation_none_of_whose_workers_can_set_up_is_known)
+{
+	workers_start(&f.w, new_generation(1, "fail", SLOTS));
+	cr_assert_not(generation_could_not(f.w.current));
+	await(generation_could_not(f.w.current));
+	cr_expect_str_eq(f.w.current->failed, "no certificate that I like");
+	cr_expect_eq(f.w.current->failed_code, EX_SOFTWARE);
+}
+
+Test(workers, a_place_that_gets_ready_in_the_end_could)
+{
+	workers_start(&f.w, new_generation(1, "ready", SLOTS));
+	for (unsigned i = 0; i < SLOTS; i++)
+		place(i)->could_not = true; /* as after a first try */
+	await(ready(f.w.current) > 0);
+	cr_expect_not(generation_could_not(f.w.current));
 }
 
 /* O7: a generation that never gets READY goes, the old one stays */

@@ -168,6 +168,7 @@ Test(sink_kafka_settings, further_properties_come_last)
 	conf.kafka.properties.v = pairs;
 	conf.kafka.properties.n = 2;
 	got = filled();
+	cr_assert_not(w.conf_refused);
 	setting_is(got, "retry.backoff.ms", "50");
 	setting_is(got, "client.rack", "r1");
 	rd_kafka_conf_destroy(got);
@@ -183,6 +184,7 @@ Test(sink_kafka_settings, a_property_that_the_library_does_not_know_is_named)
 	conf.kafka.properties.n = 1;
 	cr_assert_eq(fill_settings(&w, got, &err), -1);
 	cr_assert(strstr(err.text, "no.such.thing"), "%s", err.text);
+	cr_assert(w.conf_refused, "no other process would do better");
 	rd_kafka_conf_destroy(got);
 }
 
