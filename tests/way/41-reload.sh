@@ -78,7 +78,8 @@ ok "a good one is exit 0" ctl reload
 like "each change has its line, old and new" "$(cat "$T/said")" 'http.idle_timeout: (75s|1m15s) -> 30s'
 like "what needs a restart says so" "$(grep max_tenants "$T/said")" 'restart'
 is "the metric is 1" "$(metric config_last_reload_success)" 1
-is "each pid is another" "$(workers | grep -cxE "${pids// /|}")" 0
+old_ones() { workers | grep -qxE "${pids// /|}"; }
+ok "each pid is another, once the old ones have drained" wait_until 10s fails old_ones
 conf log.level= http.idle_timeout= limits.max_tenants=
 ctl --json reload
 is "--json tells the same" "$(jq -c '[.ok, .result, .from, .generation, .workers]' "$T/said")" '[true,"ok",3,4,2]'
