@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # 40-processes.sh -- two programs with a library of their own each, workers in a sandbox over sealed tables, and a worker that dies is
-# replaced at once, is nobody's fault and is the only one to notice (F15, F29, F31, O9, O22)
+# replaced at once, is nobody's fault and is the only one to notice (F15, F29, O9, O22)
 . "${0%/*}/lib.sh"
 need root
 
