@@ -15,6 +15,9 @@ static void check_topics(struct loader *l)
 		{ "protocols.otlp.traces_topic", c->protocols.otlp.traces_topic },
 		{ "protocols.otlp.metrics_topic", c->protocols.otlp.metrics_topic },
 		{ "protocols.otlp.logs_topic", c->protocols.otlp.logs_topic },
+		{ "protocols.remote_write.topic", c->protocols.remote_write.topic },
+		{ "protocols.remote_write.topic_v2", c->protocols.remote_write.topic_v2 },
+		{ "protocols.obstack.topic", c->protocols.obstack.topic },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(topics); i++) {
@@ -28,7 +31,7 @@ static void check_topics(struct loader *l)
 			if (strcmp(topic, topics[j].topic) != 0)
 				continue;
 			ERROR_AT(l, is_given ? path : topics[j].path,
-			         "'%s' and '%s' are one topic: a topic holds one signal",
+			         "'%s' and '%s' are one topic: a topic holds one kind of message",
 			         topics[j].path, path);
 		}
 	}
@@ -38,10 +41,8 @@ static void check_sink(struct loader *l)
 {
 	const struct conf *c = l->conf;
 
-	if (c->sink == SINK_NONE && !origin_find(l->origins, "sink") && !l->unread) {
-		ERROR_AT(l, "sink", "'sink' must be given: kafka or discard");
-		report_help(l->r, "the default, local, is not in this version");
-	}
+	if (*c->local.dir != '/')
+		ERROR_AT(l, "local.dir", "'local.dir' is an absolute path");
 	if (c->sink == SINK_DISCARD)
 		WARN_AT(l, "sink", "'sink: discard' stores nothing: what is accepted is lost");
 	if (c->sink == SINK_KAFKA && !c->kafka.brokers.n &&

@@ -54,7 +54,7 @@ enum record_enrich { ENRICH_BODY, ENRICH_HEADER };
 enum record_headers { HEADERS_TENANT, HEADERS_STANDARD, HEADERS_ALL };
 enum record_partition { PARTITION_SPREAD, PARTITION_SOURCE };
 enum conf_utf8 { CONF_UTF8_STRICT, CONF_UTF8_REPAIR };
-enum sink_kind { SINK_NONE, SINK_KAFKA, SINK_DISCARD }; /* NONE never passes the check */
+enum sink_kind { SINK_LOCAL, SINK_KAFKA, SINK_DISCARD };
 enum compression {
 	COMPRESSION_LZ4,
 	COMPRESSION_NONE,
@@ -101,6 +101,14 @@ struct conf {
 			const char *traces_topic, *metrics_topic, *logs_topic;
 			enum conf_utf8 utf8, utf8_logs;
 		} otlp;
+		struct {
+			bool enabled;
+			const char *topic, *topic_v2;
+		} remote_write;
+		struct {
+			bool enabled;
+			const char *topic; /* holds every format: consumers read the headers */
+		} obstack;
 	} protocols;
 	struct {
 		enum record_enrich enrich;
@@ -110,6 +118,12 @@ struct conf {
 		enum record_partition partition;
 	} record;
 	enum sink_kind sink;
+	struct {
+		const char *dir;
+		uint64_t max_bytes; /* of all workers' files together */
+		msec_t max_age; /* whole files are dropped after it; 0: never */
+		uint64_t min_free; /* percent of the file system */
+	} local;
 	struct {
 		struct conf_list brokers;
 		const char *client_id;
@@ -165,7 +179,7 @@ struct conf {
 	const char *debug_modules; /* "" for none */
 };
 
-struct conf *conf_new(void) MUST_USE; /* the defaults, and the default listener; no sink */
+struct conf *conf_new(void) MUST_USE; /* the defaults, and the default listener */
 void conf_free(struct conf *conf); /* NULL is fine; secrets are wiped */
 
 /* The packed form: BUILD_ID, then the values in the order of options.def, file contents included.

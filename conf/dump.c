@@ -231,12 +231,6 @@ static void dump_option(struct dump *d, const struct option *o)
 	unsigned depth = open_sections(d, o->path);
 	const char *dot = strrchr(o->path, '.');
 
-	if (o->type == OPT_ENUM && *(const unsigned *)member == 0 && *o->words == '|') {
-		buf_printf(d->out, "# %s: must be given: ", o->path);
-		option_range(o, d->out);
-		buf_char(d->out, '\n');
-		return;
-	}
 	indent(d, depth);
 	buf_printf(d->out, option_is_scalar(o) ? "%s: " : "%s:", dot ? dot + 1 : o->path);
 	if (option_is_scalar(o)) {

@@ -324,9 +324,7 @@ void options_default(const struct option_table *table, void *base, struct pool *
 		const struct option *o = &table->v[i];
 		struct err err = { "" };
 
-		/* The sink has none: SINK_NONE is what conf_alloc() left, and never passes. */
-		if ((option_is_scalar(o) && (*o->def || o->type != OPT_ENUM)) ||
-		    (o->type == OPT_LIST && *o->def)) {
+		if (option_is_scalar(o) || (o->type == OPT_LIST && *o->def)) {
 			int rc = option_set(o, base, pool, o->def, &err);
 
 			assert(rc == 0);

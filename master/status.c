@@ -9,7 +9,7 @@
 #include "master/master.h"
 
 static const char *const reload_names[] = { "ok", "config", "not_ready" };
-static const char *const sink_names[] = { "none", "kafka", "discard" };
+static const char *const sink_names[] = { "local", "kafka", "discard" };
 
 static json_t *text_of(const char *s)
 {

@@ -97,18 +97,6 @@ static void sample_listener(void)
 	}
 }
 
-/* What has no default, or none that would run. */
-static bool sample_example(const struct option *o, const char *indent)
-{
-	if (strcmp(o->path, "sink") == 0)
-		printf("%ssink: kafka  # example\n", indent);
-	else if (strcmp(o->path, "kafka.brokers") == 0)
-		printf("%sbrokers: [\"localhost:9092\"]  # example\n", indent);
-	else
-		return false;
-	return true;
-}
-
 static void sample(void)
 {
 	char section[128] = "", indent[16];
@@ -136,8 +124,6 @@ static void sample(void)
 			printf("\n");
 		snprintf(indent, sizeof(indent), "%*s", (int)depth * 2, "");
 		describe(o, indent);
-		if (sample_example(o, indent))
-			continue;
 		printf("%s%s:", indent, leaf(o));
 		if (o->type == OPT_LISTENERS) {
 			printf("\n");

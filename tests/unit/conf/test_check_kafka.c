@@ -39,7 +39,7 @@ Test(check_kafka, two_signals_on_one_topic_are_refused)
 	ASSERT_ONE_ERROR(
 		"protocols: {otlp: {traces_topic: otlp_logs}}\n",
 		"2:34: error: 'protocols.otlp.traces_topic' and 'protocols.otlp.logs_topic' are "
-		"one topic: a topic holds one signal\n");
+		"one topic: a topic holds one kind of message\n");
 }
 
 Test(check_kafka, a_topic_has_a_name_that_kafka_takes)

@@ -12,7 +12,7 @@ Test(conf, the_default_listener_is_there)
 	cr_assert_str_eq(conf->listeners.v[0].listen, "127.0.0.1:4318");
 	cr_assert_eq(conf->listeners.v[0].max_connections, 65536);
 	cr_assert_not(conf->listeners.v[0].admin);
-	cr_assert_eq(conf->sink, SINK_NONE);
+	cr_assert_eq(conf->sink, SINK_LOCAL);
 	conf_free(conf);
 }
 
