@@ -88,6 +88,7 @@ struct conf {
 		struct conf_file file; /* path only: the master's source reads and watches it */
 		const char *dsn; /* secret-free by rule; from dsn or dsn_file */
 		struct conf_file dsn_file;
+		const char *query; /* "": the schema headgate */
 		const char *channel;
 		msec_t poll, full_compare, fresh_for, max_stale; /* max_stale 0: for ever */
 	} tenants;

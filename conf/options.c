@@ -221,10 +221,14 @@ static bool is_in_class(char c, const char *class)
 
 static int check_chars(const struct option *o, const char *text, struct err *err)
 {
+	bool lines = option_has_lines(o);
+
 	for (; *text; text++) {
+		if (lines && (*text == '\n' || *text == '\t'))
+			continue;
 		if ((uint8_t)*text < 0x20 || *text == 0x7f)
 			return err_set(err, "it holds a control character");
-		if (!is_in_class(*text, o->words))
+		if (!lines && !is_in_class(*text, o->words))
 			return err_set(err, "it holds a character that is not allowed");
 	}
 	return 0;

@@ -66,6 +66,11 @@ static inline const void *option_member_const(const struct option *o, const void
 	return (const char *)base + o->offset;
 }
 
+static inline bool option_has_lines(const struct option *o) /* of a TEXT */
+{
+	return *o->words == '\n';
+}
+
 const struct option *option_find(const struct option_table *table, const char *path);
 /* COUNT..PERCENT, ENUM, TEXT and FILE_*: one text is the whole value. */
 bool option_is_scalar(const struct option *o);

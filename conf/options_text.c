@@ -177,8 +177,9 @@ void option_range(const struct option *o, struct buf *out)
 		}
 		return;
 	case OPT_TEXT:
-		buf_printf(out, "%s..%s bytes%s%s%s", o->min, o->max, *o->words ? " of [" : "",
-		           o->words, *o->words ? "]" : "");
+		buf_printf(out, "%s..%s bytes", o->min, o->max);
+		if (*o->words && !option_has_lines(o))
+			buf_printf(out, " of [%s]", o->words);
 		return;
 	case OPT_LIST:
 		buf_printf(out, "a list of %s..%s texts", o->min, o->max);

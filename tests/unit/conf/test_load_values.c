@@ -244,8 +244,8 @@ Test(load_values, an_unknown_set_gets_a_hint_and_no_value)
 		{ "listeners[0].tls.x", "-o listeners[0].tls.x: error: there is no such option" },
 		{ "listeners[", "-o listeners[: error: there is no such option" },
 		{ "spool.dir", "-o spool.dir: error: 'spool.dir' is not in this version\n" },
-		{ "tenants.query",
-		  "-o tenants.query: error: 'tenants.query' is not in this version\n" },
+		{ "usage.enabled",
+		  "-o usage.enabled: error: 'usage.enabled' is not in this version\n" },
 		{ "", "-o : error: there is no such option\n" },
 	};
 

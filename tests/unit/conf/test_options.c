@@ -32,6 +32,7 @@ static const struct row rows[] = {
 	{ "tenants.file", "/etc/headgate/tenants.yaml", { "/a", "" }, { "tenants.yaml" } },
 	{ "tenants.dsn", "", { "", "service=headgate" }, { "a\nb" } },
 	{ "tenants.dsn_file", "", { "", "/a" }, { "a" } },
+	{ "tenants.query", "", { "", "SELECT 1\n\tFROM t" }, { "SELECT\r1", "SELECT\a1" } },
 	{ "tenants.channel", "headgate", { "a", "bell_2" }, { "", "Bell", "a-b" } },
 	{ "tenants.poll", "30s", { "1s", "1h" }, { "999ms", "3601s", "30", "0" } },
 	{ "tenants.full_compare", "15m", { "1s", "7d" }, { "999ms", "8d", "15" } },
