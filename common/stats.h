@@ -44,6 +44,7 @@ enum snapshot_result { SNAPSHOT_OK, SNAPSHOT_FAILED };
 enum skip_reason { SKIP_TENANT_ID, SKIP_TOKEN_ID, SKIP_HASH, SKIP_KIND, SKIP_SCOPE, SKIP_TENANT_UNKNOWN, SKIP_HASH_TWICE, SKIP_OTHER };
 enum row_kind { ROW_TENANT, ROW_TOKEN };
 enum worker_state { WORKER_STARTING, WORKER_READY, WORKER_DRAINING };
+enum store { STORE_LOCAL, STORE_SPOOL };
 enum stream { STREAM_ACCESS, STREAM_AUDIT };
 
 /* The request whose stage is running, named before stages_run() and cleared after: whom to blame if

@@ -20,7 +20,7 @@ static const char *const dim_label[DIM_COUNT] = {
 enum { TEXTS_MAX = 16 };
 /* The texts of dimensions that are enumerations; all others are known at run time only. */
 static const char *const dim_text[DIM_COUNT][TEXTS_MAX] = {
-	[DIM_ENCODING] = { "identity", "gzip" },
+	[DIM_ENCODING] = { "identity", "gzip", "snappy" },
 	[DIM_CONN_STATE] = { [CONN_HANDSHAKE] = "handshake",
 	                     [CONN_ACTIVE] = "active",
 	                     [CONN_IDLE] = "idle" },
@@ -56,6 +56,7 @@ static const char *const dim_text[DIM_COUNT][TEXTS_MAX] = {
 	                      [AUTH_MISMATCH] = "mismatch",
 	                      [AUTH_UNAVAILABLE] = "unavailable" },
 	[DIM_LOG_LEVEL] = { "err", "warn", "info", "debug" }, /* enum log_level */
+	[DIM_STORE] = { [STORE_LOCAL] = "local", [STORE_SPOOL] = "spool" },
 	[DIM_STREAM] = { [STREAM_ACCESS] = "access", [STREAM_AUDIT] = "audit" },
 	[DIM_RESTART_REASON] = { [RESTART_EXIT] = "exit",
 	                         [RESTART_SIGNAL] = "signal",

@@ -6,12 +6,15 @@
 #include "proto/encoding.h"
 
 #include <libdeflate.h>
+#include <snappy-c.h>
 
 enum {
 	GUESS_MIN = 64,
 	GUESS_RATIO = 16, /* honest telemetry gzips at 4:1 to 12:1 */
 	GZIP_MIN = 18, /* header and trailer; a smaller body has no ISIZE */
 	GZIP_ISIZE_BYTES = 4,
+	SNAPPY_RATIO = 22, /* the format's maximum is 64 bytes of output for 3 of input */
+	SNAPPY_SLACK = 64,
 };
 
 struct inflater {
@@ -24,6 +27,7 @@ static const struct coding {
 } codings[ENCODING_COUNT] = {
 	[ENCODING_IDENTITY] = { "identity", NULL },
 	[ENCODING_GZIP] = { "gzip", "x-gzip" }, /* RFC 9110 8.4.1.3 */
+	[ENCODING_SNAPPY] = { "snappy", NULL }, /* the block format */
 };
 
 const char *encoding_name(enum encoding e)
@@ -91,6 +95,44 @@ static size_t gzip_guess(struct bytes in)
 	return min_size(gzip_claim(in), likely);
 }
 
+/* The length that a block declares; false if it has none. */
+static bool snappy_length(struct bytes in, size_t *length)
+{
+	return snappy_uncompressed_length((const char *)in.p, in.n, length) == SNAPPY_OK;
+}
+
+static bool is_framed_snappy(struct bytes in)
+{
+	static const uint8_t magic[] = { 0xff, 6, 0, 0, 's', 'N', 'a', 'P', 'p', 'Y' };
+
+	return in.n >= sizeof(magic) && memcmp(in.p, magic, sizeof(magic)) == 0;
+}
+
+enum inflate_result encoding_look(enum encoding e, struct bytes in, size_t limit, const char **why)
+{
+	size_t length = 0;
+
+	if (e == ENCODING_IDENTITY)
+		return in.n > limit ? INFLATE_ROOM : INFLATE_OK;
+	if (in.n == 0) {
+		*why = "0 bytes";
+		return INFLATE_CORRUPT;
+	}
+	if (e != ENCODING_SNAPPY)
+		return INFLATE_OK;
+	if (is_framed_snappy(in))
+		*why = "a framed stream, where one block is wanted";
+	else if (!snappy_length(in, &length))
+		*why = "no length before the block";
+	else if (length > limit)
+		return INFLATE_ROOM;
+	else if (length / SNAPPY_RATIO > in.n + SNAPPY_SLACK)
+		*why = "a declared length that the format cannot reach";
+	else
+		return INFLATE_OK;
+	return INFLATE_CORRUPT;
+}
+
 size_t encoding_claim(enum encoding e, struct bytes in, size_t limit)
 {
 	return e == ENCODING_GZIP ? min_size(gzip_claim(in), limit) : 0;
@@ -106,6 +148,10 @@ size_t encoding_guess(enum encoding e, struct bytes in, size_t limit)
 		break;
 	case ENCODING_GZIP:
 		guess = gzip_guess(in);
+		break;
+	case ENCODING_SNAPPY:
+		if (!snappy_length(in, &guess))
+			guess = 0;
 		break;
 	case ENCODING_COUNT:
 		assert(!"an encoding");
@@ -141,6 +187,24 @@ static enum inflate_result gunzip(struct inflater *inf, struct bytes in, uint8_t
 	return INFLATE_OK;
 }
 
+static enum inflate_result unsnap(struct bytes in, uint8_t *out, size_t out_cap, size_t *out_bytes,
+                                  const char **why)
+{
+	size_t n = out_cap;
+
+	switch (snappy_uncompress((const char *)in.p, in.n, (char *)out, &n)) {
+	case SNAPPY_OK:
+		*out_bytes = n;
+		return INFLATE_OK;
+	case SNAPPY_BUFFER_TOO_SMALL:
+		return INFLATE_ROOM;
+	case SNAPPY_INVALID_INPUT:
+		break;
+	}
+	*why = "corrupt, truncated or trailing data";
+	return INFLATE_CORRUPT;
+}
+
 enum inflate_result encoding_inflate(struct inflater *inf, enum encoding e, struct bytes in,
                                      uint8_t *out, size_t out_cap, size_t *out_bytes,
                                      const char **why)
@@ -159,6 +223,12 @@ enum inflate_result encoding_inflate(struct inflater *inf, enum encoding e, stru
 			return INFLATE_CORRUPT;
 		}
 		return gunzip(inf, in, out, out_cap, out_bytes, why);
+	case ENCODING_SNAPPY:
+		if (in.n == 0) {
+			*why = "0 bytes";
+			return INFLATE_CORRUPT;
+		}
+		return unsnap(in, out, out_cap, out_bytes, why);
 	case ENCODING_COUNT:
 		break;
 	}

@@ -6,9 +6,9 @@
 #pragma once
 #include "common/bytes.h"
 
-enum encoding { ENCODING_IDENTITY, ENCODING_GZIP, ENCODING_COUNT };
+enum encoding { ENCODING_IDENTITY, ENCODING_GZIP, ENCODING_SNAPPY, ENCODING_COUNT };
 
-const char *encoding_name(enum encoding e); /* identity, gzip */
+const char *encoding_name(enum encoding e); /* identity, gzip, snappy */
 const char *encoding_library(void); /* libdeflate's version when this was built; for -v */
 /* One coding, case-insensitive; x-gzip is gzip; absent (n = 0) and identity are identity. A list or
  * an unknown coding: false. */
@@ -24,7 +24,13 @@ struct inflater; /* decoder state, one per worker */
 struct inflater *inflater_open(void) MUST_USE;
 void inflater_close(struct inflater *inf);
 
-/* First size to try: min(ISIZE, 16 x wire, limit) for gzip, at least 64. */
+/* What can be said before any memory is spent: INFLATE_ROOM if the output would exceed the limit,
+ * INFLATE_CORRUPT with *why; INFLATE_OK: try. A snappy block declares its length, the most that its
+ * decoder writes; one that the format cannot reach is a lie. */
+enum inflate_result encoding_look(enum encoding e, struct bytes in, size_t limit,
+                                  const char **why) MUST_USE;
+/* First size to try: min(ISIZE, 16 x wire, limit) for gzip, the length of a snappy block; at least
+ * 64. */
 size_t encoding_guess(enum encoding e, struct bytes in, size_t limit);
 /* What the input says of its size, at most limit: true of an honest body in one member. 0: nothing. */
 size_t encoding_claim(enum encoding e, struct bytes in, size_t limit);

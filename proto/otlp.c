@@ -10,6 +10,7 @@
  */
 #include "proto/otlp.h"
 
+#include <stdio.h>
 #include "proto/encoding.h"
 #include "proto/schema/logs_service.pb-c.h"
 #include "proto/schema/metrics_service.pb-c.h"
@@ -215,6 +216,36 @@ static enum verdict logs_enrich(const struct enrich_in *in, struct enriched *out
 	return otlp_enrich(SIGNAL_LOGS, false, in, out);
 }
 
+/* A route without a signal in its path: the body is of the one whose schema takes every byte of it.
+ * The shapes of the three differ in wire types below their Scope*, so only what holds no item can
+ * be of several: then there is nothing to store. */
+static enum verdict any_enrich(const struct enrich_in *in, struct enriched *out)
+{
+	static const enum signal signals[] = { SIGNAL_TRACES, SIGNAL_METRICS, SIGNAL_LOGS };
+	struct enrich_in probe = *in;
+	enum verdict v = V_INVALID;
+	unsigned fits = 0, empty = 0;
+
+	probe.utf8 = UTF8_STRICT; /* what is mended could be mended into anything */
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
+		edits_reset(out->edits);
+		v = otlp_enrich(signals[i], false, &probe, out);
+		if (v == V_INVALID)
+			continue;
+		out->signal = signals[i];
+		fits++;
+		empty += v == V_EMPTY;
+	}
+	edits_reset(out->edits);
+	if (fits == empty && fits > 0)
+		return V_EMPTY;
+	if (fits == 1)
+		return otlp_enrich(out->signal, false, &probe, out);
+	snprintf(out->reason, sizeof(out->reason),
+	         "signal cannot be determined: add /traces, /metrics or /logs");
+	return V_INVALID;
+}
+
 /* KeyValue{key name, value{string_value id}} as an element of Resource.attributes. */
 static size_t otlp_stamp(struct bytes name, struct bytes tenant_id, uint8_t *out, size_t cap)
 {
@@ -240,46 +271,57 @@ static size_t otlp_stamp(struct bytes name, struct bytes tenant_id, uint8_t *out
 }
 
 #define ENCODINGS (1u << ENCODING_IDENTITY | 1u << ENCODING_GZIP)
+#define FORMATS(enrich_)                                                                           \
+	(const struct format[])                                                                    \
+	{                                                                                          \
+		{ .type = "application/x-protobuf",                                                \
+		  .record_format = "otlp_proto",                                                   \
+		  .record_type = "application/x-protobuf",                                         \
+		  .enrich = (enrich_),                                                             \
+		  .stamp = otlp_stamp },                                                           \
+		{                                                                                  \
+			0                                                                          \
+		}                                                                                  \
+	}
 
 const struct protocol protocol_otlp_traces = {
 	.name = "otlp_traces",
 	.signal = SIGNAL_TRACES,
-	.scope = "traces:write",
 	.dialect = DIALECT_OTLP,
 	.paths = (const char *const[]){ "/v1/traces", "/otlp/v1/traces", NULL },
-	.formats = (const struct format[]){ { "application/x-protobuf", "otlp_proto",
-	                                      "application/x-protobuf", traces_enrich },
-	                                    { 0 } },
+	.formats = FORMATS(traces_enrich),
 	.encodings = ENCODINGS,
 	.wire_limit = 64 * MIB,
-	.stamp = otlp_stamp,
 };
 
 const struct protocol protocol_otlp_metrics = {
 	.name = "otlp_metrics",
 	.signal = SIGNAL_METRICS,
-	.scope = "metrics:write",
 	.dialect = DIALECT_OTLP,
 	.paths = (const char *const[]){ "/v1/metrics", "/otlp/v1/metrics",
 	                                "/api/v1/otlp/v1/metrics", NULL },
-	.formats = (const struct format[]){ { "application/x-protobuf", "otlp_proto",
-	                                      "application/x-protobuf", metrics_enrich },
-	                                    { 0 } },
+	.formats = FORMATS(metrics_enrich),
 	.encodings = ENCODINGS,
 	.wire_limit = 64 * MIB,
-	.stamp = otlp_stamp,
 };
 
 const struct protocol protocol_otlp_logs = {
 	.name = "otlp_logs",
 	.signal = SIGNAL_LOGS,
-	.scope = "logs:write",
 	.dialect = DIALECT_OTLP,
 	.paths = (const char *const[]){ "/v1/logs", "/otlp/v1/logs", NULL },
-	.formats = (const struct format[]){ { "application/x-protobuf", "otlp_proto",
-	                                      "application/x-protobuf", logs_enrich },
-	                                    { 0 } },
+	.formats = FORMATS(logs_enrich),
 	.encodings = ENCODINGS,
 	.wire_limit = 64 * MIB,
-	.stamp = otlp_stamp,
+};
+
+const struct protocol protocol_otlp_any = {
+	.name = "otlp_any",
+	.signal = SIGNAL_TRACES, /* until the body tells */
+	.any_signal = true,
+	.dialect = DIALECT_OTLP,
+	.paths = (const char *const[]){ NULL }, /* a dialect's */
+	.formats = FORMATS(any_enrich),
+	.encodings = ENCODINGS,
+	.wire_limit = 64 * MIB,
 };

@@ -10,24 +10,44 @@
 #include "common/verdict.h"
 struct edits;
 
-enum dialect_id { DIALECT_PLAIN, DIALECT_OTLP }; /* whose rules shape replies: worker/dialects.c */
+enum dialect_id { DIALECT_PLAIN, DIALECT_OTLP, DIALECT_REMOTE_WRITE, DIALECT_OBSTACK }; /* whose rules shape replies: worker/dialects.c */
 enum utf8_mode { UTF8_STRICT, UTF8_REPAIR }; /* broken UTF-8 in a string: 400, or U+FFFD */
 
 enum { BODY_SLACK = 64 }; /* readable bytes past the end of every body given to enrich() */
 
+struct scratch { /* memory of a protocol between two bodies; zeroed it is ready, free() p ends it */
+	void *p;
+	size_t bytes;
+};
+/* At least bytes of it, what was there stays. How much is bounded by the protocol's own counts. */
+static inline void *scratch_room(struct scratch *s, size_t bytes)
+{
+	if (bytes > s->bytes) {
+		s->p = xrealloc(s->p, bytes, 1);
+		s->bytes = bytes;
+	}
+	return s->p;
+}
+
 struct enrich_in {
 	struct bytes body; /* decoded, followed by BODY_SLACK readable bytes of any value */
-	struct bytes stamp; /* ready-made by *_stamp() of the protocol; n = 0: record.enrich is
-	                     * header, the body leaves as it came */
+	struct bytes stamp; /* ready-made by stamp() of the format; n = 0: record.enrich is header,
+	                     * the body leaves as it came */
 	struct bytes stamp_name; /* the reserved attribute, e.g. tenant_id; 1..255 bytes */
 	enum utf8_mode utf8;
 	unsigned depth; /* nested messages allowed, the request being 1; 32..100 */
 	unsigned resources_max; /* OTLP Resource* messages of one request; beyond: V_COUNT */
+	struct scratch *scratch;
 };
+
+/* What a reply to remote_write 2.0 says was written. */
+enum written { WRITTEN_SAMPLES, WRITTEN_HISTOGRAMS, WRITTEN_EXEMPLARS, WRITTEN_COUNT };
 
 struct enriched {
 	struct edits *edits; /* the caller's, reset before; sorted: turns body into the value */
-	uint64_t items; /* spans, data points, log records */
+	enum signal signal; /* the protocol's; with any_signal set by enrich() */
+	uint64_t items; /* spans, data points, log records; samples, histograms, exemplars, metadata */
+	uint64_t written[WRITTEN_COUNT]; /* formats that say so: of these items */
 	uint64_t spoofed; /* client's own tenant attributes removed */
 	uint64_t repaired; /* items whose broken UTF-8 was mended */
 	char reason[256]; /* after V_INVALID: what and where, no bytes of the client unescaped */
@@ -41,25 +61,32 @@ typedef enum verdict (*enrich_fn)(const struct enrich_in *in, struct enriched *o
 
 struct format {
 	const char *type; /* media type, lower case, no parameters; NULL ends the list */
+	const char *proto; /* the parameter `proto` that means this format; without one it is the
+	                    * first format of its type. NULL: the parameter is not looked at */
 	const char *record_format; /* the record's `format` header (records.md 1) */
 	const char *record_type; /* the record's `content-type` header */
 	enrich_fn enrich;
+	/* Writes the stamp for a tenant into out (cap bytes): its length, 0 if it does not fit. */
+	size_t (*stamp)(struct bytes name, struct bytes tenant_id, uint8_t *out, size_t cap);
+	bool untyped; /* meant by a request without Content-Type too */
+	bool block; /* the message is a snappy block, whether or not Content-Encoding says so */
+	bool written; /* replies carry the counts of remote_write 2.0 */
 };
+enum { FORMATS_MAX = 4 }; /* of one protocol */
 
 struct protocol {
 	const char *name; /* route name in metrics, logs and the headgate-route header */
 	enum signal signal;
-	const char *scope; /* a token needs it, or "*": "traces:write" */
-	enum dialect_id dialect;
+	bool any_signal; /* only the body tells; then a token's scope is judged after it */
+	enum dialect_id dialect; /* a route may have another one, and other paths */
 	const char *const *paths; /* exact, NULL-terminated */
 	const struct format *formats; /* ends with type NULL */
 	unsigned encodings; /* bit set of 1u << enum encoding */
 	uint64_t wire_limit; /* bytes; 0: limits.body */
-	/* Writes the stamp for a tenant into out (cap bytes): its length, 0 if it does not fit. */
-	size_t (*stamp)(struct bytes name, struct bytes tenant_id, uint8_t *out, size_t cap);
 };
 
 /* Builds the protocols' constant tables; once, before the first enrich(). Again is harmless. */
 void protocols_open(void);
 
-extern const struct protocol protocol_otlp_traces, protocol_otlp_metrics, protocol_otlp_logs;
+extern const struct protocol protocol_otlp_traces, protocol_otlp_metrics, protocol_otlp_logs,
+	protocol_otlp_any, protocol_remote_write;

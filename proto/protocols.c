@@ -6,8 +6,10 @@
 #include "proto/protocol.h"
 
 #include "proto/otlp.h"
+#include "proto/remote_write.h"
 
 void protocols_open(void)
 {
 	otlp_open();
+	remote_write_open();
 }

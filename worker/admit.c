@@ -32,20 +32,39 @@ static enum step refuse_field(struct req *r, enum verdict v, struct bytes value)
 	return req_refuse(r, v, text);
 }
 
+/* The format that a Content-Type means; NULL: none of the route's. */
+static const struct format *find_format(const struct format *formats, struct bytes field)
+{
+	struct bytes type, proto;
+
+	if (!media_parse(field, &type))
+		return NULL;
+	proto = media_parameter(field, "proto");
+	for (const struct format *f = formats; f->type; f++)
+		if (bytes_eq_nocase(type, bytes_str(f->type)) &&
+		    (!f->proto || !proto.n || bytes_eq(proto, bytes_str(f->proto))))
+			return f;
+	return NULL;
+}
+
+static const struct format *untyped_format(const struct format *f)
+{
+	while (f->type && !f->untyped)
+		f++;
+	return f->type ? f : NULL;
+}
+
 static enum step check_type(struct req *r)
 {
-	struct bytes type;
+	const struct format *formats = r->route->protocol->formats;
 
 	if (r->head.content_type_count > 1)
 		return req_refuse(r, V_HTTP, "two Content-Type fields");
-	if (!media_parse(r->head.content_type, &type))
-		return refuse_field(r, V_TYPE, r->head.content_type);
-	for (const struct format *f = r->route->protocol->formats; f->type; f++)
-		if (bytes_eq_nocase(type, bytes_str(f->type))) {
-			r->format = f;
-			return STEP_NEXT;
-		}
-	return refuse_field(r, V_TYPE, r->head.content_type);
+	if (r->head.content_type_count)
+		r->format = find_format(formats, r->head.content_type);
+	else
+		r->format = untyped_format(formats);
+	return r->format ? STEP_NEXT : refuse_field(r, V_TYPE, r->head.content_type);
 }
 
 static enum step check_encoding(struct req *r)

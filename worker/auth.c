@@ -203,14 +203,18 @@ static enum step check_org(struct req *r, const struct credential *c)
 	return STEP_NEXT;
 }
 
+bool auth_has_scope(const struct req *r)
+{
+	return r->who.scopes & (1u << r->signal);
+}
+
 static enum step check_scope(struct req *r)
 {
-	const struct protocol *p = r->route->protocol;
-
-	if (r->who.scopes & (1u << p->signal))
+	/* Where only the body tells the signal, enrich asks again. */
+	if (r->route->protocol->any_signal || auth_has_scope(r))
 		return STEP_NEXT;
 	r->who.result = AUTH_SCOPE;
-	return req_refuse(r, V_SCOPE, r->who.token, p->scope);
+	return req_refuse(r, V_SCOPE, r->who.token, signal_name(r->signal));
 }
 
 /* ---- the stage ---- */

@@ -29,3 +29,4 @@ extern const struct auth_provider auth_token, auth_none;
 
 struct auth *auth_open(struct worker *w, struct err *err) MUST_USE;
 void auth_close(struct auth *a);
+bool auth_has_scope(const struct req *r); /* for r->signal */

@@ -38,6 +38,23 @@ static void write_message(const struct req *r, struct buf *out)
 		buf_printf(out, " (request %s)", r->request_id);
 }
 
+/* Prometheus: nothing to say is said by the status alone. */
+static int remote_write_status(enum verdict v)
+{
+	int status = verdict_get(v)->status;
+
+	return status == 200 ? 204 : status;
+}
+
+static int obstack_status(enum verdict v)
+{
+	int status = verdict_get(v)->status;
+
+	if (v == V_TENANT_SUSPENDED)
+		return 401;
+	return status == 200 ? 202 : status;
+}
+
 static int own_status(enum verdict v)
 {
 	return verdict_get(v)->status;
@@ -167,19 +184,30 @@ static void protobuf_status(const struct req *r, const struct reply *reply, cons
 	buf_add(reply->body, packed, google__rpc__status__pack(&status, packed));
 }
 
+static bool is_json(const struct req *r)
+{
+	return media_is(r->head.content_type, type_json);
+}
+
+static void otlp_success(const struct req *r, struct reply *reply)
+{
+	/* Exporters compare it with their own for equality: without parameters, on success too. */
+	reply->content_type = is_json(r) ? type_json : type_protobuf;
+	if (is_json(r))
+		buf_str(reply->body, "{}"); /* in protobuf the empty message is no byte */
+}
+
 static void otlp_render(const struct req *r, struct reply *reply)
 {
-	bool json = media_is(r->head.content_type, type_json);
+	bool json = is_json(r);
 	char message[MESSAGE_BYTES];
 	struct buf b;
 
-	/* Exporters compare it with their own for equality: without parameters, on success too. */
-	reply->content_type = json ? type_json : type_protobuf;
 	if (verdict_is_success(r->verdict)) {
-		if (json)
-			buf_str(reply->body, "{}"); /* in protobuf the empty message is no byte */
+		otlp_success(r, reply);
 		return;
 	}
+	reply->content_type = json ? type_json : type_protobuf;
 	buf_init_fixed(&b, message, sizeof(message) - 1);
 	write_message(r, &b);
 	message[b.n] = '\0';
@@ -189,9 +217,30 @@ static void otlp_render(const struct req *r, struct reply *reply)
 		protobuf_status(r, reply, message);
 }
 
+/* ---- Obstack (compatibility.md 2): {"detail", "type"}, without the verdict's id ---- */
+
+static void obstack_render(const struct req *r, struct reply *reply)
+{
+	/* Its exporters parse the body of a 202. */
+	if (verdict_is_success(r->verdict)) {
+		if (r->route->protocol->dialect == DIALECT_OTLP)
+			otlp_success(r, reply);
+		return;
+	}
+	reply->content_type = type_json;
+	buf_str(reply->body, "{\"detail\":");
+	json_text(reply->body, reply->status == 401 ? "Authentication failed" : dialect_text(r));
+	buf_printf(reply->body, ",\"type\":\"%s\"}",
+	           reply->status == 400   ? "validation_error"
+	           : reply->status == 503 ? "application_error"
+	                                  : "http_exception");
+}
+
 static const struct dialect dialects[] = {
 	[DIALECT_PLAIN] = { "plain", own_status, plain_render },
 	[DIALECT_OTLP] = { "otlp", own_status, otlp_render },
+	[DIALECT_REMOTE_WRITE] = { "remote_write", remote_write_status, plain_render },
+	[DIALECT_OBSTACK] = { "obstack", obstack_status, obstack_render },
 };
 
 const struct dialect *dialect_get(enum dialect_id id)

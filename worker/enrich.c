@@ -4,6 +4,7 @@
  * record's value is made of it. Without a change the body is the value, in the buffer it came in.
  * The stamp can make much of little, so what is to be written is charged before it is written.
  */
+#include "worker/auth.h"
 #include "worker/bodies.h"
 #include "worker/budget.h"
 #include "worker/charge.h"
@@ -16,7 +17,7 @@ enum { STAMP_MAX = 512, RESOURCES_MAX = 10000 }; /* name <= 255, id <= 150, fram
 static void count(struct req *r, enum tenant_stat id, uint64_t n)
 {
 	if (n)
-		stats_tenant_add(r->w->stats, r->who.metric_slot, r->route->protocol->signal, id,
+		stats_tenant_add(r->w->stats, r->who.metric_slot, r->signal, id,
 		                 (int64_t)n);
 }
 
@@ -71,6 +72,10 @@ static enum step on_verdict(struct req *r, enum verdict v)
 		                                 e->counted_what,
 		                                 (unsigned long long)e->count_limit));
 	assert(v == V_ACCEPTED || v == V_EMPTY); /* protocol.h: enrich says no more */
+	if (v == V_ACCEPTED && r->route->protocol->any_signal && !auth_has_scope(r))
+		return refuse_counted(
+			r, TS_REFUSED_SCOPE,
+			req_refuse(r, V_SCOPE, r->who.token, signal_name(r->signal)));
 	count(r, TS_ITEMS_SPOOFED, e->spoofed);
 	count(r, TS_ITEMS_REPAIRED, e->repaired);
 	if (v == V_EMPTY)
@@ -81,8 +86,8 @@ static enum step on_verdict(struct req *r, enum verdict v)
 enum step enrich_run(struct req *r)
 {
 	const struct conf *conf = r->w->conf;
-	const struct protocol *p = r->route->protocol;
 	struct bytes name = bytes_str(conf->record.stamp_name);
+	enum verdict v;
 	uint8_t stamp[STAMP_MAX]; /* the edits point here until emit() */
 	struct enrich_in in = {
 		.body = r->body,
@@ -90,15 +95,18 @@ enum step enrich_run(struct req *r)
 		.utf8 = r->route->utf8,
 		.depth = (unsigned)conf->limits.depth,
 		.resources_max = RESOURCES_MAX,
+		.scratch = &r->w->scratch,
 	};
 
 	if (conf->record.enrich == ENRICH_BODY) {
-		in.stamp.n = p->stamp(name, bytes_of(r->who.tenant, r->who.tenant_n), stamp,
-		                      sizeof(stamp));
+		in.stamp.n = r->format->stamp(name, bytes_of(r->who.tenant, r->who.tenant_n),
+		                              stamp, sizeof(stamp));
 		in.stamp.p = stamp;
 		assert(in.stamp.n); /* name and id are bounded far below STAMP_MAX */
 	}
 	edits_reset(&r->w->edits);
-	r->enriched = (struct enriched){ .edits = &r->w->edits };
-	return on_verdict(r, r->format->enrich(&in, &r->enriched));
+	r->enriched = (struct enriched){ .edits = &r->w->edits, .signal = r->signal };
+	v = r->format->enrich(&in, &r->enriched);
+	r->signal = r->enriched.signal;
+	return on_verdict(r, v);
 }

@@ -17,16 +17,9 @@ static enum step refuse_size(struct req *r, uint64_t limit)
 	return req_refuse(r, V_INFLATED_SIZE, (unsigned long long)limit);
 }
 
-static enum step take_identity(struct req *r)
-{
-	if (r->body.n > r->route->inflated_limit)
-		return refuse_size(r, r->route->inflated_limit);
-	r->decoded_bytes = r->body.n;
-	return STEP_NEXT;
-}
-
 /* One attempt with room for `size` bytes. INFLATE_ROOM through *result asks for another one. */
-static enum step attempt(struct req *r, size_t size, enum inflate_result *result)
+static enum step attempt(struct req *r, enum encoding coding, size_t size,
+                         enum inflate_result *result)
 {
 	struct body *mem;
 	const char *why = "";
@@ -37,37 +30,57 @@ static enum step attempt(struct req *r, size_t size, enum inflate_result *result
 	mem = charge_get(r, size);
 	if (!mem)
 		return req_refuse(r, V_OVERLOAD);
-	*result = encoding_inflate(r->w->inflater, r->encoding, r->body, mem->data,
+	*result = encoding_inflate(r->w->inflater, coding, r->body, mem->data,
 	                           min_size(mem->cap, r->route->inflated_limit), &n, &why);
 	if (*result == INFLATE_OK) {
-		r->decoded_bytes = n;
 		charge_swap(r, mem, bytes_of(mem->data, n));
 		return STEP_NEXT;
 	}
 	charge_put(r, mem);
 	if (*result == INFLATE_CORRUPT)
-		return req_refuse(r, V_INFLATE, encoding_name(r->encoding), why);
+		return req_refuse(r, V_INFLATE, encoding_name(coding), why);
 	return STEP_NEXT;
 }
 
-enum step inflate_run(struct req *r)
+static enum step undo(struct req *r, enum encoding coding)
 {
 	size_t limit = r->route->inflated_limit, tried = 0;
-	const size_t sizes[] = { encoding_guess(r->encoding, r->body, limit),
-		                 encoding_claim(r->encoding, r->body, limit), limit };
+	const char *why = "";
+	enum inflate_result result = encoding_look(coding, r->body, limit, &why);
+	const size_t sizes[] = { encoding_guess(coding, r->body, limit),
+		                 encoding_claim(coding, r->body, limit), limit };
 
-	if (r->encoding == ENCODING_IDENTITY)
-		return take_identity(r);
+	if (result == INFLATE_CORRUPT)
+		return req_refuse(r, V_INFLATE, encoding_name(coding), why);
+	if (result == INFLATE_ROOM)
+		return refuse_size(r, limit);
+	if (coding == ENCODING_IDENTITY)
+		return STEP_NEXT;
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
-		enum inflate_result result = INFLATE_OK;
 		enum step step;
 
 		if (sizes[i] <= tried)
 			continue;
-		step = attempt(r, sizes[i], &result);
+		step = attempt(r, coding, sizes[i], &result);
 		if (step != STEP_NEXT || result != INFLATE_ROOM)
 			return step;
 		tried = body_capacity(sizes[i]);
 	}
 	return refuse_size(r, limit);
+}
+
+/* A format whose message is a snappy block is one with and without that Content-Encoding; any other
+ * coding lies around the block. */
+enum step inflate_run(struct req *r)
+{
+	enum step step = STEP_NEXT;
+
+	if (!r->format->block ||
+	    (r->encoding != ENCODING_IDENTITY && r->encoding != ENCODING_SNAPPY))
+		step = undo(r, r->encoding);
+	if (step == STEP_NEXT && r->format->block)
+		step = undo(r, ENCODING_SNAPPY);
+	if (step == STEP_NEXT)
+		r->decoded_bytes = r->body.n;
+	return step;
 }

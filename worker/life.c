@@ -415,7 +415,7 @@ static int open_parts(struct life *l, struct err *err)
 	w->bodies = bodies_new();
 	w->budget = budget_new(w->conf->limits.worker_bytes, (unsigned)w->conf->limits.tenant_share,
 	                       w->conf->limits.max_tenants);
-	if (!(w->routes = routes_open(w, err)) || !(w->auth = auth_open(w, err)) ||
+	if (!(w->routes = routes_open(w)) || !(w->auth = auth_open(w, err)) ||
 	    !(w->audit = audit_open(w, l->log_fds[STREAM_ACCESS], l->log_fds[STREAM_AUDIT], err)) ||
 	    !(w->tls = tls_open(w, err)) || !(w->conns = conns_open(w, err)))
 		return -1;
@@ -512,6 +512,7 @@ static void close_all(struct life *l)
 	bodies_free(w->bodies);
 	budget_free(w->budget);
 	edits_done(&w->edits);
+	free(w->scratch.p);
 	inflater_close(w->inflater);
 	hasher_close(w->hasher);
 	event_del(&l->term_event);

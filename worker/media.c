@@ -49,27 +49,72 @@ static bool take_byte(struct bytes *s, char c)
 	return true;
 }
 
+/* The next parameter, moving past it; false: the field is malformed there. name.n = 0: an absent
+ * one (RFC 9110 5.6.6). Blanks around `=` are none of the RFC's, but senders write them. */
+static bool take_parameter(struct bytes *s, struct bytes *name, struct bytes *value)
+{
+	const uint8_t *start;
+
+	*name = *value = BYTES_NONE;
+	if (!take_byte(s, ';'))
+		return false;
+	*s = skip_blanks(*s);
+	if (!s->n || s->p[0] == ';')
+		return true;
+	start = s->p;
+	if (!take_token(s))
+		return false;
+	*name = bytes_of(start, (size_t)(s->p - start));
+	*s = skip_blanks(*s);
+	if (!take_byte(s, '='))
+		return false;
+	*s = skip_blanks(*s);
+	start = s->p;
+	if (s->n && s->p[0] == '"') {
+		if (!take_quoted(s))
+			return false;
+		*value = bytes_of(start + 1, (size_t)(s->p - start) - 2);
+		return true;
+	}
+	if (!take_token(s))
+		return false;
+	*value = bytes_of(start, (size_t)(s->p - start));
+	return true;
+}
+
+static bool take_type(struct bytes *s)
+{
+	return take_token(s) && take_byte(s, '/') && take_token(s);
+}
+
 bool media_parse(struct bytes field, struct bytes *type)
 {
-	struct bytes all = bytes_trim(field), s = all;
+	struct bytes all = bytes_trim(field), s = all, name, value;
 	size_t n;
 
-	if (!take_token(&s) || !take_byte(&s, '/') || !take_token(&s))
+	if (!take_type(&s))
 		return false;
 	n = all.n - s.n;
-	while ((s = skip_blanks(s)).n) {
-		if (!take_byte(&s, ';'))
+	while ((s = skip_blanks(s)).n)
+		if (!take_parameter(&s, &name, &value))
 			return false;
-		s = skip_blanks(s);
-		if (!s.n || s.p[0] == ';')
-			continue; /* RFC 9110 5.6.6: a parameter may be absent */
-		if (!take_token(&s) || !take_byte(&s, '='))
-			return false;
-		if (!(s.n && s.p[0] == '"' ? take_quoted(&s) : take_token(&s)))
-			return false;
-	}
 	*type = bytes_of(all.p, n);
 	return true;
+}
+
+struct bytes media_parameter(struct bytes field, const char *wanted)
+{
+	struct bytes s = bytes_trim(field), name, value;
+
+	if (!take_type(&s))
+		return BYTES_NONE;
+	while ((s = skip_blanks(s)).n) {
+		if (!take_parameter(&s, &name, &value))
+			return BYTES_NONE;
+		if (bytes_eq_nocase(name, bytes_str(wanted)))
+			return value;
+	}
+	return BYTES_NONE;
 }
 
 bool media_is(struct bytes field, const char *type)

@@ -15,7 +15,7 @@
 enum {
 	BODY_BYTES =
 		4 * KIB, /* of a dialect's body: two texts of 255, were each byte escaped by 6 */
-	HEAD_BYTES = 448, /* of a reply's head: bounded by its fields */
+	HEAD_BYTES = 640, /* of a reply's head: bounded by its fields */
 	RETRY_MAX_S = 5, /* protocols.md 1.4: 1..5, or some exporters give up */
 	CHUNK_LINE = 10, /* 8 hex digits, CR, LF */
 	PAGE_BYTES_MAX = 16 * MIB, /* of one part of a page */
@@ -26,6 +26,10 @@ static const char *status_text(int status)
 	switch (status) {
 	case 200:
 		return "OK";
+	case 202:
+		return "Accepted";
+	case 204:
+		return "No Content";
 	case 400:
 		return "Bad Request";
 	case 401:
@@ -87,6 +91,27 @@ static void field(struct buf *b, const char *name, const char *value)
 	buf_str(b, "\r\n");
 }
 
+/* remote_write 2.0: a 2xx without them is a failure to Prometheus, and so is a false count. All or
+ * nothing was written. */
+static void write_written(const struct req *r, const struct reply *reply, struct buf *b)
+{
+	static const char *const names[WRITTEN_COUNT] = {
+		[WRITTEN_SAMPLES] = "X-Prometheus-Remote-Write-Samples-Written: ",
+		[WRITTEN_HISTOGRAMS] = "X-Prometheus-Remote-Write-Histograms-Written: ",
+		[WRITTEN_EXEMPLARS] = "X-Prometheus-Remote-Write-Exemplars-Written: ",
+	};
+	bool success = verdict_is_success(r->verdict);
+
+	if (!success && reply->status != 400 && reply->status != 413 && reply->status != 429 &&
+	    reply->status != 503)
+		return;
+	for (unsigned i = 0; i < WRITTEN_COUNT; i++) {
+		buf_str(b, names[i]);
+		buf_u64(b, success ? r->enriched.written[i] : 0);
+		buf_str(b, "\r\n");
+	}
+}
+
 static void write_fields(const struct req *r, const struct reply *reply, struct buf *b)
 {
 	if (reply->content_type)
@@ -96,6 +121,8 @@ static void write_fields(const struct req *r, const struct reply *reply, struct 
 		buf_u64(b, reply->retry_after);
 		buf_str(b, "\r\n");
 	}
+	if (r->format && r->format->written)
+		write_written(r, reply, b);
 	if (reply->status == 401)
 		field(b, "WWW-Authenticate", "Bearer");
 	if (r->verdict == V_METHOD)
@@ -127,7 +154,9 @@ static void write_head(const struct req *r, const struct reply *reply, size_t bo
 	buf_str(b, "\r\n");
 	field(b, "Date", date);
 	write_fields(r, reply, b);
-	if (!r->more) {
+	if (reply->status == 204) {
+		/* no body, and no length (RFC 9110 8.6) */
+	} else if (!r->more) {
 		buf_str(b, "Content-Length: ");
 		buf_u64(b, body_bytes);
 		buf_str(b, "\r\n");

@@ -97,6 +97,7 @@ struct req {
 	const struct route *route;
 	const struct format *format; /* NULL until admit judged the type */
 	enum encoding encoding;
+	enum signal signal;         /* the protocol's, or what its body turned out to be */
 	char request_id[33];        /* 32 lower-case hex digits, ours */
 	struct bytes client_request_id; /* if it satisfies ^[A-Za-z0-9._-]{1,64}$ */
 	struct bytes traceparent;   /* if valid */

@@ -74,43 +74,79 @@ static unsigned add_topic(struct routes *rs, const char *topic)
 	for (unsigned i = 0; i < rs->topic_count; i++)
 		if (strcmp(rs->topics[i], topic) == 0)
 			return i;
+	assert(rs->topic_count < ROUTES_MAX);
 	rs->topics[rs->topic_count] = topic;
 	return rs->topic_count++;
 }
 
-static void add_protocol(struct routes *rs, const struct conf *conf, const struct protocol *p,
-                         const char *topic, enum conf_utf8 utf8)
+struct line { /* a protocol on a route */
+	bool enabled;
+	const struct protocol *protocol;
+	const char *topics[FORMATS_MAX]; /* by format; the last one given serves the rest */
+	enum conf_utf8 utf8;
+	/* where a dialect has the protocol on paths of its own */
+	const char *name;
+	enum dialect_id dialect;
+	const char *const *paths;
+};
+
+static void add_line(struct routes *rs, const struct conf *conf, const struct line *line)
 {
-	struct route *route = add_route(rs, p->name, p->paths);
+	const struct protocol *p = line->protocol;
+	struct route *route = add_route(rs, line->name ? line->name : p->name,
+	                                line->name ? line->paths : p->paths);
+	const char *topic = NULL;
 
 	route->post = true;
 	route->protocol = p;
-	route->dialect = p->dialect;
-	route->topic = topic;
-	route->topic_index = add_topic(rs, topic);
-	route->utf8 = utf8_of(utf8);
+	route->dialect = line->name ? line->dialect : p->dialect;
+	for (unsigned i = 0; i < FORMATS_MAX && p->formats[i].type; i++) {
+		topic = line->topics[i] ? line->topics[i] : topic;
+		route->topics[i] = add_topic(rs, topic);
+	}
+	route->utf8 = utf8_of(line->utf8);
 	route->wire_limit = p->wire_limit ? p->wire_limit : conf->limits.body;
 	route->inflated_limit = conf->limits.inflated;
 	route->record_max = conf->record.max_bytes;
 }
 
+/* The paths of Obstack (compatibility.md 2). */
+static const char *const obstack_paths[][2] = {
+	{ "/ingest/otlp/v1/traces" },      { "/ingest/otlp/v1/metrics" }, { "/ingest/otlp/v1/logs" },
+	{ "/ingest/otlp/v1" }, { "/ingest/prometheus/v1/write" },
+};
+
 static void add_protocols(struct routes *rs, const struct conf *conf)
 {
-	const __typeof__(conf->protocols.otlp) *otlp = &conf->protocols.otlp;
-	const struct {
-		const struct protocol *protocol;
-		bool enabled;
-		const char *topic;
-		enum conf_utf8 utf8;
-	} lines[] = {
-		{ &protocol_otlp_traces, otlp->enabled, otlp->traces_topic, otlp->utf8 },
-		{ &protocol_otlp_metrics, otlp->enabled, otlp->metrics_topic, otlp->utf8 },
-		{ &protocol_otlp_logs, otlp->enabled, otlp->logs_topic, otlp->utf8_logs },
+	const __typeof__(conf->protocols) *c = &conf->protocols;
+	const bool obstack = c->obstack.enabled;
+	/* clang-format off */
+	const struct line lines[] = {
+		{ c->otlp.enabled, &protocol_otlp_traces, { c->otlp.traces_topic }, c->otlp.utf8,
+		  .name = NULL },
+		{ c->otlp.enabled, &protocol_otlp_metrics, { c->otlp.metrics_topic }, c->otlp.utf8,
+		  .name = NULL },
+		{ c->otlp.enabled, &protocol_otlp_logs, { c->otlp.logs_topic }, c->otlp.utf8_logs,
+		  .name = NULL },
+		{ c->remote_write.enabled, &protocol_remote_write,
+		  { c->remote_write.topic, c->remote_write.topic_v2 }, CONF_UTF8_STRICT,
+		  .name = NULL },
+		{ obstack, &protocol_otlp_traces, { c->obstack.topic }, c->otlp.utf8,
+		  "obstack_traces", DIALECT_OBSTACK, obstack_paths[0] },
+		{ obstack, &protocol_otlp_metrics, { c->obstack.topic }, c->otlp.utf8,
+		  "obstack_metrics", DIALECT_OBSTACK, obstack_paths[1] },
+		{ obstack, &protocol_otlp_logs, { c->obstack.topic }, c->otlp.utf8_logs,
+		  "obstack_logs", DIALECT_OBSTACK, obstack_paths[2] },
+		{ obstack, &protocol_otlp_any, { c->obstack.topic }, c->otlp.utf8,
+		  "obstack_otlp", DIALECT_OBSTACK, obstack_paths[3] },
+		{ obstack, &protocol_remote_write, { c->obstack.topic }, CONF_UTF8_STRICT,
+		  "obstack_write", DIALECT_OBSTACK, obstack_paths[4] },
 	};
+	/* clang-format on */
 
 	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
 		if (lines[i].enabled)
-			add_protocol(rs, conf, lines[i].protocol, lines[i].topic, lines[i].utf8);
+			add_line(rs, conf, &lines[i]);
 }
 
 static void add_pages(struct routes *rs)
@@ -129,36 +165,13 @@ static void add_pages(struct routes *rs)
 	}
 }
 
-/* A consumer decodes a topic as one kind of message and drops the rest for good (records.md 1). */
-static int check_topics(const struct routes *rs, struct err *err)
-{
-	for (unsigned i = 0; i < rs->count; i++)
-		for (unsigned j = 0; j < i; j++) {
-			const struct route *a = &rs->v[j], *b = &rs->v[i];
-
-			if (a->protocol && b->protocol && a->topic_index == b->topic_index &&
-			    (a->protocol->signal != b->protocol->signal ||
-			     strcmp(a->protocol->formats->record_format,
-			            b->protocol->formats->record_format)))
-				return err_set(
-					err,
-					"routes %s and %s send different messages to one topic, %s",
-					a->name, b->name, a->topic);
-		}
-	return 0;
-}
-
-struct routes *routes_open(struct worker *w, struct err *err)
+struct routes *routes_open(const struct worker *w)
 {
 	struct routes *rs = xcalloc(1, sizeof(*rs));
 
 	protocols_open();
 	add_protocols(rs, w->conf);
 	add_pages(rs);
-	if (check_topics(rs, err) < 0) {
-		routes_close(rs);
-		return NULL;
-	}
 	return rs;
 }
 
@@ -177,6 +190,17 @@ const char *routes_name(const struct routes *rs, unsigned index)
 const struct route *routes_get(const struct routes *rs, unsigned index)
 {
 	return index < rs->count ? &rs->v[index] : NULL;
+}
+
+unsigned route_topic(const struct route *route, const struct format *format)
+{
+	return route->topics[format - route->protocol->formats];
+}
+
+const char *routes_topic_name(const struct routes *rs, unsigned topic)
+{
+	assert(topic < rs->topic_count);
+	return rs->topics[topic];
 }
 
 unsigned routes_topics(const struct routes *rs, const char **names)
@@ -238,6 +262,8 @@ enum step route_run(struct req *r)
 
 	if (route) {
 		r->route = route;
+		if (route->protocol)
+			r->signal = route->protocol->signal;
 		stats_add(r->w->stats, STAT_REQUESTS_IN_FLIGHT, route->index, 0, 1);
 		r->counted_in_flight = true;
 	}

@@ -23,18 +23,20 @@ struct route {
 	const struct protocol *protocol; /* NULL: run answers at once */
 	enum step (*run)(struct req *r); /* /health, /ready, admin pages: sets verdict and reply body */
 	enum dialect_id dialect;
-	const char *topic;       /* configured name */
-	unsigned topic_index;
+	unsigned topics[FORMATS_MAX]; /* index of the topic of each format */
 	enum utf8_mode utf8;
 	uint64_t wire_limit, inflated_limit;
 	uint64_t record_max;     /* bytes of one record: key, value, headers, 512 */
 };
 
 struct routes;
-struct routes *routes_open(struct worker *w, struct err *err) MUST_USE;
+struct routes *routes_open(const struct worker *w) MUST_USE;
 void routes_close(struct routes *rs);
 const char *routes_name(const struct routes *rs, unsigned index); /* NULL beyond the last */
 const struct route *routes_get(const struct routes *rs, unsigned index);
+/* The topic of a record of this format, one of the route's protocol: an index, and its name. */
+unsigned route_topic(const struct route *route, const struct format *format);
+const char *routes_topic_name(const struct routes *rs, unsigned topic);
 /* Distinct topics of enabled routes, in order; count <= ROUTES_MAX. */
 unsigned routes_topics(const struct routes *rs, const char **names);
 const char *route_allow(const struct route *route); /* the Allow header's value */

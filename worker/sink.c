@@ -42,7 +42,10 @@ int sink_open(struct worker *w, struct err *err)
 		if (kinds[i].kind == w->conf->sink)
 			s->ops = kinds[i].ops;
 	}
-	assert(s->ops); /* SINK_NONE never passes the configuration check */
+	if (!s->ops) {
+		free(s);
+		return err_set(err, "this sink is not in this build");
+	}
 	w->sink = s;
 	s->state = s->ops->open(w, err);
 	if (!s->state) {
@@ -120,6 +123,8 @@ static enum tenant_stat failed_as(enum delivery how)
 		return TS_FAILED_AUTHORIZATION;
 	case DELIVERY_FATAL:
 		return TS_FAILED_FATAL;
+	case DELIVERY_STORE:
+		return TS_FAILED_STORE;
 	case DELIVERY_OTHER:
 		return TS_FAILED_OTHER;
 	}
@@ -248,12 +253,12 @@ static struct record *build(struct req *r)
 	struct record *rec = record_get(r->w);
 
 	rec->handle = r->handle;
-	rec->topic = r->route->topic_index;
+	rec->topic = route_topic(r->route, r->format);
 	rec->value = r->body;
 	memcpy(rec->key_mem, r->who.tenant, r->who.tenant_n);
 	rec->key = bytes_of(rec->key_mem, r->who.tenant_n);
 	rec->timestamp_ms = r->received / 1000000;
-	rec->signal = r->route->protocol->signal;
+	rec->signal = r->signal;
 	rec->tenant_ordinal = r->who.tenant_ordinal;
 	rec->metric_slot = r->who.metric_slot;
 	rec->items = r->enriched.items;
@@ -299,7 +304,7 @@ static enum step accepted(struct req *r, const struct record *rec, uint64_t deco
 	struct stats *stats = r->w->stats;
 
 	r->produced = true;
-	r->topic = r->route->topic;
+	r->topic = routes_topic_name(r->w->routes, rec->topic);
 	r->partition = -1;
 	stats_tenant_add(stats, rec->metric_slot, rec->signal, TS_ITEMS_ACCEPTED,
 	                 (int64_t)rec->items);

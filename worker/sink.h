@@ -47,7 +47,7 @@ struct record { /* pooled; owned by the sink from send() until record_done() */
 
 enum delivery { /* how a record ended; each is a word of stats.def */
 	DELIVERY_OK, DELIVERY_TIMED_OUT, DELIVERY_MAYBE, DELIVERY_TOO_LARGE, DELIVERY_AUTHORIZATION,
-	DELIVERY_FATAL, DELIVERY_OTHER,
+	DELIVERY_FATAL, DELIVERY_STORE, DELIVERY_OTHER,
 };
 
 struct sink {
@@ -65,7 +65,7 @@ struct sink {
 	 * detail: serving, but degraded (brokers down, a topic missing); "" if all is well. */
 	bool (*ready)(void *sink, const char **check, char *detail, size_t cap);
 };
-extern const struct sink sink_kafka, sink_discard;
+extern const struct sink sink_kafka, sink_local, sink_discard;
 void sink_kafka_version(char *out, size_t cap); /* librdkafka, for -v: running and built with */
 const char *sink_kafka_error_name(unsigned i);  /* texts of DIM_KAFKA_ERROR; NULL beyond the last */
 
@@ -89,5 +89,5 @@ void sink_gauges(struct worker *w); /* the queue's gauges; sinks with a timer ca
 struct record *record_get(struct worker *w);
 void record_put(struct worker *w, struct record *rec); /* gives back mem and budget too */
 /* Counts delivered, late or failed, frees budget and buffer, then wakes the request with its verdict
- * (V_ACCEPTED, V_KAFKA_TIMEOUT, V_RECORD_SIZE, V_TOPIC_UNAVAILABLE). */
+ * (V_ACCEPTED, V_KAFKA_TIMEOUT, V_RECORD_SIZE, V_TOPIC_UNAVAILABLE, V_STORE). */
 void record_done(struct record *rec, enum delivery how, enum verdict v, int32_t partition, int64_t offset);

@@ -37,7 +37,8 @@ struct worker {
 	struct snapshot *table; /* NULL: never loaded; replaced between two requests only */
 	struct hasher *hasher;
 	struct inflater *inflater;
-	struct edits edits;     /* scratch of the enrich stage: one request at a time */
+	struct edits edits;     /* of the enrich stage: one request at a time */
+	struct scratch scratch; /* the same */
 	struct budget *budget;
 	struct bodies *bodies;
 	struct auth *auth;

@@ -268,7 +268,7 @@ static inline void fixture_start(struct fixture *f, int access_fd, int audit_fd)
 	w->bodies = bodies_new();
 	w->budget = budget_new(f->conf.limits.worker_bytes, (unsigned)f->conf.limits.tenant_share,
 	                       f->conf.limits.max_tenants);
-	w->routes = routes_open(w, &err);
+	w->routes = routes_open(w);
 	cr_assert(w->routes, "%s", err.text);
 	w->auth = auth_open(w, &err);
 	cr_assert(w->auth, "%s", err.text);
