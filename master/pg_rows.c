@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * pg_rows.c -- statements and the reader of COPY BINARY. The reader is bounded: a length is
- * compared with what is there before anything is taken, and what a row may hold is limited by its
- * columns.
+ * pg_rows.c -- statements and the reader of COPY BINARY, which is bounded: what a row may hold is
+ * limited by its columns, and what is held of an unfinished one by HELD_MAX.
  */
 #include "master/pg_rows.h"
 
-#include "conf/values.h"
+#include "master/field.h"
+#include "master/pg_query.h"
 
 enum {
-	COLUMNS_MAX = 11,
+	COLUMNS_MAX = 16,
 	HELD_MAX = 4 * MIB, /* one row; a name and 64 blocks are some kilobytes */
 	CIDRS_MAX = 64,
 };
-static const int64_t PG_EPOCH_US = 946684800ll * 1000000; /* 2000-01-01 UTC */
 
 /* ---- statements ---- */
 
@@ -92,73 +91,7 @@ void pg_rows_changes(struct buf *out, const char *prev)
 	buf_str(out, "; COMMIT");
 }
 
-/* ---- a bounded cursor; after the first error all reads give zero ---- */
-
-struct cursor {
-	struct bytes left;
-	bool failed; /* cut short, or not of the form */
-};
-
-static uint64_t take_be(struct cursor *c, size_t bytes)
-{
-	uint64_t v = 0;
-
-	if (c->failed || c->left.n < bytes) {
-		c->failed = true;
-		return 0;
-	}
-	for (size_t i = 0; i < bytes; i++)
-		v = v << 8 | c->left.p[i];
-	c->left = bytes_from(c->left, bytes);
-	return v;
-}
-
-struct field {
-	struct bytes value;
-	bool null;
-};
-
-static struct field take_field(struct cursor *c)
-{
-	uint32_t n = (uint32_t)take_be(c, 4);
-	struct field f = { BYTES_NONE, n == UINT32_MAX };
-
-	if (f.null || c->failed)
-		return f;
-	if (n > c->left.n) {
-		c->failed = true;
-		return f;
-	}
-	f.value = bytes_of(c->left.p, n);
-	c->left = bytes_from(c->left, n);
-	return f;
-}
-
-/* Of a whole row the fields may still be of another type than ours: *broken says so. */
-static bool field_bool(struct field f, bool *broken)
-{
-	if (f.null || f.value.n != 1 || f.value.p[0] > 1)
-		*broken = true;
-	return !*broken && f.value.p[0] == 1;
-}
-
-/* Unix microseconds; infinity stays at the ends. */
-static int64_t field_time(struct field f, int64_t if_null, bool *broken)
-{
-	struct cursor c = { f.value, false };
-	int64_t us, out;
-
-	if (f.null)
-		return if_null;
-	if (f.value.n != 8) {
-		*broken = true;
-		return if_null;
-	}
-	us = (int64_t)take_be(&c, 8);
-	if (us == INT64_MAX || us == INT64_MIN)
-		return us;
-	return __builtin_add_overflow(us, PG_EPOCH_US, &out) ? INT64_MAX : out;
-}
+/* ---- lists in a text ---- */
 
 /* The next part of a list, and the list without it. */
 static struct bytes take_part(struct bytes *list)
@@ -171,29 +104,12 @@ static struct bytes take_part(struct bytes *list)
 	return part;
 }
 
-/* "*", or a signal and ":write"; 0: no scope. */
-static unsigned scope_bits(struct bytes text)
-{
-	static const struct bytes write = { (const uint8_t *)":write", 6 };
-
-	if (bytes_eq(text, BYTES("*")))
-		return SCOPE_ALL;
-	for (enum signal s = 0; s < SIGNAL_COUNT; s++) {
-		struct bytes name = bytes_str(signal_name(s));
-
-		if (text.n == name.n + write.n && bytes_eq(bytes_of(text.p, name.n), name) &&
-		    bytes_eq(bytes_from(text, name.n), write))
-			return 1u << s;
-	}
-	return 0;
-}
-
 static bool parse_scopes(struct bytes list, unsigned *out)
 {
 	unsigned scopes = 0;
 
 	while (list.n > 0) {
-		unsigned bits = scope_bits(take_part(&list));
+		unsigned bits = field_scope(take_part(&list));
 
 		if (bits == 0)
 			return false;
@@ -209,12 +125,8 @@ static bool parse_cidrs(struct bytes list, struct snapshot_cidr out[static CIDRS
 	unsigned n = 0;
 
 	do {
-		struct cidr cidr;
-
-		if (n == CIDRS_MAX || value_cidr(take_part(&list), &cidr, NULL) < 0)
+		if (n == CIDRS_MAX || !field_cidr(take_part(&list), &out[n++]))
 			return false;
-		memcpy(out[n].addr, cidr.addr, sizeof(out[n].addr));
-		out[n++].prefix = cidr.prefix;
 	} while (list.n > 0);
 	*count = n;
 	return true;
@@ -230,12 +142,6 @@ static enum tenant_state state_of(struct bytes text)
 	return bytes_eq(text, BYTES("suspended")) ? TENANT_SUSPENDED : TENANT_DELETING;
 }
 
-/* Seconds, rounded up: a block does not end early. */
-static int64_t block_seconds(int64_t us)
-{
-	return us == INT64_MAX ? INT64_MAX : us / 1000000 + (us % 1000000 > 0);
-}
-
 static bool put_tenant_row(struct tenants *t, const struct field f[static TENANT_COLUMNS])
 {
 	bool broken = f[0].null, present = field_bool(f[1], &broken);
@@ -245,7 +151,7 @@ static bool put_tenant_row(struct tenants *t, const struct field f[static TENANT
 		tenants_drop_tenant(t, row.id);
 		return true;
 	}
-	row.block_until = block_seconds(field_time(f[3], 0, &broken));
+	row.block_until = field_seconds(field_time(f[3], 0, &broken));
 	row.has_limits = field_bool(f[4], &broken);
 	if (!broken)
 		tenants_put_tenant(t, &row);
@@ -281,18 +187,47 @@ static bool put_token_row(struct tenants *t, const struct field f[static TOKEN_C
 	return true;
 }
 
+static unsigned columns_of(const struct copy_reader *r)
+{
+	switch (r->what) {
+	case COPY_TENANTS:
+		return TENANT_COLUMNS;
+	case COPY_TOKENS:
+		return TOKEN_COLUMNS;
+	case COPY_QUERY:
+		return pg_query_columns(r->query);
+	}
+	assert(!"not a COPY");
+	return 0;
+}
+
+static bool put_row(struct copy_reader *r, const struct field *fields)
+{
+	switch (r->what) {
+	case COPY_TENANTS:
+		return put_tenant_row(r->tenants, fields);
+	case COPY_TOKENS:
+		return put_token_row(r->tenants, fields);
+	case COPY_QUERY:
+		return pg_query_put(r->query, r->tenants, fields);
+	}
+	assert(!"not a COPY");
+	return false;
+}
+
 static int take_row(struct copy_reader *r, struct cursor *c, unsigned columns, struct err *err)
 {
-	unsigned expected = r->what == COPY_TENANTS ? TENANT_COLUMNS : TOKEN_COLUMNS;
+	unsigned expected = columns_of(r);
 	struct field fields[COLUMNS_MAX];
 
+	assert(expected <= COLUMNS_MAX);
 	if (columns != expected)
 		return err_set(err, "a row of %u columns, not %u", columns, expected);
 	for (unsigned i = 0; i < columns; i++)
-		fields[i] = take_field(c);
+		fields[i] = field_take(c);
 	if (c->failed)
 		return 0; /* not all there yet */
-	if (!(r->what == COPY_TENANTS ? put_tenant_row : put_token_row)(r->tenants, fields))
+	if (!put_row(r, fields))
 		return err_set(err, "a row with a column of another type");
 	r->rows++;
 	return 0;
@@ -312,13 +247,13 @@ static int take_all(struct copy_reader *r, struct cursor *c, struct err *err)
 			uint64_t flags, more;
 
 			part.left = bytes_from(part.left, sizeof(signature));
-			flags = take_be(&part, 4);
-			more = take_be(&part, 4);
+			flags = field_take_be(&part, 4);
+			more = field_take_be(&part, 4);
 			if (!part.failed && (!ours || flags != 0 || more != 0))
 				return err_set(err, "not a binary COPY as this version knows it");
 			r->head_seen = !part.failed;
 		} else {
-			uint16_t columns = (uint16_t)take_be(&part, 2);
+			uint16_t columns = (uint16_t)field_take_be(&part, 2);
 
 			r->ended = !part.failed && columns == UINT16_MAX;
 			if (!part.failed && !r->ended && take_row(r, &part, columns, err) < 0)
@@ -334,6 +269,11 @@ static int take_all(struct copy_reader *r, struct cursor *c, struct err *err)
 void copy_start(struct copy_reader *r, enum pg_copy what, struct tenants *t)
 {
 	*r = (struct copy_reader){ .what = what, .tenants = t };
+}
+
+void copy_start_query(struct copy_reader *r, struct pg_query *query, struct tenants *t)
+{
+	*r = (struct copy_reader){ .what = COPY_QUERY, .query = query, .tenants = t };
 }
 
 void copy_done(struct copy_reader *r)

@@ -234,6 +234,12 @@ void tenants_begin(struct tenants *t, bool full)
 	set_begin(t->set, full);
 }
 
+void tenants_expect_doubles(struct tenants *t)
+{
+	assert(t->in_read);
+	set_expect_doubles(t->set);
+}
+
 void tenants_put_tenant(struct tenants *t, const struct tenant_row *row)
 {
 	assert(t->in_read);
@@ -377,6 +383,7 @@ static bool same_source(const struct conf *a, const struct conf *b)
 	return a->tenants.source == b->tenants.source &&
 	       same_text(a->tenants.file.path, b->tenants.file.path) &&
 	       same_text(a->tenants.dsn, b->tenants.dsn) &&
+	       same_text(a->tenants.query, b->tenants.query) &&
 	       same_text(a->tenants.channel, b->tenants.channel) &&
 	       a->tenants.poll == b->tenants.poll &&
 	       a->tenants.full_compare == b->tenants.full_compare &&

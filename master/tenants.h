@@ -64,6 +64,8 @@ struct token_row {
 };
 /* full: rows not put until the commit are gone. Else: named rows are put or dropped. */
 void tenants_begin(struct tenants *t, bool full);
+/* Of this full read a token id may come twice: of rows that differ none grants. */
+void tenants_expect_doubles(struct tenants *t);
 void tenants_put_tenant(struct tenants *t, const struct tenant_row *row);
 void tenants_put_token(struct tenants *t, const struct token_row *row);
 void tenants_drop_tenant(struct tenants *t, struct bytes id);

@@ -3,9 +3,10 @@
  * tenants_pg.c -- tenants from PostgreSQL, kept live by LISTEN (faults.md 2, records.md 2.1). The
  * one door to libpq. One connection and one step at a time: `steps` below says what each sends,
  * what its results mean and what follows. NOTIFY is only a bell; what changed is read from the
- * change table against the snapshot of the read before. Never blocks the loop; while the server is
- * away the last table serves. Never idle within a transaction: that would hold the server's notify
- * queue.
+ * change table against the snapshot of the read before; of tables that were there before us
+ * (tenants.query), which have no such table, all is read again and compared. Never blocks the loop;
+ * while the server is away the last table serves. Never idle within a transaction: that would hold
+ * the server's notify queue.
  */
 #include "master/tenants.h"
 
@@ -23,6 +24,7 @@
 
 #include "common/log.h"
 #include "common/loop.h"
+#include "master/pg_query.h"
 #include "master/pg_rows.h"
 #include "master/resolve.h"
 
@@ -59,6 +61,7 @@ enum step {
 	STEP_RESOLVE, /* a thread asks for the addresses of the hosts */
 	STEP_CONNECT, /* PQconnectPoll */
 	STEP_HELLO,
+	STEP_DESCRIBE, /* with tenants.query: which columns it has */
 	STEP_LISTEN,
 	STEP_CURE,
 	STEP_PROBE_LISTEN,
@@ -77,6 +80,7 @@ struct pg {
 	struct event_base *base;
 	struct tenants *tenants;
 	char *dsn, *channel;
+	struct pg_query *query; /* NULL: the schema headgate */
 	msec_t poll, full_compare, fresh_for;
 
 	struct resolve *resolving; /* while STEP_RESOLVE */
@@ -87,6 +91,7 @@ struct pg {
 	enum step step;
 	msec_t deadline; /* of the step */
 	char fault[256]; /* why the connection is to be given up; "" while it is fine */
+	bool refused; /* the fault is in tenants.query, not in the connection */
 	bool deaf, cured; /* deaf: the bell cannot be heard, only polls are left */
 	char deaf_why[256];
 	bool subscribed; /* logical replication writes our tables: triggers do not fire */
@@ -215,6 +220,8 @@ static void end_read(struct pg *p)
 	copy_done(&p->reader);
 	if (p->in_read)
 		tenants_abort(p->tenants);
+	if (p->query)
+		pg_query_forget(p->query);
 	p->in_read = p->copying = false;
 	free(p->next);
 	p->next = NULL;
@@ -248,22 +255,34 @@ static msec_t retry_in(struct pg *p)
 	return RETRY_FIRST_MS + (msec_t)(random_word() % (uint64_t)(most - RETRY_FIRST_MS + 1));
 }
 
+static void say_lost(struct pg *p, msec_t in_ms)
+{
+	uint32_t held;
+
+	if (!log_limited(&p->log_limit, 6, loop_now(), &held))
+		return;
+	if (p->refused)
+		log_err("tenants_pg", "tenants.query cannot be used, retrying",
+		        KV_S("error", p->fault), KV_I("in_ms", in_ms), KV_U("held_back", held));
+	else
+		log_warn("tenants_pg", "no connection, retrying", KV_S("error", p->fault),
+		         KV_I("in_ms", in_ms), KV_U("held_back", held));
+}
+
 /* After give_up(): the last table goes on serving. */
 static void disconnect(struct pg *p)
 {
 	msec_t in_ms = retry_in(p);
-	uint32_t held;
 
 	hang_up(p);
 	p->attempts++;
 	p->retry_at = loop_now() + in_ms;
-	if (log_limited(&p->log_limit, 6, loop_now(), &held))
-		log_warn("tenants_pg", "no connection, retrying", KV_S("error", p->fault),
-		         KV_I("in_ms", in_ms), KV_U("held_back", held));
-	tenants_set_source(p->tenants, false, "away", p->fault);
+	say_lost(p, in_ms);
+	tenants_set_source(p->tenants, false, p->refused ? "refused" : "away", p->fault);
 	tenants_set_probe(p->tenants, false);
 	freshen(p);
 	p->fault[0] = '\0';
+	p->refused = false;
 }
 
 static void no_notice(void *arg, const PGresult *result)
@@ -438,8 +457,13 @@ static void check_skew(struct pg *p, const char *server_us)
 
 static void hello_start(struct pg *p)
 {
-	send_text(p, "SELECT (SELECT max(version) FROM headgate.schema_version), pg_backend_pid(),"
-	             " (extract(epoch FROM now()) * 1000000)::bigint");
+	static const char others[] = "SELECT pg_backend_pid(),"
+				     " (extract(epoch FROM now()) * 1000000)::bigint";
+	static const char ours[] = "SELECT pg_backend_pid(),"
+				   " (extract(epoch FROM now()) * 1000000)::bigint,"
+				   " (SELECT max(version) FROM headgate.schema_version)";
+
+	send_text(p, p->query ? others : ours);
 }
 
 static void go_deaf(struct pg *p, const char *why)
@@ -450,35 +474,90 @@ static void go_deaf(struct pg *p, const char *why)
 	        KV_S("why", why), KV_I("poll_ms", p->poll));
 }
 
+static bool schema_is_known(struct pg *p, const PGresult *result)
+{
+	int version = atoi(PQgetvalue(result, 0, 2));
+
+	if (version >= SCHEMA_VERSION_MIN && version <= SCHEMA_VERSION_MAX)
+		return true;
+	give_up(p, "schema headgate has version %d, this program knows %d to %d", version,
+	        SCHEMA_VERSION_MIN, SCHEMA_VERSION_MAX);
+	return false;
+}
+
 static void hello_result(struct pg *p, PGresult *result)
 {
-	int version;
-
-	if (PQresultStatus(result) != PGRES_TUPLES_OK) {
+	if (PQresultStatus(result) != PGRES_TUPLES_OK && !p->query) {
 		give_up(p,
 		        "no schema headgate that this role may read (conf/tenants.sql makes it): "
 		        "%s",
 		        PQresultErrorMessage(result));
 		return;
 	}
-	if (!one_row(p, result, 3))
+	if (!one_row(p, result, p->query ? 2 : 3) || (!p->query && !schema_is_known(p, result)))
 		return;
-	version = atoi(PQgetvalue(result, 0, 0));
-	if (version < SCHEMA_VERSION_MIN || version > SCHEMA_VERSION_MAX) {
-		give_up(p, "schema headgate has version %d, this program knows %d to %d", version,
-		        SCHEMA_VERSION_MIN, SCHEMA_VERSION_MAX);
-		return;
-	}
-	check_skew(p, PQgetvalue(result, 0, 2));
+	check_skew(p, PQgetvalue(result, 0, 1));
 	/* A pooler invents its own process number. On a quiet one the probe would be answered all
 	 * the same, by the one connection that it holds; bells from others would not come. */
-	if (atoi(PQgetvalue(result, 0, 1)) != PQbackendPID(p->conn))
+	if (atoi(PQgetvalue(result, 0, 0)) != PQbackendPID(p->conn))
 		go_deaf(p, "a pooler answers for the server: connect to the server itself");
+}
+
+static void describe_done(struct pg *p)
+{
+	begin_step(p, p->deaf ? STEP_FULL : STEP_LISTEN);
 }
 
 static void hello_done(struct pg *p)
 {
-	begin_step(p, p->deaf ? STEP_FULL : STEP_LISTEN);
+	if (p->query)
+		begin_step(p, STEP_DESCRIBE);
+	else
+		describe_done(p);
+}
+
+/* One round trip prepares, describes and runs it, so that a pooler cannot come in between; it may
+ * be one statement only. */
+static void describe_start(struct pg *p)
+{
+	struct buf sql;
+
+	buf_init(&sql, STATEMENT_BYTES);
+	pg_query_probe(p->query, &sql);
+	buf_char(&sql, '\0');
+	if (!PQsendQueryParams(p->conn, sql.p, 0, NULL, NULL, NULL, NULL, 0))
+		give_up_libpq(p, "can't send");
+	else
+		flush(p);
+	buf_done(&sql);
+}
+
+/* Syntax, names, rights, values that cannot be converted: the query's fault. */
+static void blame_query(struct pg *p, const PGresult *result)
+{
+	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+	p->refused =
+		p->query && state && (strncmp(state, "42", 2) == 0 || strncmp(state, "22", 2) == 0);
+}
+
+static void describe_result(struct pg *p, PGresult *result)
+{
+	unsigned count = (unsigned)PQnfields(result);
+	autofree const char **names = xcalloc(count + 1, sizeof(*names));
+	struct err err = { "" };
+
+	if (PQresultStatus(result) != PGRES_TUPLES_OK) {
+		blame_query(p, result);
+		give_up(p, "tenants.query: %s", PQresultErrorMessage(result));
+		return;
+	}
+	for (unsigned i = 0; i < count; i++)
+		names[i] = PQfname(result, (int)i);
+	if (pg_query_describe(p->query, names, count, &err) < 0) {
+		p->refused = true;
+		give_up(p, "%s", err.text);
+	}
 }
 
 static void send_with_channel(struct pg *p, const char *before, const char *channel,
@@ -608,6 +687,8 @@ static void begin_read(struct pg *p, bool full)
 	p->read_rows = 0;
 	p->in_read = true;
 	tenants_begin(p->tenants, full);
+	if (p->query)
+		tenants_expect_doubles(p->tenants);
 }
 
 static void full_start(struct pg *p)
@@ -618,7 +699,10 @@ static void full_start(struct pg *p)
 	p->next_full_allowed = loop_now() + FULL_GAP_MS;
 	begin_read(p, true);
 	buf_init(&sql, STATEMENT_BYTES);
-	pg_rows_full(&sql);
+	if (p->query)
+		pg_query_read(p->query, &sql);
+	else
+		pg_rows_full(&sql);
 	send_buf(p, &sql);
 }
 
@@ -665,11 +749,16 @@ static void read_result(struct pg *p, PGresult *result)
 		return;
 	case PGRES_COPY_OUT:
 		copy_done(&p->reader);
-		copy_start(&p->reader, p->copies == 0 ? COPY_TENANTS : COPY_TOKENS, p->tenants);
+		if (p->query)
+			copy_start_query(&p->reader, p->query, p->tenants);
+		else
+			copy_start(&p->reader, p->copies == 0 ? COPY_TENANTS : COPY_TOKENS,
+			           p->tenants);
 		p->copying = true;
 		p->copies++;
 		return;
 	default:
+		blame_query(p, result);
 		give_up(p, "can't read tenants: %s", PQresultErrorMessage(result));
 	}
 }
@@ -722,13 +811,19 @@ static void space_reads(struct pg *p, msec_t now, msec_t built_ms)
 	                                       : p->idle_gap);
 }
 
+/* Both COPYs and the snapshot that they show; of tenants.query one COPY. */
+static bool is_whole(const struct pg *p)
+{
+	return p->query ? p->copies == 1 : p->copies == 2 && p->next;
+}
+
 static void read_done(struct pg *p)
 {
 	bool first = p->last_good == 0, full = p->step == STEP_FULL;
 	struct err err = { "" };
 	msec_t building, now;
 
-	if (p->copies != 2 || !p->next) {
+	if (!is_whole(p)) {
 		give_up(p, "can't read tenants: the answer is not whole");
 		return;
 	}
@@ -738,6 +833,8 @@ static void read_done(struct pg *p)
 		begin_step(p, STEP_IDLE);
 		return;
 	}
+	if (p->query)
+		pg_query_end(p->query, p->tenants);
 	p->in_read = false;
 	loop_tick();
 	building = loop_now();
@@ -840,10 +937,21 @@ static void to_idle(struct pg *p)
 	begin_step(p, STEP_IDLE);
 }
 
+static bool changes_wanted(const struct pg *p)
+{
+	return p->dirty || loop_now() >= p->next_poll;
+}
+
 static bool full_wanted(const struct pg *p)
 {
 	return p->want_full || loop_now() >= p->next_full ||
-	       loop_now() - p->last_good > OLD_READ_MS;
+	       loop_now() - p->last_good > OLD_READ_MS || (p->query && changes_wanted(p));
+}
+
+/* Not before. */
+static msec_t full_allowed(const struct pg *p)
+{
+	return p->query ? later(p->next_full_allowed, p->next_read) : p->next_full_allowed;
 }
 
 /* What is due; none: the timer knows when. */
@@ -852,10 +960,10 @@ static enum step due_step(const struct pg *p)
 	msec_t now = loop_now();
 
 	if (full_wanted(p)) {
-		if (now >= p->next_full_allowed)
+		if (now >= full_allowed(p))
 			return p->deaf && now >= p->next_full ? STEP_HELLO
 			                                      : STEP_FULL; /* deaf: try again */
-	} else if ((p->dirty || now >= p->next_poll) && now >= p->next_read) {
+	} else if (changes_wanted(p) && now >= p->next_read) {
 		return STEP_CHANGES;
 	}
 	if (now >= p->next_ping)
@@ -869,9 +977,10 @@ static msec_t next_due(const struct pg *p)
 	msec_t at = earlier(p->next_ping, p->next_prune);
 
 	if (full_wanted(p))
-		return earlier(at, p->next_full_allowed);
-	at = earlier(at, later(p->next_full, p->next_full_allowed));
-	return earlier(at, later(p->dirty ? 0 : p->next_poll, p->next_read));
+		return earlier(at, full_allowed(p));
+	at = earlier(at, later(p->next_full, full_allowed(p)));
+	return earlier(
+		at, later(p->dirty ? 0 : p->next_poll, p->query ? full_allowed(p) : p->next_read));
 }
 
 static void idle_start(struct pg *p)
@@ -902,6 +1011,7 @@ static const struct {
 	[STEP_RESOLVE]      = { "resolve",      0,          start_resolve,      NULL,          NULL },
 	[STEP_CONNECT]      = { "connect",      CONNECT_MS, start_connect,      NULL,          NULL },
 	[STEP_HELLO]        = { "hello",        ANSWER_MS,  hello_start,        hello_result,  hello_done },
+	[STEP_DESCRIBE]     = { "describe",     ANSWER_MS,  describe_start,     describe_result, describe_done },
 	[STEP_LISTEN]       = { "listen",       ANSWER_MS,  listen_start,       listen_result, listen_done },
 	[STEP_CURE]         = { "cure",         ANSWER_MS,  cure_start,         any_result,    cure_done },
 	[STEP_PROBE_LISTEN] = { "probe listen", ANSWER_MS,  probe_listen_start, any_result,    probe_listen_done },
@@ -1025,37 +1135,47 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 /* ---- the source ---- */
 
+/* What cannot be right, whatever the server says. */
+static int check_settings(const struct conf *conf, const char *dsn, struct err *err)
+{
+	PQconninfoOption *options;
+
+	if (strlen(conf->tenants.channel) > CHANNEL_MAX || !conf->tenants.channel[0])
+		return err_set(err, "tenants.channel: a name of 1 to %d bytes", CHANNEL_MAX);
+	if (!strchr(dsn, '=') && !strstr(dsn, "://"))
+		return 0;
+	/* libpq's own words would quote the string, and it may come from dsn_file with a password.
+	 */
+	options = PQconninfoParse(dsn, NULL);
+	if (!options)
+		return err_set(err, "tenants.dsn is no connection string of libpq");
+	PQconninfoFree(options);
+	return 0;
+}
+
 static void *pg_open(struct event_base *base, const struct conf *conf, struct tenants *t,
                      struct err *err)
 {
 	const char *dsn = conf->tenants.dsn ? conf->tenants.dsn : "";
-	PQconninfoOption *options = NULL;
+	bool has_query = conf->tenants.query && conf->tenants.query[0];
+	struct pg_query *query = NULL;
 	struct pg *p;
 
-	if (strlen(conf->tenants.channel) > CHANNEL_MAX || !conf->tenants.channel[0]) {
-		err_set(err, "tenants.channel: a name of 1 to %d bytes", CHANNEL_MAX);
+	if (check_settings(conf, dsn, err) < 0)
 		return NULL;
-	}
-	/* libpq's own words would quote the string, and it may come from dsn_file with a password.
-	 */
-	if (strchr(dsn, '=') || strstr(dsn, "://")) {
-		options = PQconninfoParse(dsn, NULL);
-		if (!options) {
-			err_set(err, "tenants.dsn is no connection string of libpq");
-			return NULL;
-		}
-		PQconninfoFree(options);
-	}
+	if (has_query && !(query = pg_query_new(conf->tenants.query, err)))
+		return NULL;
 	p = xcalloc(1, sizeof(*p));
 	p->base = base;
 	p->tenants = t;
 	p->dsn = xstrdup(dsn);
 	p->channel = xstrdup(conf->tenants.channel);
+	p->query = query;
 	p->poll = conf->tenants.poll;
 	p->full_compare = conf->tenants.full_compare;
 	p->fresh_for = conf->tenants.fresh_for;
 	p->idle_gap = IDLE_GAP_MIN_MS;
-	p->next_prune = loop_now() + PRUNE_MS;
+	p->next_prune = query ? INT64_MAX : loop_now() + PRUNE_MS; /* a query has no change table */
 	event_assign(&p->timer, base, -1, 0, on_timer, p);
 	return p;
 }
@@ -1067,6 +1187,7 @@ static void pg_close(void *source)
 	hang_up(p);
 	event_del(&p->timer);
 	tenants_set_flag(p->tenants, READY_SUBSCRIBED, false);
+	pg_query_free(p->query);
 	free(p->dsn);
 	free(p->channel);
 	free(p);

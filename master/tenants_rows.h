@@ -55,6 +55,8 @@ struct tenant_set {
 	uint64_t read; /* number of the last full read */
 	bool full;
 	uint64_t left_out[SET_SKIP_REASONS]; /* rows of the set that break a rule */
+	bool doubles; /* this read may have several rows of one token id */
+	struct idmap staged; /* then the tokens of OP_PUT_TOKEN, by id */
 	struct op *ops;
 	size_t op_count, op_cap;
 	struct log_limit log_limit;

@@ -20,6 +20,7 @@ struct tenant_set *set_new(uint64_t max_tenants, uint64_t max_tokens)
 	idmap_init(&s->tenants);
 	idmap_init(&s->tokens);
 	idmap_init(&s->hashes);
+	idmap_init(&s->staged);
 	ordinals_init(&s->tenant_ordinals, max_tenants);
 	ordinals_init(&s->token_ordinals, max_tokens);
 	return s;
@@ -45,6 +46,7 @@ void set_free(struct tenant_set *s)
 	free_all(&s->tenants, offsetof(struct tenant, node));
 	free_all(&s->tokens, offsetof(struct token, node));
 	idmap_done(&s->hashes);
+	idmap_done(&s->staged);
 	ordinals_done(&s->tenant_ordinals);
 	ordinals_done(&s->token_ordinals);
 	free(s->ops);
@@ -66,12 +68,29 @@ void set_begin(struct tenant_set *s, bool full)
 {
 	assert(s->op_count == 0);
 	s->full = full;
+	s->doubles = false;
 	if (full)
 		s->read++;
 }
 
+void set_expect_doubles(struct tenant_set *s)
+{
+	assert(s->full && s->op_count == 0);
+	s->doubles = true;
+}
+
+/* Staged tokens go their way: into the set, or away. */
+static void forget_staged(struct tenant_set *s)
+{
+	if (!s->doubles)
+		return;
+	idmap_done(&s->staged);
+	idmap_init(&s->staged);
+}
+
 void set_abort(struct tenant_set *s)
 {
+	forget_staged(s);
 	for (size_t i = 0; i < s->op_count; i++)
 		free(s->ops[i].row);
 	s->op_count = 0;
@@ -186,16 +205,59 @@ static bool same_token(const struct token *a, const struct token *b)
 	              a->cidr_count * sizeof(struct snapshot_cidr)) == 0;
 }
 
+static bool has_hash(const struct token *t)
+{
+	static const uint8_t none[HASH_BYTES];
+
+	return memcmp(t->hash, none, HASH_BYTES) != 0;
+}
+
+/* Rows of one id in one read that differ: none grants, for nobody can say which of them is meant.
+ * What is left of them in t must not depend on their order, or each read would change the table:
+ * the hash while all have the same one, then the tenant while all have the same. */
+static void clash(struct token *t, const struct token *other)
+{
+	bool same_hash, same_owner;
+
+	if (same_token(t, other))
+		return;
+	same_hash = has_hash(t) && memcmp(t->hash, other->hash, HASH_BYTES) == 0;
+	same_owner =
+		same_hash && t->tenant_bytes > 0 && bytes_eq(token_tenant(t), token_tenant(other));
+	t->left_out = true;
+	t->why = same_hash && !same_owner ? SKIP_HASH_TWICE : SKIP_TOKEN_ID;
+	if (!same_hash)
+		memset(t->hash, 0, HASH_BYTES);
+	if (!same_owner)
+		t->tenant_bytes = 0;
+	t->cidr_count = 0;
+	t->not_before = t->not_after = 0;
+	t->revoked = t->replaced = false;
+	t->scopes = 0;
+}
+
 static void stage_token(struct tenant_set *s, struct token *t)
 {
 	struct token *old = token_of(idmap_find(&s->tokens, t->node.id));
+	struct token *twin = s->doubles ? token_of(idmap_find(&s->staged, t->node.id)) : NULL;
 
+	if (twin) {
+		clash(twin, t);
+		free(t);
+		return;
+	}
+	if (old && same_token(old, t)) {
+		old->seen = s->read;
+		free(t);
+		return;
+	}
+	if (old && s->doubles && old->seen == s->read) /* a row of this read was the old one */
+		clash(t, old);
 	if (old)
 		old->seen = s->read;
-	if (old && same_token(old, t))
-		free(t);
-	else
-		stage(s, OP_PUT_TOKEN, t, 0);
+	stage(s, OP_PUT_TOKEN, t, 0);
+	if (s->doubles)
+		idmap_add(&s->staged, &t->node);
 }
 
 void set_put_token(struct tenant_set *s, const struct token_row *row)
@@ -303,6 +365,10 @@ static void put_token(struct applying *a, struct token *t)
 {
 	struct token *old = token_of(idmap_find(&a->s->tokens, t->node.id));
 
+	if (old && a->s->doubles && same_token(old, t)) { /* rows that clashed before, too */
+		free(t);
+		return;
+	}
 	if (t->left_out)
 		set_say_left_out(a->s, "token", t->node.id, t->why);
 	tell(a, old ? "token.change" : "token.add", token_tenant(t), t->node.id);
@@ -373,6 +439,7 @@ struct set_change set_apply(struct tenant_set *s, set_told told, void *arg)
 {
 	struct applying a = { .s = s, .told = told, .arg = arg };
 
+	forget_staged(s);
 	for (size_t i = 0; i < s->op_count; i++)
 		apply_op(&a, &s->ops[i]);
 	s->op_count = 0;

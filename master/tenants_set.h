@@ -4,7 +4,7 @@
  * source. Rows are staged, then applied at once or forgotten; each row that may grant has an
  * ordinal below limits.max_tenants or limits.max_tokens, stable while it lives, given again only
  * after every worker has left the table that held it. Knows no source and no file; a read has one
- * row per id.
+ * row per id, unless set_expect_doubles() was called.
  */
 #pragma once
 #include "master/tenants.h"
@@ -17,6 +17,7 @@ void set_free(struct tenant_set *s);
 
 /* Staging: nothing counts before set_apply(). The contracts of the rows are those of tenants.h. */
 void set_begin(struct tenant_set *s, bool full);
+void set_expect_doubles(struct tenant_set *s); /* until the next set_begin() */
 void set_put_tenant(struct tenant_set *s, const struct tenant_row *row);
 void set_put_token(struct tenant_set *s, const struct token_row *row);
 void set_drop_tenant(struct tenant_set *s, struct bytes id);

@@ -13,7 +13,7 @@ void set_say_left_out(struct tenant_set *s, const char *row, struct bytes id, en
 {
 	static const char *const words[SET_SKIP_REASONS] = {
 		[SKIP_TENANT_ID] = "its tenant id breaks the rules",
-		[SKIP_TOKEN_ID] = "its id breaks the rules",
+		[SKIP_TOKEN_ID] = "its id breaks the rules, or another row has it too",
 		[SKIP_HASH] = "its hash has a wrong length",
 		[SKIP_KIND] = "its kind is not in this version",
 		[SKIP_SCOPE] = "it has an unknown scope",

@@ -447,9 +447,9 @@ Test(pg_rows, times_at_the_ends_do_not_wrap)
 	bytes[0] = 0x80;
 	cr_assert_eq(field_time(f, 0, &broken), INT64_MIN);
 	cr_assert_not(broken);
-	cr_assert_eq(block_seconds(INT64_MAX), INT64_MAX);
-	cr_assert_eq(block_seconds(1000000), 1);
-	cr_assert_eq(block_seconds(0), 0);
+	cr_assert_eq(field_seconds(INT64_MAX), INT64_MAX);
+	cr_assert_eq(field_seconds(1000000), 1);
+	cr_assert_eq(field_seconds(0), 0);
 }
 
 Test(pg_rows, changes_are_asked_for_by_snapshot_and_never_by_order)

@@ -13,11 +13,12 @@
 #define tenants_table fake_table
 #define tenants_abort fake_abort
 #define tenants_begin fake_begin
+#define tenants_expect_doubles fake_expect_doubles
 #define tenants_commit fake_commit
 #include "master/tenants_pg.c"
 
 static struct {
-	bool connected, probe, in_read;
+	bool connected, probe, in_read, doubles;
 	uint64_t flags;
 	msec_t fresh;
 	int table;
@@ -69,6 +70,12 @@ void tenants_begin(struct tenants *t, bool full)
 	(void)t;
 	(void)full;
 	told.in_read = true;
+}
+
+void tenants_expect_doubles(struct tenants *t)
+{
+	(void)t;
+	told.doubles = true;
 }
 
 int tenants_commit(struct tenants *t, int64_t since_ns, struct err *err)
