@@ -67,6 +67,7 @@ def main():
     p.add_argument("--hgload", required=True)
     p.add_argument("--subject", action="append", required=True, metavar="NAME=URL,PID,...")
     p.add_argument("--body", action="append", required=True)
+    p.add_argument("--items", type=int, help="of one body (samples): also us per item")
     p.add_argument("--decoded-bytes", type=int, help="of one body, for s/GB; default: the file's size")
     p.add_argument("--header", action="append", default=[])
     p.add_argument("--tokens")
@@ -94,6 +95,8 @@ def main():
     for s in subjects:
         one = summary(s["rounds"], body_bytes)
         peer = peer or one["us_per_2xx"]
+        if args.items:
+            one["us_per_item"] = round(one["us_per_2xx"] / args.items, 4)
         one["ratio"] = round(one["us_per_2xx"] / peer, 2)
         one["verdict"] = "void: not all 2xx" if one["not_2xx"] else "refused: spread" if one["spread"] > 0.15 else "ok"
         result["subjects"][s["name"]] = one
