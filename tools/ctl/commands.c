@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * commands.c -- the table of commands: one line each, in the order of the help. A new command is
+ * one file and one line here.
+ */
+#include "tools/ctl/commands.h"
+
+/* clang-format off */
+const struct command *const commands[] = {
+	&command_status,
+	&command_reload,
+	NULL,
+};
+/* clang-format on */
