@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store.h -- what lies in the store's folder (faults.md 10): the contract between the workers,
+ * which write it, and whoever reads it (headgatectl cat, any SQLite tool). No code of the store is
+ * here.
+ *
+ *   <number>.db              ten digits; the number is the partition of audit lines and taps
+ *   <number>.db-wal, -shm    SQLite's; of a file that takes records all of them are in the -wal
+ *   <number>.lock            there while the file takes records, or was not closed properly; a
+ * worker at work on it holds a flock() of it, and nobody ever locks the .db quarantine/ files that
+ * could not be read, as they were found
+ *
+ * A reader opens with mode=ro, never with immutable=1, which ignores the -wal. Files and rows are
+ * ordered by (number, seq); rows are only ever added, whole files go. A number is never used for
+ * other rows as long as a file of it is there.
+ */
+#pragma once
+#include "common/base.h"
+
+enum {
+	STORE_NUMBER_DIGITS = 10,
+	STORE_NUMBER_MAX = INT32_MAX,
+	STORE_USER_VERSION = 1, /* PRAGMA user_version: of the table below */
+	STORE_APPLICATION_ID = 0x68676174, /* PRAGMA application_id: "hgat" */
+};
+#define STORE_DB_SUFFIX ".db"
+#define STORE_LOCK_SUFFIX ".lock"
+#define STORE_QUARANTINE "quarantine"
+
+/* key is not kept: it is the tenant, always. headers: those of the Kafka record (records.md 1.1) in
+ * their order, as JSON: [["X-Scope-OrgID","acme"],["tenant_id","acme"],...]. signal: traces,
+ * metrics, logs, events, opaque. flags: 0 in this version; a reader ignores bits that it does not
+ * know. crc32c: of value (common/crc32c.h). seq begins with 1 and has no gaps. */
+#define STORE_SCHEMA                                                                               \
+	"CREATE TABLE record ("                                                                    \
+	"seq INTEGER PRIMARY KEY, "                                                                \
+	"received_ms INTEGER NOT NULL, "                                                           \
+	"tenant TEXT NOT NULL, "                                                                   \
+	"topic TEXT NOT NULL, "                                                                    \
+	"signal TEXT NOT NULL, "                                                                   \
+	"headers TEXT NOT NULL, "                                                                  \
+	"flags INTEGER NOT NULL, "                                                                 \
+	"crc32c INTEGER NOT NULL, "                                                                \
+	"value BLOB NOT NULL) STRICT"
