@@ -108,7 +108,7 @@ struct pg {
 	unsigned attempts; /* since the last read that worked */
 	msec_t last_good; /* read that worked; 0: none of this process */
 
-	bool in_read, everything, copying;
+	bool in_read, everything, copying, cut; /* cut: a COPY ended without its trailer */
 	unsigned copies; /* COPY results seen in this read */
 	struct copy_reader reader;
 	uint64_t read_rows;
@@ -532,13 +532,14 @@ static void describe_start(struct pg *p)
 	buf_done(&sql);
 }
 
-/* Syntax, names, rights, values that cannot be converted: the query's fault. */
+/* Names and rights, values that cannot be converted, a write: the query's fault. */
 static void blame_query(struct pg *p, const PGresult *result)
 {
+	static const char *const classes[] = { "42", "22", "25" };
 	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 
-	p->refused =
-		p->query && state && (strncmp(state, "42", 2) == 0 || strncmp(state, "22", 2) == 0);
+	for (size_t i = 0; p->query && state && i < ARRAY_LEN(classes); i++)
+		p->refused |= strncmp(state, classes[i], 2) == 0;
 }
 
 static void describe_result(struct pg *p, PGresult *result)
@@ -682,7 +683,7 @@ static void begin_read(struct pg *p, bool full)
 	p->read_began = loop_now();
 	p->read_since_ns = p->dirty ? p->rang_ns : loop_now_ns();
 	p->dirty = false; /* from here on a bell means one more read after this one */
-	p->everything = p->copying = false;
+	p->everything = p->copying = p->cut = false;
 	p->copies = 0;
 	p->read_rows = 0;
 	p->in_read = true;
@@ -732,6 +733,8 @@ static void read_result(struct pg *p, PGresult *result)
 
 	switch ((int)PQresultStatus(result)) {
 	case PGRES_COMMAND_OK: /* BEGIN, COPY's end, COMMIT */
+		if (p->cut)
+			give_up(p, "can't read tenants: a COPY without its end");
 		return;
 	case PGRES_TUPLES_OK:
 		if (!one_row(p, result, 3))
@@ -789,7 +792,7 @@ static bool read_rows(struct pg *p)
 		if (n < -1)
 			give_up_libpq(p, "can't read tenants");
 		else if (!p->everything && !copy_is_whole(&p->reader))
-			give_up(p, "can't read tenants: a COPY without its end");
+			p->cut = true; /* the result that follows says why */
 		p->read_rows += p->reader.rows;
 		p->copying = false;
 		return true;

@@ -434,24 +434,6 @@ Test(pg_rows, a_row_that_never_ends_is_given_up)
 	copy_done(&r);
 }
 
-Test(pg_rows, times_at_the_ends_do_not_wrap)
-{
-	bool broken = false;
-	uint8_t bytes[8] = { 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe };
-	struct field f = { bytes_of(bytes, 8), false };
-
-	cr_assert_eq(field_time(f, 0, &broken), INT64_MAX);
-	bytes[7] = 0xff;
-	cr_assert_eq(field_time(f, 0, &broken), INT64_MAX);
-	memset(bytes, 0, 8);
-	bytes[0] = 0x80;
-	cr_assert_eq(field_time(f, 0, &broken), INT64_MIN);
-	cr_assert_not(broken);
-	cr_assert_eq(field_seconds(INT64_MAX), INT64_MAX);
-	cr_assert_eq(field_seconds(1000000), 1);
-	cr_assert_eq(field_seconds(0), 0);
-}
-
 Test(pg_rows, changes_are_asked_for_by_snapshot_and_never_by_order)
 {
 	struct buf sql;

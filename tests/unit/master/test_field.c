@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <criterion/criterion.h>
+
+#include "master/field.c"
+
+static uint8_t stream[512];
+static size_t used;
+
+static void be(uint64_t v, unsigned bytes)
+{
+	while (bytes-- > 0)
+		stream[used++] = (uint8_t)(v >> 8 * bytes);
+}
+
+static void text(const char *s)
+{
+	if (!s) {
+		be(UINT32_MAX, 4);
+		return;
+	}
+	be(strlen(s), 4);
+	memcpy(stream + used, s, strlen(s));
+	used += strlen(s);
+}
+
+/* A text[] of `n` elements as the server sends it. */
+static struct field list(uint32_t dimensions, uint32_t n, const char *const *items)
+{
+	used = 0;
+	be(dimensions, 4);
+	be(0, 4); /* no NULLs */
+	be(25, 4); /* text */
+	for (uint32_t d = 0; d < dimensions; d++) {
+		be(n, 4);
+		be(1, 4);
+	}
+	for (uint32_t i = 0; i < n; i++)
+		text(items[i]);
+	return (struct field){ bytes_of(stream, used), false };
+}
+
+static struct bytes out[4];
+static unsigned count;
+
+Test(field, a_list_comes_out_with_its_elements)
+{
+	const char *const items[] = { "10.0.0.0/8", "", "a,b" };
+
+	cr_assert(field_list(list(1, 3, items), 3, out, &count));
+	cr_assert_eq(count, 3);
+	cr_assert(bytes_eq(out[0], BYTES("10.0.0.0/8")));
+	cr_assert_eq(out[1].n, 0);
+	cr_assert(bytes_eq(out[2], BYTES("a,b")));
+	cr_assert(field_list(list(0, 0, NULL), 3, out, &count), "an empty list has no dimension");
+	cr_assert_eq(count, 0);
+}
+
+Test(field, what_is_no_plain_list_is_refused)
+{
+	const char *const items[] = { "a", "b" }, *const with_null[] = { "a", NULL };
+
+	cr_assert_not(field_list(list(1, 2, items), 1, out, &count), "more than fit");
+	cr_assert_not(field_list(list(2, 1, items), 4, out, &count), "two dimensions");
+	cr_assert_not(field_list(list(1, 2, with_null), 4, out, &count), "a NULL among them");
+	cr_assert_not(field_list((struct field){ BYTES_NONE, true }, 4, out, &count), "NULL");
+	cr_assert_not(field_list((struct field){ BYTES("text"), false }, 4, out, &count));
+}
+
+Test(field, a_list_cut_anywhere_is_refused)
+{
+	const char *const items[] = { "a", "bc" };
+	struct field f = list(1, 2, items);
+
+	for (size_t n = 0; n < used; n++)
+		cr_assert_not(
+			field_list((struct field){ bytes_of(stream, n), false }, 4, out, &count),
+			"%zu bytes", n);
+	stream[used] = 0;
+	f.value.n++;
+	cr_assert_not(field_list(f, 4, out, &count), "a byte too many");
+}
+
+Test(field, after_an_error_a_cursor_gives_zero_and_never_moves)
+{
+	struct cursor c = { bytes_of("\0\0\0\5ab", 6), false };
+	struct field f = field_take(&c);
+
+	cr_assert(c.failed);
+	cr_assert_eq(f.value.n, 0);
+	cr_assert_eq(field_take_be(&c, 1), 0);
+	cr_assert_eq(field_take(&c).value.n, 0);
+}
+
+Test(field, times_at_the_ends_do_not_wrap)
+{
+	bool broken = false;
+	uint8_t bytes[8] = { 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe };
+	struct field f = { bytes_of(bytes, 8), false };
+
+	cr_assert_eq(field_time(f, 0, &broken), INT64_MAX);
+	bytes[7] = 0xff;
+	cr_assert_eq(field_time(f, 0, &broken), INT64_MAX);
+	memset(bytes, 0, 8);
+	bytes[0] = 0x80;
+	cr_assert_eq(field_time(f, 0, &broken), INT64_MIN);
+	cr_assert_not(broken);
+	cr_assert_eq(field_seconds(INT64_MAX), INT64_MAX);
+	cr_assert_eq(field_seconds(1000000), 1);
+	cr_assert_eq(field_seconds(1000001), 2);
+	cr_assert_eq(field_seconds(0), 0);
+}
+
+Test(field, a_value_of_another_type_is_broken)
+{
+	bool broken = false;
+
+	field_time((struct field){ BYTES("2027"), false }, 0, &broken);
+	cr_assert(broken);
+	broken = false;
+	cr_assert_not(field_bool((struct field){ BYTES("\2"), false }, &broken));
+	cr_assert(broken);
+	broken = false;
+	cr_assert_not(field_bool((struct field){ BYTES_NONE, true }, &broken));
+	cr_assert(broken);
+}
+
+Test(field, scopes_are_words_and_no_parts_of_words)
+{
+	cr_assert_eq(field_scope(BYTES("*")), SCOPE_ALL);
+	cr_assert_eq(field_scope(BYTES("traces:write")), 1u << SIGNAL_TRACES);
+	cr_assert_eq(field_scope(BYTES("traces:writes")), 0);
+	cr_assert_eq(field_scope(BYTES("traces")), 0);
+	cr_assert_eq(field_scope(BYTES_NONE), 0);
+}
+
+Test(field, blocks_have_no_bits_beyond_their_prefix)
+{
+	struct snapshot_cidr c = { .prefix = 1 };
+
+	cr_assert(field_cidr(BYTES("10.0.0.0/8"), &c));
+	cr_assert_eq(c.prefix, 104);
+	cr_assert(field_cidr(BYTES("10.0.0.1"), &c));
+	cr_assert_eq(c.prefix, 128);
+	cr_assert(field_cidr(BYTES("::ffff:10.0.0.0/104"), &c), "counts as IPv4");
+	cr_assert_eq(c.prefix, 104);
+	cr_assert_not(field_cidr(BYTES("10.0.0.1/8"), &c));
+	cr_assert_not(field_cidr(BYTES("localhost"), &c));
+	cr_assert_not(field_cidr(BYTES(""), &c));
+}
