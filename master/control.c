@@ -42,12 +42,30 @@ struct control {
 
 /* ---- clients ---- */
 
+static unsigned place_of(const struct client *c)
+{
+	unsigned place = 0;
+
+	while (c->control->clients[place] != c)
+		place++;
+	return place;
+}
+
+static uint64_t handle_of(const struct client *c, unsigned place)
+{
+	return (uint64_t)c->uses << 32 | place;
+}
+
 static void client_close(struct client *c)
 {
+	const struct control_hooks *hooks = &c->control->hooks;
+
 	event_del(&c->event);
 	close(c->fd);
 	c->fd = -1;
 	buf_done(&c->out);
+	if (hooks->gone)
+		hooks->gone(hooks->arg, handle_of(c, place_of(c)));
 }
 
 static void on_client(evutil_socket_t fd, short what, void *arg);
@@ -95,11 +113,6 @@ static bool flush(struct client *c)
 	return true;
 }
 
-static uint64_t handle_of(const struct client *c, unsigned place)
-{
-	return (uint64_t)c->uses << 32 | place;
-}
-
 static struct client *client_find(struct control *control, uint64_t handle)
 {
 	unsigned place = (unsigned)(handle & UINT32_MAX);
@@ -126,6 +139,20 @@ void control_answer(struct control *control, uint64_t handle, struct json_t *obj
 	free(text);
 	if (c->out.failed)
 		client_close(c);
+	else
+		flush(c);
+}
+
+void control_line(struct control *control, uint64_t handle, struct bytes line)
+{
+	struct client *c = client_find(control, handle);
+
+	if (!c)
+		return;
+	buf_bytes(&c->out, line);
+	buf_char(&c->out, '\n');
+	if (c->out.failed)
+		client_close(c); /* asks and never reads */
 	else
 		flush(c);
 }
@@ -182,12 +209,18 @@ static void do_reload(const struct request *r)
 	r->control->hooks.reload(r->control->hooks.arg, &r->from, &what);
 }
 
+static void do_tap(const struct request *r)
+{
+	r->control->hooks.tap(r->control->hooks.arg, &r->from, r->object);
+}
+
 static const struct command {
 	const char *name;
 	void (*run)(const struct request *r);
 } commands[] = {
 	{ "status", do_status },
 	{ "reload", do_reload },
+	{ "tap", do_tap },
 };
 
 static void run_command(const struct request *r)
@@ -201,7 +234,7 @@ static void run_command(const struct request *r)
 		}
 	}
 	control_answer_error(r->control, r->from.handle,
-	                     "unknown command: this version knows status and reload");
+	                     "unknown command: this version knows status, reload and tap");
 }
 
 /* False: the client was closed, or will be. */
@@ -240,15 +273,6 @@ static void take_lines(struct client *c, unsigned place)
 	}
 	if (c->in_bytes == sizeof(c->in))
 		take_line(c, place, BYTES_NONE);
-}
-
-static unsigned place_of(const struct client *c)
-{
-	unsigned place = 0;
-
-	while (c->control->clients[place] != c)
-		place++;
-	return place;
 }
 
 static void on_client(evutil_socket_t fd, short what, void *arg)

@@ -24,6 +24,9 @@ struct control_hooks { /* each answers now or later, once */
 	void (*status)(void *arg, const struct control_client *from);
 	void (*reload)(void *arg, const struct control_client *from,
 	               const struct control_reload *what);
+	/* Its own bounds of what are the hook's: lines follow until the hook or the client ends it. */
+	void (*tap)(void *arg, const struct control_client *from, const struct json_t *what);
+	void (*gone)(void *arg, uint64_t client); /* this handle is nobody's any more; may be NULL */
 	void *arg;
 };
 
@@ -33,6 +36,8 @@ struct control *control_open(struct event_base *base, const char *path,
 void control_close(struct control *c); /* unlinks the path */
 /* Takes the object; adds "schema":1. Nothing happens if the client has gone. */
 void control_answer(struct control *c, uint64_t handle, struct json_t *object);
+/* JSON of somebody else's, without an end of line. */
+void control_line(struct control *c, uint64_t handle, struct bytes line);
 void control_answer_error(struct control *c, uint64_t handle, const char *text);
 /* A JSON string of any bytes: paths, a file's lines and a database's words need not be UTF-8, and
  * jansson makes nothing of what is not. Never NULL. */

@@ -17,6 +17,7 @@
 #include "master/certs.h"
 #include "master/spawn.h"
 #include "master/status.h"
+#include "master/taps.h"
 
 enum { TICKET_KEY_BYTES = TICKETS_BYTES / 3, BEAT_S = 1, EXIT_USAGE = 2 };
 static const msec_t START_WITHIN_MS = 10000;
@@ -295,6 +296,72 @@ static void on_reload(void *arg, const struct control_client *from,
 	reload_ask(arg, from, what);
 }
 
+static void on_tap(void *arg, const struct control_client *from, const struct json_t *what)
+{
+	struct master *m = arg;
+
+	if (m->workers.current)
+		taps_start(m->taps, from, what);
+	else
+		control_answer_error(m->control, from->handle, "headgate has stopped");
+}
+
+static void on_client_gone(void *arg, uint64_t client)
+{
+	struct master *m = arg;
+
+	taps_gone(m->taps, client);
+}
+
+static void on_set_up(void *arg, struct proc *p)
+{
+	struct master *m = arg;
+
+	taps_set_up(m->taps, p);
+}
+
+static void on_tap_on(void *arg, uint64_t tap)
+{
+	struct master *m = arg;
+
+	taps_on(m->taps, tap);
+}
+
+static void on_tapped(void *arg, uint64_t tap, struct bytes line)
+{
+	struct master *m = arg;
+
+	taps_line(m->taps, tap, line);
+}
+
+static void on_tap_answer(void *arg, uint64_t client, struct json_t *object)
+{
+	struct master *m = arg;
+
+	control_answer(m->control, client, object);
+}
+
+static void on_tap_line(void *arg, uint64_t client, struct bytes line)
+{
+	struct master *m = arg;
+
+	control_line(m->control, client, line);
+}
+
+static void on_tap_audit(void *arg, const char *kind, int64_t uid, const char *tenant,
+                         const char *what)
+{
+	struct master *m = arg;
+	const struct generation *gen = m->workers.current;
+
+	logfiles_audit(&m->logs,
+	               &(struct audit_event){ .kind = kind,
+	                                      .reason = what,
+	                                      .tenant = *tenant ? bytes_str(tenant) : BYTES_NONE,
+	                                      .actor_uid = uid,
+	                                      .generation = gen ? gen->number : 0 });
+}
+
 static void on_publish(void *arg, int fd, uint64_t generation)
 {
 	struct master *m = arg;
@@ -353,6 +420,9 @@ static int open_workers(struct master *m, struct err *err)
 		                                   .gone = on_gone,
 		                                   .served = on_served,
 		                                   .crash_loop = on_crash_loop,
+		                                   .set_up = on_set_up,
+		                                   .tap_on = on_tap_on,
+		                                   .tapped = on_tapped,
 		                                   .arg = m };
 	return workers_open(&m->workers, m->base, exe, err);
 }
@@ -418,11 +488,19 @@ static struct conf *load_first(const struct master_args *args, int *exit_code)
 /* Takes conf. The order is that of what needs what; *exit_code says what kind of failure it was. */
 static int start(struct master *m, struct conf *conf, int *exit_code, struct err *err)
 {
-	const struct control_hooks control = { .status = on_status, .reload = on_reload, .arg = m };
+	const struct control_hooks control = { .status = on_status,
+		                               .reload = on_reload,
+		                               .tap = on_tap,
+		                               .gone = on_client_gone,
+		                               .arg = m };
+	const struct taps_hooks taps = {
+		.answer = on_tap_answer, .line = on_tap_line, .audit = on_tap_audit, .arg = m
+	};
 	const struct tenants_hooks tenants = {
 		.publish = on_publish, .audit = on_tenants_audit, .retired = on_retired, .arg = m
 	};
 
+	m->taps = taps_open(m->base, &m->workers, &taps);
 	errno = 0;
 	m->systemd = systemd_open(err);
 	if (m->systemd)
@@ -449,6 +527,7 @@ static void stop(struct master *m)
 		workers_close(&m->workers);
 	reload_done(m);
 	control_close(m->control);
+	taps_close(m->taps); /* its clients have gone */
 	listeners_close(m->listeners);
 	if (m->limits)
 		limits_unmap(m->limits);

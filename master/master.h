@@ -16,6 +16,8 @@
 #include "master/tenants.h"
 #include "master/workers.h"
 
+struct taps;
+
 struct master {
 	const struct master_args *args;
 	struct event_base *base;
@@ -26,6 +28,7 @@ struct master {
 	struct limits *limits;
 	struct tenants *tenants;
 	struct control *control;
+	struct taps *taps;
 	struct workers workers;
 	struct reload reload;
 	const struct conf *conf; /* of the current generation, which owns it */

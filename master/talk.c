@@ -107,6 +107,13 @@ static bool on_message(struct proc *p, const struct channel_msg *m)
 			return false;
 		on_table_answer(p, m);
 		return true;
+	case MSG_TAP_OK:
+		if (p->state == PROC_READY)
+			p->all->hooks.tap_on(p->all->hooks.arg, m->arg);
+		return true;
+	case MSG_TAPPED:
+		p->all->hooks.tapped(p->all->hooks.arg, m->arg, bytes_of(m->body, m->body_bytes));
+		return true;
 	case MSG_NONE:
 	case MSG_CONF:
 	case MSG_STATS_OWN:
@@ -121,6 +128,7 @@ static bool on_message(struct proc *p, const struct channel_msg *m)
 	case MSG_DRAIN:
 	case MSG_ASIDE:
 	case MSG_GONE:
+	case MSG_TAP:
 	case MSG_COUNT:
 		break;
 	}
@@ -178,6 +186,7 @@ static void after_setup(struct proc *p)
 	talk_open(p);
 	for (unsigned i = 0; i < n; i++)
 		proc_send(p, MSG_ASIDE, aside[i], 0, -1, BYTES_NONE);
+	p->all->hooks.set_up(p->all->hooks.arg, p);
 	send_table(p);
 }
 

@@ -78,6 +78,9 @@ struct workers_hooks {
 		struct generation *gen); /* a retired one has ended; it is the hook's to free */
 	void (*served)(void *arg, uint64_t table); /* all READY workers serve this table */
 	void (*crash_loop)(void *arg);
+	void (*set_up)(void *arg, struct proc *p); /* START was sent: what else it is to know */
+	void (*tap_on)(void *arg, uint64_t tap); /* a worker has this tap on */
+	void (*tapped)(void *arg, uint64_t tap, struct bytes line); /* of a worker, JSON */
 	void *arg;
 };
 

@@ -23,6 +23,7 @@
 #include "worker/route.h"
 #include "worker/sandbox.h"
 #include "worker/sink.h"
+#include "worker/taps.h"
 #include "worker/tls.h"
 
 enum {
@@ -293,11 +294,15 @@ static int on_message(struct life *l, struct channel_msg *m, struct err *err)
 		return 0;
 	case MSG_GONE: /* no store files in this version */
 		return 0;
+	case MSG_TAP:
+		return taps_set(w->taps, m->arg, bytes_of(m->body, m->body_bytes), err);
 	case MSG_NONE:
 	case MSG_READY:
 	case MSG_FAILED:
 	case MSG_TABLE_OK:
 	case MSG_TABLE_BAD:
+	case MSG_TAP_OK:
+	case MSG_TAPPED:
 	case MSG_COUNT:
 		break;
 	}
@@ -350,7 +355,8 @@ static int receive_all(struct life *l, struct err *err)
 				return err_errno(err, "can't wait for the master");
 			continue;
 		}
-		if (m.type == MSG_TABLE || m.type == MSG_DRAIN || m.type == MSG_RELEASE)
+		if (m.type == MSG_TABLE || m.type == MSG_DRAIN || m.type == MSG_RELEASE ||
+		    m.type == MSG_TAP)
 			rc = err_set(err, "message %s before START", message_name(m.type));
 		else
 			rc = on_message(l, &m, err);
@@ -413,6 +419,7 @@ static int open_parts(struct life *l, struct err *err)
 	w->inflater = inflater_open();
 	edits_init(&w->edits);
 	w->bodies = bodies_new();
+	w->taps = taps_new(w);
 	w->budget = budget_new(w->conf->limits.worker_bytes, (unsigned)w->conf->limits.tenant_share,
 	                       w->conf->limits.max_tenants);
 	if (!(w->routes = routes_open(w)) || !(w->auth = auth_open(w, err)) ||
@@ -510,6 +517,7 @@ static void close_all(struct life *l)
 	routes_close(w->routes);
 	snapshot_unmap(w->table);
 	bodies_free(w->bodies);
+	taps_free(w->taps);
 	budget_free(w->budget);
 	edits_done(&w->edits);
 	free(w->scratch.p);

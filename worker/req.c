@@ -12,6 +12,7 @@
 #include "worker/bodies.h"
 #include "worker/budget.h"
 #include "worker/route.h"
+#include "worker/taps.h"
 #include "worker/worker.h"
 
 enum { POOL_FIRST_BYTES = 1 * KIB, REST_MAX = 64 * KIB };
@@ -55,14 +56,15 @@ static void count(const struct req *r)
 void req_finish(struct req *r)
 {
 	struct worker *w = r->w;
+	int code = r->route ? routes_code(w->routes, r->route->index, r->verdict)
+	                    : verdict_get(r->verdict)->status;
 
 	assert(r->verdict != V_NONE);
 	r->duration_ns = loop_read_ns() - r->started_ns; /* a whole request may fit in one turn */
 	count(r);
-	audit_request(w->audit, r,
-	              r->route ? routes_code(w->routes, r->route->index, r->verdict)
-	                       : verdict_get(r->verdict)->status,
-	              r->bytes_out);
+	audit_request(w->audit, r, code, r->bytes_out);
+	if (w->taps)
+		taps_request(w->taps, r, code);
 	if (r->charged)
 		budget_give(w->budget, r->who.tenant_ordinal, r->charged);
 	body_put(w->bodies, r->body_mem);

@@ -21,6 +21,7 @@ struct auth;
 struct routes;
 struct sink_open;
 struct audit;
+struct taps;
 
 enum { PAGES_MAX = 2 + 2 * 256, ASIDE_MAX = 16 };
 
@@ -45,6 +46,7 @@ struct worker {
 	struct routes *routes;
 	struct sink_open *sink;
 	struct audit *audit;
+	struct taps *taps; /* NULL in tests that have none */
 	struct tls *tls;
 	struct conns *conns;
 	struct id_source ids;

@@ -15,6 +15,8 @@ static struct fixture {
 	struct control_reload reload;
 	unsigned statuses;
 	bool answer_later;
+	char tap_tenant[32];
+	uint64_t gone;
 } f;
 
 static void on_test_status(void *arg, const struct control_client *from)
@@ -35,9 +37,25 @@ static void on_test_reload(void *arg, const struct control_client *from,
 	control_answer(f.control, from->handle, json_pack("{s:s}", "result", "ok"));
 }
 
+static void on_test_tap(void *arg, const struct control_client *from, const struct json_t *what)
+{
+	(void)arg;
+	f.asked = *from;
+	snprintf(f.tap_tenant, sizeof(f.tap_tenant), "%s",
+	         json_string_value(json_object_get(what, "tenant")));
+}
+
+static void on_test_gone(void *arg, uint64_t client)
+{
+	(void)arg;
+	f.gone = client;
+}
+
 static void set_up(void)
 {
-	const struct control_hooks hooks = { on_test_status, on_test_reload, NULL };
+	const struct control_hooks hooks = {
+		.status = on_test_status, .reload = on_test_reload, .tap = on_test_tap, .gone = on_test_gone
+	};
 	struct err err = { "" };
 
 	strcpy(f.folder, "/tmp/hg-control-XXXXXX");
@@ -211,7 +229,9 @@ Test(control, the_socket_is_for_owner_and_group_alone)
 
 Test(control, a_second_master_does_not_take_the_socket)
 {
-	const struct control_hooks hooks = { on_test_status, on_test_reload, NULL };
+	const struct control_hooks hooks = {
+		.status = on_test_status, .reload = on_test_reload, .tap = on_test_tap, .gone = on_test_gone
+	};
 	struct err err = { "" };
 
 	cr_expect_null(control_open(f.base, f.path, &hooks, &err));
@@ -231,4 +251,22 @@ Test(control, a_text_of_any_bytes_can_be_shown)
 	s = control_text(BYTES_NONE);
 	cr_expect_str_eq(json_string_value(s), "");
 	json_decref(s);
+}
+
+Test(control, a_tap_has_its_question_and_lines_of_json_until_the_client_goes)
+{
+	int fd = dial();
+	uint64_t handle;
+
+	say(fd, "{\"do\":\"tap\",\"tenant\":\"acme\"}\n");
+	cr_expect_str_eq(f.tap_tenant, "acme");
+	handle = f.asked.handle;
+	control_line(f.control, handle, BYTES("{\"one\":1}"));
+	control_line(f.control, handle, BYTES("{\"two\":2}"));
+	turns();
+	cr_expect_str_eq(hear(fd), "{\"one\":1}\n{\"two\":2}\n");
+	close(fd);
+	turns();
+	cr_expect_eq(f.gone, handle);
+	control_line(f.control, handle, BYTES("{}")); /* to nobody */
 }

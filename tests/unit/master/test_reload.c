@@ -74,6 +74,11 @@ static void on_test_served(void *arg, uint64_t table)
 	(void)arg, (void)table;
 }
 
+static void on_test_set_up(void *arg, struct proc *p)
+{
+	(void)arg, (void)p;
+}
+
 static void on_test_reload(void *arg, const struct control_client *from,
                            const struct control_reload *what)
 {
@@ -120,7 +125,8 @@ static void open_shared_parts(struct err *err)
 	m->workers.limits_fd = limits_memfd(65536, 4, err);
 	m->workers.hooks = (struct workers_hooks){ .changed = on_test_changed,
 		                                   .gone = on_test_gone,
-		                                   .served = on_test_served };
+		                                   .served = on_test_served,
+		                                   .set_up = on_test_set_up };
 	event_assign(&m->rotate, m->base, -1, EV_PERSIST, on_timer, m); /* never due in a test */
 	cr_assert(m->base && m->systemd && m->pages && m->workers.limits_fd >= 0, "%s", err->text);
 	cr_assert(workers_open(&m->workers, m->base, open("/proc/self/exe", O_PATH | O_CLOEXEC),

@@ -19,7 +19,7 @@ static struct fixture {
 	struct listeners *listeners;
 	struct logfiles logs;
 	int64_t now_ns;
-	unsigned changes, crash_loops;
+	unsigned changes, crash_loops, set_ups;
 	uint64_t gone, served;
 } f;
 
@@ -62,6 +62,22 @@ static void on_test_crash_loop(void *arg)
 {
 	(void)arg;
 	f.crash_loops++;
+}
+
+static void on_test_set_up(void *arg, struct proc *p)
+{
+	(void)arg, (void)p;
+	f.set_ups++;
+}
+
+static void on_test_tap_on(void *arg, uint64_t tap)
+{
+	(void)arg, (void)tap;
+}
+
+static void on_test_tapped(void *arg, uint64_t tap, struct bytes line)
+{
+	(void)arg, (void)tap, (void)line;
 }
 
 static void step(msec_t ms)
@@ -116,8 +132,13 @@ static void set_up(void)
 	f.logs.fd[0] = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	f.logs.fd[1] = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	f.w.logs = &f.logs;
-	f.w.hooks = (struct workers_hooks){ on_test_changed, on_test_gone, on_test_served,
-		                            on_test_crash_loop, NULL };
+	f.w.hooks = (struct workers_hooks){ .changed = on_test_changed,
+		                            .gone = on_test_gone,
+		                            .served = on_test_served,
+		                            .crash_loop = on_test_crash_loop,
+		                            .set_up = on_test_set_up,
+		                            .tap_on = on_test_tap_on,
+		                            .tapped = on_test_tapped };
 	cr_assert(f.w.base && f.systemd && f.w.pages && f.w.limits_fd >= 0, "%s", err.text);
 	cr_assert(workers_open(&f.w, f.w.base, open("/proc/self/exe", O_PATH | O_CLOEXEC), &err) ==
 	          0);
