@@ -440,3 +440,115 @@ Test(tenants_pg, each_step_that_sends_can_be_done_and_has_a_limit)
 		cr_assert_eq(steps[s].result != NULL, steps[s].done != NULL, "%s", steps[s].name);
 	}
 }
+
+/* ---- tenants.query ---- */
+
+static void with_query(void)
+{
+	struct conf c = some_conf();
+
+	pg_close(p);
+	c.tenants.query = "SELECT tenant_id, hash FROM keys";
+	p = pg_open(base, &c, NULL, NULL);
+	cr_assert(p && p->query);
+	settled();
+	free(p->prev);
+	p->prev = NULL;
+	p->next_prune = INT64_MAX;
+	told.doubles = false;
+}
+
+Test(tenants_pg, a_query_without_a_statement_is_refused)
+{
+	struct conf c = some_conf();
+
+	c.tenants.query = " ; \n";
+	opening_fails(c, "tenants.query");
+}
+
+Test(tenants_pg, a_query_is_read_in_full_at_each_bell_and_poll)
+{
+	with_query();
+	cr_assert_eq(due_step(p), STEP_IDLE);
+	ring(p);
+	cr_assert_eq(due_step(p), STEP_FULL);
+	cr_assert_leq(next_due(p), loop_now(), "the first at once");
+	p->dirty = false;
+	at(1000000 + 30000);
+	p->next_ping = INT64_MAX;
+	cr_assert_eq(due_step(p), STEP_FULL);
+}
+
+/* F20 */
+Test(tenants_pg, a_query_is_read_two_times_a_second_at_most)
+{
+	with_query();
+	p->next_full_allowed = loop_now() + FULL_GAP_MS;
+	p->next_read = loop_now() + 1;
+	ring(p);
+	cr_assert_eq(due_step(p), STEP_IDLE);
+	cr_assert_eq(next_due(p), loop_now() + FULL_GAP_MS);
+	at(1000000 + FULL_GAP_MS);
+	cr_assert_eq(due_step(p), STEP_FULL);
+	p->next_read = loop_now() + 70; /* a large table has just been built */
+	cr_assert_eq(due_step(p), STEP_IDLE);
+	cr_assert_eq(next_due(p), loop_now() + 70);
+	p->dirty = false;
+	p->next_poll = loop_now() + 10;
+	cr_assert_eq(next_due(p), loop_now() + 70, "a poll waits as well");
+}
+
+Test(tenants_pg, a_query_has_no_change_table_to_prune)
+{
+	struct conf c = some_conf();
+
+	c.tenants.query = "SELECT 1";
+	pg_close(p);
+	p = pg_open(base, &c, NULL, NULL);
+	cr_assert_eq(p->next_prune, INT64_MAX);
+}
+
+Test(tenants_pg, a_query_may_have_an_id_twice_and_is_whole_with_one_copy)
+{
+	with_query();
+	begin_read(p, true);
+	cr_assert(told.doubles);
+	p->step = STEP_FULL;
+	p->copies = 2;
+	cr_assert_not(is_whole(p));
+	p->copies = 1;
+	read_done(p);
+	cr_assert_str_eq(p->fault, "");
+	cr_assert_not(told.in_read);
+	cr_assert_eq(p->step, STEP_IDLE);
+}
+
+Test(tenants_pg, a_fault_of_the_query_is_an_error_and_a_state_of_its_own)
+{
+	uint64_t before = log_count(LOG_LEVEL_ERR);
+
+	with_query();
+	p->refused = true;
+	give_up(p, "tenants.query: unknown column 'colour'");
+	disconnect(p);
+	cr_assert_str_eq(told.state, "refused");
+	cr_assert_str_eq(told.error, "tenants.query: unknown column 'colour'");
+	cr_assert_eq(log_count(LOG_LEVEL_ERR), before + 1);
+	give_up(p, "cut");
+	disconnect(p);
+	cr_assert_str_eq(told.state, "away", "the next fault is another one");
+}
+
+Test(tenants_pg, a_copy_cut_short_is_no_read)
+{
+	PGresult *ended = PQmakeEmptyPGresult(NULL, PGRES_COMMAND_OK);
+
+	settled();
+	begin_read(p, true);
+	read_result(p, ended);
+	cr_assert_str_eq(p->fault, "");
+	p->cut = true;
+	read_result(p, ended);
+	cr_assert(strstr(p->fault, "without its end"));
+	PQclear(ended);
+}

@@ -441,3 +441,125 @@ Test(tenants_set, each_change_is_told_without_a_hash)
 	cr_assert_str_eq(heard,
 	                 "token.change acme tok1;token.add acme tok3;tenant.remove globex ;");
 }
+
+/* ---- a token id that comes twice ---- */
+
+/* Rows of the id "t" in one read, in the given order; then of a second read in the order given. */
+struct a_row {
+	const char *tenant;
+	uint8_t hash; /* 0: skipped for its scope */
+};
+
+static void read_doubles(const struct a_row *rows, const char *order)
+{
+	set_begin(set, true);
+	set_expect_doubles(set);
+	with_tenant("acme");
+	with_tenant("globex");
+	with_token("other", "acme", 9);
+	for (; *order; order++) {
+		const struct a_row *row = &rows[*order - '0'];
+
+		if (row->hash)
+			with_token("t", row->tenant, row->hash);
+		else
+			set_skip(set, SKIP_SCOPE, BYTES("t"));
+	}
+}
+
+static const char *const orders[] = { "012", "021", "102", "120", "201", "210" };
+
+/* Whatever the order of rows, and of those of the read before. */
+static void clashes_as(const struct a_row rows[3], enum skip_reason why)
+{
+	for (size_t i = 0; i < ARRAY_LEN(orders); i++) {
+		read_doubles(rows, orders[i]);
+		build();
+		cr_assert_not(grants(1) || grants(2) || grants(3), "%s", orders[i]);
+		cr_assert(grants(9));
+		cr_assert_eq(counts.skipped[why], 1, "%s", orders[i]);
+		for (size_t k = 0; k < ARRAY_LEN(orders); k++) {
+			read_doubles(rows, orders[k]);
+			cr_assert_eq(build().changes, 0, "%s after %s", orders[k], orders[i]);
+		}
+		/* And from a row that was alone before. */
+		read_doubles(rows, "0");
+		cr_assert_gt(build().changes, 0);
+		cr_assert_eq(counts.skipped[why], 0);
+		cr_assert_eq(grants(rows[0].hash), rows[0].hash != 0);
+	}
+}
+
+/* R14: without a token_id, which then comes of the hash. */
+Test(tenants_set, one_id_and_hash_under_two_tenants_grants_nothing_to_either)
+{
+	clashes_as((struct a_row[]){ { "acme", 1 }, { "globex", 1 }, { "acme", 1 } },
+	           SKIP_HASH_TWICE);
+}
+
+Test(tenants_set, one_id_of_several_hashes_grants_nothing)
+{
+	clashes_as((struct a_row[]){ { "acme", 1 }, { "acme", 2 }, { "acme", 3 } }, SKIP_TOKEN_ID);
+	clashes_as((struct a_row[]){ { "acme", 1 }, { "globex", 1 }, { "acme", 3 } },
+	           SKIP_TOKEN_ID);
+	clashes_as((struct a_row[]){ { "acme", 1 }, { "acme", 0 }, { "globex", 1 } },
+	           SKIP_TOKEN_ID);
+}
+
+Test(tenants_set, the_same_row_twice_is_one_row)
+{
+	static const struct a_row rows[] = { { "acme", 1 } };
+
+	read_doubles(rows, "000");
+	cr_assert_eq(build().changes, 4);
+	cr_assert(grants(1));
+	cr_assert_eq(counts.tokens, 2);
+	read_doubles(rows, "00");
+	cr_assert_eq(build().changes, 0);
+}
+
+Test(tenants_set, rows_of_one_id_that_differ_in_anything_grant_nothing)
+{
+	struct token_row row = token("t", "acme", 1);
+
+	set_begin(set, true);
+	set_expect_doubles(set);
+	with_tenant("acme");
+	set_put_token(set, &row);
+	row.scopes = 1;
+	set_put_token(set, &row);
+	build();
+	cr_assert_not(grants(1));
+	cr_assert_eq(counts.skipped[SKIP_TOKEN_ID], 1);
+}
+
+Test(tenants_set, a_clash_that_ends_grants_again_and_one_that_begins_is_a_loss)
+{
+	static const struct a_row rows[] = { { "acme", 1 }, { "globex", 1 } };
+
+	read_doubles(rows, "0");
+	build();
+	cr_assert(grants(1));
+	read_doubles(rows, "01");
+	cr_assert(build().lost);
+	cr_assert_not(grants(1));
+	read_doubles(rows, "1");
+	build();
+	cr_assert(grants(1) && bytes_eq(hit.tenant_id, BYTES("globex")));
+}
+
+Test(tenants_set, doubles_of_a_read_given_up_leave_nothing_behind)
+{
+	static const struct a_row rows[] = { { "acme", 1 }, { "globex", 1 } };
+
+	read_doubles(rows, "01");
+	set_abort(set);
+	read_doubles(rows, "0");
+	build();
+	cr_assert(grants(1));
+	read_doubles(rows, "10");
+	set_abort(set);
+	read_doubles(rows, "0");
+	cr_assert_eq(build().changes, 0);
+	cr_assert(grants(1));
+}
