@@ -1,0 +1,21 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# 91-quickstart-full.sh -- make quickstart-full: the same tour over a private PostgreSQL and a private Apache Kafka, whose records are
+# read back from it (O25)
+. "${0%/*}/lib.sh"
+need broker postgres
+export PORT
+PORT=$(port_pick)
+unset KAFKA_BROKERS
+HERE=$ROOT/build/quickstart
+rm -rf "$HERE"
+"$ROOT/tools/quickstart/quickstart" --full --once >"$T/printed" 2>&1
+is "it ends by itself with 0" $? 0
+for each in otlp_spans otlp_metrics otlp_logs prom_write prom_write_v2; do
+	ok "a record of $each was read back from Kafka, keyed by its tenant" grep -qE "^$each offset=0 key=demo X-Scope-OrgID=demo" "$T/printed"
+done
+ok "a stranger was refused" grep -q '401$' "$T/printed"
+ok "no process is left" fails pgrep -f "$HERE"
+[ ! -L "$HERE/pg" ] || rm -rf "$(readlink "$HERE/pg")"
+rm -rf "$HERE"
+finish
