@@ -325,9 +325,9 @@ int main(int argc, char **argv)
 		else
 			put_standard(&w, i == 0 ? 200 : 2000);
 		b.body = bytes_of(w.p, (size_t)(room + ROOM - w.p));
-		b.stamp = bytes_of(stamp,
-		                   protocol_otlp_traces.stamp(BYTES("tenant_id"), BYTES("acme"),
-		                                              stamp, sizeof(stamp)));
+		b.stamp = bytes_of(stamp, protocol_otlp_traces.formats->stamp(BYTES("tenant_id"),
+		                                                              BYTES("acme"), stamp,
+		                                                              sizeof(stamp)));
 		edits_init(&b.edits);
 		run(&b, rounds, ns);
 		edits_done(&b.edits);

@@ -44,8 +44,8 @@ static inline struct bytes stamp_of(struct settings s, uint8_t *out, size_t cap)
 {
 	struct bytes name = bytes_str(s.name ? s.name : "tenant_id");
 
-	return bytes_of(out, otlp_of(s.signal)->stamp(name, bytes_str(s.tenant ? s.tenant : "acme"),
-	                                              out, cap));
+	return bytes_of(out, otlp_of(s.signal)->formats->stamp(
+				     name, bytes_str(s.tenant ? s.tenant : "acme"), out, cap));
 }
 
 static inline struct outcome enrich_once(struct settings s, struct bytes body, bool exact,

@@ -42,11 +42,15 @@ static void traces(const char *text, const char *value, uint64_t spoofed)
 Test(otlp, the_stamp_is_the_vector_of_the_record_contract)
 {
 	uint8_t out[64];
-	size_t n = protocol_otlp_traces.stamp(BYTES("tenant_id"), BYTES("acme"), out, sizeof(out));
+	size_t n = protocol_otlp_traces.formats->stamp(BYTES("tenant_id"), BYTES("acme"), out,
+	                                               sizeof(out));
 
 	cr_expect(bytes_eq(bytes_of(out, n), hex_bytes(STAMP, wanted, sizeof(wanted))));
-	cr_expect_eq(protocol_otlp_logs.stamp(BYTES("tenant_id"), BYTES("acme"), out, n), n);
-	cr_expect_eq(protocol_otlp_logs.stamp(BYTES("tenant_id"), BYTES("acme"), out, n - 1), 0);
+	cr_expect_eq(protocol_otlp_logs.formats->stamp(BYTES("tenant_id"), BYTES("acme"), out, n),
+	             n);
+	cr_expect_eq(
+		protocol_otlp_logs.formats->stamp(BYTES("tenant_id"), BYTES("acme"), out, n - 1),
+		0);
 }
 
 /* R4 */
@@ -64,7 +68,7 @@ Test(otlp, stamps_of_every_length_decode_to_their_name_and_tenant)
 		if (i <= 150)
 			tenant[i - 1] = 't';
 		id = bytes_str(tenant);
-		n = protocol_otlp_metrics.stamp(bytes_of(name, i), id, out, sizeof(out));
+		n = protocol_otlp_metrics.formats->stamp(bytes_of(name, i), id, out, sizeof(out));
 		r = opentelemetry__proto__resource__v1__resource__unpack(NULL, n, out);
 		cr_assert(r && r->n_attributes == 1);
 		cr_assert_str_eq(r->attributes[0]->key, name);
@@ -505,13 +509,11 @@ Test(otlp, the_protocols_are_what_the_wire_contract_says)
 {
 	static const struct protocol *const all[] = { &protocol_otlp_traces, &protocol_otlp_metrics,
 		                                      &protocol_otlp_logs };
-	char path[40], scope[40];
+	char path[40];
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
 		snprintf(path, sizeof(path), "/v1/%s", signal_name(all[i]->signal));
-		snprintf(scope, sizeof(scope), "%s:write", signal_name(all[i]->signal));
 		cr_expect_str_eq(all[i]->paths[0], path);
-		cr_expect_str_eq(all[i]->scope, scope);
 		cr_expect_str_eq(all[i]->formats[0].type, "application/x-protobuf");
 		cr_expect_str_eq(all[i]->formats[0].record_format, "otlp_proto");
 		cr_expect_null(all[i]->formats[1].type);

@@ -209,7 +209,8 @@ Test(enrich, a_stamp_of_the_longest_name_and_tenant_fits)
 
 	memset(name, 'n', sizeof(name));
 	memset(tenant, 't', sizeof(tenant));
-	cr_assert_gt(protocol_otlp_logs.stamp(bytes_of(name, sizeof(name)),
-	                                      bytes_of(tenant, sizeof(tenant)), out, sizeof(out)),
+	cr_assert_gt(protocol_otlp_logs.formats->stamp(bytes_of(name, sizeof(name)),
+	                                               bytes_of(tenant, sizeof(tenant)), out,
+	                                               sizeof(out)),
 	             (size_t)405);
 }

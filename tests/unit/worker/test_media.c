@@ -13,6 +13,8 @@ Test(media, what_real_clients_send_is_taken)
 		"application/json ; charset=\"utf-8\"",
 		"application/json;",
 		"application/json; a=b; c=\"x;y\\\"z\"",
+		"application/json ; charset = utf-8",
+		"application/json;charset\t=\t\"utf-8\"\t",
 		"application/json;; a=b",
 	};
 
@@ -37,7 +39,6 @@ Test(media, malformed_types_and_parameters_are_none)
 		"application/json; charset=\"utf-8",
 		"application/json; a=\"b\\",
 		"application/json, text/plain",
-		"application/json; charset =utf-8",
 		"application/js\x01on",
 	};
 

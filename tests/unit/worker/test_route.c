@@ -108,20 +108,6 @@ Test(route, an_unknown_path_is_refused_in_the_words_of_its_media_type)
 	fixture_close(f);
 }
 
-/* R2 */
-Test(route, two_signals_on_one_topic_are_refused)
-{
-	struct fixture *f = fixture_new();
-	struct err err = { { 0 } };
-
-	f->conf.protocols.otlp.logs_topic = f->conf.protocols.otlp.traces_topic;
-	cr_assert_null(routes_open(&f->w, &err));
-	cr_assert(strstr(err.text, "otlp_spans"), "%s", err.text);
-	free(f->buffer);
-	free(f->sent);
-	free(f);
-}
-
 Test(route, the_table_says_topics_limits_and_text_rules)
 {
 	struct fixture *f = fixture_open();
@@ -142,7 +128,7 @@ Test(route, the_table_says_topics_limits_and_text_rules)
 	cr_assert_eq(routes_get(f->w.routes, 0)->utf8, UTF8_STRICT);
 	cr_assert_eq(logs->wire_limit, 64 * MIB);
 	cr_assert_eq(logs->record_max, 960 * KIB);
-	cr_assert_eq(logs->topic_index, 2);
+	cr_assert_eq(route_topic(logs, logs->protocol->formats), 2);
 	cr_assert_str_eq(routes_name(f->w.routes, ROUTE_NONE), "none");
 	cr_assert_null(routes_name(f->w.routes, ROUTE_NONE - 1));
 	cr_assert_eq(routes_code(f->w.routes, 0, V_CREDENTIAL), 401);

@@ -3,13 +3,18 @@
 #include <strings.h>
 
 #include "worker/req.h"
+#include "worker/route.h"
 
 /* conn.c's is linked too. */
 static bool fake_wake(struct worker *of, uint64_t handle, enum verdict v, int32_t partition,
                       int64_t offset);
+/* So is route.c's. */
+static const char *fake_topic_name(const struct routes *rs, unsigned topic);
 #define req_wake fake_wake
+#define routes_topic_name fake_topic_name
 #include "worker/sink.c"
 #undef req_wake
+#undef routes_topic_name
 
 enum { BODY = 100, TENANT = 3, SLOT = 1 };
 
@@ -17,16 +22,19 @@ static struct conf conf;
 static struct worker w;
 static struct sink_open opened;
 static struct req r;
-static const struct protocol protocol = { .name = "otlp_logs", .signal = SIGNAL_LOGS };
-static const struct protocol blobs = { .name = "insert_block", .signal = SIGNAL_OPAQUE };
-static const struct format format = { .type = "application/x-protobuf",
-	                              .record_format = "otlp_proto",
-	                              .record_type = "application/x-protobuf" };
-static struct route route = { .name = "otlp_logs",
-	                      .protocol = &protocol,
-	                      .topic = "logs",
-	                      .topic_index = 2,
-	                      .record_max = 4096 };
+static const struct format formats[] = { { .type = "application/x-protobuf",
+	                                   .record_format = "otlp_proto",
+	                                   .record_type = "application/x-protobuf" },
+	                                 { .type = "application/json",
+	                                   .record_format = "otlp_json",
+	                                   .record_type = "application/json" },
+	                                 { 0 } };
+static const struct protocol protocol = { .name = "otlp_logs",
+	                                  .signal = SIGNAL_LOGS,
+	                                  .formats = formats };
+static struct route route = {
+	.name = "otlp_logs", .protocol = &protocol, .topics = { 2, 1 }, .record_max = 4096
+};
 
 /* The sink of these tests: says what it was told to say, and keeps what it took. */
 static enum verdict says;
@@ -43,8 +51,14 @@ static enum verdict test_send(void *sink, struct record *rec)
 static uint64_t test_ceiling(void *sink, unsigned topic)
 {
 	(void)sink;
-	cr_assert_eq(topic, 2);
+	cr_assert_eq(topic, r.format == formats ? 2 : 1);
 	return bound;
+}
+
+static const char *fake_topic_name(const struct routes *rs, unsigned topic)
+{
+	(void)rs;
+	return topic == 2 ? "logs" : "logs_json";
 }
 
 static const struct sink test_sink = { .name = "test", .send = test_send, .ceiling = test_ceiling };
@@ -83,7 +97,8 @@ static void arrives(size_t body_bytes)
 	r.at = STAGE_PRODUCE;
 	r.handle = 0x700000001;
 	r.route = &route;
-	r.format = &format;
+	r.format = formats;
+	r.signal = SIGNAL_LOGS;
 	strcpy(r.who.tenant, "acme");
 	r.who.tenant_n = 4;
 	strcpy(r.who.token, "t1");
@@ -212,12 +227,32 @@ Test(sink, headers_tenant_keeps_the_first_two_only)
 
 Test(sink, an_opaque_record_always_names_its_route)
 {
-	struct route opaque = route;
-
-	opaque.protocol = &blobs;
-	r.route = &opaque;
+	r.signal = SIGNAL_OPAQUE;
 	produce_run(&r);
 	cr_assert_str_eq(taken->headers[5].name, "headgate-route");
+	delivered();
+}
+
+/* R1: the format says topic, format and content-type */
+Test(sink, each_format_has_its_topic_and_its_headers)
+{
+	r.format = &formats[1];
+	produce_run(&r);
+	cr_assert_eq(taken->topic, 1);
+	cr_assert_str_eq(r.topic, "logs_json");
+	header_is(3, "otlp_json");
+	header_is(4, "application/json");
+	delivered();
+}
+
+/* A7 */
+Test(sink, a_record_tells_the_signal_that_its_body_told)
+{
+	r.signal = SIGNAL_METRICS;
+	produce_run(&r);
+	header_is(2, "metrics");
+	cr_assert_eq(stats_tenant_get(w.stats, SLOT, SIGNAL_METRICS, TS_ITEMS_ACCEPTED), 7);
+	cr_assert_eq(items(TS_ITEMS_ACCEPTED), 0);
 	delivered();
 }
 

@@ -20,7 +20,7 @@ static unsigned test_routes_topics(const struct routes *rs, const char **names);
 #include <librdkafka/rdkafka_mock.h>
 
 static const char *const brokers[] = { "127.0.0.1:1", "127.0.0.1:2" };
-static struct route route = { .name = "otlp_logs", .topic = "logs", .record_max = 983040 };
+static struct route route = { .name = "otlp_logs", .record_max = 983040 };
 static struct conf conf;
 static struct worker w;
 static struct kafka *k;
@@ -41,7 +41,7 @@ static const struct route *test_routes_get(const struct routes *rs, unsigned ind
 static unsigned test_routes_topics(const struct routes *rs, const char **names)
 {
 	(void)rs;
-	names[0] = route.topic;
+	names[0] = "logs";
 	return 1;
 }
 
@@ -362,9 +362,9 @@ Test(sink_kafka, broker_states_are_read_from_the_statistics)
 	static const char one_up[] =
 		"{\"name\":\"x\",\"brokers\":{\"a/1\":{\"name\":\"a/1\",\"nodeid\":1,"
 		"\"nodename\":\"127.0.0.1:1\",\"source\":\"learned\",\"state\":\"UP\",\"stateage\":"
-	        "5},"
+		"5},"
 		"\"b/"
-	        "2\":{\"nodename\":\"127.0.0.1:2\",\"source\":\"configured\",\"state\":\"INIT\"},"
+		"2\":{\"nodename\":\"127.0.0.1:2\",\"source\":\"configured\",\"state\":\"INIT\"},"
 		"\"c\":{\"nodename\":\"127.0.0.1:12\",\"state\":\"DOWN\"}},\"topics\":{}}";
 
 	opens();
