@@ -5,19 +5,23 @@
  */
 #include "conf/load.h"
 
-/* One topic holds one kind of message (records.md 1): a consumer decodes all of it alike. */
+/* One topic holds one kind of message (records.md 1): a consumer decodes all of it alike. That of
+ * Obstack holds several, and is its own: who reads it knows to look at the headers. */
 static void check_topics(struct loader *l)
 {
 	const struct conf *c = l->conf;
+	const bool otlp = c->protocols.otlp.enabled, rw = c->protocols.remote_write.enabled;
 	const struct {
 		const char *path, *topic;
+		bool enabled;
 	} topics[] = {
-		{ "protocols.otlp.traces_topic", c->protocols.otlp.traces_topic },
-		{ "protocols.otlp.metrics_topic", c->protocols.otlp.metrics_topic },
-		{ "protocols.otlp.logs_topic", c->protocols.otlp.logs_topic },
-		{ "protocols.remote_write.topic", c->protocols.remote_write.topic },
-		{ "protocols.remote_write.topic_v2", c->protocols.remote_write.topic_v2 },
-		{ "protocols.obstack.topic", c->protocols.obstack.topic },
+		{ "protocols.otlp.traces_topic", c->protocols.otlp.traces_topic, otlp },
+		{ "protocols.otlp.metrics_topic", c->protocols.otlp.metrics_topic, otlp },
+		{ "protocols.otlp.logs_topic", c->protocols.otlp.logs_topic, otlp },
+		{ "protocols.remote_write.topic", c->protocols.remote_write.topic, rw },
+		{ "protocols.remote_write.topic_v2", c->protocols.remote_write.topic_v2, rw },
+		{ "protocols.obstack.topic", c->protocols.obstack.topic,
+		  c->protocols.obstack.enabled },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(topics); i++) {
@@ -28,7 +32,8 @@ static void check_topics(struct loader *l)
 		for (size_t j = 0; j < i; j++) {
 			bool is_given = origin_find(l->origins, path); /* else the other one is */
 
-			if (strcmp(topic, topics[j].topic) != 0)
+			if (!topics[i].enabled || !topics[j].enabled ||
+			    strcmp(topic, topics[j].topic) != 0)
 				continue;
 			ERROR_AT(l, is_given ? path : topics[j].path,
 			         "'%s' and '%s' are one topic: a topic holds one kind of message",

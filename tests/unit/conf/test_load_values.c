@@ -267,8 +267,8 @@ Test(load_values, a_set_is_checked_as_a_value_of_the_file_is)
 	ASSERT_SAID("-o limits.depth: error: 'limits.depth' cannot be '101': it is out of range\n  "
 	            "help: allowed: 32..100\n");
 	set_count = 0;
-	set("sink", "local");
+	set("sink", "file");
 	cr_assert_null(load_text(""));
-	ASSERT_SAID("-o sink: error: 'local' is not in this version\n");
+	ASSERT_SAID("-o sink: error: 'sink' cannot be 'file': there is no such choice\n");
 	cr_assert_eq(report.errors, 1);
 }

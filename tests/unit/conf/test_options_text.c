@@ -22,7 +22,7 @@ Test(options_text, what_is_allowed_is_said_in_the_options_own_unit)
 	cr_assert_str_eq(range_of("limits.depth"), "32..100");
 	cr_assert_str_eq(range_of("kafka.linger"), "0..1s");
 	cr_assert_str_eq(range_of("sandbox"), "true, false");
-	cr_assert_str_eq(range_of("sink"), "kafka, discard");
+	cr_assert_str_eq(range_of("sink"), "local, kafka, discard");
 	cr_assert_str_eq(range_of("tenants.channel"), "1..63 bytes of [a-z0-9_]");
 	cr_assert_str_eq(range_of("kafka.sasl.username"), "0..256 bytes");
 	cr_assert_str_eq(range_of("auth.token_headers"), "a list of 0..8 texts");
