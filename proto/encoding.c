@@ -14,7 +14,7 @@ enum {
 	GZIP_MIN = 18, /* header and trailer; a smaller body has no ISIZE */
 	GZIP_ISIZE_BYTES = 4,
 	SNAPPY_RATIO = 22, /* the format's maximum is 64 bytes of output for 3 of input */
-	SNAPPY_SLACK = 64,
+	SNAPPY_SLACK = 64, /* faults.md 6 */
 };
 
 struct inflater {
@@ -126,7 +126,7 @@ enum inflate_result encoding_look(enum encoding e, struct bytes in, size_t limit
 		*why = "no length before the block";
 	else if (length > limit)
 		return INFLATE_ROOM;
-	else if (length / SNAPPY_RATIO > in.n + SNAPPY_SLACK)
+	else if (length > SNAPPY_RATIO * in.n + SNAPPY_SLACK)
 		*why = "a declared length that the format cannot reach";
 	else
 		return INFLATE_OK;

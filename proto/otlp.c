@@ -216,23 +216,26 @@ static enum verdict logs_enrich(const struct enrich_in *in, struct enriched *out
 	return otlp_enrich(SIGNAL_LOGS, false, in, out);
 }
 
-/* A route without a signal in its path: the body is of the one whose schema takes every byte of it.
- * The shapes of the three differ in wire types below their Scope*, so only what holds no item can
- * be of several: then there is nothing to store. */
+/* A route without a signal in its path: the body is of the one whose schema takes every byte of it
+ * (compatibility.md 2). What is no item to any that takes it is nothing to store, whichever it was;
+ * an empty Span, which may be a LogRecord as well, is nobody's to guess. */
 static enum verdict any_enrich(const struct enrich_in *in, struct enriched *out)
 {
 	static const enum signal signals[] = { SIGNAL_TRACES, SIGNAL_METRICS, SIGNAL_LOGS };
 	struct enrich_in probe = *in;
-	enum verdict v = V_INVALID;
 	unsigned fits = 0, empty = 0;
 
 	probe.utf8 = UTF8_STRICT; /* what is mended could be mended into anything */
 	for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
+		enum verdict v;
+
 		edits_reset(out->edits);
 		v = otlp_enrich(signals[i], false, &probe, out);
 		if (v == V_INVALID)
 			continue;
 		out->signal = signals[i];
+		if (v == V_COUNT) /* of resources, or of what is in them: alike in all three */
+			return v;
 		fits++;
 		empty += v == V_EMPTY;
 	}
@@ -241,6 +244,7 @@ static enum verdict any_enrich(const struct enrich_in *in, struct enriched *out)
 		return V_EMPTY;
 	if (fits == 1)
 		return otlp_enrich(out->signal, false, &probe, out);
+	out->items = 0; /* of a probe */
 	snprintf(out->reason, sizeof(out->reason),
 	         "signal cannot be determined: add /traces, /metrics or /logs");
 	return V_INVALID;

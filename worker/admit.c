@@ -42,7 +42,7 @@ static const struct format *find_format(const struct format *formats, struct byt
 	proto = media_parameter(field, "proto");
 	for (const struct format *f = formats; f->type; f++)
 		if (bytes_eq_nocase(type, bytes_str(f->type)) &&
-		    (!f->proto || !proto.n || bytes_eq(proto, bytes_str(f->proto))))
+		    (!f->proto || !proto.p || bytes_eq(proto, bytes_str(f->proto))))
 			return f;
 	return NULL;
 }

@@ -224,7 +224,9 @@ void audit_request(struct audit *a, const struct req *r, int status, uint64_t by
 	}
 	if (access)
 		write_request(a, STREAM_ACCESS, r, status, bytes_out);
-	if (audit && (r->verdict == V_CREDENTIAL || r->refused_at == STAGE_AUTH))
+	/* A scope may be judged as late as the body has told the signal. */
+	if (audit &&
+	    (r->verdict == V_CREDENTIAL || r->verdict == V_SCOPE || r->refused_at == STAGE_AUTH))
 		write_request(a, STREAM_AUDIT, r, status, bytes_out);
 }
 

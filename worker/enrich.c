@@ -17,8 +17,7 @@ enum { STAMP_MAX = 512, RESOURCES_MAX = 10000 }; /* name <= 255, id <= 150, fram
 static void count(struct req *r, enum tenant_stat id, uint64_t n)
 {
 	if (n)
-		stats_tenant_add(r->w->stats, r->who.metric_slot, r->signal, id,
-		                 (int64_t)n);
+		stats_tenant_add(r->w->stats, r->who.metric_slot, r->signal, id, (int64_t)n);
 }
 
 static enum step refuse_counted(struct req *r, enum tenant_stat reason, enum step refused)
@@ -73,9 +72,8 @@ static enum step on_verdict(struct req *r, enum verdict v)
 		                                 (unsigned long long)e->count_limit));
 	assert(v == V_ACCEPTED || v == V_EMPTY); /* protocol.h: enrich says no more */
 	if (v == V_ACCEPTED && r->route->protocol->any_signal && !auth_has_scope(r))
-		return refuse_counted(
-			r, TS_REFUSED_SCOPE,
-			req_refuse(r, V_SCOPE, r->who.token, signal_name(r->signal)));
+		return refuse_counted(r, TS_REFUSED_SCOPE,
+		                      req_refuse(r, V_SCOPE, r->who.token, signal_name(r->signal)));
 	count(r, TS_ITEMS_SPOOFED, e->spoofed);
 	count(r, TS_ITEMS_REPAIRED, e->repaired);
 	if (v == V_EMPTY)
@@ -99,8 +97,8 @@ enum step enrich_run(struct req *r)
 	};
 
 	if (conf->record.enrich == ENRICH_BODY) {
-		in.stamp.n = r->format->stamp(name, bytes_of(r->who.tenant, r->who.tenant_n),
-		                              stamp, sizeof(stamp));
+		in.stamp.n = r->format->stamp(name, bytes_of(r->who.tenant, r->who.tenant_n), stamp,
+		                              sizeof(stamp));
 		in.stamp.p = stamp;
 		assert(in.stamp.n); /* name and id are bounded far below STAMP_MAX */
 	}

@@ -73,12 +73,13 @@ static enum step undo(struct req *r, enum encoding coding)
  * coding lies around the block. */
 enum step inflate_run(struct req *r)
 {
-	enum step step = STEP_NEXT;
+	bool block = r->format->block;
+	enum step step;
 
-	if (!r->format->block ||
-	    (r->encoding != ENCODING_IDENTITY && r->encoding != ENCODING_SNAPPY))
-		step = undo(r, r->encoding);
-	if (step == STEP_NEXT && r->format->block)
+	if (block && r->encoding == ENCODING_IDENTITY)
+		r->encoding = ENCODING_SNAPPY; /* for metrics and logs too: it is what came */
+	step = undo(r, r->encoding);
+	if (step == STEP_NEXT && block && r->encoding != ENCODING_SNAPPY)
 		step = undo(r, ENCODING_SNAPPY);
 	if (step == STEP_NEXT)
 		r->decoded_bytes = r->body.n;

@@ -9,8 +9,8 @@
 
 /* type/subtype of a well-formed field, a slice of it. False: no media type, or a bad parameter. */
 bool media_parse(struct bytes field, struct bytes *type) MUST_USE;
-/* The value of a parameter of a well-formed field, without quotes; n = 0: it has none of that name
- * (lower case). */
+/* The value of a parameter of a well-formed field, without quotes; p = NULL: it has none of that
+ * name (lower case). */
 struct bytes media_parameter(struct bytes field, const char *name);
 /* The field is well-formed and of this type (lower case, without parameters). */
 bool media_is(struct bytes field, const char *type);

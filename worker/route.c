@@ -100,7 +100,8 @@ static void add_line(struct routes *rs, const struct conf *conf, const struct li
 	route->post = true;
 	route->protocol = p;
 	route->dialect = line->name ? line->dialect : p->dialect;
-	for (unsigned i = 0; i < FORMATS_MAX && p->formats[i].type; i++) {
+	for (unsigned i = 0; p->formats[i].type; i++) {
+		assert(i < FORMATS_MAX);
 		topic = line->topics[i] ? line->topics[i] : topic;
 		route->topics[i] = add_topic(rs, topic);
 	}
@@ -112,8 +113,8 @@ static void add_line(struct routes *rs, const struct conf *conf, const struct li
 
 /* The paths of Obstack (compatibility.md 2). */
 static const char *const obstack_paths[][2] = {
-	{ "/ingest/otlp/v1/traces" },      { "/ingest/otlp/v1/metrics" }, { "/ingest/otlp/v1/logs" },
-	{ "/ingest/otlp/v1" }, { "/ingest/prometheus/v1/write" },
+	{ "/ingest/otlp/v1/traces" }, { "/ingest/otlp/v1/metrics" },     { "/ingest/otlp/v1/logs" },
+	{ "/ingest/otlp/v1" },        { "/ingest/prometheus/v1/write" },
 };
 
 static void add_protocols(struct routes *rs, const struct conf *conf)
