@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * main.c -- headgate-worker: makes the one struct worker and runs it. Started by the master with
- * one descriptor, the channel; alone it only says its version. Parses no YAML, opens no configured
- * file.
+ * one descriptor, the channel; alone it says its version, or what headgatectl asks (tool.h). Parses
+ * no YAML, opens no configured file.
  */
 #include <event2/event.h>
 #include <openssl/crypto.h>
@@ -14,6 +14,7 @@
 #include "worker/life.h"
 #include "worker/sandbox.h"
 #include "worker/sink.h"
+#include "worker/tool.h"
 
 enum { EXIT_USAGE = 2 };
 
@@ -39,6 +40,8 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && strcmp(argv[1], "-v") == 0)
 		return say_version();
+	if (tool_is(argc, argv))
+		return tool_run(&worker, argc, argv);
 	if (argc != 2 || strcmp(argv[1], "--channel") != 0) {
 		fprintf(stderr,
 		        "headgate-worker is started by headgate; by hand it only knows -v\n");

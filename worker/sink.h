@@ -55,7 +55,7 @@ struct sink {
 	/* poll, timers and eventfds are the sink's own, on base. */
 	void *(*open)(struct worker *w, struct err *err);
 	/* V_NONE: taken. V_ACCEPTED: stored already, without record_done(). Else why not (V_OVERLOAD,
-	 * V_TOPIC_UNAVAILABLE, V_RECORD_SIZE). But for V_NONE rec stays the caller's. */
+	 * V_TOPIC_UNAVAILABLE, V_RECORD_SIZE, V_STORE_FULL). But for V_NONE rec stays the caller's. */
 	enum verdict (*send)(void *sink, struct record *rec);
 	uint64_t (*ceiling)(void *sink, unsigned topic); /* bytes of one record there; NULL: no bound */
 	/* Draining: true when nothing is in flight any more. */
@@ -64,8 +64,13 @@ struct sink {
 	/* For /ready: false with a name when the queue is over 90 % of its budget, say. True with a
 	 * detail: serving, but degraded (brokers down, a topic missing); "" if all is well. */
 	bool (*ready)(void *sink, const char **check, char *detail, size_t cap);
+	/* NULL, or: a worker has ended, and what it held in files may be taken over. */
+	void (*gone)(void *sink);
 };
 extern const struct sink sink_kafka, sink_local, sink_discard;
+struct rd_kafka_s;
+/* A client with the sink's settings that nobody serves, for topics_tool.c. NULL with *err said. */
+struct rd_kafka_s *sink_kafka_client(struct worker *w, struct err *err) MUST_USE;
 void sink_kafka_version(char *out, size_t cap); /* librdkafka, for -v: running and built with */
 const char *sink_kafka_error_name(unsigned i);  /* texts of DIM_KAFKA_ERROR; NULL beyond the last */
 
@@ -89,5 +94,5 @@ void sink_gauges(struct worker *w); /* the queue's gauges; sinks with a timer ca
 struct record *record_get(struct worker *w);
 void record_put(struct worker *w, struct record *rec); /* gives back mem and budget too */
 /* Counts delivered, late or failed, frees budget and buffer, then wakes the request with its verdict
- * (V_ACCEPTED, V_KAFKA_TIMEOUT, V_RECORD_SIZE, V_TOPIC_UNAVAILABLE, V_STORE). */
+ * (V_ACCEPTED, V_KAFKA_TIMEOUT, V_RECORD_SIZE, V_TOPIC_UNAVAILABLE, V_STORE, V_STORE_FULL). */
 void record_done(struct record *rec, enum delivery how, enum verdict v, int32_t partition, int64_t offset);

@@ -242,16 +242,14 @@ static int fill_settings(struct worker *w, rd_kafka_conf_t *rk_conf, struct err 
 
 /* ---- producers ---- */
 
-static struct producer *producer_open(struct kafka *k, struct err *err)
+rd_kafka_t *sink_kafka_client(struct worker *w, struct err *err)
 {
-	static const uint64_t one = 1; /* what the library writes to the eventfd */
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
-	struct producer *p;
 	sigset_t all, before;
 	rd_kafka_t *rk;
 	char why[512];
 
-	if (fill_settings(k->w, conf, err) < 0) {
+	if (fill_settings(w, conf, err) < 0) {
 		rd_kafka_conf_destroy(conf);
 		return NULL;
 	}
@@ -262,8 +260,18 @@ static struct producer *producer_open(struct kafka *k, struct err *err)
 	if (!rk) {
 		rd_kafka_conf_destroy(conf); /* not taken on failure */
 		err_set(err, "kafka: no producer: %s", why);
-		return NULL;
 	}
+	return rk;
+}
+
+static struct producer *producer_open(struct kafka *k, struct err *err)
+{
+	static const uint64_t one = 1; /* what the library writes to the eventfd */
+	rd_kafka_t *rk = sink_kafka_client(k->w, err);
+	struct producer *p;
+
+	if (!rk)
+		return NULL;
 	p = xcalloc(1, sizeof(*p));
 	p->made = loop_now();
 	p->rk = rk;

@@ -23,7 +23,7 @@
 #include "worker/worker.h"
 
 enum {
-	ASK_TIMEOUT_MS = 5000, /* one reading, at most */
+	ASK_TIMEOUT_MS = TOPICS_ASK_MS, /* one reading, at most */
 	LOOK_MS = 100, /* so often a reading of limits looks whether it is still wanted */
 	AGAIN_MS = 1000, /* after a reading that failed: brokers may be back (F2) */
 	MISSING_MS = 10000, /* while a configured topic is missing */
@@ -37,7 +37,7 @@ enum reading_kind { READ_METADATA, READ_LIMITS };
 
 struct found {
 	bool listed;
-	int partitions;
+	int partitions, replicas;
 	uint64_t max_message; /* max.message.bytes; 0: not told */
 };
 
@@ -108,6 +108,7 @@ static void read_metadata(struct reading *rd)
 			    is_listed(&meta->topics[i])) {
 				rd->found[k].listed = true;
 				rd->found[k].partitions = meta->topics[i].partition_cnt;
+				rd->found[k].replicas = meta->topics[i].partitions[0].replica_cnt;
 			}
 		}
 	}
@@ -223,6 +224,22 @@ static void *reading_main(void *arg)
 	n = write(rd->done_fd, &one, sizeof(one));
 	assert(n == sizeof(one));
 	return NULL;
+}
+
+int topics_ask(rd_kafka_t *rk, const char *const *names, unsigned count, struct topic_facts *out,
+               struct err *err)
+{
+	struct reading rd = { .rk = rk, .names = names, .count = count };
+
+	assert(count <= ROUTES_MAX);
+	read_metadata(&rd);
+	if (rd.failed)
+		return err_set(err, "%s", rd_kafka_err2str(rd.failed));
+	read_limits(&rd);
+	for (unsigned i = 0; i < count; i++)
+		out[i] = (struct topic_facts){ rd.found[i].listed, rd.found[i].partitions,
+			                       rd.found[i].replicas, rd.found[i].max_message };
+	return 0;
 }
 
 /* ---- in the loop's thread ---- */

@@ -12,6 +12,16 @@ struct topics;
 struct rd_kafka_s;
 struct rd_kafka_topic_s;
 
+/* For topics_tool.c: one reading of metadata and limits that blocks; -1 if no broker answers. */
+struct topic_facts {
+	bool listed;
+	int partitions, replicas;
+	uint64_t max_message; /* 0: not told */
+};
+enum { TOPICS_ASK_MS = 5000 };
+int topics_ask(struct rd_kafka_s *rk, const char *const *names, unsigned count,
+               struct topic_facts *out, struct err *err) MUST_USE;
+
 /* Names come from the routes (worker/route.h), in their order; equal names share an index. */
 struct topics *topics_open(struct worker *w, const char *const *names, unsigned count, struct err *err);
 void topics_close(struct topics *t);

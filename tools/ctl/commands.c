@@ -9,6 +9,10 @@
 const struct command *const commands[] = {
 	&command_status,
 	&command_reload,
+	&command_routes_ls,
+	&command_ls,
+	&command_topics_ls,
+	&command_topics_create,
 	NULL,
 };
 /* clang-format on */

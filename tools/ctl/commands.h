@@ -7,3 +7,4 @@
 #include "tools/ctl/ctl.h"
 
 extern const struct command command_status, command_reload;
+extern const struct command command_routes_ls, command_ls, command_topics_ls, command_topics_create;
