@@ -77,7 +77,8 @@ is "its own counters say the same" "$(grep -E '^prometheus_remote_storage_(sampl
 # an independent decoder: a Prometheus that receives, one for each topic
 replayed()
 {
-	local name=$1 topic=$2 web=127.0.0.1:$(port_pick)
+	local name=$1 topic=$2 web
+	web=127.0.0.1:$(port_pick)
 	printf 'storage: {tsdb: {out_of_order_time_window: 1h}}\n' >"$T/sink.yml"
 	client "$name" "$PROMETHEUS/prometheus" --config.file="$T/sink.yml" --storage.tsdb.path="$T/$name/data" --web.listen-address="$web" \
 		--web.enable-remote-write-receiver --enable-feature=exemplar-storage
@@ -87,11 +88,12 @@ replayed()
 	samples_in "$web" | python3 "$CLIENTS/queried.py" acme "$T/target/served" "$TARGET" target >"$T/queried"
 	is "$name: and answers with the values that were served" "$(jq -c '[.histograms, .wrong]' "$T/queried")" '[4,[]]'
 	ok "$name: of every series" test "$(jq .samples "$T/queried")" -ge "$(jq -s 'map(.samples | length) | add' "$T/target/served")"
-	is "$name: exemplars too" "$(curl -sS -G --data-urlencode 'query=client_requests_total{tenant_id="acme"}' --data-urlencode "start=$(($(date +%s) - 600))" \
-		--data-urlencode "end=$(($(date +%s) + 60))" "http://$web/api/v1/query_exemplars" | jq '[.data[].exemplars[].labels.trace_id] | length')" 4
+	EXEMPLARS=$(curl -sS -G --data-urlencode 'query=client_requests_total{tenant_id="acme"}' --data-urlencode "start=$(($(date +%s) - 600))" \
+		--data-urlencode "end=$(($(date +%s) + 60))" "http://$web/api/v1/query_exemplars" | jq '[.data[].exemplars[].labels.trace_id] | length')
 	is "$name: without an error" "$(log_of "$name" 'level=ERROR')" ''
 	client_stop "$name"
 }
 replayed sink-1.0 "$WRITE_TOPIC"
+is "sink-1.0: exemplars too" "$EXEMPLARS" 4
 replayed sink-2.0 "$WRITE2_TOPIC"
 finish

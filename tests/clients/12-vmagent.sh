@@ -12,8 +12,9 @@ codes() { metric requests_total '{route="remote_write"}' --list | grep -oE 'code
 # scraped NAME PROGRAM [OPTION]...
 scraped()
 {
-	local name=$1 web=127.0.0.1:$(port_pick)
+	local name=$1 web
 	shift
+	web=127.0.0.1:$(port_pick)
 	rm -rf "$T/target"
 	target 4
 	cat >"$T/$name.yml" <<-EOF

@@ -3,7 +3,7 @@
 # 14-collector.sh -- an OpenTelemetry Collector delivers three signals to the paths of Obstack, and metrics as remote_write 1.0 and 2.0
 . "${0%/*}/lib.sh"
 need kafka postgres python-otel
-programs collector
+programs collector prometheus
 gateway
 IN=127.0.0.1:$(port_pick)
 
@@ -55,6 +55,20 @@ is "they hold what was given, under our tenant alone" "$(cat "$T/read")" \
 is "the points of the metrics too" "$(decoded <"$T/raw" | jq -c 'select(.signal == "metrics") | [.points[0], .points[1], .points[2].bucket_counts, .points[3].positive.bucket_counts]')" \
 	'[0.1,7,["1","2","3"],["3","4"]]'
 is "and the attributes" "$(decoded <"$T/raw" | jq -c '.item_attributes[]' | sort -u)" '[["kind","grüß"]]'
+
+# a Prometheus that receives OTLP reads the record too
+SINK=127.0.0.1:$(port_pick)
+echo 'otlp: {promote_resource_attributes: [tenant_id]}' >"$T/sink.yml"
+client sink "$PROMETHEUS/prometheus" --config.file="$T/sink.yml" --storage.tsdb.path="$T/sink/data" --web.listen-address="$SINK" \
+	--web.enable-otlp-receiver
+wait_until 20s curl -sf "http://$SINK/-/ready" || bail "no sink"
+jq -r --arg metrics "$(hex metrics)" 'select(any(.headers[]; . == ["signal", $metrics])) | .value' "$T/raw" | unhex >"$T/metrics"
+is "Prometheus takes the record of the metrics as OTLP" "$(curl -s -o "$T/reply" -w '%{http_code}' -H 'Content-Type: application/x-protobuf' \
+	--data-binary "@$T/metrics" "http://$SINK/api/v1/otlp/v1/metrics")" 200
+asked() { curl -sS -G --data-urlencode "query=$1" "http://$SINK/api/v1/query" | jq -c '[.data.result[] | .value[1] // .histogram[1].count]'; }
+is "and answers with its values, under our tenant" "$(for each in gauge sum_total histogram_count native; do asked "given_${each}{tenant_id=\"acme\"}"; done | xargs)" \
+	'[0.1] [7] [6] [8]'
+ok "the sink ends by itself" client_stop sink
 
 # remote_write of the same metrics: P21 in its Collector part
 cat >"$T/want" <<'EOF'
