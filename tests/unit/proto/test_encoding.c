@@ -210,3 +210,191 @@ Test(encoding, a_bomb_stops_at_the_room_it_was_given)
 	cr_expect_lt(n, 20000);
 	cr_expect_eq(inflate(n, 100000, &got), INFLATE_ROOM);
 }
+
+/* ---- snappy ---- */
+
+static uint8_t sn[2 << 20]; /* snappy_compress() asks for room for the worst case */
+
+static size_t snap(const void *in, size_t n)
+{
+	size_t k = sizeof(sn);
+
+	cr_assert_eq(snappy_compress(in, n, (char *)sn, &k), SNAPPY_OK);
+	return k;
+}
+
+/* As inflate(), of the n bytes in sn: the input is in memory of its own too. */
+static enum inflate_result unsnap_n(size_t n, size_t cap, size_t *got)
+{
+	uint8_t *in = xcalloc(n ? n : 1, 1), *exact = xcalloc(cap ? cap : 1, 1);
+	const char *why = NULL;
+	enum inflate_result r;
+
+	memcpy(in, sn, n);
+	*got = 4711;
+	r = encoding_inflate(inf, ENCODING_SNAPPY, bytes_of(in, n), exact, cap, got, &why);
+	if (r == INFLATE_OK)
+		memcpy(out, exact, *got);
+	else
+		cr_expect_eq(*got, 4711, "untouched on failure");
+	cr_expect_eq(why != NULL, r == INFLATE_CORRUPT);
+	free(in);
+	free(exact);
+	return r;
+}
+
+/* What is said of a block before any memory is spent on it, and why. */
+static enum inflate_result look(struct bytes in, size_t limit, const char *reason)
+{
+	const char *why = NULL;
+	enum inflate_result r = encoding_look(ENCODING_SNAPPY, in, limit, &why);
+
+	cr_expect_eq(why != NULL, r == INFLATE_CORRUPT);
+	if (reason)
+		cr_expect_str_eq(why ? why : "", reason);
+	return r;
+}
+
+/* A varint of n and `rest` bytes behind it. */
+static struct bytes declares(uint64_t n, size_t rest)
+{
+	size_t k = 0;
+
+	memset(sn, 0, sizeof(sn));
+	for (; n > 0x7f; n >>= 7)
+		sn[k++] = (uint8_t)(n | 0x80);
+	sn[k++] = (uint8_t)n;
+	return bytes_of(sn, k + rest);
+}
+
+Test(encoding, snappy_is_a_coding_by_its_name)
+{
+	enum encoding e = ENCODING_COUNT;
+
+	cr_expect(encoding_find(BYTES("Snappy"), &e) && e == ENCODING_SNAPPY);
+	cr_expect_str_eq(encoding_name(ENCODING_SNAPPY), "snappy");
+	cr_expect_not(encoding_find(BYTES("x-snappy"), &e));
+	cr_expect_not(encoding_find(BYTES("snappy-framed"), &e));
+}
+
+Test(encoding, a_snappy_block_fits_exactly_or_wants_room)
+{
+	size_t n, got;
+
+	memset(plain, 'x', 100000);
+	n = snap(plain, 100000);
+	cr_expect_eq(look(bytes_of(sn, n), 100000, NULL), INFLATE_OK);
+	cr_expect_eq(encoding_guess(ENCODING_SNAPPY, bytes_of(sn, n), 100000), 100000);
+	cr_expect_eq(unsnap_n(n, 100000, &got), INFLATE_OK);
+	cr_expect_eq(got, 100000);
+	cr_expect_eq(memcmp(out, plain, got), 0);
+	cr_expect_eq(unsnap_n(n, 99999, &got), INFLATE_ROOM);
+	cr_expect_eq(look(bytes_of(sn, n), 99999, NULL), INFLATE_ROOM);
+}
+
+/* protocols.md 1.3: the block of an empty message is the byte 00, and no byte is none */
+Test(encoding, a_snappy_block_of_nothing_is_one_byte)
+{
+	size_t n = snap("", 0), got;
+
+	cr_expect_eq(n, 1);
+	cr_expect_eq(sn[0], 0);
+	cr_expect_eq(look(bytes_of(sn, n), 64, NULL), INFLATE_OK);
+	cr_expect_eq(encoding_guess(ENCODING_SNAPPY, bytes_of(sn, n), 1000), 64);
+	cr_expect_eq(unsnap_n(n, 64, &got), INFLATE_OK);
+	cr_expect_eq(got, 0);
+	cr_expect_eq(look(BYTES_NONE, 64, "0 bytes"), INFLATE_CORRUPT);
+	cr_expect_eq(unsnap_n(0, 64, &got), INFLATE_CORRUPT);
+}
+
+/* P7, F42 */
+Test(encoding, a_length_over_the_limit_is_told_before_any_memory_is_spent)
+{
+	cr_expect_eq(look(declares(UINT32_MAX, 10), 64 * MIB, NULL), INFLATE_ROOM);
+	cr_expect_eq(look(declares(64 * MIB + 1, 10), 64 * MIB, NULL), INFLATE_ROOM);
+}
+
+/* faults.md 6: over 22 x wire + 64 bytes it cannot be */
+Test(encoding, a_length_that_the_format_cannot_reach_is_a_lie)
+{
+	static const char lie[] = "a declared length that the format cannot reach";
+
+	/* 12 bytes in all: 22 * 12 + 64 = 328 */
+	cr_expect_eq(look(declares(328, 10), 64 * MIB, NULL), INFLATE_OK);
+	cr_expect_eq(look(declares(329, 10), 64 * MIB, lie), INFLATE_CORRUPT);
+	cr_expect_eq(look(declares(64 * MIB, 10), 64 * MIB, lie), INFLATE_CORRUPT);
+}
+
+Test(encoding, the_densest_block_that_there_is_is_no_lie)
+{
+	size_t n, got;
+
+	memset(plain, 0, sizeof(plain));
+	n = snap(plain, sizeof(plain));
+	cr_expect_lt(n, sizeof(plain) / 20);
+	cr_expect_eq(look(bytes_of(sn, n), sizeof(plain), NULL), INFLATE_OK);
+	cr_expect_eq(unsnap_n(n, sizeof(plain), &got), INFLATE_OK);
+}
+
+Test(encoding, a_length_that_never_ends_is_corrupt)
+{
+	static const char why[] = "no length before the block";
+
+	cr_expect_eq(look(BYTES("\x80"), 1000, why), INFLATE_CORRUPT);
+	cr_expect_eq(look(BYTES("\xff\xff\xff\xff\xff\xff\xff"), 1000, why), INFLATE_CORRUPT);
+	cr_expect_eq(look(BYTES("\xff\xff\xff\xff\x7f"), 64 * MIB, why), INFLATE_CORRUPT);
+}
+
+/* P7 */
+Test(encoding, a_framed_stream_is_no_block)
+{
+	cr_expect_eq(look(BYTES("\xff\x06\0\0sNaPpY\x01\x05\0\0\0\0\0\0x"), 64 * MIB,
+	                  "a framed stream, where one block is wanted"),
+	             INFLATE_CORRUPT);
+}
+
+/* P8 */
+Test(encoding, one_byte_behind_a_snappy_block_is_refused)
+{
+	size_t n = snap("some text, some text", 20), got;
+
+	sn[n] = 0;
+	cr_expect_eq(look(bytes_of(sn, n + 1), 1000, NULL), INFLATE_OK);
+	cr_expect_eq(unsnap_n(n + 1, 1000, &got), INFLATE_CORRUPT);
+}
+
+Test(encoding, every_truncation_of_a_snappy_block_is_corrupt)
+{
+	size_t n = snap("some text, some text, some other text", 37), got;
+
+	for (size_t i = 0; i < n; i++)
+		cr_expect_eq(unsnap_n(i, 64, &got), INFLATE_CORRUPT, "%zu of %zu", i, n);
+}
+
+/* snappy has no checksum: a flipped bit may give another text, but never a byte too many */
+Test(encoding, no_flipped_bit_of_a_snappy_block_writes_outside)
+{
+	size_t n = snap("some text, some text, some other text", 37), got;
+
+	for (size_t bit = 0; bit < n * 8; bit++) {
+		enum inflate_result r;
+
+		sn[bit / 8] ^= 1 << bit % 8;
+		r = unsnap_n(n, 64, &got);
+		cr_expect(r != INFLATE_OK || got <= 64, "bit %zu", bit);
+		sn[bit / 8] ^= 1 << bit % 8;
+	}
+}
+
+Test(encoding, of_identity_and_gzip_only_the_size_and_nothing_are_seen_at_once)
+{
+	const char *why = NULL;
+
+	cr_expect_eq(encoding_look(ENCODING_IDENTITY, BYTES("abc"), 3, &why), INFLATE_OK);
+	cr_expect_eq(encoding_look(ENCODING_IDENTITY, BYTES("abcd"), 3, &why), INFLATE_ROOM);
+	cr_expect_eq(encoding_look(ENCODING_IDENTITY, BYTES_NONE, 3, &why), INFLATE_OK);
+	cr_expect_eq(encoding_look(ENCODING_GZIP, BYTES("abcd"), 3, &why), INFLATE_OK);
+	cr_expect_null(why);
+	cr_expect_eq(encoding_look(ENCODING_GZIP, BYTES_NONE, 3, &why), INFLATE_CORRUPT);
+	cr_expect_str_eq(why, "0 bytes");
+}

@@ -56,3 +56,40 @@ Test(media, a_longer_or_shorter_type_is_another)
 	cr_assert(!media_is(BYTES("application/jso"), "application/json"));
 	cr_assert(!media_is(BYTES("application/json+x"), "application/json"));
 }
+
+static void expect_parameter(const char *field, const char *want)
+{
+	struct bytes got = media_parameter(bytes_str(field), "proto");
+
+	if (!want)
+		cr_expect_null(got.p, "%s: %.*s", field, (int)got.n, (const char *)got.p);
+	else
+		cr_expect(got.p && bytes_eq(got, bytes_str(want)), "%s: %.*s", field, (int)got.n,
+		          (const char *)got.p);
+}
+
+/* protocols.md 5: blanks around ; and = and quotes around the value are accepted */
+Test(media, a_parameter_is_found_whatever_stands_around_it)
+{
+	expect_parameter("a/b;proto=x.Y", "x.Y");
+	expect_parameter("a/b; PROTO=x.Y", "x.Y");
+	expect_parameter("a/b \t;\t proto \t= \tx.Y \t", "x.Y");
+	expect_parameter("a/b;proto=\"x.Y\"", "x.Y");
+	expect_parameter("a/b ; proto = \"x.Y\" ;", "x.Y");
+	expect_parameter("a/b;charset=utf-8;;proto=x.Y;z=1", "x.Y");
+	expect_parameter("a/b;z=\"proto=no;\";proto=x.Y", "x.Y");
+	expect_parameter("a/b;proto=first;proto=second", "first");
+}
+
+Test(media, an_absent_parameter_is_not_an_empty_one)
+{
+	expect_parameter("a/b", NULL);
+	expect_parameter("a/b;", NULL);
+	expect_parameter("a/b;protocol=x", NULL);
+	expect_parameter("a/b;prot=x", NULL);
+	expect_parameter("a/b;z=\"proto=x\"", NULL);
+	expect_parameter("a/b;proto=\"\"", "");
+	expect_parameter("a/b;proto=", NULL); /* malformed */
+	expect_parameter("proto=x", NULL); /* no type before it */
+	expect_parameter("", NULL);
+}
