@@ -7,4 +7,9 @@
 #include "tools/ctl/ctl.h"
 
 extern const struct command command_status, command_reload;
+extern const struct command command_tenant_add, command_tenant_ls, command_tenant_show,
+	command_tenant_set, command_tenant_suspend, command_tenant_resume, command_tenant_rm;
+extern const struct command command_token_issue, command_token_ls, command_token_show,
+	command_token_rotate, command_token_revoke, command_token_verify;
+extern const struct command command_schema_print, command_schema_status, command_migrate;
 extern const struct command command_routes_ls, command_ls, command_topics_ls, command_topics_create;

@@ -12,7 +12,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <sysexits.h>
-#include "common/bytes.h"
+#include "common/buf.h"
 #include "common/err.h"
 #include "conf/conf.h"
 

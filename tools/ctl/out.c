@@ -6,7 +6,6 @@
 #include <stdarg.h>
 #include <string.h>
 #include <time.h>
-#include "common/buf.h"
 #include "tools/ctl/ctl.h"
 
 static void say(const char *prefix, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
