@@ -292,7 +292,9 @@ static int on_message(struct life *l, struct channel_msg *m, struct err *err)
 	case MSG_ASIDE:
 		put_aside(w, (uint32_t)m->arg);
 		return 0;
-	case MSG_GONE: /* no store files in this version */
+	case MSG_GONE: /* before our own start: that looks for such files anyway */
+		if (w->sink && w->sink->ops->gone)
+			w->sink->ops->gone(w->sink->state);
 		return 0;
 	case MSG_TAP:
 		return taps_set(w->taps, m->arg, bytes_of(m->body, m->body_bytes), err);
@@ -433,16 +435,17 @@ static int open_parts(struct life *l, struct err *err)
 
 static int enter_sandbox(struct life *l, struct err *err)
 {
+	const struct conf *conf = l->w->conf;
 	int abi = 0;
 
 	l->statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	if (l->statm_fd < 0)
 		return err_errno(err, "can't open /proc/self/statm");
-	if (!l->w->conf->sandbox) {
+	if (!conf->sandbox) {
 		log_warn("life", "sandbox: false: this worker runs without seccomp and Landlock");
 		return 0;
 	}
-	if (sandbox_enter(&abi, err) < 0)
+	if (sandbox_enter(conf->sink == SINK_LOCAL ? conf->local.dir : NULL, &abi, err) < 0)
 		return -1;
 	if (abi == 0)
 		log_warn("life", "this kernel has no Landlock: files are not restricted");

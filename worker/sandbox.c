@@ -38,6 +38,7 @@ static const char *const readable[] = {
 	"/etc/ssl",
 	"/etc/pki",
 	"/usr/share/ca-certificates",
+	"/dev/urandom", /* SQLite's salts */
 #ifdef HEADGATE_ASAN
 	"/proc",
 	"/usr/bin", /* the symbolizer and the leak check */
@@ -65,10 +66,19 @@ static uint64_t handled_rights(int abi)
 	return rights;
 }
 
+static int allow(int ruleset, int fd, uint64_t rights, const char *path, struct err *err)
+{
+	struct landlock_path_beneath_attr rule = { .allowed_access = rights, .parent_fd = fd };
+
+	if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
+		return err_errno(err, "landlock refuses a rule for %s", path);
+	return 0;
+}
+
 static int allow_reading(int ruleset, const char *path, struct err *err)
 {
 	autoclose int fd = open(path, O_PATH | O_CLOEXEC);
-	struct landlock_path_beneath_attr rule = { .allowed_access = LANDLOCK_ACCESS_FS_READ_FILE };
+	uint64_t rights = LANDLOCK_ACCESS_FS_READ_FILE;
 	struct stat st;
 
 	if (fd < 0)
@@ -77,17 +87,28 @@ static int allow_reading(int ruleset, const char *path, struct err *err)
 	if (fstat(fd, &st) < 0)
 		return err_errno(err, "can't stat %s", path);
 	if (S_ISDIR(st.st_mode))
-		rule.allowed_access |= LANDLOCK_ACCESS_FS_READ_DIR;
+		rights |= LANDLOCK_ACCESS_FS_READ_DIR;
 #ifdef HEADGATE_ASAN
-	rule.allowed_access |= LANDLOCK_ACCESS_FS_EXECUTE;
+	rights |= LANDLOCK_ACCESS_FS_EXECUTE;
 #endif
-	rule.parent_fd = fd;
-	if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
-		return err_errno(err, "landlock refuses a rule for %s", path);
-	return 0;
+	return allow(ruleset, fd, rights, path, err);
 }
 
-static int enter_landlock(int *abi, struct err *err)
+/* Makes, writes and removes files there, and moves them to quarantine/. */
+static int allow_store(int ruleset, uint64_t handled, const char *path, struct err *err)
+{
+	autoclose int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	uint64_t rights = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR |
+	                  LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_FILE |
+	                  LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_DIR |
+	                  LANDLOCK_ACCESS_FS_REFER;
+
+	if (fd < 0)
+		return err_errno(err, "can't open the store's folder %s", path);
+	return allow(ruleset, fd, rights & handled, path, err);
+}
+
+static int enter_landlock(const char *store, int *abi, struct err *err)
 {
 	struct landlock_ruleset_attr attr = { 0 };
 	autoclose int ruleset = -1;
@@ -105,6 +126,8 @@ static int enter_landlock(int *abi, struct err *err)
 		if (allow_reading(ruleset, readable[i], err) < 0)
 			return -1;
 	}
+	if (store && allow_store(ruleset, attr.handled_access_fs, store, err) < 0)
+		return -1;
 	if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
 		return err_errno(err, "landlock does not restrict");
 	return 0;
@@ -214,9 +237,9 @@ static int enter_seccomp(struct err *err)
 	return rc == 0 ? 0 : err_set(err, "seccomp refuses the filter: %s", strerror(-rc));
 }
 
-int sandbox_enter(int *landlock_abi, struct err *err)
+int sandbox_enter(const char *store, int *landlock_abi, struct err *err)
 {
-	if (enter_landlock(landlock_abi, err) < 0)
+	if (enter_landlock(store, landlock_abi, err) < 0)
 		return -1;
 	return enter_seccomp(err);
 }

@@ -85,8 +85,11 @@
 # cert_new NAME [DAYS]		one more pair of that CA: $T/NAME.pem, $T/NAME.key
 #
 # -- headgate
-# conf_base [tls] [kafka|discard] [postgres|file] [WORKERS]	a configuration with listener "public" on a free port, admin and
+# conf_base [tls] [kafka|discard|local] [postgres|file] [WORKERS]	a configuration with listener "public" on a free port, admin and
 #				control sockets, audit file; without words by what the test needs; tls takes certs' pair
+#				local: the store is in HG_DIR/store
+# stored [DIR]			the rows of the local store as `records` prints those of a topic (tools/stored.py); fails if a
+#				checksum does not match
 # conf PATH=VALUE...		changes it (conf kafka.ack_deadline=2s listeners.0.max_connections=10); `PATH=` removes
 # tenants_file ID:TOKEN...	the file of tenants.source: file, whole, replaced by rename
 # headgate_start [ARGUMENT]...	until it says READY=1; sets HG_PID, URL, ADDRESS (host:port). MANAGER=(...) holds options for
@@ -479,7 +482,7 @@ conf_base()
 	for word; do
 		case $word in
 		tls)	tls=yes ;;
-		kafka|discard)	sink=$word ;;
+		kafka|discard|local)	sink=$word ;;
 		postgres|file)	source=$word ;;
 		[1-9]*)	number=$word ;;
 		*)	bail "conf_base: what is $word?" ;;
@@ -495,6 +498,7 @@ conf_base()
 	else
 		conf "tenants.dsn=$PG_DSN"
 	fi
+	[ "$sink" != local ] || { mkdir -p "$HG_DIR/store"; conf "local.dir=$HG_DIR/store"; }
 	[ "$sink" != kafka ] || conf "kafka.brokers=[\"$KAFKA_BROKERS\"]"
 	[ -z "${TRACES_TOPIC-}" ] || conf "protocols.otlp.traces_topic=$TRACES_TOPIC" "protocols.otlp.metrics_topic=$METRICS_TOPIC" \
 		"protocols.otlp.logs_topic=$LOGS_TOPIC"
@@ -682,6 +686,7 @@ built()
 pbdump() { built pbdump "$@"; }
 
 load() { python3 "$WAY/tools/load.py" "$URL" --token "$TOKEN" ${CA:+--ca "$CA"} "$@"; }
+stored() { python3 "$WAY/tools/stored.py" "${1:-$HG_DIR/store}"; }
 conserved() { python3 "$WAY/tools/conserved.py" "$@"; }
 
 instance hg

@@ -20,7 +20,7 @@ static int in_a_sandbox(int (*try)(int abi))
 		struct err err;
 		int abi;
 
-		if (sandbox_early(&err) < 0 || sandbox_enter(&abi, &err) < 0)
+		if (sandbox_early(&err) < 0 || sandbox_enter(NULL, &abi, &err) < 0)
 			_exit(99);
 		_exit(try(abi));
 	}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/store_keeper.h"
+
+#include <time.h>
+
+#include "worker/store_check.h"
+
+enum {
+	LOOK_MS = 1000, /* how old what is known of the folder may be */
+	ROOM_BYTES = 256 * KIB, /* so much must be free for us before a full store takes records */
+};
+
+struct store_keeper {
+	const struct store_dir *dir;
+	struct store_state *state;
+	struct store_bounds bounds;
+	pthread_t thread;
+	pthread_mutex_t mutex; /* of the next three */
+	pthread_cond_t more;
+	struct store_file *given;
+	bool adopt, stop;
+	struct store_file *closing; /* the thread's own: given, but readers were in the way */
+};
+
+static void close_file(struct store_keeper *k, struct store_file *f)
+{
+	uint32_t number = f->number;
+	int64_t rows = f->rows;
+	struct err err;
+	int rc = store_file_finish(f, &err);
+
+	if (rc > 0) {
+		f->next = k->closing;
+		k->closing = f;
+	} else if (rc < 0) {
+		store_say(k->state, STORE_CLOSE_FAILED, number, rows, &err);
+	}
+}
+
+static void close_files(struct store_keeper *k, struct store_file *given)
+{
+	struct store_file *waiting = k->closing, *next;
+
+	k->closing = NULL;
+	for (; waiting; waiting = next) {
+		next = waiting->next;
+		close_file(k, waiting);
+	}
+	for (; given; given = next) {
+		next = given->next;
+		close_file(k, given);
+	}
+}
+
+/* ---- files that nobody closed ---- */
+
+/* Its good rows go on in a file of their own, if there is room for a while. */
+static int64_t rescue(struct store_keeper *k, uint32_t number, uint64_t room)
+{
+	struct err err = { "" };
+	struct store_file *to;
+	uint64_t bytes = 0;
+	int64_t rows;
+
+	if (!store_has(k->dir, number, STORE_DB, &bytes) || bytes > room)
+		return 0;
+	to = store_file_create(k->dir, store_now(), &err);
+	rows = to ? store_rescue(k->dir, number, to, &err) : -1;
+	if (rows < 0)
+		store_say(k->state, STORE_OPEN_FAILED, number, 0, &err);
+	if (to && rows < 0 && store_file_fail(to, &err) < 0)
+		store_say(k->state, STORE_CLOSE_FAILED, number, 0, &err);
+	else if (to && rows >= 0)
+		close_file(k, to);
+	return rows < 0 ? 0 : rows;
+}
+
+static void put_aside(struct store_keeper *k, uint32_t number, struct err *why, uint64_t room)
+{
+	int64_t rows = rescue(k, number, room);
+	struct err err = { "" };
+
+	if (store_quarantine(k->dir, number, &err) < 0)
+		err_prefix(why, "%s; ", err.text);
+	atomic_fetch_add(&k->state->quarantined, 1);
+	store_say(k->state, STORE_QUARANTINED, number, rows, why);
+}
+
+static void adopt(struct store_keeper *k, uint32_t number, uint64_t room)
+{
+	struct store_file *f = NULL;
+	struct store_lock lock;
+	struct err err = { "" };
+
+	if (!store_take_over(k->dir, number, &lock))
+		return;
+	switch (store_check(k->dir, &lock, &f, &err)) {
+	case STORE_GOOD:
+		store_say(k->state, STORE_ADOPTED, number, f->rows, NULL);
+		close_file(k, f);
+		return;
+	case STORE_EMPTY:
+		if (store_remove(k->dir, number, &err) < 0)
+			store_say(k->state, STORE_FOLDER_FAILED, number, 0, &err);
+		break;
+	case STORE_BAD:
+		put_aside(k, number, &err, room);
+		break;
+	case STORE_BUSY:
+		break;
+	}
+	store_lock_drop(&lock);
+}
+
+/* ---- the folder ---- */
+
+static int64_t wall_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec;
+}
+
+static bool is_too_old(const struct store_keeper *k, const struct store_entry *e)
+{
+	return k->bounds.max_age > 0 && e->has[STORE_DB] && !e->has[STORE_LOCK] &&
+	       wall_s() - e->changed_s > k->bounds.max_age / 1000;
+}
+
+static bool is_orphan(const struct store_entry *e)
+{
+	return !e->has[STORE_DB] && !e->has[STORE_LOCK];
+}
+
+/* Returns whether something went, so that what is known is out of date. */
+static bool clean_up(struct store_keeper *k, const struct store_scan *scan)
+{
+	bool went = false;
+
+	for (size_t i = 0; i < scan->count; i++) {
+		const struct store_entry *e = &scan->entries[i];
+		bool old = is_too_old(k, e);
+		struct err err;
+
+		if (!old && !is_orphan(e))
+			continue;
+		if (store_remove(k->dir, e->number, &err) < 0)
+			store_say(k->state, STORE_FOLDER_FAILED, e->number, 0, &err);
+		else if (old)
+			store_say(k->state, STORE_DROPPED, e->number, 0, NULL);
+		went = true;
+	}
+	return went;
+}
+
+static void publish(struct store_keeper *k, const struct store_scan *scan)
+{
+	struct store_state *s = k->state;
+	int64_t oldest = 0;
+
+	for (size_t i = 0; i < scan->count; i++) {
+		if (scan->entries[i].has[STORE_DB] && (!oldest || scan->entries[i].made_s < oldest))
+			oldest = scan->entries[i].made_s;
+	}
+	atomic_store(&s->bytes, scan->bytes);
+	atomic_store(&s->oldest_s, oldest);
+	if (atomic_load(&s->full) && store_allowance(&k->bounds, scan) >= ROOM_BYTES) {
+		atomic_store(&s->full, false);
+		store_say(s, STORE_HAS_ROOM, 0, 0, NULL);
+	}
+}
+
+static void look(struct store_keeper *k, bool adopting)
+{
+	struct store_scan scan;
+	struct err err;
+
+	if (store_scan(k->dir, &scan, &err) < 0) {
+		store_say(k->state, STORE_FOLDER_FAILED, 0, 0, &err);
+		return;
+	}
+	for (size_t i = 0; adopting && i < scan.count; i++) {
+		if (scan.entries[i].has[STORE_LOCK])
+			adopt(k, scan.entries[i].number, store_allowance(&k->bounds, &scan));
+	}
+	if (adopting || clean_up(k, &scan)) {
+		store_scan_done(&scan);
+		if (store_scan(k->dir, &scan, &err) < 0)
+			return; /* the next look says it */
+	}
+	publish(k, &scan);
+	store_scan_done(&scan);
+}
+
+/* ---- the thread ---- */
+
+static void *keeper_main(void *arg)
+{
+	struct store_keeper *k = arg;
+	bool stop = false;
+
+	while (!stop) {
+		struct store_file *given;
+		bool adopting;
+
+		pthread_mutex_lock(&k->mutex);
+		if (!k->given && !k->adopt && !k->stop)
+			store_cond_wait(&k->more, &k->mutex, LOOK_MS);
+		given = take_ptr(&k->given);
+		adopting = k->adopt;
+		k->adopt = false;
+		stop = k->stop;
+		pthread_mutex_unlock(&k->mutex);
+		close_files(k, given);
+		if (!stop)
+			look(k, adopting);
+	}
+	for (struct store_file *f = k->closing, *next; f; f = next) {
+		next = f->next;
+		store_file_leave(f);
+	}
+	return NULL;
+}
+
+struct store_keeper *store_keeper_open(const struct store_dir *dir, struct store_state *state,
+                                       const struct store_bounds *bounds, struct err *err)
+{
+	struct store_keeper *k = xcalloc(1, sizeof(*k));
+
+	k->dir = dir;
+	k->state = state;
+	k->bounds = *bounds;
+	k->adopt = true;
+	pthread_mutex_init(&k->mutex, NULL);
+	store_cond_init(&k->more);
+	if (store_thread(&k->thread, keeper_main, k, err) < 0) {
+		free(k);
+		return NULL;
+	}
+	return k;
+}
+
+void store_keeper_finish(struct store_keeper *k, struct store_file *f)
+{
+	pthread_mutex_lock(&k->mutex);
+	f->next = k->given;
+	k->given = f;
+	pthread_cond_signal(&k->more);
+	pthread_mutex_unlock(&k->mutex);
+}
+
+void store_keeper_adopt(struct store_keeper *k)
+{
+	pthread_mutex_lock(&k->mutex);
+	k->adopt = true;
+	pthread_cond_signal(&k->more);
+	pthread_mutex_unlock(&k->mutex);
+}
+
+void store_keeper_close(struct store_keeper *k)
+{
+	pthread_mutex_lock(&k->mutex);
+	k->stop = true;
+	pthread_cond_signal(&k->more);
+	pthread_mutex_unlock(&k->mutex);
+	pthread_join(k->thread, NULL);
+	pthread_cond_destroy(&k->more);
+	pthread_mutex_destroy(&k->mutex);
+	free(k);
+}
