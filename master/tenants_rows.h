@@ -53,6 +53,7 @@ struct tenant_set {
 	struct ordinals tenant_ordinals, token_ordinals;
 	uint64_t generation; /* of the last table built */
 	uint64_t read; /* number of the last full read */
+	size_t tokens_seen; /* of those in the set: had by that read */
 	bool full;
 	uint64_t left_out[SET_SKIP_REASONS]; /* rows of the set that break a rule */
 	bool doubles; /* this read may have several rows of one token id */

@@ -69,8 +69,10 @@ void set_begin(struct tenant_set *s, bool full)
 	assert(s->op_count == 0);
 	s->full = full;
 	s->doubles = false;
-	if (full)
+	if (full) {
 		s->read++;
+		s->tokens_seen = 0;
+	}
 }
 
 void set_expect_doubles(struct tenant_set *s)
@@ -236,6 +238,12 @@ static void clash(struct token *t, const struct token *other)
 	t->scopes = 0;
 }
 
+static void saw_token(struct tenant_set *s, struct token *t)
+{
+	s->tokens_seen += t->seen != s->read;
+	t->seen = s->read;
+}
+
 static void stage_token(struct tenant_set *s, struct token *t)
 {
 	struct token *old = token_of(idmap_find(&s->tokens, t->node.id));
@@ -247,14 +255,14 @@ static void stage_token(struct tenant_set *s, struct token *t)
 		return;
 	}
 	if (old && same_token(old, t)) {
-		old->seen = s->read;
+		saw_token(s, old);
 		free(t);
 		return;
 	}
 	if (old && s->doubles && old->seen == s->read) /* a row of this read was the old one */
 		clash(t, old);
 	if (old)
-		old->seen = s->read;
+		saw_token(s, old);
 	stage(s, OP_PUT_TOKEN, t, 0);
 	if (s->doubles)
 		idmap_add(&s->staged, &t->node);
@@ -325,6 +333,7 @@ static void remove_tenant(struct applying *a, struct tenant *t)
 static void unlink_token(struct tenant_set *s, struct token *t)
 {
 	idmap_remove(&s->tokens, &t->node);
+	s->tokens_seen -= t->seen == s->read;
 	if (t->left_out)
 		s->left_out[t->why]--;
 	else
@@ -381,7 +390,7 @@ static void put_token(struct applying *a, struct token *t)
 	}
 	if (t->ordinal == NO_ORDINAL && !t->left_out)
 		t->ordinal = ordinals_take(&a->s->token_ordinals);
-	t->seen = a->s->read;
+	saw_token(a->s, t);
 	idmap_add(&a->s->tokens, &t->node);
 	if (t->left_out)
 		a->s->left_out[t->why]++;
@@ -423,11 +432,14 @@ static void sweep(struct applying *a)
 	struct tenant_set *s = a->s;
 	struct idmap_node *node, *next;
 
-	for (node = idmap_next(&s->tokens, NULL); node; node = next) {
+	/* No further than to the last one that is gone: a walk over a million costs 0.2 s. */
+	for (node = idmap_next(&s->tokens, NULL); node && s->tokens_seen < s->tokens.count;
+	     node = next) {
 		next = idmap_next(&s->tokens, node);
 		if (token_of(node)->seen != s->read)
 			remove_token(a, token_of(node));
 	}
+	assert(s->tokens_seen == s->tokens.count);
 	for (node = idmap_next(&s->tenants, NULL); node; node = next) {
 		next = idmap_next(&s->tenants, node);
 		if (tenant_of(node)->seen != s->read)

@@ -563,3 +563,31 @@ Test(tenants_set, doubles_of_a_read_given_up_leave_nothing_behind)
 	cr_assert_eq(build().changes, 0);
 	cr_assert(grants(1));
 }
+
+Test(tenants_set, what_changes_brought_a_full_read_still_drops)
+{
+	set_begin(set, false);
+	with_tenant("acme");
+	with_token("tok1", "acme", 1);
+	with_token("tok2", "acme", 2);
+	build();
+	set_begin(set, true);
+	with_tenant("acme");
+	with_token("tok2", "acme", 2);
+	build();
+	cr_assert(!grants(1) && grants(2));
+	set_begin(set, false);
+	with_token("tok2", "acme", 3);
+	with_token("tok4", "acme", 4);
+	set_drop_token(set, BYTES("tok1"));
+	build();
+	set_begin(set, true);
+	with_token("tok4", "acme", 4);
+	set_abort(set);
+	set_begin(set, true);
+	with_tenant("acme");
+	with_token("tok5", "acme", 5);
+	build();
+	cr_assert(!grants(2) && !grants(3) && !grants(4) && grants(5));
+	cr_assert_eq(counts.tokens, 1);
+}
