@@ -52,7 +52,7 @@ target()
 	mkdir "$T/target"
 	background python3 "$CLIENTS/target.py" "$T/target" "$1"
 	wait_until 10s test -e "$T/target/address" || bail "no target"
-	TARGET=$(<"$T/target/address")
+	TARGET=$(<"$T/target/address") TARGET_COUNT=$1
 }
 
 client()
@@ -83,7 +83,7 @@ fact() { jq -c ".$1" "$T/facts"; }
 
 whole()
 {
-	judge "$@" && jq -e '.missing == [] and .missing_exemplars == [] and .missing_histograms == [] and .stale == 3' "$T/facts"
+	[ "$(wc -l <"$T/target/served")" = "$TARGET_COUNT" ] && judge "$@" && jq -e '.missing == [] and .missing_exemplars == [] and .missing_histograms == [] and .stale == 3' "$T/facts"
 }
 
 # Everything that Prometheus's own storage holds is asked for by a selector that says so.
