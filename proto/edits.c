@@ -91,6 +91,22 @@ void edits_varint(struct edits *e, size_t at, size_t del, uint64_t value)
 	edits_fill_varint(e, edits_slot(e, at), del, value);
 }
 
+void edits_small(struct edits *e, size_t at, size_t del, const uint8_t *p, size_t n)
+{
+	size_t slot = edits_slot(e, at);
+	struct edit *edit;
+
+	if (slot == EDIT_NONE)
+		return;
+	edit = &e->list[slot];
+	assert(n <= sizeof(edit->small));
+	edit->del = del;
+	memcpy(edit->small, p, n);
+	edit->small_n = (uint8_t)n;
+	e->inserted += n;
+	e->deleted += del;
+}
+
 void edits_truncate(struct edits *e, size_t n)
 {
 	while (e->n > n)

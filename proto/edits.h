@@ -13,7 +13,7 @@ struct edit {
 	size_t at; /* offset in the body, ascending; equal offsets keep their order */
 	size_t del; /* bytes of the body left out from `at` on */
 	struct bytes ins; /* bytes put there; must outlive the emit, or NULL with small_n > 0 */
-	uint8_t small[10]; /* a varint */
+	uint8_t small[10]; /* a varint, or a few bytes */
 	uint8_t small_n;
 };
 
@@ -31,6 +31,8 @@ void edits_reset(struct edits *e); /* keeps the memory: a warmed worker allocate
 /* May come out of order (an enclosing length is known last); edits_sort() before the emit. */
 void edits_add(struct edits *e, size_t at, size_t del, struct bytes ins);
 void edits_varint(struct edits *e, size_t at, size_t del, uint64_t value);
+/* Bytes that need not outlive the call: at most sizeof(((struct edit *)0)->small). */
+void edits_small(struct edits *e, size_t at, size_t del, const uint8_t *p, size_t n);
 /* A place kept in order for what is known later: until it is filled, an edit that does nothing. May
  * be filled again. EDIT_NONE once the list has failed, which the others take without effect. */
 size_t edits_slot(struct edits *e, size_t at) MUST_USE;

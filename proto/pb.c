@@ -6,11 +6,8 @@
 #include "proto/pb.h"
 
 #include "common/isa.h"
+#include "proto/high_bits.h"
 #include "proto/pb_walk.h"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 size_t pb_varint_size(uint64_t v)
 {
@@ -170,21 +167,10 @@ void pb_close(struct pb_walk *w, struct pb_frame *f)
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
 
-/* The loop, once per ISA. HIGH_BITS(p): one bit for each of p[0..64) that is >= 0x80. */
+/* The loop, once per ISA. HIGH_BITS(p): high_bits.h. */
 #define TARGET
 #define RUN run_scalar
 #define HIGH_BITS high_bits_scalar
-static inline uint64_t high_bits_scalar(const uint8_t *p)
-{
-	uint64_t bits = 0, word;
-
-	for (unsigned i = 0; i < 8; i++) {
-		memcpy(&word, p + 8 * i, 8);
-		/* gathers the top bit of each byte into one (little-endian) */
-		bits |= ((word >> 7 & 0x0101010101010101) * 0x0102040810204080 >> 56) << (8 * i);
-	}
-	return bits;
-}
 #include "proto/pb_run.h"
 #undef TARGET
 #undef RUN
@@ -194,33 +180,14 @@ static inline uint64_t high_bits_scalar(const uint8_t *p)
 #define TARGET
 #define RUN run_sse2
 #define HIGH_BITS high_bits_sse2
-static inline uint64_t high_bits_sse2(const uint8_t *p)
-{
-	uint64_t bits = 0;
-
-	for (unsigned i = 0; i < 4; i++) {
-		__m128i block = _mm_loadu_si128((const __m128i *)(p + 16 * i));
-
-		bits |= (uint64_t)(unsigned)_mm_movemask_epi8(block) << (16 * i);
-	}
-	return bits;
-}
 #include "proto/pb_run.h"
 #undef TARGET
 #undef RUN
 #undef HIGH_BITS
 
-#define TARGET __attribute__((target("avx2,bmi,bmi2")))
+#define TARGET TARGET_AVX2
 #define RUN run_avx2
 #define HIGH_BITS high_bits_avx2
-TARGET static inline uint64_t high_bits_avx2(const uint8_t *p)
-{
-	__m256i low = _mm256_loadu_si256((const __m256i *)p);
-	__m256i high = _mm256_loadu_si256((const __m256i *)(p + 32));
-
-	return (unsigned)_mm256_movemask_epi8(low) | (uint64_t)(unsigned)_mm256_movemask_epi8(high)
-	                                                     << 32;
-}
 #include "proto/pb_run.h"
 #undef TARGET
 #undef RUN
