@@ -520,3 +520,130 @@ Test(otlp, the_protocols_are_what_the_wire_contract_says)
 		cr_expect_eq(all[i]->wire_limit, 64 * MIB);
 	}
 }
+
+/* ---- a route without a signal (compatibility.md 2) ---- */
+
+/* As on /ingest/otlp/v1, in memory that ends BODY_SLACK behind the body. */
+static enum verdict run_any(const char *text, struct enriched *e, struct bytes *value)
+{
+	static struct edits edits;
+	static uint8_t copy[1 * MIB], out[1 * MIB];
+	uint8_t stamp[64];
+	struct bytes body = hex_bytes(text, room, sizeof(room));
+	struct enrich_in in = { .body = bytes_of(copy, body.n),
+		                .stamp = BYTES_NONE,
+		                .stamp_name = BYTES("tenant_id"),
+		                .utf8 = UTF8_REPAIR,
+		                .depth = 64,
+		                .resources_max = 3 };
+	enum verdict v;
+
+	memset(copy, 0xff, sizeof(copy));
+	if (body.n)
+		memcpy(copy, body.p, body.n);
+	in.stamp = bytes_of(stamp, otlp_stamp(in.stamp_name, BYTES("acme"), stamp, sizeof(stamp)));
+	protocols_open();
+	edits_init(&edits);
+	*e = (struct enriched){ .edits = &edits, .signal = protocol_otlp_any.signal };
+	v = protocol_otlp_any.formats->enrich(&in, e);
+	*value = BYTES_NONE;
+	if (v == V_ACCEPTED) {
+		value->p = out;
+		value->n = edits_out_bytes(&edits, body.n);
+		edits_emit(&edits, in.body, out);
+	}
+	edits_done(&edits);
+	return v;
+}
+
+#define TIMED_LOG "12 { 12 { 09 01 00 00 00 00 00 00 00 2a { 0a { \"line\" } } } }"
+#define FULL_SPAN                                                                                  \
+	"12 { 12 { 0a { 01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f 10 } 12 { 01 02 03 04 05 06 " \
+	"07 08 } 2a { \"GET /\" } 39 01 00 00 00 00 00 00 00 } }"
+#define GAUGE "12 { 12 { 0a { \"up\" } 2a { 0a { 19 01 00 00 00 00 00 00 00 } } } }"
+
+/* A1 */
+Test(otlp, a_body_tells_its_signal_by_what_only_one_schema_takes)
+{
+	static const struct {
+		const char *text;
+		enum signal signal;
+	} cases[] = { { FULL_SPAN, SIGNAL_TRACES },
+		      { GAUGE, SIGNAL_METRICS },
+		      { TIMED_LOG, SIGNAL_LOGS } };
+	char text[500], stamped[700];
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct enriched e;
+		struct bytes value;
+
+		snprintf(text, sizeof(text), "0a { 0a { " FORGED " } %s }", cases[i].text);
+		snprintf(stamped, sizeof(stamped), "0a { 0a { " STAMP " } %s }", cases[i].text);
+		cr_assert_eq(run_any(text, &e, &value), V_ACCEPTED, "%s: %s", text, e.reason);
+		cr_expect_eq(e.signal, cases[i].signal, "%s", text);
+		cr_expect_eq(e.items, 1);
+		cr_expect_eq(e.spoofed, 1);
+		cr_expect(bytes_eq(value, hex_bytes(stamped, wanted, sizeof(wanted))), "%s", text);
+	}
+}
+
+Test(otlp, a_body_without_items_needs_no_signal)
+{
+	static const char *const cases[] = { "", "0a {}", "0a { 0a {} 12 {} }",
+		                             "0a { 12 { 0a { 0a { \"scope\" } } } }" };
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct enriched e;
+		struct bytes value;
+
+		cr_expect_eq(run_any(cases[i], &e, &value), V_EMPTY, "%s", cases[i]);
+	}
+}
+
+Test(otlp, what_no_schema_or_more_than_one_takes_has_no_signal)
+{
+	static const char *const cases[] = {
+		"0a { 12 { 12 {} } }", /* a Span, a Metric or a LogRecord */
+		"0a { 12 { 12 { 2a { 0a 01 \"x\" } } } }", /* a LogRecord's body, a Span's name */
+		"0a { 12 { 12 { 0a { 01 02 03 } 09 01 00 00 00 00 00 00 00 } } }", /* no one's */
+		"0a { 12 { 12 { 09 01 00 00 00 00 00 00 00 2a { 0a { ff } } } } }", /* UTF-8 */
+		"0a { 0a { 0a { 0a { ff } } } }",
+		"08 01",
+		"0a 05",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct enriched e;
+		struct bytes value;
+
+		cr_expect_eq(run_any(cases[i], &e, &value), V_INVALID, "%s", cases[i]);
+		cr_expect_str_eq(e.reason,
+		                 "signal cannot be determined: add /traces, /metrics or /logs");
+		cr_expect_eq(e.items, 0);
+	}
+}
+
+/* compatibility.md 2: an id that is neither absent nor whole refuses, so it tells signals apart */
+Test(otlp, a_name_of_the_length_of_an_id_is_told_from_it_by_the_rest)
+{
+	struct enriched e;
+	struct bytes value;
+
+	cr_expect_eq(run_any("0a { 12 { 12 { 0a { \"sixteen bytes...\" } 3a { 0a { 19 01 00 00 "
+	                     "00 00 00 00 00 } } } } }",
+	                     &e, &value),
+	             V_ACCEPTED);
+	cr_expect_eq(e.signal, SIGNAL_METRICS);
+}
+
+Test(otlp, too_many_resources_are_so_whatever_the_signal)
+{
+	struct enriched e;
+	struct bytes value;
+
+	cr_expect_eq(run_any("0a {} 0a {} 0a {} 0a {}", &e, &value), V_COUNT);
+	cr_expect_eq(e.counted, 4);
+	cr_expect_eq(run_any("0a {} 0a {} 0a {} 0a { " TIMED_LOG " }", &e, &value), V_COUNT);
+	cr_expect_eq(run_any("0a {} 0a {} 0a { " TIMED_LOG " }", &e, &value), V_ACCEPTED);
+	cr_expect_eq(e.signal, SIGNAL_LOGS);
+}

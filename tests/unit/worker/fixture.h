@@ -203,6 +203,9 @@ static inline void fixture_conf(struct fixture *f)
 	c->protocols.otlp.metrics_topic = "otlp_metrics";
 	c->protocols.otlp.logs_topic = "otlp_logs";
 	c->protocols.otlp.utf8_logs = CONF_UTF8_REPAIR;
+	c->protocols.remote_write.topic = "prom_write";
+	c->protocols.remote_write.topic_v2 = "prom_write_v2";
+	c->protocols.obstack.topic = "telemetry-raw";
 	c->record.stamp_name = "tenant_id";
 	c->record.headers = HEADERS_STANDARD;
 	c->record.max_bytes = 960 * KIB;
@@ -289,6 +292,17 @@ static inline struct fixture *fixture_open(void)
 	return f;
 }
 
+/* With remote_write and the paths of Obstack too. */
+static inline struct fixture *fixture_open_all(void)
+{
+	struct fixture *f = fixture_new();
+
+	f->conf.protocols.remote_write.enabled = true;
+	f->conf.protocols.obstack.enabled = true;
+	fixture_start(f, -1, -1);
+	return f;
+}
+
 static inline void fixture_forget_records(struct fixture *f)
 {
 	while (f->record_count)
@@ -313,6 +327,7 @@ static inline void fixture_close(struct fixture *f)
 	bodies_free(w->bodies);
 	budget_free(w->budget);
 	edits_done(&w->edits);
+	free(w->scratch.p);
 	inflater_close(w->inflater);
 	hasher_close(w->hasher);
 	limits_unmap(w->limits);

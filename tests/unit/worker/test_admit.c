@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/admit.c"
 
-#include "tests/unit/worker/otlp_bodies.h"
+#include "tests/unit/worker/prom_bodies.h"
 
 static int status_of(struct fixture *f, const char *text)
 {
@@ -106,7 +106,7 @@ Test(admit, a_blocked_tenant_is_told_until_when)
 {
 	struct fixture *f = fixture_open();
 	const char *text = "POST /v1/traces HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
-	                   "secret-stuck\r\n" PROTOBUF "Content-Length: 0\r\n\r\n";
+			   "secret-stuck\r\n" PROTOBUF "Content-Length: 0\r\n\r\n";
 
 	cr_assert_eq(status_of(f, text), 403);
 	cr_assert_eq(f->r.verdict, V_BLOCKED);
@@ -229,5 +229,81 @@ Test(admit, a_client_s_header_stands_in_the_text_escaped_and_cut)
 	cr_assert_eq(status_of(f, text), 415);
 	cr_assert_lt(strlen(f->r.detail), 200u);
 	cr_assert(strstr(f->r.detail, "te\\x22xt/\\x5c\\xffaaa"), "%s", f->r.detail);
+	fixture_close(f);
+}
+
+/* protocols.md 5: Content-Type alone chooses the message */
+Test(admit, the_parameter_proto_chooses_the_format)
+{
+	const struct format *formats = protocol_remote_write.formats, *none = NULL;
+	const struct {
+		const char *field;
+		const struct format *format;
+	} cases[] = {
+		{ "application/x-protobuf", &formats[0] },
+		{ "application/x-protobuf;proto=prometheus.WriteRequest", &formats[0] },
+		{ "application/x-protobuf;proto=io.prometheus.write.v2.Request", &formats[1] },
+		{ "Application/X-Protobuf ; Proto = \"io.prometheus.write.v2.Request\"",
+		  &formats[1] },
+		{ "application/x-protobuf; a=b; proto=io.prometheus.write.v2.Request",
+		  &formats[1] },
+		{ "application/x-protobuf;version=1", &formats[0] },
+		{ "application/x-protobuf;proto=io.prometheus.write.v3.Request", none },
+		{ "application/x-protobuf;proto=IO.Prometheus.write.v2.Request", none },
+		{ "application/x-protobuf;proto=\"\"", none },
+		{ "application/x-protobuf;proto", none },
+		{ "application/x-protobuf;proto=", none },
+		{ "application/json;proto=prometheus.WriteRequest", none },
+		{ "image/png", none },
+		{ "", none },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		cr_expect_eq(find_format(formats, bytes_str(cases[i].field)), cases[i].format, "%s",
+		             cases[i].field);
+	/* where no format looks at it, it is a parameter like any other */
+	cr_expect_eq(find_format(protocol_otlp_logs.formats,
+	                         BYTES("application/x-protobuf;proto=whatever")),
+	             protocol_otlp_logs.formats);
+}
+
+Test(admit, only_a_protocol_that_says_so_does_without_a_type)
+{
+	struct fixture *f = fixture_open_all();
+
+	cr_assert_eq(untyped_format(protocol_remote_write.formats), protocol_remote_write.formats);
+	cr_assert_null(untyped_format(protocol_otlp_any.formats));
+	cr_assert_eq(
+		fixture_status(send_block(f, "/api/v1/write", SNAPPY, prom_v1, sizeof(prom_v1))),
+		204);
+	cr_assert_eq(f->r.format, &protocol_remote_write.formats[0]);
+	cr_assert_eq(fixture_status(send_bytes(f, "/v1/traces", "", one_span, sizeof(one_span))),
+	             415);
+	cr_assert_eq(f->r.verdict, V_TYPE);
+	fixture_close(f);
+}
+
+/* PC1, P6: each with a body that is no block */
+Test(admit, remote_write_is_a_snappy_block_or_415)
+{
+	static const char *const bad[] = {
+		"Content-Type: application/json\r\n" SNAPPY,
+		"Content-Type: image/png\r\n" SNAPPY,
+		PROTOBUF GZIP,
+		PROTOBUF "Content-Encoding: deflate\r\n",
+		PROTOBUF "Content-Encoding: zstd\r\n",
+		PROTOBUF SNAPPY SNAPPY,
+		PROTOBUF "Content-Encoding: gzip, snappy\r\n",
+		PROM_V2 GZIP,
+		"Content-Type: application/x-protobuf;proto=other\r\n" SNAPPY,
+	};
+	static const char *const paths[] = { "/api/v1/write", "/api/v1/push/",
+		                             "/ingest/prometheus/v1/write" };
+	struct fixture *f = fixture_open_all();
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		for (size_t k = 0; k < ARRAY_LEN(paths); k++)
+			cr_assert_eq(fixture_status(send_bytes(f, paths[k], bad[i], "\xff\xff", 2)),
+			             415, "%s %s", paths[k], bad[i]);
 	fixture_close(f);
 }

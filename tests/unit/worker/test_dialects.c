@@ -7,7 +7,7 @@
 
 static struct fixture *open_for(const char *type, const char *path)
 {
-	struct fixture *f = fixture_open();
+	struct fixture *f = fixture_open_all();
 	char text[256];
 
 	snprintf(text, sizeof(text),
@@ -145,7 +145,7 @@ Test(dialects, the_bytes_are_those_of_the_page)
 {
 	struct fixture *f = open_for("application/x-protobuf", "/v1/traces");
 	static const char retry[] = "\"details\":[{\"@type\":\"type.googleapis.com/"
-	                            "google.rpc.RetryInfo\",\"retryDelay\":\"2s\"}]}";
+				    "google.rpc.RetryInfo\",\"retryDelay\":\"2s\"}]}";
 	const char *type;
 	struct buf body;
 
@@ -221,6 +221,140 @@ Test(dialects, a_plain_refusal_is_one_line_of_512_bytes_at_most)
 	cr_assert_str_eq(type, "text/plain; charset=utf-8");
 	cr_assert_leq(body.n, 512u);
 	cr_assert_eq(memchr(body.p, '\n', body.n), body.p + body.n - 1);
+	buf_done(&body);
+	close_it(f);
+}
+
+/* ---- remote_write ---- */
+
+Test(dialects, success_of_remote_write_is_204_and_the_rest_is_plain)
+{
+	struct fixture *f = open_for("application/x-protobuf", "/api/v1/write");
+	const char *type = NULL;
+	struct buf body;
+
+	buf_init(&body, 4096);
+	for (enum verdict v = V_NONE + 1; v < VERDICT_COUNT; v++) {
+		int status = render_as(f, v, 0, &body, &type);
+
+		if (verdict_is_success(v)) {
+			cr_assert_eq(status, 204);
+			cr_assert_eq(body.n, 0);
+			cr_assert_null(type);
+			continue;
+		}
+		cr_assert_eq(status, verdict_get(v)->status);
+		cr_assert_str_eq(type, "text/plain; charset=utf-8");
+		cr_assert_eq(strncmp(body.p, verdict_get(v)->id, strlen(verdict_get(v)->id)), 0);
+		cr_assert_eq(memchr(body.p, '\n', body.n), body.p + body.n - 1);
+	}
+	buf_done(&body);
+	close_it(f);
+}
+
+/* ---- Obstack ---- */
+
+/* What `detail` and `type` say; nothing else stands in the object. */
+static void expect_detail(const struct buf *body, const char *detail, const char *type)
+{
+	json_t *doc = json_loadb(body->p, body->n, JSON_REJECT_DUPLICATES, NULL);
+
+	cr_assert(doc, "%.*s", (int)body->n, body->p);
+	cr_assert_eq(json_object_size(doc), 2);
+	cr_assert_str_eq(json_string_value(json_object_get(doc, "detail")), detail);
+	cr_assert_str_eq(json_string_value(json_object_get(doc, "type")), type);
+	json_decref(doc);
+}
+
+/* compatibility.md 2: of every verdict */
+Test(dialects, every_refusal_of_obstack_is_detail_and_type)
+{
+	static const char *const paths[] = { "/ingest/otlp/v1", "/ingest/prometheus/v1/write" };
+	const char *type;
+	struct buf body;
+
+	buf_init(&body, 4096);
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+		struct fixture *f = open_for("application/x-protobuf", paths[i]);
+
+		snprintf(f->r.detail, sizeof(f->r.detail), "what \"was\" wrong");
+		for (enum verdict v = V_NONE + 1; v < VERDICT_COUNT; v++) {
+			int status, own = verdict_get(v)->status;
+
+			if (verdict_is_success(v))
+				continue;
+			status = render_as(f, v, 0, &body, &type);
+			cr_assert_eq(status, v == V_TENANT_SUSPENDED ? 401 : own);
+			cr_assert(status != 422 && status != 500);
+			cr_assert_str_eq(type, "application/json");
+			expect_detail(&body,
+			              status == 401 ? "Authentication failed"
+			                            : "what \"was\" wrong",
+			              status == 400   ? "validation_error"
+			              : status == 503 ? "application_error"
+			                              : "http_exception");
+		}
+		close_it(f);
+	}
+	buf_done(&body);
+}
+
+/* A3: whatever was wrong with it, the same bytes; no id of a request among them */
+Test(dialects, a_bad_credential_of_obstack_has_one_answer)
+{
+	static const char want[] =
+		"{\"detail\":\"Authentication failed\",\"type\":\"http_exception\"}";
+	struct fixture *f = open_for("application/json", "/ingest/otlp/v1/logs");
+	const char *type;
+	struct buf body;
+
+	buf_init(&body, 4096);
+	snprintf(f->r.detail, sizeof(f->r.detail), "tenant 'lazy' is suspended");
+	cr_assert_eq(render_as(f, V_CREDENTIAL, 0, &body, &type), 401);
+	cr_assert(bytes_eq(buf_view(&body), BYTES(want)), "%.*s", (int)body.n, body.p);
+	cr_assert_eq(render_as(f, V_TENANT_SUSPENDED, 0, &body, &type), 401);
+	cr_assert(bytes_eq(buf_view(&body), BYTES(want)), "%.*s", (int)body.n, body.p);
+	buf_done(&body);
+	close_it(f);
+}
+
+/* A1: exporters parse the body of a 202 by its type */
+Test(dialects, success_of_obstack_is_202_with_the_body_of_its_protocol)
+{
+	const char *type = NULL;
+	struct buf body;
+	struct fixture *f = open_for("application/x-protobuf; a=b", "/ingest/otlp/v1");
+
+	buf_init(&body, 4096);
+	cr_assert_eq(render_as(f, V_ACCEPTED, 0, &body, &type), 202);
+	cr_assert_str_eq(type, "application/x-protobuf");
+	cr_assert_eq(body.n, 0);
+	close_it(f);
+	f = open_for("application/json", "/ingest/otlp/v1/traces");
+	cr_assert_eq(render_as(f, V_EMPTY, 0, &body, &type), 202);
+	cr_assert_str_eq(type, "application/json");
+	cr_assert(bytes_eq(buf_view(&body), BYTES("{}")));
+	close_it(f);
+	f = open_for("application/x-protobuf", "/ingest/prometheus/v1/write");
+	cr_assert_eq(render_as(f, V_ACCEPTED, 0, &body, &type), 202);
+	cr_assert_null(type);
+	cr_assert_eq(body.n, 0);
+	buf_done(&body);
+	close_it(f);
+}
+
+/* P20: nothing that a text can hold breaks the document */
+Test(dialects, a_detail_of_obstack_is_escaped)
+{
+	struct fixture *f = open_for("application/x-protobuf", "/ingest/otlp/v1");
+	const char *type;
+	struct buf body;
+
+	buf_init(&body, 4096);
+	memset(f->r.detail, '\\', sizeof(f->r.detail) - 1);
+	f->r.detail[sizeof(f->r.detail) - 1] = '\0';
+	cr_assert_eq(render_as(f, V_INVALID, 0, &body, &type), 400);
+	expect_detail(&body, f->r.detail, "validation_error");
 	buf_done(&body);
 	close_it(f);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/inflate.c"
 
-#include "tests/unit/worker/otlp_bodies.h"
+#include "tests/unit/worker/prom_bodies.h"
 
 Test(inflate, gzip_and_identity_give_the_same_record)
 {
@@ -228,5 +228,171 @@ Test(inflate, the_wire_buffer_is_given_back)
 	req_finish(&f->r);
 	free(z.p);
 	free(q.p);
+	fixture_close(f);
+}
+
+/* protocols.md 1.3: real handlers undo the block without the header too */
+Test(inflate, a_block_is_one_with_and_without_its_header)
+{
+	static const char *const fields[] = { PROTOBUF SNAPPY, PROTOBUF,
+		                              PROTOBUF "Content-Encoding: Identity\r\n" };
+	struct fixture *f = fixture_open_all();
+	unsigned index;
+
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+		cr_assert_eq(fixture_status(send_block(f, "/api/v1/write", fields[i], prom_v1,
+		                                       sizeof(prom_v1))),
+		             204, "%s", f->sent);
+		cr_assert_eq(f->r.decoded_bytes, sizeof(prom_v1));
+		cr_assert_eq(f->r.encoding, ENCODING_SNAPPY);
+	}
+	cr_assert_eq(f->record_count, 3);
+	index = f->r.route->index;
+	cr_assert_eq(stats_get(f->w.stats, STAT_REQUEST_DECODED_BYTES, index, ENCODING_SNAPPY),
+	             3 * sizeof(prom_v1));
+	cr_assert_eq(stats_get(f->w.stats, STAT_REQUEST_DECODED_BYTES, index, ENCODING_IDENTITY),
+	             0);
+	fixture_close(f);
+}
+
+/* P7, F42 */
+Test(inflate, a_block_that_declares_too_much_is_413_and_no_byte_is_charged)
+{
+	struct fixture *f = fixture_new();
+	static const uint8_t four_gib[] = { 0xff, 0xff, 0xff, 0xff, 0x0f, 0, 'x' };
+
+	f->conf.protocols.remote_write.enabled = true;
+	f->conf.limits.worker_bytes =
+		2 * MIB; /* so that asking for 64 MiB would be 413 by budget */
+	fixture_start(f, -1, -1);
+	fixture_begin(f, &f->public);
+	f->r.route = routes_get(f->w.routes, 3);
+	cr_assert_str_eq(f->r.route->name, "remote_write");
+	f->r.format = f->r.route->protocol->formats;
+	f->r.at = STAGE_INFLATE;
+	f->r.body = bytes_of(four_gib, sizeof(four_gib));
+	cr_assert_eq(inflate_run(&f->r), STEP_REPLY);
+	cr_assert_eq(f->r.verdict, V_INFLATED_SIZE);
+	cr_assert(strstr(f->r.detail, "67108864"), "%s", f->r.detail); /* the route's limit */
+	cr_assert_eq(f->r.charged, 0);
+	cr_assert_null(f->r.body_mem);
+	req_finish(&f->r);
+	fixture_close(f);
+}
+
+/* P7, PC1 */
+Test(inflate, what_is_no_block_is_400_and_says_why)
+{
+	static const struct {
+		struct bytes body;
+		const char *detail;
+	} cases[] = {
+		{ { NULL, 0 }, "0 bytes" },
+		{ { (const uint8_t *)"\xff\x06\0\0sNaPpY", 10 }, "framed" },
+		{ { (const uint8_t *)"\x80\x80\x80\x01\0x", 6 }, "cannot reach" },
+		{ { (const uint8_t *)"\xff\xff\xff\xff\xff\xff", 6 }, "no length" },
+		{ { (const uint8_t *)"\x02\0x", 3 }, "corrupt" },
+		{ { (const uint8_t *)"\x01\0xy", 4 }, "trailing" },
+	};
+	struct fixture *f = fixture_open_all();
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		for (int with = 0; with < 2; with++) {
+			const char *fields = with ? PROTOBUF SNAPPY : PROTOBUF;
+
+			cr_assert_eq(fixture_status(send_bytes(f, "/api/v1/write", fields,
+			                                       cases[i].body.p, cases[i].body.n)),
+			             400, "%zu", i);
+			cr_assert_eq(f->r.verdict, V_INFLATE);
+			cr_assert(strstr(f->r.detail, cases[i].detail), "%s", f->r.detail);
+		}
+	cr_assert_eq(f->record_count, 0);
+	fixture_close(f);
+}
+
+Test(inflate, a_block_is_charged_what_it_declares_before_it_is_written)
+{
+	struct fixture *f = fixture_new();
+	uint8_t *zeros = xcalloc(MIB, 1);
+
+	f->conf.protocols.remote_write.enabled = true;
+	f->conf.limits.worker_bytes = 6 * MIB;
+	fixture_start(f, -1, -1);
+	cr_assert(budget_take(f->w.budget, 2, 0, 11 * MIB / 2));
+	cr_assert_eq(fixture_status(send_block(f, "/api/v1/write", PROTOBUF, zeros, MIB)), 503);
+	cr_assert_eq(f->r.verdict, V_OVERLOAD);
+	budget_give(f->w.budget, 2, 11 * MIB / 2);
+	cr_assert(budget_take(f->w.budget, 2, 0, 4 * MIB));
+	/* 1 MiB is all that it needs: inflated whole, and then judged */
+	cr_assert_eq(fixture_status(send_block(f, "/api/v1/write", PROTOBUF, zeros, MIB)), 400);
+	cr_assert_eq(f->r.verdict, V_INVALID);
+	cr_assert_eq(f->r.decoded_bytes, MIB);
+	budget_give(f->w.budget, 2, 4 * MIB);
+	free(zeros);
+	fixture_close(f);
+}
+
+Test(inflate, a_block_of_exactly_the_limit_is_taken_and_one_byte_more_is_413)
+{
+	struct fixture *f = fixture_new();
+	uint8_t *zeros = xcalloc(MIB + 1, 1);
+
+	f->conf.protocols.remote_write.enabled = true;
+	f->conf.limits.inflated = MIB;
+	fixture_start(f, -1, -1);
+	cr_assert_eq(fixture_status(send_block(f, "/api/v1/write", PROTOBUF, zeros, MIB)), 400);
+	cr_assert_eq(f->r.verdict, V_INVALID);
+	cr_assert_eq(fixture_status(send_block(f, "/api/v1/write", PROTOBUF, zeros, MIB + 1)), 413);
+	cr_assert_eq(f->r.verdict, V_INFLATED_SIZE);
+	free(zeros);
+	fixture_close(f);
+}
+
+Test(inflate, the_buffer_of_a_block_is_given_back)
+{
+	struct fixture *f = fixture_open_all();
+	struct request z = snappy_of(prom_v1, sizeof(prom_v1)), q;
+
+	q = request_of("/api/v1/write", ACME PROTOBUF, z.p, z.n);
+	fixture_begin(f, &f->public);
+	fixture_feed(f, q.p, q.n - 1);
+	cr_assert_eq(stages_run(&f->r), STEP_BYTES);
+	fixture_feed(f, q.p + q.n - 1, 1);
+	cr_assert_eq(body_run(&f->r), STEP_NEXT);
+	cr_assert_eq(inflate_run(&f->r), STEP_NEXT);
+	cr_assert_eq(f->r.body.n, sizeof(prom_v1));
+	cr_assert_arr_eq(f->r.body.p, prom_v1, sizeof(prom_v1));
+	cr_assert_eq(f->r.charged, f->r.body_mem->cap);
+	cr_assert_eq(budget_used(f->w.budget), f->r.charged);
+	f->r.verdict = V_GONE;
+	req_finish(&f->r);
+	free(z.p);
+	free(q.p);
+	fixture_close(f);
+}
+
+/* The coding that is said is undone first, then the block: what Loki's clients send. */
+Test(inflate, a_coding_may_lie_around_a_block)
+{
+	static const struct format block = { .type = "a/b", .block = true };
+	static const struct route route = { .inflated_limit = MIB };
+	struct fixture *f = fixture_open();
+	struct request z = snappy_of(prom_v1, sizeof(prom_v1)), gz = gzip_of(z.p, z.n);
+
+	fixture_begin(f, &f->public);
+	f->r.route = &route;
+	f->r.format = &block;
+	f->r.encoding = ENCODING_GZIP;
+	f->r.at = STAGE_INFLATE;
+	f->r.body = bytes_of(gz.p, gz.n);
+	cr_assert_eq(inflate_run(&f->r), STEP_NEXT);
+	cr_assert_eq(f->r.decoded_bytes, sizeof(prom_v1));
+	cr_assert_arr_eq(f->r.body.p, prom_v1, sizeof(prom_v1));
+	cr_assert_eq(f->r.encoding, ENCODING_GZIP);
+	cr_assert_eq(budget_used(f->w.budget), f->r.body_mem->cap);
+	f->r.verdict = V_GONE;
+	req_finish(&f->r);
+	free(z.p);
+	free(gz.p);
 	fixture_close(f);
 }

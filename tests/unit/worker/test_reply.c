@@ -223,3 +223,140 @@ Test(reply, a_part_that_was_cut_does_not_look_whole)
 	cr_assert(f->r.close_after);
 	fixture_close(f);
 }
+
+/* ---- remote_write, Obstack ---- */
+
+static const struct route *route_named(const struct fixture *f, const char *name)
+{
+	for (unsigned i = 0; routes_get(f->w.routes, i); i++)
+		if (strcmp(routes_name(f->w.routes, i), name) == 0)
+			return routes_get(f->w.routes, i);
+	cr_assert_fail("no route %s", name);
+	return NULL;
+}
+
+/* The reply of a route to a request of that format (NULL: not judged yet) with that verdict. */
+static const char *rendered(struct fixture *f, const struct route *route,
+                            const struct format *format, enum verdict v)
+{
+	fixture_begin(f, &f->public);
+	f->r.route = route;
+	f->r.format = format;
+	f->r.head.minor = 1;
+	f->r.head.keep_alive = true;
+	f->r.enriched.written[WRITTEN_SAMPLES] = 7000000000;
+	f->r.enriched.written[WRITTEN_HISTOGRAMS] = 2;
+	f->r.enriched.written[WRITTEN_EXEMPLARS] = 0;
+	f->r.verdict = v;
+	render(&f->r);
+	fixture_send_out(f);
+	req_finish(&f->r);
+	return f->sent;
+}
+
+static unsigned count_of(const char *text, const char *part)
+{
+	unsigned n = 0;
+
+	while ((text = strstr(text, part))) {
+		n++;
+		text += strlen(part);
+	}
+	return n;
+}
+
+static bool says_written(const char *reply, const char *samples, const char *histograms,
+                         const char *exemplars)
+{
+	char line[100];
+	bool all = count_of(reply, "-Written: ") == WRITTEN_COUNT;
+
+	snprintf(line, sizeof(line), "X-Prometheus-Remote-Write-Samples-Written: %s", samples);
+	all = all && fixture_has(reply, line);
+	snprintf(line, sizeof(line), "X-Prometheus-Remote-Write-Histograms-Written: %s",
+	         histograms);
+	all = all && fixture_has(reply, line);
+	snprintf(line, sizeof(line), "X-Prometheus-Remote-Write-Exemplars-Written: %s", exemplars);
+	return all && fixture_has(reply, line);
+}
+
+/* P15: all that was sent with a success, zeros with 400, 413, 429 and 503, nothing with others */
+Test(reply, remote_write_2_says_what_was_written_and_1_says_nothing)
+{
+	struct fixture *f = fixture_open_all();
+	static const char *const names[] = { "remote_write", "obstack_write" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		for (enum verdict v = V_NONE + 1; v < VERDICT_COUNT; v++) {
+			const struct route *route = route_named(f, names[i]);
+			const struct format *formats = route->protocol->formats;
+			const char *reply = rendered(f, route, &formats[1], v);
+			int status = fixture_status(reply);
+
+			if (verdict_is_success(v))
+				cr_assert(says_written(reply, "7000000000", "2", "0"), "%s", reply);
+			else if (status == 400 || status == 413 || status == 429 || status == 503)
+				cr_assert(says_written(reply, "0", "0", "0"), "%s", reply);
+			else
+				cr_assert_eq(count_of(reply, "-Written: "), 0, "%s", reply);
+			cr_assert_eq(count_of(rendered(f, route, &formats[0], v), "-Written"), 0);
+			cr_assert_eq(count_of(rendered(f, route, NULL, v), "-Written"), 0);
+		}
+	fixture_close(f);
+}
+
+/* RFC 9110 8.6: a 204 has neither a body nor its length */
+Test(reply, success_of_remote_write_is_a_head_of_204_and_no_more)
+{
+	struct fixture *f = fixture_open_all();
+	const struct route *route = route_named(f, "remote_write");
+	static const enum verdict good[] = { V_ACCEPTED, V_EMPTY };
+
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		const char *reply = rendered(f, route, route->protocol->formats, good[i]);
+
+		cr_assert_str_eq(reply, "HTTP/1.1 204 No Content\r\n"
+		                        "Date: Mon, 24 Nov 2025 16:00:00 GMT\r\n\r\n");
+	}
+	cr_assert(fixture_has(rendered(f, route, route->protocol->formats, V_INVALID),
+	                      "Content-Type: text/plain; charset=utf-8"));
+	fixture_close(f);
+}
+
+/* A2 */
+Test(reply, obstack_accepts_with_202_and_says_that_its_body_is_empty)
+{
+	struct fixture *f = fixture_open_all();
+	const struct route *route = route_named(f, "obstack_write");
+
+	cr_assert_str_eq(rendered(f, route, route->protocol->formats, V_ACCEPTED),
+	                 "HTTP/1.1 202 Accepted\r\nDate: Mon, 24 Nov 2025 16:00:00 GMT\r\n"
+	                 "Content-Length: 0\r\n\r\n");
+	fixture_close(f);
+}
+
+/* Whatever stands in it, the head has room: the longest ids and counts that there are. */
+Test(reply, the_longest_head_fits)
+{
+	struct fixture *f = fixture_open_all();
+	const struct route *route = route_named(f, "obstack_write");
+	char id[65];
+
+	memset(id, 'x', 64);
+	id[64] = '\0';
+	for (enum verdict v = V_NONE + 1; v < VERDICT_COUNT; v++) {
+		fixture_begin(f, &f->public);
+		f->r.route = route;
+		f->r.format = &route->protocol->formats[1];
+		f->r.client_request_id = bytes_str(id);
+		memset(f->r.enriched.written, 0xff, sizeof(f->r.enriched.written));
+		memset(f->r.detail, 1, sizeof(f->r.detail) - 1); /* escaped by six bytes each */
+		f->r.verdict = v;
+		render(&f->r);
+		cr_assert(!f->r.reply.failed);
+		fixture_send_out(f);
+		cr_assert_leq((size_t)(fixture_body(f->sent) - f->sent), (size_t)HEAD_BYTES);
+		req_finish(&f->r);
+	}
+	fixture_close(f);
+}
