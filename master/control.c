@@ -16,7 +16,8 @@ enum {
 	LINE_MAX_BYTES = 64 * KIB,
 	OUT_MAX_BYTES = 4 * MIB, /* a client that asks and never reads is closed there */
 };
-static const msec_t TIMEOUT_DEFAULT_MS = 50000, TIMEOUT_MAX_MS = 3600000;
+static const msec_t TIMEOUT_DEFAULT_MS = 50000, SYNC_TIMEOUT_DEFAULT_MS = 10000,
+		    TIMEOUT_MAX_MS = 3600000;
 
 struct client {
 	struct control *control;
@@ -209,6 +210,19 @@ static void do_reload(const struct request *r)
 	r->control->hooks.reload(r->control->hooks.arg, &r->from, &what);
 }
 
+static void do_sync(const struct request *r)
+{
+	const json_t *given = json_object_get(r->object, "timeout_ms");
+	msec_t timeout = given ? json_integer_value(given) : SYNC_TIMEOUT_DEFAULT_MS;
+
+	if ((given && !json_is_integer(given)) || timeout < 1 || timeout > TIMEOUT_MAX_MS) {
+		control_answer_error(r->control, r->from.handle,
+		                     "sync: timeout_ms is 1..3600000");
+		return;
+	}
+	r->control->hooks.sync(r->control->hooks.arg, &r->from, timeout);
+}
+
 static void do_tap(const struct request *r)
 {
 	r->control->hooks.tap(r->control->hooks.arg, &r->from, r->object);
@@ -220,6 +234,7 @@ static const struct command {
 } commands[] = {
 	{ "status", do_status },
 	{ "reload", do_reload },
+	{ "sync", do_sync },
 	{ "tap", do_tap },
 };
 
@@ -234,7 +249,7 @@ static void run_command(const struct request *r)
 		}
 	}
 	control_answer_error(r->control, r->from.handle,
-	                     "unknown command: this version knows status, reload and tap");
+	                     "unknown command: this version knows status, reload, sync and tap");
 }
 
 /* False: the client was closed, or will be. */

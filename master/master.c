@@ -17,6 +17,7 @@
 #include "master/certs.h"
 #include "master/spawn.h"
 #include "master/status.h"
+#include "master/sync.h"
 #include "master/taps.h"
 
 enum { TICKET_KEY_BYTES = TICKETS_BYTES / 3, BEAT_S = 1, EXIT_USAGE = 2 };
@@ -225,6 +226,7 @@ static void on_served(void *arg, uint64_t table)
 	struct master *m = arg;
 
 	tenants_served(m->tenants, table);
+	syncs_look(m->syncs);
 }
 
 static void on_crash_loop(void *arg)
@@ -296,6 +298,16 @@ static void on_reload(void *arg, const struct control_client *from,
 	reload_ask(arg, from, what);
 }
 
+static void on_sync(void *arg, const struct control_client *from, msec_t timeout)
+{
+	struct master *m = arg;
+
+	if (m->tenants)
+		sync_ask(m->syncs, from, timeout);
+	else
+		control_answer_error(m->control, from->handle, "headgate has stopped");
+}
+
 static void on_tap(void *arg, const struct control_client *from, const struct json_t *what)
 {
 	struct master *m = arg;
@@ -311,6 +323,7 @@ static void on_client_gone(void *arg, uint64_t client)
 	struct master *m = arg;
 
 	taps_gone(m->taps, client);
+	syncs_gone(m->syncs, client);
 }
 
 static void on_set_up(void *arg, struct proc *p)
@@ -386,6 +399,13 @@ static void on_retired(void *arg, uint32_t tenant_ordinal)
 	struct master *m = arg;
 
 	limits_clear(m->limits, tenant_ordinal);
+}
+
+static void on_read(void *arg)
+{
+	struct master *m = arg;
+
+	syncs_look(m->syncs);
 }
 
 /* ---- start and end ---- */
@@ -490,6 +510,7 @@ static int start(struct master *m, struct conf *conf, int *exit_code, struct err
 {
 	const struct control_hooks control = { .status = on_status,
 		                               .reload = on_reload,
+		                               .sync = on_sync,
 		                               .tap = on_tap,
 		                               .gone = on_client_gone,
 		                               .arg = m };
@@ -497,10 +518,12 @@ static int start(struct master *m, struct conf *conf, int *exit_code, struct err
 		.answer = on_tap_answer, .line = on_tap_line, .audit = on_tap_audit, .arg = m
 	};
 	const struct tenants_hooks tenants = {
-		.publish = on_publish, .audit = on_tenants_audit, .retired = on_retired, .arg = m
+		.publish = on_publish, .audit = on_tenants_audit, .retired = on_retired,
+		.read = on_read,       .arg = m
 	};
 
 	m->taps = taps_open(m->base, &m->workers, &taps);
+	m->syncs = syncs_open(m);
 	errno = 0;
 	m->systemd = systemd_open(err);
 	if (m->systemd)
@@ -528,6 +551,7 @@ static void stop(struct master *m)
 	reload_done(m);
 	control_close(m->control);
 	taps_close(m->taps); /* its clients have gone */
+	syncs_close(m->syncs);
 	listeners_close(m->listeners);
 	if (m->limits)
 		limits_unmap(m->limits);

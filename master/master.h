@@ -16,6 +16,7 @@
 #include "master/tenants.h"
 #include "master/workers.h"
 
+struct syncs;
 struct taps;
 
 struct master {
@@ -29,6 +30,7 @@ struct master {
 	struct tenants *tenants;
 	struct control *control;
 	struct taps *taps;
+	struct syncs *syncs;
 	struct workers workers;
 	struct reload reload;
 	const struct conf *conf; /* of the current generation, which owns it */

@@ -44,6 +44,9 @@ struct tenants {
 	int64_t read_began_ns;
 	msec_t read_ms; /* when the source was last known to be read, -1: never */
 	msec_t fresh_until;
+	/* Tickets of tenants_sync(): the last one given; what the full read that runs will fulfil,
+	 * what one did, what one that was refused would have. */
+	uint64_t sync_asked, sync_reading, sync_read, sync_refused;
 	bool connected, limits_said;
 	unsigned audited;
 	struct pending { /* tables that took a right from somebody, until all workers map them */
@@ -231,6 +234,7 @@ void tenants_begin(struct tenants *t, bool full)
 	assert(!t->in_read);
 	t->in_read = true;
 	t->read_began_ns = loop_now_ns();
+	t->sync_reading = full ? t->sync_asked : 0;
 	set_begin(t->set, full);
 }
 
@@ -321,7 +325,18 @@ int tenants_commit(struct tenants *t, int64_t since_ns, struct err *err)
 	stats_observe_us(t->own, STAT_SNAPSHOT_DURATION, 0,
 	                 (uint64_t)(loop_now_ns() - t->read_began_ns) / 1000);
 	read_ended(t, SNAPSHOT_OK);
+	if (t->sync_reading > t->sync_read)
+		t->sync_read = t->sync_reading;
+	if (t->hooks.read)
+		t->hooks.read(t->hooks.arg);
 	return 0;
+}
+
+void tenants_refused(struct tenants *t)
+{
+	t->sync_refused = t->sync_asked;
+	if (t->hooks.read)
+		t->hooks.read(t->hooks.arg);
 }
 
 /* ---- life ---- */
@@ -419,4 +434,19 @@ int tenants_reconfigure(struct tenants *t, const struct conf *conf, struct err *
 void tenants_poke(struct tenants *t)
 {
 	t->kind->poke(t->source);
+}
+
+uint64_t tenants_sync(struct tenants *t)
+{
+	uint64_t ticket = ++t->sync_asked;
+
+	tenants_poke(t); /* may read at once */
+	return ticket;
+}
+
+enum tenants_synced tenants_synced(const struct tenants *t, uint64_t ticket)
+{
+	if (t->sync_read >= ticket)
+		return SYNCED_READ;
+	return t->sync_refused >= ticket ? SYNCED_REFUSED : SYNCED_NOT_YET;
 }

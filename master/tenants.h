@@ -21,6 +21,8 @@ struct tenants_hooks {
 	/* NULL is fine. No worker knows this tenant ordinal any more: limits_clear() it now, the next
 	 * new tenant may get it. */
 	void (*retired)(void *arg, uint32_t tenant_ordinal);
+	/* NULL is fine. The source was read to its end, or refused: look at tenants_synced(). */
+	void (*read)(void *arg);
 	void *arg;
 };
 
@@ -44,6 +46,14 @@ struct tenants_status {
 	char last_error[256];
 };
 void tenants_status(const struct tenants *t, struct tenants_status *out);
+/* Reads the source anew, in full, whether the bell rang or not: a ticket for tenants_synced(). */
+uint64_t tenants_sync(struct tenants *t);
+enum tenants_synced {
+	SYNCED_NOT_YET,
+	SYNCED_READ,    /* a read that began after the ticket is in the table */
+	SYNCED_REFUSED, /* what such a read found can't be taken: tenants_status() has why */
+};
+enum tenants_synced tenants_synced(const struct tenants *t, uint64_t ticket);
 
 /* ---- for the sources ---- */
 struct tenant_row {
@@ -74,6 +84,7 @@ void tenants_skip(struct tenants *t, enum skip_reason why, struct bytes what); /
 void tenants_abort(struct tenants *t);
 /* since: loop_now_ns() of the bell or poll that led here. Publishes if anything changed. */
 int tenants_commit(struct tenants *t, int64_t since_ns, struct err *err) MUST_USE;
+void tenants_refused(struct tenants *t); /* read, but with errors: the last rows stay */
 void tenants_set_source(struct tenants *t, bool connected, const char *state, const char *error);
 void tenants_fresh_until(struct tenants *t, msec_t monotonic_ms); /* INT64_MAX: always */
 void tenants_set_probe(struct tenants *t, bool works); /* whether the bell can be heard */

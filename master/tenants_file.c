@@ -151,6 +151,8 @@ static void reload(struct file_source *f)
 	tenants_set_source(f->tenants, true, rc < 0 ? "file refused" : "watching",
 	                   rc < 0 ? err.text : NULL);
 	tenants_set_probe(f->tenants, true);
+	if (rc < 0)
+		tenants_refused(f->tenants);
 	if (tenants_table(f->tenants, NULL) >= 0)
 		tenants_fresh_until(f->tenants, INT64_MAX);
 }

@@ -13,6 +13,7 @@ static struct fixture {
 	char folder[40], path[64];
 	struct control_client asked; /* by the last command */
 	struct control_reload reload;
+	msec_t sync_timeout;
 	unsigned statuses;
 	bool answer_later;
 	char tap_tenant[32];
@@ -51,10 +52,22 @@ static void on_test_gone(void *arg, uint64_t client)
 	f.gone = client;
 }
 
+static void on_test_sync(void *arg, const struct control_client *from, msec_t timeout)
+{
+	(void)arg;
+	f.asked = *from;
+	f.sync_timeout = timeout;
+	control_answer(f.control, from->handle, json_pack("{s:b}", "ok", 1));
+}
+
 static void set_up(void)
 {
 	const struct control_hooks hooks = {
-		.status = on_test_status, .reload = on_test_reload, .tap = on_test_tap, .gone = on_test_gone
+		.status = on_test_status,
+		.reload = on_test_reload,
+		.sync = on_test_sync,
+		.tap = on_test_tap,
+		.gone = on_test_gone,
 	};
 	struct err err = { "" };
 
@@ -135,6 +148,22 @@ Test(control, reload_has_a_time_out_and_may_be_dry)
 	hear(fd);
 	say(fd, "{\"do\":\"reload\",\"timeout_ms\":\"soon\"}\n");
 	cr_expect(strstr(hear(fd), "timeout_ms is 1..3600000"));
+	close(fd);
+}
+
+Test(control, sync_has_a_time_out_of_10_s_unless_it_is_told)
+{
+	int fd = dial();
+
+	say(fd, "{\"do\":\"sync\"}\n");
+	cr_expect_eq(f.sync_timeout, 10000);
+	hear(fd);
+	say(fd, "{\"do\":\"sync\",\"timeout_ms\":5000}\n");
+	cr_expect_eq(f.sync_timeout, 5000);
+	hear(fd);
+	say(fd, "{\"do\":\"sync\",\"timeout_ms\":0}\n");
+	cr_expect(strstr(hear(fd), "sync: timeout_ms is 1..3600000"));
+	cr_expect_eq(f.sync_timeout, 5000);
 	close(fd);
 }
 
@@ -230,7 +259,11 @@ Test(control, the_socket_is_for_owner_and_group_alone)
 Test(control, a_second_master_does_not_take_the_socket)
 {
 	const struct control_hooks hooks = {
-		.status = on_test_status, .reload = on_test_reload, .tap = on_test_tap, .gone = on_test_gone
+		.status = on_test_status,
+		.reload = on_test_reload,
+		.sync = on_test_sync,
+		.tap = on_test_tap,
+		.gone = on_test_gone,
 	};
 	struct err err = { "" };
 
