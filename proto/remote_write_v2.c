@@ -319,7 +319,11 @@ static enum verdict items_judge(struct rw_v2 *v, struct bytes series)
 	}
 	if (counts[WRITTEN_SAMPLES] && counts[WRITTEN_HISTOGRAMS])
 		return rw_refuse(v->rw, "timeseries[%ju]: both samples and histograms", index);
-	if (!counts[WRITTEN_SAMPLES] && !counts[WRITTEN_HISTOGRAMS])
+	/*
+	 * The page of 2.0 wants one of those two, but Prometheus up to 3.16 at least sends each
+	 * exemplar in a series of its own: refused, it would drop all that stands beside it.
+	 */
+	if (!counts[WRITTEN_SAMPLES] && !counts[WRITTEN_HISTOGRAMS] && !counts[WRITTEN_EXEMPLARS])
 		return rw_refuse(v->rw, "timeseries[%ju]: neither samples nor histograms", index);
 	items_add(v->rw, counts);
 	return metadata_judge(v, &m);
