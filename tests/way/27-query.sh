@@ -45,7 +45,7 @@ pg "CREATE TABLE tenants(id integer PRIMARY KEY, name varchar(255) UNIQUE NOT NU
 	"INSERT INTO tenants VALUES (42, 'Answers'), (7, 'Seven')" \
 	"INSERT INTO tenant_tokens VALUES (sha256('obstack-42'), 42), (sha256('obstack-7'), 7)"
 conf_base 2
-conf tenants.poll=1h tenants.channel=obstack log.access_file="$HG_DIR/access.log"
+conf protocols.remote_write.enabled=false tenants.poll=1h tenants.channel=obstack log.access_file="$HG_DIR/access.log"
 conf_query "SELECT encode(substr(token_sha256, 1, 8), 'hex') AS token_id, tenant_id::text, 'sha256' AS kind, token_sha256 AS hash
 	FROM tenant_tokens WHERE active;
 "
@@ -160,7 +160,7 @@ pg "CREATE TABLE ingestion_api_keys(key_id uuid PRIMARY KEY DEFAULT gen_random_u
 key() { printf 'mmk_%s' "$(head -c 32 /dev/urandom | base64 -w0 | tr +/ -_ | tr -d =)"; }
 add() { pg "INSERT INTO ingestion_api_keys(key_hash, audience${3:+, $3}) VALUES (sha256('$1'), '$2'${4:+, $4})"; }	# KEY AUDIENCE [COLUMN VALUE]
 conf_base 2
-conf tenants.poll=1h tenants.channel=micromegas log.access_file="$HG_DIR/access.log"
+conf protocols.remote_write.enabled=false tenants.poll=1h tenants.channel=micromegas log.access_file="$HG_DIR/access.log"
 conf_query "SELECT key_id::text AS token_id, audience AS tenant_id, 'sha256' AS kind, key_hash AS hash, revoked_at, nullif(allowed_cidrs, '{}') AS allowed_cidrs
 FROM ingestion_api_keys WHERE revoked_at IS NULL OR revoked_at > now() - interval '30 days'"
 headgate_start
