@@ -136,8 +136,7 @@ static void check_fields(json_t *doc)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach(doc, key, value)
-	{
+	json_object_foreach (doc, key, value) {
 		cr_assert_lt(i, ARRAY_LEN(all_fields), "%s", key);
 		cr_assert_str_eq(key, all_fields[i++]);
 	}
@@ -268,6 +267,31 @@ Test(audit, every_refusal_leaves_its_line_and_seq_has_no_gap)
 	cr_assert_eq(lines_of(l.text[STREAM_AUDIT]), in_audit);
 	cr_assert_eq(stats_get(f->w.stats, STAT_AUDIT_RECORDS, STREAM_ACCESS, 0), ARRAY_LEN(cases));
 	cr_assert_eq(stats_get(f->w.stats, STAT_AUDIT_RECORDS, STREAM_AUDIT, 0), in_audit);
+	close_logs(&l);
+}
+
+/* F48: a scope that is judged after the body is one of auth all the same */
+Test(audit, a_late_scope_stands_in_the_audit_stream)
+{
+	struct fixture *f = fixture_new();
+	struct logs l;
+	struct request q =
+		request_of("/ingest/otlp/v1", "X-Obstack-Auth-Token: secret-logs\r\n" PROTOBUF,
+	                   one_span, sizeof(one_span));
+	json_t *doc;
+
+	f->conf.protocols.obstack.enabled = true;
+	l = open_logs(f);
+	cr_assert_eq(fixture_status(fixture_run(f, &f->public, request_bytes(&q), SIZE_MAX)), 403);
+	finish(&l);
+	cr_assert_eq(lines_of(l.text[STREAM_AUDIT]), 1);
+	doc = line_of(l.text[STREAM_AUDIT], 0);
+	cr_assert_str_eq(string_of(doc, "kind"), "auth");
+	cr_assert_str_eq(string_of(doc, "verdict"), "hg-scope");
+	cr_assert_str_eq(string_of(doc, "stage"), "enrich");
+	cr_assert_str_eq(string_of(doc, "tenant"), "acme");
+	json_decref(doc);
+	free(q.p);
 	close_logs(&l);
 }
 

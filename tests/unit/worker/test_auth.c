@@ -390,3 +390,83 @@ Test(auth, base64_is_the_standard_alphabet_and_exact)
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		cr_assert(!base64_decode(bytes_str(bad[i]), out, &n), "%s", bad[i]);
 }
+
+/* A3, A4: on the paths of Obstack */
+Test(auth, every_bad_credential_of_obstack_gets_the_same_bytes)
+{
+	static const char *const bad[] = {
+		"",
+		"X-Obstack-Auth-Token:\r\n",
+		"X-Obstack-Auth-Token: nobody\r\n",
+		"X-Obstack-Auth-Token: hgt_nonsense\r\n",
+		"X-Obstack-Auth-Token: secret-revoked\r\n",
+		"X-Obstack-Auth-Token: secret-lazy\r\n",
+		"X-Obstack-Auth-Token: secret-acme\r\nX-Obstack-Auth-Token: secret-acme\r\n",
+		"X-Obstack-Auth-Token: secret-acme\r\nx-obstack-auth-token: secret-other\r\n",
+		"X-Obstack-Auth-Token:\r\nAuthorization: Bearer secret-acme\r\n",
+		"Authorization: Bearer nobody\r\n",
+	};
+	static const char *const good[] = {
+		"X-Obstack-Auth-Token: secret-acme\r\n",
+		"x-obstack-auth-token: secret-acme\r\n",
+		"X-OBSTACK-AUTH-TOKEN: secret-acme\r\n",
+		"Authorization: Bearer secret-acme\r\n",
+		"Authorization: Bearer secret-acme\r\nX-Obstack-Auth-Token: secret-acme\r\n",
+	};
+	static const char *const paths[] = { "/ingest/otlp/v1/logs", "/ingest/otlp/v1",
+		                             "/ingest/prometheus/v1/write" };
+	struct fixture *f = fixture_open_all();
+	char text[512];
+
+	for (size_t k = 0; k < ARRAY_LEN(paths); k++) {
+		const char *start = "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: "
+				    "text/plain\r\nContent-Length: 0\r\n%s\r\n";
+
+		for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+			snprintf(text, sizeof(text), start, paths[k], bad[i]);
+			cr_assert_eq(fixture_status(fixture_ask(f, text)), 401, "%s", bad[i]);
+			cr_assert_str_eq(fixture_body(f->sent),
+			                 "{\"detail\":\"Authentication failed\",\"type\":"
+			                 "\"http_exception\"}");
+			cr_assert(fixture_has(f->sent, "WWW-Authenticate: Bearer"));
+		}
+		for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+			snprintf(text, sizeof(text), start, paths[k], good[i]);
+			cr_assert_eq(fixture_status(fixture_ask(f, text)), PASSED, "%s", good[i]);
+		}
+	}
+	fixture_close(f);
+}
+
+Test(auth, a_scope_is_of_the_signal_that_the_request_has)
+{
+	struct req r = { .who = { .scopes = 1u << SIGNAL_LOGS | 1u << SIGNAL_METRICS } };
+
+	r.signal = SIGNAL_LOGS;
+	cr_assert(auth_has_scope(&r));
+	r.signal = SIGNAL_METRICS;
+	cr_assert(auth_has_scope(&r));
+	r.signal = SIGNAL_TRACES;
+	cr_assert(!auth_has_scope(&r));
+	r.who.scopes = SCOPE_ALL;
+	cr_assert(auth_has_scope(&r));
+}
+
+/* Only the body tells: whoever may write anything comes this far, and enrich asks. */
+Test(auth, where_only_the_body_tells_the_signal_no_scope_is_asked_for_yet)
+{
+	struct fixture *f = fixture_open_all();
+
+	cr_assert_eq(fixture_status(fixture_ask(
+			     f, "POST /ingest/otlp/v1 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n"
+				"X-Obstack-Auth-Token: secret-logs\r\n\r\n")),
+	             PASSED);
+	cr_assert_eq(fixture_status(fixture_ask(
+			     f, "POST /ingest/otlp/v1/traces HTTP/1.1\r\nHost: x\r\n"
+				"Content-Length: 0\r\nX-Obstack-Auth-Token: secret-logs\r\n\r\n")),
+	             403);
+	cr_assert_str_eq(fixture_body(f->sent),
+	                 "{\"detail\":\"token 't-logs' lacks scope traces:write\",\"type\":"
+	                 "\"http_exception\"}");
+	fixture_close(f);
+}

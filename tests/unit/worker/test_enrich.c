@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/enrich.c"
 
-#include "tests/unit/worker/otlp_bodies.h"
+#include "tests/unit/worker/prom_bodies.h"
 
 static uint64_t tenant_count(const struct fixture *f, enum signal sig, enum tenant_stat id)
 {
@@ -213,4 +213,117 @@ Test(enrich, a_stamp_of_the_longest_name_and_tenant_fits)
 	                                               bytes_of(tenant, sizeof(tenant)), out,
 	                                               sizeof(out)),
 	             (size_t)405);
+}
+
+/* ---- a route whose body tells the signal; remote_write ---- */
+
+#define LOGS_ONLY "X-Obstack-Auth-Token: secret-logs\r\n" PROTOBUF
+/* resource_logs{scope_logs{log_records{time_unix_nano 1, body{string_value "x"}}}} */
+static const uint8_t timed_log[] = { 0x0a, 18, 0x12, 16, 0x12, 14,   0x09, 1,    0, 0,
+	                             0,    0,  0,    0,  0,    0x2a, 3,    0x0a, 1, 'x' };
+
+/* A1, A7 */
+Test(enrich, a_record_has_the_signal_that_its_body_told)
+{
+	struct fixture *f = fixture_open_all();
+
+	cr_assert_eq(
+		fixture_status(send_body(f, "/ingest/otlp/v1", "", timed_log, sizeof(timed_log))),
+		202);
+	cr_assert_eq(f->r.signal, SIGNAL_LOGS);
+	cr_assert(strstr(f->records[0].headers, "signal=logs\nformat=otlp_proto\n"), "%s",
+	          f->records[0].headers);
+	cr_assert(memmem(f->records[0].value, f->records[0].value_n, "acme", 4));
+	cr_assert_eq(tenant_count(f, SIGNAL_LOGS, TS_ITEMS_ACCEPTED), 1);
+	cr_assert_eq(
+		fixture_status(send_body(f, "/ingest/otlp/v1", "", one_span, sizeof(one_span))),
+		202);
+	cr_assert_eq(f->r.signal, SIGNAL_TRACES);
+	cr_assert_eq(f->records[1].value_n, sizeof(one_span_stamped));
+	cr_assert_arr_eq(f->records[1].value, one_span_stamped, sizeof(one_span_stamped));
+	cr_assert_str_eq(f->r.topic, "telemetry-raw");
+	fixture_close(f);
+}
+
+Test(enrich, a_scope_is_asked_for_once_the_body_told_the_signal)
+{
+	struct fixture *f = fixture_open_all();
+	struct request q = request_of("/ingest/otlp/v1", LOGS_ONLY, timed_log, sizeof(timed_log));
+
+	cr_assert_eq(fixture_status(fixture_run(f, &f->public, request_bytes(&q), 7)), 202);
+	free(q.p);
+	q = request_of("/ingest/otlp/v1", LOGS_ONLY, one_span, sizeof(one_span));
+	cr_assert_eq(fixture_status(fixture_run(f, &f->public, request_bytes(&q), SIZE_MAX)), 403);
+	cr_assert_eq(f->r.verdict, V_SCOPE);
+	cr_assert_eq(f->r.refused_at, STAGE_ENRICH);
+	cr_assert_str_eq(f->r.detail, "token 't-logs' lacks scope traces:write");
+	cr_assert_eq(tenant_count(f, SIGNAL_TRACES, TS_REFUSED_SCOPE), 1);
+	cr_assert_eq(tenant_count(f, SIGNAL_TRACES, TS_ITEMS_ACCEPTED), 0);
+	cr_assert_eq(f->record_count, 1);
+	free(q.p);
+	fixture_close(f);
+}
+
+/* compatibility.md 2 */
+Test(enrich, a_body_without_items_is_202_and_one_without_a_signal_400)
+{
+	struct fixture *f = fixture_open_all();
+	static const uint8_t span_or_log[] = { 0x0a, 4, 0x12, 2, 0x12, 0 };
+
+	cr_assert_eq(fixture_status(send_body(f, "/ingest/otlp/v1", "", "", 0)), 202);
+	cr_assert_eq(f->r.verdict, V_EMPTY);
+	cr_assert(fixture_has(f->sent, "Content-Type: application/x-protobuf"));
+	cr_assert_eq(fixture_status(
+			     send_body(f, "/ingest/otlp/v1", "", span_or_log, sizeof(span_or_log))),
+	             400);
+	cr_assert_str_eq(fixture_body(f->sent),
+	                 "{\"detail\":\"signal cannot be determined: add /traces, /metrics or "
+	                 "/logs\",\"type\":\"validation_error\"}");
+	/* nothing is mended before it is known what it is; where it is known, a log is */
+	cr_assert_eq(
+		fixture_status(send_body(f, "/ingest/otlp/v1", "", forged_log, sizeof(forged_log))),
+		400);
+	cr_assert_eq(f->record_count, 0);
+	cr_assert_eq(fixture_status(send_body(f, "/ingest/otlp/v1/logs", "", forged_log,
+	                                      sizeof(forged_log))),
+	             202);
+	cr_assert_eq(f->record_count, 1);
+	fixture_close(f);
+}
+
+/* R1, A7 */
+Test(enrich, a_record_of_remote_write_goes_to_its_topic_with_its_headers)
+{
+	static const struct {
+		const char *path, *fields, *topic, *headers;
+		const uint8_t *body;
+		size_t n;
+		int status;
+	} cases[] = {
+		{ "/api/v1/write", PROTOBUF SNAPPY, "prom_write",
+		  "signal=metrics\nformat=prom_rw1\n"
+		  "content-type=application/x-protobuf;proto=prometheus.WriteRequest\n",
+		  prom_v1, sizeof(prom_v1), 204 },
+		{ "/api/v1/push", PROM_V2 SNAPPY, "prom_write_v2",
+		  "signal=metrics\nformat=prom_rw2\n"
+		  "content-type=application/x-protobuf;proto=io.prometheus.write.v2.Request\n",
+		  prom_v2, sizeof(prom_v2), 204 },
+		{ "/ingest/prometheus/v1/write", PROTOBUF, "telemetry-raw",
+		  "signal=metrics\nformat=prom_rw1\n", prom_v1, sizeof(prom_v1), 202 },
+		{ "/ingest/prometheus/v1/write", PROM_V2 SNAPPY, "telemetry-raw",
+		  "signal=metrics\nformat=prom_rw2\n", prom_v2, sizeof(prom_v2), 202 },
+	};
+	struct fixture *f = fixture_open_all();
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		cr_assert_eq(fixture_status(send_block(f, cases[i].path, cases[i].fields,
+		                                       cases[i].body, cases[i].n)),
+		             cases[i].status, "%s", f->sent);
+		cr_assert_str_eq(f->r.topic, cases[i].topic);
+		cr_assert(strstr(f->records[i].headers, cases[i].headers), "%s",
+		          f->records[i].headers);
+		cr_assert_str_eq(f->records[i].key, "acme");
+		cr_assert_eq(tenant_count(f, SIGNAL_METRICS, TS_ITEMS_ACCEPTED), i + 1);
+	}
+	fixture_close(f);
 }

@@ -149,6 +149,115 @@ Test(route, a_disabled_family_has_no_paths_and_no_topics)
 	fixture_close(f);
 }
 
+/* A1, A2: off unless asked for */
+Test(route, the_paths_of_obstack_are_there_when_enabled_and_not_before)
+{
+	static const char *const paths[] = {
+		"/ingest/otlp/v1/traces", "/ingest/otlp/v1/metrics", "/ingest/otlp/v1/logs/",
+		"/ingest/otlp/v1",        "/ingest/otlp/v1/",        "/ingest/prometheus/v1/write"
+	};
+	struct fixture *f = fixture_open();
+
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++)
+		cr_assert_eq(fixture_status(ask(f, "POST", paths[i])), 404, "%s", paths[i]);
+	fixture_close(f);
+	f = fixture_open_all();
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+		cr_assert_eq(fixture_status(ask(f, "POST", paths[i])), 401, "%s", paths[i]);
+		cr_assert_eq(f->r.route->dialect, DIALECT_OBSTACK);
+	}
+	cr_assert_eq(fixture_status(ask(f, "POST", "/ingest/otlp/v1/profiles")), 404);
+	cr_assert_eq(fixture_status(ask(f, "POST", "/ingest/otlp")), 404);
+	fixture_close(f);
+}
+
+/* A10: not POST */
+Test(route, another_method_of_obstack_is_told_in_its_own_words)
+{
+	struct fixture *f = fixture_open_all();
+	const char *reply = ask(f, "GET", "/ingest/otlp/v1");
+
+	cr_assert_eq(fixture_status(reply), 405);
+	cr_assert(fixture_has(reply, "Allow: POST"));
+	cr_assert(fixture_has(reply, "Content-Type: application/json"));
+	cr_assert(strstr(fixture_body(reply), "\"type\":\"http_exception\"}"), "%s", reply);
+	fixture_close(f);
+}
+
+/* A7, R1 */
+Test(route, each_format_of_a_route_has_its_topic)
+{
+	static const struct {
+		const char *route;
+		unsigned format;
+		const char *topic;
+	} cases[] = {
+		{ "otlp_metrics", 0, "otlp_metrics" },   { "remote_write", 0, "prom_write" },
+		{ "remote_write", 1, "prom_write_v2" },  { "obstack_traces", 0, "telemetry-raw" },
+		{ "obstack_otlp", 0, "telemetry-raw" },  { "obstack_write", 0, "telemetry-raw" },
+		{ "obstack_write", 1, "telemetry-raw" },
+	};
+	struct fixture *f = fixture_open_all();
+	const char *names[ROUTES_MAX];
+	unsigned found = 0;
+
+	cr_assert_eq(routes_topics(f->w.routes, names), 6);
+	for (unsigned i = 0; routes_get(f->w.routes, i); i++)
+		for (size_t k = 0; k < ARRAY_LEN(cases); k++) {
+			const struct route *route = routes_get(f->w.routes, i);
+			unsigned topic;
+
+			if (strcmp(route->name, cases[k].route) != 0)
+				continue;
+			topic = route_topic(route, &route->protocol->formats[cases[k].format]);
+			cr_assert_str_eq(names[topic], cases[k].topic, "%s", route->name);
+			cr_assert_str_eq(routes_topic_name(f->w.routes, topic), cases[k].topic);
+			found++;
+		}
+	cr_assert_eq(found, ARRAY_LEN(cases));
+	fixture_close(f);
+}
+
+Test(route, limits_and_text_rules_of_obstack_are_those_of_its_protocols)
+{
+	struct fixture *f = fixture_open_all();
+
+	for (unsigned i = 0; routes_get(f->w.routes, i); i++) {
+		const struct route *route = routes_get(f->w.routes, i);
+
+		if (strcmp(route->name, "obstack_logs") == 0)
+			cr_assert_eq(route->utf8, UTF8_REPAIR);
+		if (strcmp(route->name, "obstack_traces") == 0)
+			cr_assert_eq(route->wire_limit, 64 * MIB);
+		if (strcmp(route->name, "obstack_write") == 0 ||
+		    strcmp(route->name, "remote_write") == 0) {
+			cr_assert_eq(route->wire_limit, 16 * MIB);
+			cr_assert_eq(route->inflated_limit, 64 * MIB);
+			cr_assert_eq(route->utf8, UTF8_STRICT);
+		}
+	}
+	fixture_close(f);
+}
+
+/* The code of access log and metrics is the one that was sent. */
+Test(route, a_code_is_that_of_the_dialect)
+{
+	struct fixture *f = fixture_open_all();
+
+	for (unsigned i = 0; routes_get(f->w.routes, i); i++) {
+		const char *name = routes_name(f->w.routes, i);
+		bool obstack = strncmp(name, "obstack_", 8) == 0;
+
+		cr_assert_eq(routes_code(f->w.routes, i, V_ACCEPTED),
+		             obstack                             ? 202
+		             : strcmp(name, "remote_write") == 0 ? 204
+		                                                 : 200);
+		cr_assert_eq(routes_code(f->w.routes, i, V_TENANT_SUSPENDED), obstack ? 401 : 403);
+		cr_assert_eq(routes_code(f->w.routes, i, V_OVERLOAD), 503);
+	}
+	fixture_close(f);
+}
+
 Test(route, in_flight_goes_up_and_comes_down)
 {
 	struct fixture *f = fixture_open();
