@@ -10,6 +10,7 @@
 
 enum { FAST_MAX_BYTES = 16 * KIB }; /* of a series: bounds its labels far below LABELS_MAX */
 
+#define unlikely(x) __builtin_expect(!!(x), 0)
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
 
