@@ -2,7 +2,7 @@
 /*
  * kernels.c -- B7 of performance.md: GB/s of validate + UTF-8 + stamp + emit for each ISA, against
  * memcpy and protobuf-c's unpack + pack, in interleaved rounds; allocations counted by interposing
- * malloc. One JSON line for each kernel and body. Usage: kernels [rounds] [ms per turn]
+ * malloc. One JSON line for each kernel and body. Usage: kernels [rounds] [ms per turn] [name]
  */
 #include <stdio.h>
 #include <time.h>
@@ -10,6 +10,9 @@
 #include "common/isa.h"
 #include "proto/edits.h"
 #include "proto/otlp.h"
+#include "proto/remote_write.h"
+#include "proto/schema/remote_write.pb-c.h"
+#include "proto/schema/remote_write_v2.pb-c.h"
 #include "tests/unit/proto/oracle.h"
 
 static uint64_t allocations;
@@ -203,11 +206,145 @@ static void put_hostile(struct writer *w)
 	put_close(w, 1, end);
 }
 
+static void put_label(struct writer *w, const char *name, const char *value)
+{
+	const uint8_t *end = w->p;
+
+	put_string(w, 2, value);
+	put_string(w, 1, name);
+	put_close(w, 1, end);
+}
+
+static const char *const label_names[] = { "__name__", "cluster",  "container", "instance",
+	                                   "job",      "location", "namespace", "pod" };
+
+static void label_value(unsigned series, unsigned label, char out[64])
+{
+	static const char *const values[] = { "container_network_receive_total",
+		                              "eu-west-%u",
+		                              "app-%u",
+		                              "10.0.%u.17:9100",
+		                              "cadvisor",
+		                              "rack-%u",
+		                              "team-%u",
+		                              "checkout-x%05u" };
+	static const unsigned kinds[] = { 1, 2, 40, 250, 1, 20, 12, 100000 };
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	snprintf(out, 64, values[label], series % kinds[label]);
+#pragma GCC diagnostic pop
+}
+
+/* Sample of a TimeSeries: 1.0 and 2.0 agree on it. */
+static void put_sample(struct writer *w, unsigned i)
+{
+	const uint8_t *end = w->p;
+	double value = i * 1.37;
+	uint64_t bits;
+
+	memcpy(&bits, &value, 8);
+	put_varint(w, 1764000000000u + i);
+	put_field(w, 2, 0);
+	put_u64(w, 1, bits);
+	put_close(w, 2, end);
+}
+
+/* remote_write 1.0: 2000 series of 8 labels and one sample. Hostile: off the fast path, a label of
+ * another script and one of 150 bytes in each. */
+static void put_v1(struct writer *w, bool hostile)
+{
+	char value[64];
+
+	for (unsigned i = 2000; i-- > 0;) {
+		const uint8_t *end = w->p;
+
+		put_sample(w, i);
+		if (hostile) {
+			put_label(w, "url",
+			          "/api/v1/checkout/with/a/rather/long/path/of/many/segments/so/"
+			          "that/its/length/needs/two/bytes/on/the/wire/and/a/query?a=1&b="
+			          "2&c=3&d=4&e=5&f=6");
+			put_label(w, "title",
+			          "Gr\xc3\xbc\xc3\x9f"
+			          "e aus K\xc3\xb6ln, \xe4\xb8\x96\xe7\x95\x8c");
+		}
+		for (unsigned k = ARRAY_LEN(label_names); k-- > 0;) {
+			label_value(i, k, value);
+			put_label(w, label_names[k], value);
+		}
+		put_close(w, 1, end);
+	}
+}
+
+/* The same as remote_write 2.0. */
+static void put_v2(struct writer *w)
+{
+	enum { LABELS = ARRAY_LEN(label_names), SERIES = 2000 };
+	static uint32_t refs[SERIES][LABELS];
+	static char texts[SERIES * LABELS][64];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < SERIES; i++)
+		for (unsigned k = 0; k < LABELS; k++) {
+			char value[64];
+			unsigned at = 0;
+
+			label_value(i, k, value);
+			while (at < n && strcmp(texts[at], value))
+				at++;
+			if (at == n)
+				strcpy(texts[n++], value);
+			refs[i][k] = 1 + LABELS + at;
+		}
+	for (unsigned i = SERIES; i-- > 0;) {
+		const uint8_t *end = w->p, *list;
+
+		put_sample(w, i);
+		list = w->p;
+		for (unsigned k = LABELS; k-- > 0;) {
+			put_varint(w, refs[i][k]);
+			put_varint(w, 1 + k);
+		}
+		put_close(w, 1, list);
+		put_close(w, 5, end);
+	}
+	while (n-- > 0)
+		put_string(w, 4, texts[n]);
+	for (unsigned k = LABELS; k-- > 0;)
+		put_string(w, 4, label_names[k]);
+	put_string(w, 4, "");
+}
+
+static void put_otlp_200(struct writer *w)
+{
+	put_standard(w, 200);
+}
+
+static void put_otlp_2000(struct writer *w)
+{
+	put_standard(w, 2000);
+}
+
+static void put_v1_standard(struct writer *w)
+{
+	put_v1(w, false);
+}
+
+static void put_v1_hostile(struct writer *w)
+{
+	put_v1(w, true);
+}
+
 struct bench {
 	const char *body_name;
+	void (*put)(struct writer *w);
+	const struct format *format;
+	bool header; /* record.enrich: validate, no stamp */
 	struct bytes body, stamp;
 	uint8_t *out;
 	struct edits edits;
+	struct scratch scratch;
 };
 
 static int64_t now_ns(void)
@@ -224,14 +361,15 @@ static void headgate_once(struct bench *b)
 		                .stamp = b->stamp,
 		                .stamp_name = BYTES("tenant_id"),
 		                .depth = 64,
-		                .resources_max = 10000 };
+		                .resources_max = 10000,
+		                .scratch = &b->scratch };
 	struct enriched out = { .edits = &b->edits };
 
 	edits_reset(&b->edits);
-	if (protocol_otlp_traces.formats[0].enrich(&in, &out) != V_ACCEPTED)
+	if (b->format->enrich(&in, &out) != V_ACCEPTED)
 		abort();
-	edits_sort(&b->edits);
-	edits_emit(&b->edits, b->body, b->out);
+	if (b->edits.n)
+		edits_emit(&b->edits, b->body, b->out);
 }
 
 static void memcpy_once(struct bench *b)
@@ -242,9 +380,18 @@ static void memcpy_once(struct bench *b)
 
 static void protobuf_c_once(struct bench *b)
 {
-	ProtobufCMessage *m = oracle_unpack(SIGNAL_TRACES, b->body);
+	ProtobufCMessage *m;
 
-	oracle_enrich(m, "tenant_id", "acme");
+	if (b->format != &protocol_otlp_traces.formats[0]) {
+		m = protobuf_c_message_unpack(
+			b->format == protocol_remote_write.formats
+				? &prometheus__write_request__descriptor
+				: &io__prometheus__write__v2__request__descriptor,
+			NULL, b->body.n, b->body.p);
+	} else {
+		m = oracle_unpack(SIGNAL_TRACES, b->body);
+		oracle_enrich(m, "tenant_id", "acme");
+	}
 	protobuf_c_message_pack(m, b->out);
 	protobuf_c_message_free_unpacked(m, NULL);
 }
@@ -311,27 +458,46 @@ int main(int argc, char **argv)
 {
 	int rounds = argc > 1 ? atoi(argv[1]) : 5;
 	int64_t ns = (argc > 2 ? atoi(argv[2]) : 200) * INT64_C(1000000);
-	static const char *const names[] = { "otlp-200x10", "otlp-2000x10", "hostile" };
+	const struct format *otlp = &protocol_otlp_traces.formats[0];
+	const struct format *rw = protocol_remote_write.formats;
+	struct bench benches[] = {
+		{ .body_name = "otlp-200x10", .put = put_otlp_200, .format = otlp },
+		{ .body_name = "otlp-2000x10", .put = put_otlp_2000, .format = otlp },
+		{ .body_name = "hostile", .put = put_hostile, .format = otlp },
+		{ .body_name = "rw1-2000x8", .put = put_v1_standard, .format = &rw[0] },
+		{ .body_name = "rw1-2000x8-header",
+		  .put = put_v1_standard,
+		  .format = &rw[0],
+		  .header = true },
+		{ .body_name = "rw1-hostile", .put = put_v1_hostile, .format = &rw[0] },
+		{ .body_name = "rw2-2000x8", .put = put_v2, .format = &rw[1] },
+		{ .body_name = "rw2-2000x8-header",
+		  .put = put_v2,
+		  .format = &rw[1],
+		  .header = true },
+	};
 	uint8_t stamp[256];
 
 	protocols_open();
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(benches); i++) {
+		struct bench *b = &benches[i];
 		uint8_t *room = xcalloc(ROOM + BODY_SLACK, 1);
 		struct writer w = { .start = room, .p = room + ROOM };
-		struct bench b = { .body_name = names[i], .out = xcalloc(ROOM, 1) };
 
-		if (i == 2)
-			put_hostile(&w);
-		else
-			put_standard(&w, i == 0 ? 200 : 2000);
-		b.body = bytes_of(w.p, (size_t)(room + ROOM - w.p));
-		b.stamp = bytes_of(stamp, protocol_otlp_traces.formats->stamp(BYTES("tenant_id"),
-		                                                              BYTES("acme"), stamp,
-		                                                              sizeof(stamp)));
-		edits_init(&b.edits);
-		run(&b, rounds, ns);
-		edits_done(&b.edits);
-		free(b.out);
+		if (argc > 3 && strncmp(b->body_name, argv[3], strlen(argv[3])))
+			continue;
+		b->out = xcalloc(ROOM, 1);
+		b->put(&w);
+		b->body = bytes_of(w.p, (size_t)(room + ROOM - w.p));
+		if (!b->header)
+			b->stamp =
+				bytes_of(stamp, b->format->stamp(BYTES("tenant_id"), BYTES("acme"),
+			                                         stamp, sizeof(stamp)));
+		edits_init(&b->edits);
+		run(b, rounds, ns);
+		edits_done(&b->edits);
+		free(b->scratch.p);
+		free(b->out);
 		free(room);
 	}
 	return 0;
