@@ -358,10 +358,14 @@ Test(remote_write_v2, samples_or_histograms_and_never_both)
 	refused(FEW "2a { 0a { 01 02 } }", "timeseries[0]: neither samples nor histograms");
 	refused(FEW "2a { 0a { 01 02 } 2a { 08 01 } }",
 	        "timeseries[0]: neither samples nor histograms");
-	refused(FEW "2a { 0a { 01 02 } 22 { 0a { 03 04 } } }",
-	        "timeseries[0]: neither samples nor histograms");
 	refused(FEW "2a { 0a { 01 02 } " HISTOGRAM "1a { 20 6a } }",
 	        "timeseries[0].histograms[1]: schema is none of -9..52 and -53");
+}
+
+/* As Prometheus sends them: of the same series, beside the one that has the sample. */
+Test(remote_write_v2, a_series_of_exemplars_alone_is_accepted_and_counted)
+{
+	as_it_came(FEW "2a { 0a { 01 02 } " SAMPLE "} 2a { 0a { 01 02 } 22 { 0a { 03 04 } } }", 1, 0, 1);
 }
 
 /* P16 */
