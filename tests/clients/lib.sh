@@ -6,7 +6,7 @@
 #
 # programs KIND...	the folders of those programs, built or unpacked (tools/cached): DEBIAN, PROMETHEUS, VMAGENT, COLLECTOR
 # gateway		headgate over TLS with a private CA, the tenant acme, its TOKEN (also in $T/token) and topics of the
-#			test's own: those of OTLP, WRITE_TOPIC and WRITE2_TOPIC of remote_write 1.0 and 2.0, RAW_TOPIC of Obstack
+#			test's own: those of topics, and RAW_TOPIC of Obstack
 # target COUNT		starts target.py: COUNT scrapes, then only 503; TARGET is its host:port
 # client NAME COMMAND...	starts a program in the folder $T/NAME, its log there; CLIENT_PID. client_stop NAME: as its manager would
 # log_of NAME REGEX	lines of its log
@@ -31,18 +31,14 @@ programs()
 gateway()
 {
 	certs
-	topics 1
-	WRITE_TOPIC=$NAME-write WRITE2_TOPIC=$NAME-write2 RAW_TOPIC=$NAME-raw
-	local each
-	for each in "$WRITE_TOPIC" "$WRITE2_TOPIC" "$RAW_TOPIC"; do
-		topic create "$KAFKA_BROKERS" "$each" 2 || bail "can't create the topic $each"
-	done
+	topics 2
+	RAW_TOPIC=$NAME-raw
+	topic create "$KAFKA_BROKERS" "$RAW_TOPIC" 2 || bail "can't create the topic $RAW_TOPIC"
 	tenant_add acme
 	TOKEN=$(token_add acme)
 	printf '%s' "$TOKEN" >"$T/token"
 	conf_base tls
-	conf "protocols.remote_write.topic=$WRITE_TOPIC" "protocols.remote_write.topic_v2=$WRITE2_TOPIC" \
-		protocols.obstack.enabled=true "protocols.obstack.topic=$RAW_TOPIC"
+	conf protocols.obstack.enabled=true "protocols.obstack.topic=$RAW_TOPIC"
 	headgate_start
 	known "$TOKEN"
 }
