@@ -24,7 +24,7 @@ scraped()
 	EOF
 	client "$name" "$@" -promscrape.config="$T/$name.yml" -remoteWrite.url="$URL/api/v1/write" -remoteWrite.tlsCAFile="$CA" \
 		-remoteWrite.bearerTokenFile="$T/token" -remoteWrite.headers=X-Scope-OrgID:acme -remoteWrite.tmpDataPath="$T/$name/queue" \
-		-remoteWrite.flushInterval=200ms -httpListenAddr="$web"
+		-remoteWrite.flushInterval=200ms -remoteWrite.queues=1 -httpListenAddr="$web"
 	ok "$name: all that the target served arrives, and that it is gone" wait_until 40s whole "$name" "$WRITE_TOPIC"
 	ok "$name: it ends by itself" client_stop "$name"
 	judge "$name" "$WRITE_TOPIC"
