@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/ctl/out.c"
+
+#include <criterion/criterion.h>
+
+static char *printed(struct table *t)
+{
+	char *text = NULL;
+	size_t n;
+	FILE *to = open_memstream(&text, &n);
+
+	table_print(t, to);
+	fclose(to);
+	return text;
+}
+
+Test(out, a_table_is_as_wide_as_its_cells_and_counts_characters)
+{
+	static const char *const heads[] = { "ID", "NAME", "LAST" };
+	struct table *t = table_new(heads, 3);
+	char *text;
+
+	table_cell(t, "Acm\u00e9");
+	table_cell(t, "x");
+	table_cellf(t, "%d", 7);
+	table_cell(t, "b");
+	table_cell(t, "longer");
+	table_cell(t, "");
+	text = printed(t);
+	cr_expect_str_eq(text, "ID    NAME    LAST\nAcm\u00e9  x       7\nb     longer  \n");
+	free(text);
+}
+
+Test(out, a_table_without_rows_is_nothing)
+{
+	static const char *const heads[] = { "ID" };
+	char *text = printed(table_new(heads, 1));
+
+	cr_expect_str_eq(text, "");
+	free(text);
+}
+
+Test(out, what_a_terminal_would_obey_is_shown)
+{
+	static const char *const heads[] = { "A" };
+	struct table *t = table_new(heads, 1);
+	char *text;
+
+	table_cell(t, "a\033[31mb\n");
+	text = printed(t);
+	cr_expect_str_eq(text, "A\na\\x1b[31mb\\x0a\n");
+	free(text);
+}
+
+Test(out, a_time_is_rfc_3339_in_utc)
+{
+	char text[TIME_TEXT_BYTES];
+
+	ctl_time_text(1800000000, text, sizeof(text));
+	cr_expect_str_eq(text, "2027-01-15T08:00:00Z");
+}
+
+Test(out, bytes_that_are_no_text_become_question_marks)
+{
+	json_t *s = ctl_text(BYTES("a\xff"
+	                           "b"));
+
+	cr_expect_str_eq(json_string_value(s), "a?b");
+	json_decref(s);
+}
