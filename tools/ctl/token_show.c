@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * token_show.c -- headgatectl token ls and show: what is known of tokens, whose ids are public and
+ * whose hashes are not shown either. Changes nothing.
+ */
+#include <string.h>
+#include <time.h>
+#include "conf/values.h"
+#include "tools/ctl/commands.h"
+#include "tools/ctl/registry.h"
+
+enum { DAY_S = 86400, SOON_DAYS = 14 };
+
+/* clang-format off */
+static const struct command_option ls_options[] = {
+	{ "unused", "T", "only tokens not used for that long (30d)", 0 }, REGISTRY_OPTION, { 0 },
+};
+static const struct command_option show_options[] = { REGISTRY_OPTION, { 0 } };
+/* clang-format on */
+
+static bool time_of(const json_t *row, const char *key, int64_t *at)
+{
+	struct err err;
+
+	return value_time(bytes_str(json_text_of(row, key)), at, &err) == 0;
+}
+
+static void join(const json_t *list, char *out, size_t cap)
+{
+	struct buf b;
+	json_t *v;
+	size_t i;
+
+	buf_init_fixed(&b, out, cap - 1);
+	json_array_foreach (list, i, v)
+		buf_printf(&b, "%s%s", i ? "," : "", json_string_value(v));
+	out[b.n] = '\0';
+}
+
+static const char *or_dash(const char *text)
+{
+	return *text ? text : "-";
+}
+
+static const char *standing_of(const json_t *row, int64_t now)
+{
+	int64_t at;
+
+	if (*json_text_of(row, "revoked_at"))
+		return "revoked";
+	if (time_of(row, "expires_at", &at) && at <= now)
+		return "expired";
+	if (time_of(row, "not_before", &at) && at > now)
+		return "not yet";
+	return *json_text_of(row, "replaced_by") ? "replaced" : "valid";
+}
+
+/* "2026-12-01T00:00:00Z (6d!)": an end within 14 days is marked. */
+static void end_text(const json_t *row, int64_t now, char *out, size_t cap)
+{
+	const char *text = json_text_of(row, "expires_at");
+	int64_t at;
+
+	if (time_of(row, "expires_at", &at) && at > now && at - now < SOON_DAYS * DAY_S)
+		snprintf(out, cap, "%s (%lldd!)", text, (long long)((at - now) / DAY_S));
+	else
+		snprintf(out, cap, "%s", or_dash(text));
+}
+
+static bool is_unused(const json_t *row, int64_t since)
+{
+	int64_t at;
+
+	return !time_of(row, "last_used_at", &at) || at < since;
+}
+
+static void add_row(struct table *table, const json_t *row, int64_t now)
+{
+	char text[256];
+
+	table_cell(table, json_text_of(row, "id"));
+	table_cell(table, json_text_of(row, "tenant"));
+	table_cell(table, standing_of(row, now));
+	join(json_object_get(row, "scopes"), text, sizeof(text));
+	table_cell(table, text);
+	end_text(row, now, text, sizeof(text));
+	table_cell(table, text);
+	table_cell(table, or_dash(json_text_of(row, "last_used_at")));
+	table_cell(table, or_dash(json_text_of(row, "replaced_by")));
+	table_cell(table, or_dash(json_text_of(row, "name")));
+}
+
+static json_t *with_standing(json_t *row, int64_t now)
+{
+	int64_t at;
+
+	json_object_set_new(row, "standing", json_string(standing_of(row, now)));
+	json_object_set_new(row, "expires_soon",
+	                    json_boolean(time_of(row, "expires_at", &at) && at > now &&
+	                                 at - now < SOON_DAYS * DAY_S));
+	return json_incref(row);
+}
+
+static int list(struct ctl *c, const json_t *rows, msec_t unused)
+{
+	static const char *const heads[] = { "ID",      "TENANT",    "STATE",       "SCOPES",
+		                             "EXPIRES", "LAST USED", "REPLACED BY", "NAME" };
+	struct table *table = table_new(heads, ARRAY_LEN(heads));
+	int64_t now = (int64_t)time(NULL);
+	json_t *row;
+	size_t i;
+
+	json_array_foreach (rows, i, row) {
+		if (unused && !is_unused(row, now - unused / 1000))
+			continue;
+		if (c->json)
+			ctl_json(with_standing(row, now));
+		else
+			add_row(table, row, now);
+	}
+	table_print(table, stdout);
+	return 0;
+}
+
+static int ls_run(struct ctl *c)
+{
+	struct token_filter which = { .tenant = c->args[0] };
+	msec_t unused = 0;
+	struct registry *s;
+	json_t *rows = NULL;
+	int code;
+
+	if (ctl_msec(c, "unused", &unused) != 0)
+		return EXIT_USAGE;
+	s = registry_open(c, REGISTRY_READ, &code);
+	if (s && unused && !s->kind->knows_use)
+		code = ctl_fail(
+			EXIT_NEGATIVE,
+			"--unused: only the schema headgate of PostgreSQL keeps the last use");
+	else if (s)
+		rows = s->kind->tokens(s, &which, &code);
+	if (rows)
+		code = list(c, rows, unused);
+	json_decref(rows);
+	registry_close(s);
+	return code;
+}
+
+static void show(const json_t *row)
+{
+	static const char *const keys[] = { "id",         "tenant",     "kind",
+		                            "name",       "not_before", "expires_at",
+		                            "revoked_at", "revoked_by", "replaced_by",
+		                            "created_at", "created_by", "last_used_at" };
+	char text[4096];
+
+	printf("%-14s %s\n", "state", standing_of(row, (int64_t)time(NULL)));
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		printf("%-14s %s\n", keys[i], or_dash(json_text_of(row, keys[i])));
+	join(json_object_get(row, "scopes"), text, sizeof(text));
+	printf("%-14s %s\n", "scopes", text);
+	join(json_object_get(row, "allowed_cidrs"), text, sizeof(text));
+	printf("%-14s %s\n", "allowed_cidrs", *text ? text : "anywhere");
+}
+
+static int show_run(struct ctl *c)
+{
+	struct registry *s;
+	json_t *row = NULL;
+	int code;
+
+	s = registry_open(c, REGISTRY_READ, &code);
+	if (s)
+		row = registry_token(s, c->args[0], &code);
+	if (row) {
+		code = 0;
+		if (c->json)
+			ctl_json(with_standing(row, (int64_t)time(NULL)));
+		else
+			show(row);
+	}
+	json_decref(row);
+	registry_close(s);
+	return code;
+}
+
+const struct command command_token_ls = {
+	"token ls", "[TENANT]", "all tokens", ls_options, 0, 1, ls_run, NULL,
+};
+const struct command command_token_show = {
+	"token show", "ID", "one token", show_options, 1, 1, show_run, NULL,
+};
