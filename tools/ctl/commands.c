@@ -29,6 +29,7 @@ const struct command *const commands[] = {
 	&command_ls,
 	&command_topics_ls,
 	&command_topics_create,
+	&command_send,
 	NULL,
 };
 /* clang-format on */
