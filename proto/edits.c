@@ -25,10 +25,8 @@ void edits_reset(struct edits *e)
 	e->failed = false;
 }
 
-static bool room_for_one(struct edits *e)
+static bool grow(struct edits *e)
 {
-	if (e->n < e->cap)
-		return true;
 	if (e->n >= EDITS_MAX) {
 		e->failed = true;
 		return false;
@@ -40,12 +38,21 @@ static bool room_for_one(struct edits *e)
 	return true;
 }
 
+/* NULL once the list has failed. */
+static inline struct edit *next(struct edits *e, size_t at)
+{
+	struct edit *edit;
+
+	if (e->failed || (e->n == e->cap && !grow(e)))
+		return NULL;
+	edit = &e->list[e->n++];
+	*edit = (struct edit){ .at = at };
+	return edit;
+}
+
 size_t edits_slot(struct edits *e, size_t at)
 {
-	if (e->failed || !room_for_one(e))
-		return EDIT_NONE;
-	e->list[e->n] = (struct edit){ .at = at };
-	return e->n++;
+	return next(e, at) ? e->n - 1 : EDIT_NONE;
 }
 
 static void uncount(struct edits *e, const struct edit *edit)
@@ -83,28 +90,41 @@ void edits_fill_varint(struct edits *e, size_t slot, size_t del, uint64_t value)
 
 void edits_add(struct edits *e, size_t at, size_t del, struct bytes ins)
 {
-	edits_fill(e, edits_slot(e, at), del, ins);
+	struct edit *edit = next(e, at);
+
+	if (!edit)
+		return;
+	edit->del = del;
+	edit->ins = ins;
+	e->inserted += ins.n;
+	e->deleted += del;
+}
+
+static void small_add(struct edits *e, struct edit *edit, size_t del, size_t n)
+{
+	edit->del = del;
+	edit->small_n = (uint8_t)n;
+	e->inserted += n;
+	e->deleted += del;
 }
 
 void edits_varint(struct edits *e, size_t at, size_t del, uint64_t value)
 {
-	edits_fill_varint(e, edits_slot(e, at), del, value);
+	struct edit *edit = next(e, at);
+
+	if (edit)
+		small_add(e, edit, del, pb_varint_write(value, edit->small));
 }
 
 void edits_small(struct edits *e, size_t at, size_t del, const uint8_t *p, size_t n)
 {
-	size_t slot = edits_slot(e, at);
-	struct edit *edit;
+	struct edit *edit = next(e, at);
 
-	if (slot == EDIT_NONE)
+	if (!edit)
 		return;
-	edit = &e->list[slot];
 	assert(n <= sizeof(edit->small));
-	edit->del = del;
 	memcpy(edit->small, p, n);
-	edit->small_n = (uint8_t)n;
-	e->inserted += n;
-	e->deleted += del;
+	small_add(e, edit, del, n);
 }
 
 void edits_truncate(struct edits *e, size_t n)
@@ -148,6 +168,29 @@ void edits_sort(struct edits *e)
 	}
 }
 
+/* memcpy() for pieces that are short more often than not: a call costs more than the bytes. */
+static inline uint8_t *put(uint8_t *out, const uint8_t *p, size_t n)
+{
+	if (n > 32)
+		return mempcpy(out, p, n);
+	if (n >= 16) { /* two words that may overlap, and so below */
+		memcpy(out, p, 16);
+		memcpy(out + n - 16, p + n - 16, 16);
+	} else if (n >= 8) {
+		memcpy(out, p, 8);
+		memcpy(out + n - 8, p + n - 8, 8);
+	} else if (n >= 4) {
+		memcpy(out, p, 4);
+		memcpy(out + n - 4, p + n - 4, 4);
+	} else if (n >= 2) {
+		memcpy(out, p, 2);
+		memcpy(out + n - 2, p + n - 2, 2);
+	} else if (n) {
+		*out = *p;
+	}
+	return out + n;
+}
+
 void edits_emit(const struct edits *e, struct bytes body, uint8_t *out)
 {
 	size_t pos = 0;
@@ -158,14 +201,10 @@ void edits_emit(const struct edits *e, struct bytes body, uint8_t *out)
 		size_t ins_n = edit->small_n ? edit->small_n : edit->ins.n;
 
 		assert(edit->at >= pos && edit->at <= body.n && edit->del <= body.n - edit->at);
-		if (edit->at > pos) {
-			memcpy(out, body.p + pos, edit->at - pos);
-			out += edit->at - pos;
-		}
-		if (ins_n) {
-			memcpy(out, ins, ins_n);
-			out += ins_n;
-		}
+		if (edit->at > pos)
+			out = put(out, body.p + pos, edit->at - pos);
+		if (ins_n)
+			out = put(out, ins, ins_n);
 		pos = edit->at + edit->del;
 	}
 	if (body.n > pos)
