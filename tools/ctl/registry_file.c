@@ -44,7 +44,7 @@ static json_t *find_tenant(const struct file_registry *f, const char *id)
 	json_t *tenant;
 	size_t i;
 
-	json_array_foreach (tenants_of(f), i, tenant)
+	json_array_foreach(tenants_of(f), i, tenant)
 		if (strcmp(json_text_of(tenant, "id"), id) == 0)
 			return tenant;
 	return NULL;
@@ -55,8 +55,8 @@ static json_t *find_token(const struct file_registry *f, const char *id, json_t 
 	json_t *tenant, *token;
 	size_t i, k;
 
-	json_array_foreach (tenants_of(f), i, tenant) {
-		json_array_foreach (json_object_get(tenant, "tokens"), k, token) {
+	json_array_foreach(tenants_of(f), i, tenant) {
+		json_array_foreach(json_object_get(tenant, "tokens"), k, token) {
 			if (strcmp(json_text_of(token, "id"), id) != 0)
 				continue;
 			*of = tenant;
@@ -114,7 +114,7 @@ static json_t *file_tenants(struct registry *s, const char *id, int *code)
 	size_t i;
 
 	(void)code;
-	json_array_foreach (tenants_of(file_of(s)), i, tenant)
+	json_array_foreach(tenants_of(file_of(s)), i, tenant)
 		if (!id || strcmp(json_text_of(tenant, "id"), id) == 0)
 			json_array_append_new(out, tenant_row(tenant));
 	return out;
@@ -133,8 +133,8 @@ static json_t *file_tokens(struct registry *s, const struct token_filter *which,
 	size_t i, k;
 
 	(void)code;
-	json_array_foreach (tenants_of(file_of(s)), i, tenant)
-		json_array_foreach (json_object_get(tenant, "tokens"), k, token)
+	json_array_foreach(tenants_of(file_of(s)), i, tenant)
+		json_array_foreach(json_object_get(tenant, "tokens"), k, token)
 			if (is_wanted(tenant, token, which))
 				json_array_append_new(out, token_row(tenant, token));
 	return out;
@@ -166,7 +166,7 @@ static void apply(json_t *tenant, const json_t *fields)
 		limits = json_object();
 		json_object_set_new(tenant, "limits", limits);
 	}
-	json_object_foreach ((json_t *)fields, key, v)
+	json_object_foreach((json_t *)fields, key, v)
 		set_or_take(is_tenant_limit(key) ? limits : tenant, key, v);
 	if (json_object_size(limits) == 0)
 		json_object_del(tenant, "limits");
@@ -207,7 +207,7 @@ static int file_tenant_rm(struct registry *s, const char *id)
 	json_t *tenant;
 	size_t i;
 
-	json_array_foreach (tenants_of(f), i, tenant) {
+	json_array_foreach(tenants_of(f), i, tenant) {
 		if (strcmp(json_text_of(tenant, "id"), id) != 0)
 			continue;
 		json_array_remove(tenants_of(f), i);
@@ -225,7 +225,7 @@ static void add_token(json_t *tenant, const json_t *token)
 		tokens = json_array();
 		json_object_set_new(tenant, "tokens", tokens);
 	}
-	json_object_foreach ((json_t *)token, key, v)
+	json_object_foreach((json_t *)token, key, v)
 		if (strcmp(key, "tenant") != 0)
 			set_or_take(row, key, v);
 	json_array_append_new(tokens, row);

@@ -154,7 +154,7 @@ static json_t *query_tokens(struct registry *s, const struct token_filter *which
 	json_t *rows = pg_objects(q->conn, q->select, 3, values, code), *row;
 	size_t i;
 
-	json_array_foreach (rows, i, row) {
+	json_array_foreach(rows, i, row) {
 		for (size_t k = 0; k < ARRAY_LEN(unknown); k++)
 			if (!json_object_get(row, unknown[k]))
 				json_object_set_new(row, unknown[k], json_null());
@@ -181,7 +181,7 @@ static void merge(json_t *tenant, const json_t *row)
 	json_object_set_new(tenant, "state", json_string(state));
 	if (strcmp(until, json_text_of(tenant, "block_until")) > 0)
 		json_object_set_new(tenant, "block_until", json_string(until));
-	json_object_foreach (json_object_get(row, "limits"), key, v)
+	json_object_foreach(json_object_get(row, "limits"), key, v)
 		if (!json_object_get(limits, key) ||
 		    json_integer_value(v) < json_number_of(limits, key))
 			json_object_set(limits, key, v);
@@ -197,7 +197,7 @@ static json_t *query_tenants(struct registry *s, const char *id, int *code)
 	if (!rows)
 		return NULL;
 	out = json_array();
-	json_array_foreach (rows, i, row) { /* in the order of their tenants */
+	json_array_foreach(rows, i, row) { /* in the order of their tenants */
 		const char *tenant = json_text_of(row, "tenant");
 
 		if (!last || strcmp(json_text_of(last, "id"), tenant) != 0) {

@@ -104,7 +104,7 @@ static void take_settings(struct settings *s, const char *first, const json_t *f
 	json_t *v;
 
 	*s = (struct settings){ .values = { first } };
-	json_object_foreach ((json_t *)fields, column, v) {
+	json_object_foreach((json_t *)fields, column, v) {
 		const char *text = json_string_value(v); /* NULL: null, or a number */
 
 		assert(s->count < SET_MAX);
@@ -190,7 +190,7 @@ static char *array_text(const json_t *list)
 		return NULL;
 	buf_init(&out, STATEMENT_BYTES);
 	buf_char(&out, '{');
-	json_array_foreach (list, i, v)
+	json_array_foreach(list, i, v)
 		buf_printf(&out, "%s\"%s\"", i ? "," : "", json_string_value(v));
 	buf_char(&out, '}');
 	buf_char(&out, '\0');

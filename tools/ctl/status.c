@@ -16,10 +16,10 @@ static void print_ready(const struct ctl *c, const json_t *a)
 
 	printf("%s%s%s", ctl_color(c, ready ? "32" : "31"), ready ? "ready" : "not ready",
 	       ctl_color(c, NULL));
-	json_array_foreach (json_object_get(a, "not_ready"), i, why)
+	json_array_foreach(json_object_get(a, "not_ready"), i, why)
 		printf("%s%s", i ? ", " : ": ", json_string_value(why));
 	putchar('\n');
-	json_array_foreach (json_object_get(a, "degraded"), i, why)
+	json_array_foreach(json_object_get(a, "degraded"), i, why)
 		printf("degraded: %s\n", json_string_value(why));
 }
 
@@ -50,16 +50,16 @@ static void print_lists(const json_t *a)
 	json_t *e;
 	size_t i;
 
-	json_array_foreach (json_object_get(a, "listeners"), i, e)
+	json_array_foreach(json_object_get(a, "listeners"), i, e)
 		printf("listener %s: %s%s%s\n", json_text_of(e, "name"), json_text_of(e, "addr"),
 		       json_is_set(e, "tls") ? " (TLS)" : "",
 		       json_is_set(e, "admin") ? " (admin)" : "");
-	json_array_foreach (json_object_get(a, "workers"), i, e)
+	json_array_foreach(json_object_get(a, "workers"), i, e)
 		printf("worker %lld: %s, pid %lld, generation %lld, %lld MiB, table %lld\n",
 		       json_number_of(e, "slot"), json_text_of(e, "state"),
 		       json_number_of(e, "pid"), json_number_of(e, "generation"),
 		       json_number_of(e, "rss_bytes") / MIB, json_number_of(e, "table"));
-	json_array_foreach (json_object_get(a, "certificates"), i, e)
+	json_array_foreach(json_object_get(a, "certificates"), i, e)
 		printf("certificate %s: until %s, %lld days left\n", json_text_of(e, "file"),
 		       json_text_of(e, "not_after"), json_number_of(e, "days_left"));
 }

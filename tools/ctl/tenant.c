@@ -301,7 +301,7 @@ static int ls_run(struct ctl *c)
 	s = registry_open(c, REGISTRY_READ, &code);
 	if (s)
 		rows = s->kind->tenants(s, NULL, &code);
-	json_array_foreach (rows, i, row) {
+	json_array_foreach(rows, i, row) {
 		if (c->json) {
 			ctl_json(json_incref(row));
 			continue;

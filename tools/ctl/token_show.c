@@ -32,7 +32,7 @@ static void join(const json_t *list, char *out, size_t cap)
 	size_t i;
 
 	buf_init_fixed(&b, out, cap - 1);
-	json_array_foreach (list, i, v)
+	json_array_foreach(list, i, v)
 		buf_printf(&b, "%s%s", i ? "," : "", json_string_value(v));
 	out[b.n] = '\0';
 }
@@ -110,7 +110,7 @@ static int list(struct ctl *c, const json_t *rows, msec_t unused)
 	json_t *row;
 	size_t i;
 
-	json_array_foreach (rows, i, row) {
+	json_array_foreach(rows, i, row) {
 		if (unused && !is_unused(row, now - unused / 1000))
 			continue;
 		if (c->json)

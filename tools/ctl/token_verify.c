@@ -78,7 +78,7 @@ static struct finding judge_rows(struct registry *s, const json_t *rows, json_t 
 	json_t *token, *tenant;
 	size_t i;
 
-	json_array_foreach (rows, i, token) {
+	json_array_foreach(rows, i, token) {
 		if (*row &&
 		    strcmp(json_text_of(*row, "tenant"), json_text_of(token, "tenant")) != 0)
 			return (struct finding){
@@ -140,7 +140,7 @@ static void print_list(const char *name, const json_t *list, const char *if_none
 	size_t i;
 
 	printf("%-10s", name);
-	json_array_foreach (list, i, v)
+	json_array_foreach(list, i, v)
 		printf("%s%s", i ? "," : " ", json_string_value(v));
 	printf("%s%s\n", json_array_size(list) ? "" : " ", json_array_size(list) ? "" : if_none);
 }

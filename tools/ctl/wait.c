@@ -15,7 +15,7 @@ static void name_late(const json_t *answer)
 	size_t i;
 
 	buf_init(&text, 64 * KIB);
-	json_array_foreach (json_object_get(answer, "late"), i, late) {
+	json_array_foreach(json_object_get(answer, "late"), i, late) {
 		buf_printf(&text, "%sslot %lld (pid %lld)", separator, json_number_of(late, "slot"),
 		           json_number_of(late, "pid"));
 		separator = ", ";

@@ -114,7 +114,7 @@ static void put_flow(struct buf *out, const json_t *v)
 
 	if (json_is_object(v)) {
 		buf_char(out, '{');
-		json_object_foreach ((json_t *)v, key, e) {
+		json_object_foreach((json_t *)v, key, e) {
 			buf_printf(out, "%s%s: ", separator, key);
 			put_flow(out, e);
 			separator = ", ";
@@ -122,7 +122,7 @@ static void put_flow(struct buf *out, const json_t *v)
 		buf_char(out, '}');
 	} else if (json_is_array(v)) {
 		buf_char(out, '[');
-		json_array_foreach (v, i, e) {
+		json_array_foreach(v, i, e) {
 			buf_str(out, separator);
 			put_flow(out, e);
 			separator = ", ";
@@ -166,12 +166,12 @@ void tenants_to_yaml(const json_t *root, struct buf *out)
 
 	buf_str(out, "version: 1\ntenants:");
 	buf_str(out, json_array_size(tenants) ? "\n" : " []\n");
-	json_array_foreach (tenants, i, tenant) {
+	json_array_foreach(tenants, i, tenant) {
 		put_entry(out, tenant, tenant_order, 2);
 		tokens = json_object_get(tenant, "tokens");
 		if (json_array_size(tokens))
 			buf_str(out, "    tokens:\n");
-		json_array_foreach (tokens, k, token)
+		json_array_foreach(tokens, k, token)
 			put_entry(out, token, token_order, 6);
 	}
 }
