@@ -59,12 +59,25 @@ struct enriched {
  * V_INVALID; V_COUNT. Reads every byte of the body. Never allocates but in edits. */
 typedef enum verdict (*enrich_fn)(const struct enrich_in *in, struct enriched *out);
 
+enum transcode {
+	TRANSCODE_OK, /* *n bytes of out are the body that enrich() is given */
+	TRANSCODE_ROOM, /* cap is too small: once more with a larger buffer */
+	TRANSCODE_INVALID, /* e->reason says why */
+};
+enum { TRANSCODE_GROWTH = 4, TRANSCODE_EXTRA = 64 }; /* out never needs more than 4 x body + 64 */
+
+/* Turns in->body into the form that enrich() reads. Writes nothing behind cap; sets e->signal where
+ * only the body tells. What enrich() finds out is left to it. */
+typedef enum transcode (*transcode_fn)(const struct enrich_in *in, uint8_t *out, size_t cap,
+                                       size_t *n, struct enriched *e);
+
 struct format {
 	const char *type; /* media type, lower case, no parameters; NULL ends the list */
 	const char *proto; /* the parameter `proto` that means this format; without one it is the
 	                    * first format of its type. NULL: the parameter is not looked at */
 	const char *record_format; /* the record's `format` header (records.md 1) */
 	const char *record_type; /* the record's `content-type` header */
+	transcode_fn transcode; /* NULL: enrich() reads the body as it came */
 	enrich_fn enrich;
 	/* Writes the stamp for a tenant into out (cap bytes): its length, 0 if it does not fit. */
 	size_t (*stamp)(struct bytes name, struct bytes tenant_id, uint8_t *out, size_t cap);

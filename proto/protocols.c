@@ -6,10 +6,12 @@
 #include "proto/protocol.h"
 
 #include "proto/otlp.h"
+#include "proto/otlp_json.h"
 #include "proto/remote_write.h"
 
 void protocols_open(void)
 {
 	otlp_open();
+	otlp_json_open();
 	remote_write_open();
 }

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * json.c -- the scanner but for its short inline paths: long and odd strings, numbers, literals,
+ * values that nobody wants. Text is searched by a kernel per ISA (common/isa.h); the scalar one
+ * defines the answer.
+ */
+#include "proto/json.h"
+
+enum {
+	SURROGATE_LONE = 0xff, /* no byte of UTF-8 */
+	UNICODE_DIGITS = 4,
+	ESCAPE_MAX = 12, /* a surrogate pair */
+};
+
+static const char *const texts[JSON_ERROR_COUNT] = {
+	[JSON_OK] = "valid",
+	[JSON_ENDS] = "the JSON ends too early",
+	[JSON_VALUE] = "expected a JSON value",
+	[JSON_NAME] = "expected a member name in quotes",
+	[JSON_COLON] = "expected ':' behind a member name",
+	[JSON_COMMA_OBJECT] = "expected ',' or '}'",
+	[JSON_COMMA_ARRAY] = "expected ',' or ']'",
+	[JSON_LITERAL] = "expected true, false or null",
+	[JSON_NUMBER] = "malformed number",
+	[JSON_CONTROL] = "unescaped control character in a string",
+	[JSON_ESCAPE] = "unknown escape in a string",
+	[JSON_SURROGATE] = "lone surrogate escape in a string",
+	[JSON_UTF8] = "invalid UTF-8",
+	[JSON_DEPTH] = "nested too deep",
+	[JSON_BEHIND] = "bytes behind the JSON value",
+};
+
+const char *json_error_text(enum json_error error)
+{
+	return texts[error];
+}
+
+bool json_fail(struct json *j, const uint8_t *at, enum json_error error)
+{
+	if (j->error)
+		return false;
+	j->error = at >= j->end && error != JSON_UTF8 ? JSON_ENDS : error;
+	j->error_at = at < j->end ? at : j->end;
+	j->end = j->p; /* nothing moves any more */
+	return false;
+}
+
+void json_init(struct json *j, struct bytes body, enum utf8_mode utf8)
+{
+	static const uint8_t none[BODY_SLACK];
+	const uint8_t *p = body.n ? body.p : none;
+
+	*j = (struct json){ .start = p, .p = p, .end = p + body.n, .utf8 = utf8, .isa = isa_get() };
+}
+
+/* ---- strings ---- */
+
+/* Where a string needs a look: at its end, an escape, a control byte; with `ascii` at a byte over
+ * 0x7f too. One routine per ISA; p may be behind the end. */
+static const uint8_t *find_scalar(const uint8_t *p, const uint8_t *end, bool ascii)
+{
+	uint8_t over = ascii ? 0x7f : 0xff;
+
+	while (p < end && *p != '"' && *p != '\\' && *p >= 0x20 && *p <= over)
+		p++;
+	return p;
+}
+
+#if defined(__x86_64__)
+static const uint8_t *find_sse2(const uint8_t *p, const uint8_t *end, bool ascii)
+{
+	const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
+	const __m128i control = _mm_set1_epi8(0x1f);
+	const __m128i high = _mm_set1_epi8(ascii ? (char)0x80 : 0);
+
+	for (; p < end; p += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)p);
+		__m128i stop = _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash));
+		unsigned bits;
+
+		stop = _mm_or_si128(stop, _mm_cmpeq_epi8(_mm_min_epu8(v, control), v));
+		stop = _mm_or_si128(stop, _mm_and_si128(v, high));
+		bits = (unsigned)_mm_movemask_epi8(stop);
+		if (bits)
+			return p + __builtin_ctz(bits);
+	}
+	return p;
+}
+
+__attribute__((target("avx2,bmi,bmi2"))) static const uint8_t *find_avx2(const uint8_t *p,
+                                                                         const uint8_t *end,
+                                                                         bool ascii)
+{
+	const __m256i quote = _mm256_set1_epi8('"'), slash = _mm256_set1_epi8('\\');
+	const __m256i control = _mm256_set1_epi8(0x1f);
+	const __m256i high = _mm256_set1_epi8(ascii ? (char)0x80 : 0);
+
+	for (; p < end; p += 32) {
+		__m256i v = _mm256_loadu_si256((const __m256i *)p);
+		__m256i stop =
+			_mm256_or_si256(_mm256_cmpeq_epi8(v, quote), _mm256_cmpeq_epi8(v, slash));
+		unsigned bits;
+
+		stop = _mm256_or_si256(stop, _mm256_cmpeq_epi8(_mm256_min_epu8(v, control), v));
+		stop = _mm256_or_si256(stop, _mm256_and_si256(v, high));
+		bits = (unsigned)_mm256_movemask_epi8(stop);
+		if (bits)
+			return p + __builtin_ctz(bits);
+	}
+	return p;
+}
+#endif
+
+static const uint8_t *find(const struct json *j, const uint8_t *p, bool ascii)
+{
+	switch (j->isa) {
+#if defined(__x86_64__)
+	case ISA_AVX2:
+		return find_avx2(p, j->end, ascii);
+	case ISA_SSE2:
+		return find_sse2(p, j->end, ascii);
+#else
+	case ISA_AVX2:
+	case ISA_SSE2:
+#endif
+	case ISA_COUNT:
+	case ISA_SCALAR:
+		return find_scalar(p, j->end, ascii);
+	}
+	assert(!"an isa");
+	return p;
+}
+
+const uint8_t *json_plain_long(const struct json *j, const uint8_t *p)
+{
+	return find(j, p, true);
+}
+
+static int hex_digit(uint8_t c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The four digits at p, or -1. */
+static int hex_unit(const uint8_t *p)
+{
+	int unit = 0;
+
+	for (int i = 0; i < UNICODE_DIGITS; i++) {
+		int digit = hex_digit(p[i]);
+
+		if (digit < 0)
+			return -1;
+		unit = unit << 4 | digit;
+	}
+	return unit;
+}
+
+static bool is_high(int unit)
+{
+	return unit >= 0xd800 && unit <= 0xdbff;
+}
+
+static bool is_low(int unit)
+{
+	return unit >= 0xdc00 && unit <= 0xdfff;
+}
+
+/* The escape at p, a backslash: how long it is (both halves of a pair), and the character it stands
+ * for; -1 for a lone surrogate. 0: it is no escape. May read ESCAPE_MAX bytes. */
+static size_t escape_read(const uint8_t *p, int32_t *meant)
+{
+	static const uint8_t simple[256] = {
+		['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
+		['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t'
+	};
+	int unit, low;
+
+	*meant = simple[p[1]];
+	if (*meant)
+		return 2;
+	if (p[1] != 'u' || (unit = hex_unit(p + 2)) < 0)
+		return 0;
+	*meant = unit;
+	if (!is_high(unit) && !is_low(unit))
+		return 6;
+	*meant = -1;
+	if (is_low(unit) || p[6] != '\\' || p[7] != 'u' || !is_low(low = hex_unit(p + 8)))
+		return 6;
+	*meant = 0x10000 + ((unit - 0xd800) << 10 | (low - 0xdc00));
+	return 12;
+}
+
+/* A string from q on, where it is no longer plain. Every escape in it is looked at here once, so
+ * that json_unescape() need not doubt any. */
+bool json_string_odd(struct json *j, const uint8_t *q, struct json_text *text)
+{
+	const uint8_t *from = j->p + 1;
+	uint8_t tail[ESCAPE_MAX] = { 0 }; /* what lies behind the end has no say */
+	bool escaped = false;
+	size_t n;
+	int32_t meant;
+
+	for (q = find(j, q, false); q < j->end && *q != '"'; q = find(j, q + n, false)) {
+		if (*q != '\\')
+			return json_fail(j, q, JSON_CONTROL);
+		escaped = true;
+		if (likely(j->end - q >= ESCAPE_MAX)) {
+			n = escape_read(q, &meant);
+		} else {
+			memcpy(tail, q, (size_t)(j->end - q));
+			n = escape_read(tail, &meant);
+			memset(tail, 0, sizeof(tail));
+		}
+		if (n == 0)
+			return json_fail(j, q, JSON_ESCAPE);
+		if (meant < 0 && j->utf8 == UTF8_STRICT)
+			return json_fail(j, q, JSON_SURROGATE);
+	}
+	if (q >= j->end)
+		return json_fail(j, j->end, JSON_ENDS);
+	text->raw = bytes_of(from, (size_t)(q - from));
+	text->escaped = escaped;
+	if (j->utf8 == UTF8_STRICT && !bytes_is_utf8(text->raw))
+		return json_fail(j, from, JSON_UTF8);
+	j->p = q + 1;
+	return true;
+}
+
+static uint8_t *utf8_put(uint8_t *out, int32_t c)
+{
+	if (c < 0) {
+		*out++ = SURROGATE_LONE;
+	} else if (c < 0x80) {
+		*out++ = (uint8_t)c;
+	} else if (c < 0x800) {
+		*out++ = (uint8_t)(0xc0 | c >> 6);
+		*out++ = (uint8_t)(0x80 | (c & 0x3f));
+	} else if (c < 0x10000) {
+		*out++ = (uint8_t)(0xe0 | c >> 12);
+		*out++ = (uint8_t)(0x80 | (c >> 6 & 0x3f));
+		*out++ = (uint8_t)(0x80 | (c & 0x3f));
+	} else {
+		*out++ = (uint8_t)(0xf0 | c >> 18);
+		*out++ = (uint8_t)(0x80 | (c >> 12 & 0x3f));
+		*out++ = (uint8_t)(0x80 | (c >> 6 & 0x3f));
+		*out++ = (uint8_t)(0x80 | (c & 0x3f));
+	}
+	return out;
+}
+
+/* The quote behind the text ends every look ahead: it is part of no escape. */
+size_t json_unescape(struct json_text text, uint8_t *out)
+{
+	const uint8_t *p = text.raw.p, *end = p + text.raw.n;
+	uint8_t *to = out;
+
+	while (p < end) {
+		const uint8_t *slash = memchr(p, '\\', (size_t)(end - p));
+		const uint8_t *stop = slash ? slash : end;
+		int32_t meant;
+
+		to = mempcpy(to, p, (size_t)(stop - p));
+		p = stop;
+		if (!slash)
+			break;
+		p += escape_read(p, &meant);
+		to = utf8_put(to, meant);
+	}
+	return (size_t)(to - out);
+}
+
+/* ---- values ---- */
+
+bool json_number(struct json *j, struct bytes *number)
+{
+	const uint8_t *q = json_number_end(j->p, j->end);
+
+	if (!q)
+		return json_fail(j, j->p, JSON_NUMBER);
+	*number = bytes_of(j->p, (size_t)(q - j->p));
+	j->p = q;
+	return true;
+}
+
+static bool literal(struct json *j, const char *text)
+{
+	size_t n = strlen(text), left = (size_t)(j->end - j->p);
+
+	if (memcmp(j->p, text, min_size(n, left)) != 0)
+		return json_fail(j, j->p, JSON_LITERAL);
+	if (left < n)
+		return json_fail(j, j->end, JSON_ENDS);
+	j->p += n;
+	return true;
+}
+
+bool json_bool(struct json *j, bool *value)
+{
+	*value = *j->p == 't';
+	return literal(j, *value ? "true" : "false");
+}
+
+bool json_null(struct json *j)
+{
+	return literal(j, "null");
+}
+
+/* A value without members or elements; c is its first byte. */
+static bool skip_scalar(struct json *j, uint8_t c)
+{
+	struct json_text text;
+	struct bytes number;
+	bool value;
+
+	if (c == '"')
+		return json_string(j, &text);
+	if (c == 't' || c == 'f')
+		return json_bool(j, &value);
+	if (c == 'n')
+		return json_null(j);
+	if (c == '-' || (uint8_t)(c - '0') < 10)
+		return json_number(j, &number);
+	return json_fail(j, j->p, JSON_VALUE);
+}
+
+bool json_skip(struct json *j, unsigned depth)
+{
+	bool is_object[JSON_NEST_MAX] = { false }; /* of each open bracket */
+	bool first = false;
+	struct json_text name;
+	unsigned open = 0;
+
+	assert(depth <= JSON_NEST_MAX);
+	for (;;) {
+		uint8_t c = json_peek(j);
+
+		if (c == '{' || c == '[') {
+			if (open == depth)
+				return json_fail(j, j->p, JSON_DEPTH);
+			is_object[open++] = c == '{';
+			json_open(j);
+			first = true;
+		} else if (!skip_scalar(j, c)) {
+			return false;
+		} else {
+			first = false;
+		}
+		/* to the next value, through every bracket that ends before it */
+		while (open && !(is_object[open - 1] ? json_member(j, first, &name)
+		                                     : json_element(j, first))) {
+			if (j->error)
+				return false;
+			open--;
+			first = false;
+		}
+		if (open == 0)
+			return true;
+	}
+}
+
+bool json_end(struct json *j)
+{
+	json_peek(j);
+	return j->error == JSON_OK && (j->p == j->end || json_fail(j, j->p, JSON_BEHIND));
+}
