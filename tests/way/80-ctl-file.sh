@@ -135,7 +135,21 @@ is "no file is left beside it" "$(find "$HG_DIR" -name 'tenants.yaml*' | wc -l)"
 ok "removed with its tokens" ctl tenant rm gone --wait
 is "its tokens are nobody's" "$(codes "$away" 50)" "50 401"
 
+if [ "$(id -u)" = 0 ]; then
+	chown nobody:nogroup "$F"
+	chmod 640 "$F"
+	ok "who writes it" ctl tenant add owned
+	is "does not change whose it is, nor who may read it" "$(stat -c %U:%G:%a "$F")" nobody:nogroup:640
+	cp "$F" "$T/before"
+	setpriv --reuid=nobody --regid=nogroup --clear-groups "$HEADGATECTL" -c "$HG_DIR/headgate.yaml" tenant add stranger >"$T/said" 2>&1
+	is "who may not write its folder gets 77" $? 77
+	ok "and changes nothing" cmp "$F" "$T/before"
+else
+	skip "whose file it is" "not root"
+fi
+
 # -- without the gateway
+is "no token is in a metric" "$(admin /metrics | grep -aoE 'hgt_[0-9A-Za-z]{8}')" ""
 is "no token is in a log" "$(grep -aoE 'hgt_[0-9A-Za-z]{8}_[0-9A-Za-z]{36}' "$HG_LOG" "$HG_DIR/access.log" "$HG_DIR/audit.log")" ""
 headgate_stop
 code "a change works without a gateway" 0 token revoke "${new:4:8}"

@@ -128,4 +128,5 @@ const char *ctl_conf_path(const struct ctl *c); /* which file that is */
 struct progress;
 struct progress *progress_open(const struct ctl *c, const char *what, uint64_t total) MUST_USE;
 void progress_at(struct progress *p, uint64_t done, const char *detail); /* detail may be NULL */
+void progress_clear(struct progress *p); /* before anything else is printed */
 void progress_close(struct progress *p); /* the line is cleared */

@@ -12,6 +12,8 @@ static void say(const char *prefix, const char *fmt, va_list ap) PRINTF_LIKE(2, 
 
 static void say(const char *prefix, const char *fmt, va_list ap)
 {
+	if (isatty(STDERR_FILENO))
+		fputs("\r\033[K", stderr); /* over a line of progress.c, if there is one */
 	fputs(prefix, stderr);
 	vfprintf(stderr, fmt, ap);
 	fputc('\n', stderr);

@@ -67,11 +67,17 @@ void progress_at(struct progress *p, uint64_t done, const char *detail)
 	fflush(stderr);
 }
 
-void progress_close(struct progress *p)
+void progress_clear(struct progress *p)
 {
 	if (p->drawn) {
 		fputs("\r\033[K", stderr);
 		fflush(stderr);
 	}
+	p->drawn = false; /* so the next step is shown at once */
+}
+
+void progress_close(struct progress *p)
+{
+	progress_clear(p);
 	free(p);
 }

@@ -289,6 +289,7 @@ static int forward(struct ctl *c, PGconn *conn, const struct migrations *m, int 
 	for (int i = *version; i < m->count && !code; i++) {
 		progress_at(p, (uint64_t)i, name_of(&m->v[i]));
 		code = run_file(conn, &m->v[i]);
+		progress_clear(p);
 		if (code)
 			break;
 		*version = i + 1;
