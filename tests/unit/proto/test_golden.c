@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Golden cases: tests/golden/otlp_proto/<case>/request.hex (the form of tests/golden/hex.h, with
+ * Golden cases: tests/golden/<family>/<case>/request.hex (the form of tests/golden/hex.h, with
  * lines
- * `@signal logs`, `@utf8 repair`, `@enrich header`, `@encoding gzip` first) becomes records.json.
- * With UPDATE=1 records.json is written anew and the difference is for review. Runs from the root
- * of the tree.
+ * `@signal logs`, `@utf8 repair`, `@enrich header`, `@encoding gzip`, in remote_write `@version 2`
+ * first) becomes records.json. With UPDATE=1 records.json is written anew and the difference is for
+ * review. Runs from the root of the tree.
  */
 #include <criterion/criterion.h>
 
@@ -14,13 +14,16 @@
 #include "proto/encoding.h"
 #include "tests/golden/hex.h"
 #include "tests/unit/proto/enrich.h"
+#include "tests/unit/proto/enrich_rw.h"
 #include "tests/unit/proto/oracle.h"
+#include "tests/unit/proto/oracle_rw.h"
 
-#define FOLDER "tests/golden/otlp_proto"
+#define FOLDER "tests/golden"
 
 struct golden {
 	struct settings settings;
 	enum encoding encoding;
+	unsigned version; /* of remote_write; 0: OTLP */
 };
 
 static char *file_read(const char *path)
@@ -51,18 +54,22 @@ static void setting(struct golden *g, const char *key, const char *value)
 		g->settings.stamp = strcmp(value, "header") != 0;
 	} else if (!strcmp(key, "encoding")) {
 		cr_assert(encoding_find(bytes_str(value), &g->encoding));
+	} else if (!strcmp(key, "version") && g->version) {
+		g->version = (unsigned)atoi(value);
+		cr_assert(g->version == 1 || g->version == 2);
 	} else {
 		cr_assert_fail("unknown @%s", key);
 	}
 }
 
 /* Takes the @lines off; gives the hex text behind them. */
-static const char *settings_read(struct golden *g, const char *text)
+static const char *settings_read(struct golden *g, const char *family, const char *text)
 {
 	char key[20], value[20];
 	int n = 0;
 
-	*g = (struct golden){ .settings = settings_of(SIGNAL_TRACES) };
+	*g = (struct golden){ .settings = settings_of(SIGNAL_TRACES),
+		              .version = !strcmp(family, "remote_write") };
 	while (sscanf(text, "@%19s %19s\n%n", key, value, &n) == 2) {
 		setting(g, key, value);
 		text += n;
@@ -87,38 +94,39 @@ static struct bytes decode(struct golden *g, struct bytes wire, struct buf *json
 	return BYTES_NONE;
 }
 
-static void value_render(struct buf *json, const struct outcome *o)
+static void hex_render(struct buf *json, const uint8_t *value, size_t n)
 {
-	if (o->verdict != V_ACCEPTED)
-		return;
-	buf_printf(json,
-	           ",\n\t\"items\": %ju,\n\t\"spoofed\": %ju,\n\t\"repaired\": "
-	           "%ju,\n\t\"records\": [{ \"value\": \"",
-	           (uintmax_t)o->e.items, (uintmax_t)o->e.spoofed, (uintmax_t)o->e.repaired);
-	for (size_t i = 0; i < o->value_n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		char hex[3];
 
-		hex_encode(o->value + i, 1, hex);
+		hex_encode(value + i, 1, hex);
 		buf_str(json, hex);
 	}
-	buf_str(json, "\" }]");
 }
 
-/* What the case gives now, as the text of records.json. */
-static void render(struct golden *g, const char *text, struct buf *json)
+static void verdict_render(struct buf *json, enum verdict v, const struct enriched *e)
 {
-	static uint8_t wire[1 << 16];
-	struct bytes body = decode(g, hex_bytes(text, wire, sizeof(wire)), json);
-	struct outcome o;
+	buf_printf(json, "{\n\t\"verdict\": \"%s\"", verdict_get(v)->id);
+	if (v == V_INVALID) {
+		buf_str(json, ",\n\t\"reason\": \"");
+		buf_escaped(json, bytes_str(e->reason), sizeof(e->reason));
+		buf_str(json, "\"");
+	}
+	if (v == V_ACCEPTED)
+		buf_printf(json, ",\n\t\"items\": %ju,\n\t\"spoofed\": %ju,\n\t\"repaired\": %ju",
+		           (uintmax_t)e->items, (uintmax_t)e->spoofed, (uintmax_t)e->repaired);
+}
 
-	if (json->n)
-		return;
-	o = enrich_all(g->settings, body);
-	buf_printf(json, "{\n\t\"verdict\": \"%s\"", verdict_get(o.verdict)->id);
-	if (o.verdict == V_INVALID)
-		buf_printf(json, ",\n\t\"reason\": \"%s\"", o.e.reason);
-	value_render(json, &o);
-	buf_str(json, "\n}\n");
+static void otlp_render(struct golden *g, struct bytes body, struct buf *json)
+{
+	struct outcome o = enrich_all(g->settings, body);
+
+	verdict_render(json, o.verdict, &o.e);
+	if (o.verdict == V_ACCEPTED) {
+		buf_str(json, ",\n\t\"records\": [{ \"value\": \"");
+		hex_render(json, o.value, o.value_n);
+		buf_str(json, "\" }]");
+	}
 	if (o.verdict == V_ACCEPTED && !o.e.repaired)
 		cr_expect(oracle_equal(g->settings.signal, body, bytes_of(o.value, o.value_n),
 		                       g->settings.stamp ? "tenant_id" : NULL, "acme"),
@@ -126,20 +134,56 @@ static void render(struct golden *g, const char *text, struct buf *json)
 	outcome_done(&o);
 }
 
-static void judge(const char *name, bool update)
+static void rw_render(struct golden *g, struct bytes body, struct buf *json)
+{
+	struct rw_settings s = { .version = g->version, .stamp = g->settings.stamp };
+	struct rw_outcome o = rw_all(s, body);
+
+	verdict_render(json, o.verdict, &o.e);
+	if (o.verdict == V_ACCEPTED) {
+		buf_printf(json,
+		           ",\n\t\"written\": [%ju, %ju, %ju],\n\t\"records\": [{ \"value\": \"",
+		           (uintmax_t)o.e.written[WRITTEN_SAMPLES],
+		           (uintmax_t)o.e.written[WRITTEN_HISTOGRAMS],
+		           (uintmax_t)o.e.written[WRITTEN_EXEMPLARS]);
+		hex_render(json, o.value, o.value_n);
+		buf_str(json, "\" }]");
+		cr_expect(oracle_rw_equal(s.version, body, bytes_of(o.value, o.value_n),
+		                          s.stamp ? "tenant_id" : NULL, "acme"),
+		          "not what protobuf-c makes of it");
+	}
+	rw_outcome_done(&o);
+}
+
+/* What the case gives now, as the text of records.json. */
+static void render(struct golden *g, const char *text, struct buf *json)
+{
+	static uint8_t wire[1 << 16];
+	struct bytes body = decode(g, hex_bytes(text, wire, sizeof(wire)), json);
+
+	if (json->n)
+		return;
+	if (g->version)
+		rw_render(g, body, json);
+	else
+		otlp_render(g, body, json);
+	buf_str(json, "\n}\n");
+}
+
+static void judge(const char *family, const char *name, bool update)
 {
 	char path[300];
 	autofree char *request = NULL, *records = NULL;
 	struct golden g;
 	struct buf json;
 
-	snprintf(path, sizeof(path), FOLDER "/%s/request.hex", name);
+	snprintf(path, sizeof(path), FOLDER "/%s/%s/request.hex", family, name);
 	request = file_read(path);
 	cr_assert(request, "%s is missing", path);
-	snprintf(path, sizeof(path), FOLDER "/%s/records.json", name);
+	snprintf(path, sizeof(path), FOLDER "/%s/%s/records.json", family, name);
 	records = file_read(path);
 	buf_init(&json, MIB);
-	render(&g, settings_read(&g, request), &json);
+	render(&g, settings_read(&g, family, request), &json);
 	cr_assert_not(json.failed);
 	if (update) {
 		FILE *f = fopen(path, "w");
@@ -153,19 +197,33 @@ static void judge(const char *name, bool update)
 	buf_done(&json);
 }
 
-/* R3, R4, P8, P10, P11: the cases say which */
-Test(golden, every_otlp_proto_case_gives_its_records)
+static int judge_all(const char *family)
 {
 	const char *update = getenv("UPDATE");
-	DIR *folder = opendir(FOLDER);
+	char path[100];
+	DIR *folder;
 	int cases = 0;
 
-	cr_assert(folder, "no " FOLDER ": run from the root of the tree");
+	snprintf(path, sizeof(path), FOLDER "/%s", family);
+	folder = opendir(path);
+	cr_assert(folder, "no %s: run from the root of the tree", path);
 	for (struct dirent *entry; (entry = readdir(folder));)
 		if (entry->d_name[0] != '.') {
-			judge(entry->d_name, update && *update && strcmp(update, "0"));
+			judge(family, entry->d_name, update && *update && strcmp(update, "0"));
 			cases++;
 		}
 	closedir(folder);
-	cr_expect_geq(cases, 20);
+	return cases;
+}
+
+/* R3, R4, P8, P10, P11: the cases say which */
+Test(golden, every_otlp_proto_case_gives_its_records)
+{
+	cr_expect_geq(judge_all("otlp_proto"), 20);
+}
+
+/* R5, P16, P17, PC2-PC4: the cases say which */
+Test(golden, every_remote_write_case_gives_its_records)
+{
+	cr_expect_geq(judge_all("remote_write"), 20);
 }
