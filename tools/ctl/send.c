@@ -115,7 +115,7 @@ static int take_settings(struct send *s)
 	s->retries = ctl_given(c, "retries") ? (int)retries : -1;
 	s->type = ctl_value(c, "content-type");
 	s->header = ctl_value(c, "header");
-	s->ca = ctl_value(c, "ca");
+	s->ca = ctl_given(c, "ca") ? ctl_value(c, "ca") : getenv("HEADGATE_CA_FILE");
 	if (!s->path && (s->type || s->header))
 		return ctl_usage(c, "--content-type and --header are for files");
 	if (s->type && strpbrk(s->type, "\r\n"))
@@ -174,7 +174,7 @@ const struct command command_send = {
 		{ "path", "P", "posts the files there, as they are", 0 },
 		{ "url", "URL", "of the gateway (HEADGATE_URL; http://127.0.0.1:4318)", 0 },
 		{ "token-file", "FILE", "holds the token (HEADGATE_TOKEN_FILE)", 0 },
-		{ "ca", "FILE", "certificates that are trusted, instead of the system's", 0 },
+		{ "ca", "FILE", "certificates that are trusted (HEADGATE_CA_FILE; else the system's)", 0 },
 		{ "content-type", "T", "of the files (default: none)", 0 },
 		{ "header", "N:V", "one more header, with files", 0 },
 		{ "retries", "N", "after the first try (default: by the path, 1 to 10)", 0 },

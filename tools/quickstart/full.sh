@@ -47,8 +47,11 @@ pg_private()
 	if [ -z "$(pg_psql postgres -A -t -c "SELECT 1 FROM pg_database WHERE datname = 'headgate'")" ]; then
 		pg_psql postgres -c 'CREATE DATABASE headgate' || bail "can't make the database"
 	fi
-	PG_ADMIN_DSN="host=$PG_DIR port=5432 dbname=headgate user=postgres"
+	printf '%s\n' '[headgate-admin]' "host=$PG_DIR" port=5432 dbname=headgate user=postgres >"$T/pg_service.conf"
 }
+
+# How headgatectl writes to the database; the gateway itself only reads.
+full_env() { ! $full || echo "export PGSERVICEFILE='$T/pg_service.conf' PGSERVICE=headgate-admin"; }
 
 full_start()
 {
