@@ -212,9 +212,15 @@ static inline void print_message(struct print *p, const ProtobufCMessage *m)
 	buf_char(p->out, '}');
 }
 
-/* Takes out what OTLP/JSON has no words for: the string indexes of profiles, a NaN's payload. */
+/* Takes out what OTLP/JSON has no words for: unknown fields, the string indexes of profiles, a
+ * NaN's payload. */
 static inline void print_strip(ProtobufCMessage *m)
 {
+	for (size_t i = 0; i < m->n_unknown_fields; i++)
+		free(m->unknown_fields[i].data);
+	free(m->unknown_fields);
+	m->unknown_fields = NULL;
+	m->n_unknown_fields = 0;
 	for (unsigned i = 0; i < m->descriptor->n_fields; i++) {
 		const ProtobufCFieldDescriptor *field = &m->descriptor->fields[i];
 		char *at = (char *)m + field->offset;
