@@ -38,6 +38,10 @@ refused() { # refused SENTENCE LINE:COLUMN TEXT...: one error at that place
 }
 refused "a duplicate key" 4:1 'workers: 1' 'workers: 2'
 like "it names both places" "$(said)" "4:1: error: duplicate key 'workers': first at headgate\.yaml:3:1"
+# R2
+refused "two formats of remote_write on one topic" 3:54 'protocols: {remote_write: {topic: metrics, topic_v2: metrics}}'
+like "it names both options" "$(said)" "'protocols\.remote_write\.topic' and 'protocols\.remote_write\.topic_v2' are one topic"
+refused "a topic of one message that Obstack fills with several" 3:45 'protocols: {obstack: {enabled: true, topic: otlp_logs}}'
 refused "an anchor" 3:10 'workers: &a 1'
 refused "an alias" 3:10 'workers: *a'
 refused "a merge key" 4:3 'log:' '  <<: *a'
