@@ -30,6 +30,7 @@ const struct command *const commands[] = {
 	&command_topics_ls,
 	&command_topics_create,
 	&command_send,
+	&command_cat,
 	NULL,
 };
 /* clang-format on */

@@ -14,3 +14,4 @@ extern const struct command command_token_issue, command_token_ls, command_token
 extern const struct command command_schema_print, command_schema_status, command_migrate;
 extern const struct command command_routes_ls, command_ls, command_topics_ls, command_topics_create;
 extern const struct command command_send;
+extern const struct command command_cat;
