@@ -188,19 +188,36 @@ int pg_change(PGconn *conn, const char *sql, int count, const char *const *value
 	return code;
 }
 
-json_t *pg_objects(PGconn *conn, const char *sql, int count, const char *const *values, int *code)
+static int take_row(const PGresult *result, void (*each)(void *arg, json_t *row), void *arg)
 {
-	PGresult *result = pg_run(conn, sql, count, values, code);
-	json_t *list = result ? json_array() : NULL, *row;
+	json_t *row = json_loads(PQgetvalue(result, 0, 0), 0, NULL);
 
-	for (int i = 0; result && i < PQntuples(result); i++) {
-		row = json_loads(PQgetvalue(result, i, 0), 0, NULL);
-		if (!row)
-			out_of_memory(); /* the server made it: it is JSON */
-		json_array_append_new(list, row);
+	if (!row)
+		return ctl_fail(EX_SOFTWARE, "the database gave a row that is no JSON");
+	each(arg, row);
+	json_decref(row);
+	return 0;
+}
+
+int pg_each(PGconn *conn, const char *sql, int count, const char *const *values,
+            void (*each)(void *arg, json_t *row), void *arg)
+{
+	PGresult *result;
+	int code = 0;
+
+	if (!PQsendQueryParams(conn, sql, count, NULL, values, NULL, NULL, 0) ||
+	    !PQsetSingleRowMode(conn)) {
+		say_libpq("PostgreSQL", PQerrorMessage(conn));
+		return EX_UNAVAILABLE;
 	}
-	PQclear(result);
-	return list;
+	while ((result = PQgetResult(conn))) {
+		if (!code && PQresultStatus(result) == PGRES_SINGLE_TUPLE)
+			code = take_row(result, each, arg);
+		else if (!code && !is_good(result))
+			code = explain(conn, result);
+		PQclear(result);
+	}
+	return code;
 }
 
 static void on_notice(void *arg, const char *text)

@@ -24,6 +24,7 @@ int pg_script(PGconn *conn, const char *sql) MUST_USE;
 /* The same for a statement whose result nobody wants; *rows (may be NULL): how many it touched. */
 int pg_change(PGconn *conn, const char *sql, int count, const char *const *values,
               long *rows) MUST_USE;
-/* Rows of one column that holds JSON, as an array. */
-json_t *pg_objects(PGconn *conn, const char *sql, int count, const char *const *values,
-                   int *code) MUST_USE;
+/* Rows of one column that holds JSON, as they come; those before a failure were handed out. 0 or an
+ * exit code, said. */
+int pg_each(PGconn *conn, const char *sql, int count, const char *const *values,
+            void (*each)(void *arg, json_t *row), void *arg) MUST_USE;

@@ -86,6 +86,22 @@ json_t *registry_tenant(struct registry *s, const char *id, int *code)
 
 json_t *registry_token(struct registry *s, const char *id, int *code)
 {
-	return take_one(s->kind->tokens(s, &(struct token_filter){ .id = id }, code), "token", id,
+	return take_one(registry_tokens(s, &(struct token_filter){ .id = id }, code), "token", id,
 	                code);
+}
+
+static void keep(void *arg, json_t *row)
+{
+	json_array_append(arg, row);
+}
+
+json_t *registry_tokens(struct registry *s, const struct token_filter *which, int *code)
+{
+	json_t *rows = json_array();
+
+	*code = s->kind->tokens(s, which, keep, rows);
+	if (!*code)
+		return rows;
+	json_decref(rows);
+	return NULL;
 }

@@ -17,12 +17,16 @@ struct token_filter { /* NULL: any */
 	const char *tenant, *id, *sha256; /* 64 hex digits */
 };
 
+typedef void (*row_taken)(void *arg, json_t *row); /* the row is the caller's */
+
 struct registry;
 struct registry_kind {
 	const char *name;
 	bool knows_use; /* when a token was used last */
 	json_t *(*tenants)(struct registry *s, const char *id, int *code); /* id NULL: all */
-	json_t *(*tokens)(struct registry *s, const struct token_filter *which, int *code);
+	/* One by one, for there may be millions: 0 or an exit code, said. */
+	int (*tokens)(struct registry *s, const struct token_filter *which, row_taken each,
+	              void *arg);
 	/* Writing ones are NULL of a foreign table. fields: the columns of tenants.sql, null takes
 	 * a value away. */
 	int (*tenant_add)(struct registry *s, const char *id, const json_t *fields);
@@ -68,6 +72,8 @@ struct registry *registry_query_open(struct ctl *c, const struct conf *conf, int
 /* The one row of that id, or NULL and *code: nothing has that id is EXIT_NEGATIVE, said. */
 json_t *registry_tenant(struct registry *s, const char *id, int *code) MUST_USE;
 json_t *registry_token(struct registry *s, const char *id, int *code) MUST_USE;
+/* An array, for filters that let few pass. NULL and *code. */
+json_t *registry_tokens(struct registry *s, const struct token_filter *which, int *code) MUST_USE;
 
 extern const char *const tenant_limits[]; /* columns that are limits; ends with NULL */
 bool is_tenant_limit(const char *column);

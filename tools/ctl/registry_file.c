@@ -127,17 +127,22 @@ static bool is_wanted(const json_t *tenant, const json_t *token, const struct to
 	       (!which->sha256 || strcasecmp(json_text_of(token, "sha256"), which->sha256) == 0);
 }
 
-static json_t *file_tokens(struct registry *s, const struct token_filter *which, int *code)
+static int file_tokens(struct registry *s, const struct token_filter *which, row_taken each,
+                       void *arg)
 {
-	json_t *out = json_array(), *tenant, *token;
+	json_t *tenant, *token, *row;
 	size_t i, k;
 
-	(void)code;
-	json_array_foreach(tenants_of(file_of(s)), i, tenant)
-		json_array_foreach(json_object_get(tenant, "tokens"), k, token)
-			if (is_wanted(tenant, token, which))
-				json_array_append_new(out, token_row(tenant, token));
-	return out;
+	json_array_foreach(tenants_of(file_of(s)), i, tenant) {
+		json_array_foreach(json_object_get(tenant, "tokens"), k, token) {
+			if (!is_wanted(tenant, token, which))
+				continue;
+			row = token_row(tenant, token);
+			each(arg, row);
+			json_decref(row);
+		}
+	}
+	return 0;
 }
 
 /* ---- writing ---- */

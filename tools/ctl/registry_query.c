@@ -143,27 +143,37 @@ static int describe(struct query_registry *q)
 
 /* ---- rows ---- */
 
-static json_t *query_tokens(struct registry *s, const struct token_filter *which, int *code)
+struct completed { /* rows on their way, with what the query does not give */
+	row_taken each;
+	void *arg;
+};
+
+static void complete(void *arg, json_t *row)
 {
 	static const char *const unknown[] = { "name",          "not_before", "expires_at",
 		                               "revoked_at",    "revoked_by", "replaced_by",
 		                               "allowed_cidrs", "created_at", "created_by",
 		                               "last_used_at" };
+	const struct completed *c = arg;
+
+	for (size_t k = 0; k < ARRAY_LEN(unknown); k++)
+		if (!json_object_get(row, unknown[k]))
+			json_object_set_new(row, unknown[k], json_null());
+	if (!json_object_get(row, "kind"))
+		json_object_set_new(row, "kind", json_string("sha256"));
+	if (!json_object_get(row, "scopes"))
+		json_object_set_new(row, "scopes", json_pack("[s]", "*"));
+	c->each(c->arg, row);
+}
+
+static int query_tokens(struct registry *s, const struct token_filter *which, row_taken each,
+                        void *arg)
+{
 	const char *const values[] = { which->tenant, which->id, which->sha256 };
 	struct query_registry *q = query_of(s);
-	json_t *rows = pg_objects(q->conn, q->select, 3, values, code), *row;
-	size_t i;
+	struct completed c = { each, arg };
 
-	json_array_foreach(rows, i, row) {
-		for (size_t k = 0; k < ARRAY_LEN(unknown); k++)
-			if (!json_object_get(row, unknown[k]))
-				json_object_set_new(row, unknown[k], json_null());
-		if (!json_object_get(row, "kind"))
-			json_object_set_new(row, "kind", json_string("sha256"));
-		if (!json_object_get(row, "scopes"))
-			json_object_set_new(row, "scopes", json_pack("[s]", "*"));
-	}
-	return rows;
+	return pg_each(q->conn, q->select, 3, values, complete, &c);
 }
 
 /* The stricter of two: the state that serves less, the block that lasts longer, the lower limit. */
@@ -187,29 +197,32 @@ static void merge(json_t *tenant, const json_t *row)
 			json_object_set(limits, key, v);
 }
 
+/* Rows come in the order of their tenants. */
+static void name_tenant(void *arg, json_t *row)
+{
+	json_t *out = arg, *last = json_array_get(out, json_array_size(out) - 1);
+	const char *tenant = json_text_of(row, "tenant");
+
+	if (!last || strcmp(json_text_of(last, "id"), tenant) != 0) {
+		last = json_pack("{s:s,s:s,s:{},s:n,s:n,s:n,s:n}", "id", tenant, "state", "active",
+		                 "limits", "display_name", "block_until", "topic_prefix",
+		                 "created_at");
+		json_array_append_new(out, last);
+	}
+	merge(last, row);
+}
+
 static json_t *query_tenants(struct registry *s, const char *id, int *code)
 {
 	const char *const values[] = { id, NULL, NULL };
 	struct query_registry *q = query_of(s);
-	json_t *rows = pg_objects(q->conn, q->select, 3, values, code), *out, *row, *last = NULL;
-	size_t i;
+	json_t *out = json_array();
 
-	if (!rows)
-		return NULL;
-	out = json_array();
-	json_array_foreach(rows, i, row) { /* in the order of their tenants */
-		const char *tenant = json_text_of(row, "tenant");
-
-		if (!last || strcmp(json_text_of(last, "id"), tenant) != 0) {
-			last = json_pack("{s:s,s:s,s:{},s:n,s:n,s:n,s:n}", "id", tenant, "state",
-			                 "active", "limits", "display_name", "block_until",
-			                 "topic_prefix", "created_at");
-			json_array_append_new(out, last);
-		}
-		merge(last, row);
-	}
-	json_decref(rows);
-	return out;
+	*code = pg_each(q->conn, q->select, 3, values, name_tenant, out);
+	if (!*code)
+		return out;
+	json_decref(out);
+	return NULL;
 }
 
 static const struct registry_kind query_kind = {

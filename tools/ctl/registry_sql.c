@@ -74,19 +74,32 @@ static const char tokens_view_sql[] = "SELECT json_build_object(" TOKEN_COLUMNS
 				      "'name', NULL, 'revoked_by', NULL, 'created_at', NULL, "
 				      "'created_by', NULL) FROM headgate.gateway_token" TOKEN_WHERE;
 
+static void append(void *arg, json_t *row)
+{
+	json_array_append(arg, row);
+}
+
 static json_t *sql_tenants(struct registry *s, const char *id, int *code)
 {
 	struct sql_registry *q = sql_of(s);
+	json_t *out = json_array();
 
-	return pg_objects(q->conn, q->sees_tables ? tenants_sql : tenants_view_sql, 1, &id, code);
+	*code = pg_each(q->conn, q->sees_tables ? tenants_sql : tenants_view_sql, 1, &id, append,
+	                out);
+	if (!*code)
+		return out;
+	json_decref(out);
+	return NULL;
 }
 
-static json_t *sql_tokens(struct registry *s, const struct token_filter *which, int *code)
+static int sql_tokens(struct registry *s, const struct token_filter *which, row_taken each,
+                      void *arg)
 {
 	struct sql_registry *q = sql_of(s);
 	const char *const values[] = { which->tenant, which->id, which->sha256 };
 
-	return pg_objects(q->conn, q->sees_tables ? tokens_sql : tokens_view_sql, 3, values, code);
+	return pg_each(q->conn, q->sees_tables ? tokens_sql : tokens_view_sql, 3, values, each,
+	               arg);
 }
 
 /* ---- writing ---- */

@@ -348,7 +348,7 @@ static int show_run(struct ctl *c)
 	if (s)
 		row = registry_tenant(s, c->args[0], &code);
 	if (row)
-		tokens = s->kind->tokens(s, &(struct token_filter){ .tenant = c->args[0] }, &code);
+		tokens = registry_tokens(s, &(struct token_filter){ .tenant = c->args[0] }, &code);
 	if (tokens) {
 		code = 0;
 		if (c->json) {

@@ -101,47 +101,47 @@ static json_t *with_standing(json_t *row, int64_t now)
 	return json_incref(row);
 }
 
-static int list(struct ctl *c, const json_t *rows, msec_t unused)
-{
-	static const char *const heads[] = { "ID",      "TENANT",    "STATE",       "SCOPES",
-		                             "EXPIRES", "LAST USED", "REPLACED BY", "NAME" };
-	struct table *table = table_new(heads, ARRAY_LEN(heads));
-	int64_t now = (int64_t)time(NULL);
-	json_t *row;
-	size_t i;
+struct listing {
+	const struct ctl *c;
+	struct table *table;
+	int64_t now;
+	msec_t unused; /* 0: whenever it was used last */
+};
 
-	json_array_foreach(rows, i, row) {
-		if (unused && !is_unused(row, now - unused / 1000))
-			continue;
-		if (c->json)
-			ctl_json(with_standing(row, now));
-		else
-			add_row(table, row, now);
-	}
-	table_print(table, stdout);
-	return 0;
+static void list_row(void *arg, json_t *row)
+{
+	const struct listing *l = arg;
+
+	if (l->unused && !is_unused(row, l->now - l->unused / 1000))
+		return;
+	if (l->c->json)
+		ctl_json(with_standing(row, l->now));
+	else
+		add_row(l->table, row, l->now);
 }
 
 static int ls_run(struct ctl *c)
 {
+	static const char *const heads[] = { "ID",      "TENANT",    "STATE",       "SCOPES",
+		                             "EXPIRES", "LAST USED", "REPLACED BY", "NAME" };
 	struct token_filter which = { .tenant = c->args[0] };
-	msec_t unused = 0;
+	struct listing l = { .c = c, .now = (int64_t)time(NULL) };
 	struct registry *s;
-	json_t *rows = NULL;
 	int code;
 
-	if (ctl_msec(c, "unused", &unused) != 0)
+	if (ctl_msec(c, "unused", &l.unused) != 0)
 		return EXIT_USAGE;
 	s = registry_open(c, REGISTRY_READ, &code);
-	if (s && unused && !s->kind->knows_use)
+	if (!s)
+		return code;
+	l.table = table_new(heads, ARRAY_LEN(heads));
+	if (l.unused && !s->kind->knows_use)
 		code = ctl_fail(
 			EXIT_NEGATIVE,
 			"--unused: only the schema headgate of PostgreSQL keeps the last use");
-	else if (s)
-		rows = s->kind->tokens(s, &which, &code);
-	if (rows)
-		code = list(c, rows, unused);
-	json_decref(rows);
+	else
+		code = s->kind->tokens(s, &which, list_row, &l);
+	table_print(l.table, stdout);
 	registry_close(s);
 	return code;
 }

@@ -111,7 +111,7 @@ static struct finding look_up(struct registry *s, struct bytes token, json_t **r
 	hasher_sha256(h, token, digest);
 	hasher_close(h);
 	hex_encode(digest, sizeof(digest), hex);
-	*rows = s->kind->tokens(s, &(struct token_filter){ .sha256 = hex }, code);
+	*rows = registry_tokens(s, &(struct token_filter){ .sha256 = hex }, code);
 	return *rows ? judge_rows(s, *rows, row, code) : (struct finding){ NULL, NULL };
 }
 
