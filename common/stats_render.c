@@ -20,7 +20,8 @@ static const char *const dim_label[DIM_COUNT] = {
 enum { TEXTS_MAX = 16 };
 /* The texts of dimensions that are enumerations; all others are known at run time only. */
 static const char *const dim_text[DIM_COUNT][TEXTS_MAX] = {
-	[DIM_ENCODING] = { "identity", "gzip", "snappy" },
+	/* enum encoding */
+	[DIM_ENCODING] = { "identity", "gzip", "deflate", "zlib", "zstd", "snappy" },
 	[DIM_CONN_STATE] = { [CONN_HANDSHAKE] = "handshake",
 	                     [CONN_ACTIVE] = "active",
 	                     [CONN_IDLE] = "idle" },

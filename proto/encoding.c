@@ -1,33 +1,279 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * encoding.c -- the table of content codings and their whole-buffer decoders. What a header claims
- * (ISIZE) is only a first guess; what counts is the output that a decoder could write.
+ * is only a first guess; what counts is the output that a decoder could write.
  */
 #include "proto/encoding.h"
 
 #include <libdeflate.h>
 #include <snappy-c.h>
 
+#include "proto/zstd.h"
+
 enum {
 	GUESS_MIN = 64,
 	GUESS_RATIO = 16, /* honest telemetry gzips at 4:1 to 12:1 */
+	REPEATED_RATIO = 128, /* and lines that repeat themselves at up to 300:1 */
+	DEFLATE_RATIO = 1032, /* the format's maximum: 258 bytes of output for 2 bits */
 	GZIP_MIN = 18, /* header and trailer; a smaller body has no ISIZE */
 	GZIP_ISIZE_BYTES = 4,
 	SNAPPY_RATIO = 22, /* the format's maximum is 64 bytes of output for 3 of input */
 	SNAPPY_SLACK = 64, /* faults.md 6 */
 };
+static const char *const trailing = "bytes after the end";
 
 struct inflater {
 	struct libdeflate_decompressor *deflate;
+	struct zstd *zstd;
 };
+
+typedef enum inflate_result (*look_fn)(struct bytes in, size_t limit, size_t rooms[ENCODING_TRIES],
+                                       const char **why);
+typedef enum inflate_result (*run_fn)(struct inflater *inf, struct bytes in, uint8_t *out,
+                                      size_t out_cap, size_t *out_bytes, const char **why);
+
+struct inflater *inflater_open(void)
+{
+	struct inflater *inf = xcalloc(1, sizeof(*inf));
+
+	inf->deflate = libdeflate_alloc_decompressor();
+	if (!inf->deflate)
+		out_of_memory();
+	inf->zstd = zstd_open();
+	return inf;
+}
+
+void inflater_close(struct inflater *inf)
+{
+	if (!inf)
+		return;
+	libdeflate_free_decompressor(inf->deflate);
+	zstd_close(inf->zstd);
+	free(inf);
+}
+
+static size_t times(size_t n, size_t ratio)
+{
+	size_t product;
+
+	return __builtin_mul_overflow(n, ratio, &product) ? SIZE_MAX : product;
+}
+
+static enum inflate_result identity_look(struct bytes in, size_t limit,
+                                         size_t rooms[ENCODING_TRIES], const char **why)
+{
+	(void)why;
+	rooms[0] = in.n;
+	return in.n > limit ? INFLATE_ROOM : INFLATE_OK;
+}
+
+static enum inflate_result identity_run(struct inflater *inf, struct bytes in, uint8_t *out,
+                                        size_t out_cap, size_t *out_bytes, const char **why)
+{
+	(void)inf, (void)why;
+	if (in.n > out_cap)
+		return INFLATE_ROOM;
+	if (in.n)
+		memcpy(out, in.p, in.n);
+	*out_bytes = in.n;
+	return INFLATE_OK;
+}
+
+static size_t gzip_claim(struct bytes in)
+{
+	const uint8_t *isize;
+
+	if (in.n < GZIP_MIN)
+		return 0;
+	isize = in.p + in.n - GZIP_ISIZE_BYTES;
+	return (size_t)isize[0] | (size_t)isize[1] << 8 | (size_t)isize[2] << 16 |
+	       (size_t)isize[3] << 24;
+}
+
+/* The claim is true of an honest body in one member; a log that repeats itself is spared a buffer
+ * of the limit by it, which no tenant with something in flight may have. */
+static enum inflate_result gzip_look(struct bytes in, size_t limit, size_t rooms[ENCODING_TRIES],
+                                     const char **why)
+{
+	size_t claim = gzip_claim(in), most = times(in.n, DEFLATE_RATIO);
+
+	(void)limit, (void)why;
+	rooms[0] = min_size(claim, times(in.n, GUESS_RATIO));
+	rooms[1] = min_size(claim, most);
+	rooms[2] = most;
+	return INFLATE_OK;
+}
+
+/* Members in a row are one body (RFC 1952 2.2); whatever else follows is refused. */
+static enum inflate_result gzip_run(struct inflater *inf, struct bytes in, uint8_t *out,
+                                    size_t out_cap, size_t *out_bytes, const char **why)
+{
+	size_t done = 0, read = 0;
+
+	do {
+		size_t took = 0, gave = 0;
+
+		switch ((int)libdeflate_gzip_decompress_ex(inf->deflate, in.p + read, in.n - read,
+		                                           out + done, out_cap - done, &took,
+		                                           &gave)) {
+		case LIBDEFLATE_SUCCESS:
+			break;
+		case LIBDEFLATE_INSUFFICIENT_SPACE:
+			return INFLATE_ROOM;
+		default:
+			*why = read ? "bytes after a member are no other member"
+			            : "corrupt or truncated data, or a false checksum or size";
+			return INFLATE_CORRUPT;
+		}
+		read += took;
+		done += gave;
+	} while (read < in.n);
+	*out_bytes = done;
+	return INFLATE_OK;
+}
+
+/* Neither form says the size of its output. */
+static enum inflate_result deflate_look(struct bytes in, size_t limit, size_t rooms[ENCODING_TRIES],
+                                        const char **why)
+{
+	(void)limit, (void)why;
+	rooms[0] = times(in.n, GUESS_RATIO);
+	rooms[1] = times(in.n, REPEATED_RATIO);
+	rooms[2] = times(in.n, DEFLATE_RATIO);
+	return INFLATE_OK;
+}
+
+/* Of zlib's wrapping or of the raw form: what libdeflate says, and that nothing is left over. */
+static enum inflate_result judge_stream(enum libdeflate_result result, size_t left, size_t gave,
+                                        size_t *out_bytes, const char **why)
+{
+	switch ((int)result) {
+	case LIBDEFLATE_SUCCESS:
+		if (left == 0) {
+			*out_bytes = gave;
+			return INFLATE_OK;
+		}
+		*why = trailing;
+		return INFLATE_CORRUPT;
+	case LIBDEFLATE_INSUFFICIENT_SPACE:
+		return INFLATE_ROOM;
+	default:
+		*why = "corrupt or truncated data, or a false checksum";
+		return INFLATE_CORRUPT;
+	}
+}
+
+static enum inflate_result zlib_run(struct inflater *inf, struct bytes in, uint8_t *out,
+                                    size_t out_cap, size_t *out_bytes, const char **why)
+{
+	size_t took = 0, gave = 0;
+	enum libdeflate_result result =
+		libdeflate_zlib_decompress_ex(inf->deflate, in.p, in.n, out, out_cap, &took, &gave);
+
+	return judge_stream(result, in.n - took, gave, out_bytes, why);
+}
+
+/* RFC 1950 2.2, without a dictionary. Read as the raw form such a first byte would be a stored
+ * block with padding that is not zero, which encoders do not write. */
+static bool is_zlib(struct bytes in)
+{
+	unsigned cmf, flags;
+
+	if (in.n < 2)
+		return false;
+	cmf = in.p[0];
+	flags = in.p[1];
+	return (cmf & 15) == 8 && cmf >> 4 <= 7 && (cmf * 256 + flags) % 31 == 0 &&
+	       (flags & 0x20) == 0;
+}
+
+/* HTTP's `deflate` is zlib's wrapping; some send the raw form all the same. */
+static enum inflate_result deflate_run(struct inflater *inf, struct bytes in, uint8_t *out,
+                                       size_t out_cap, size_t *out_bytes, const char **why)
+{
+	size_t took = 0, gave = 0;
+	enum libdeflate_result result;
+
+	if (is_zlib(in))
+		return zlib_run(inf, in, out, out_cap, out_bytes, why);
+	result = libdeflate_deflate_decompress_ex(inf->deflate, in.p, in.n, out, out_cap, &took,
+	                                          &gave);
+	return judge_stream(result, in.n - took, gave, out_bytes, why);
+}
+
+static enum inflate_result frames_look(struct bytes in, size_t limit, size_t rooms[ENCODING_TRIES],
+                                       const char **why)
+{
+	size_t claim = 0, most = 0;
+	enum inflate_result result = zstd_look(in, limit, &claim, &most, why);
+
+	rooms[0] = claim ? claim : min_size(times(in.n, GUESS_RATIO), most);
+	rooms[1] = most;
+	return result;
+}
+
+static enum inflate_result frames_run(struct inflater *inf, struct bytes in, uint8_t *out,
+                                      size_t out_cap, size_t *out_bytes, const char **why)
+{
+	return zstd_inflate(inf->zstd, in, out, out_cap, out_bytes, why);
+}
+
+static bool is_framed_snappy(struct bytes in)
+{
+	static const uint8_t magic[] = { 0xff, 6, 0, 0, 's', 'N', 'a', 'P', 'p', 'Y' };
+
+	return in.n >= sizeof(magic) && memcmp(in.p, magic, sizeof(magic)) == 0;
+}
+
+/* A block declares its length, the most that its decoder writes; one that the format cannot reach
+ * is a lie. */
+static enum inflate_result snappy_look(struct bytes in, size_t limit, size_t rooms[ENCODING_TRIES],
+                                       const char **why)
+{
+	if (is_framed_snappy(in))
+		*why = "a framed stream, where one block is wanted";
+	else if (snappy_uncompressed_length((const char *)in.p, in.n, &rooms[0]) != SNAPPY_OK)
+		*why = "no length before the block";
+	else if (rooms[0] > limit)
+		return INFLATE_ROOM;
+	else if (rooms[0] > SNAPPY_RATIO * in.n + SNAPPY_SLACK)
+		*why = "a declared length that the format cannot reach";
+	else
+		return INFLATE_OK;
+	return INFLATE_CORRUPT;
+}
+
+static enum inflate_result snappy_run(struct inflater *inf, struct bytes in, uint8_t *out,
+                                      size_t out_cap, size_t *out_bytes, const char **why)
+{
+	size_t n = out_cap;
+
+	(void)inf;
+	switch (snappy_uncompress((const char *)in.p, in.n, (char *)out, &n)) {
+	case SNAPPY_OK:
+		*out_bytes = n;
+		return INFLATE_OK;
+	case SNAPPY_BUFFER_TOO_SMALL:
+		return INFLATE_ROOM;
+	case SNAPPY_INVALID_INPUT:
+		break;
+	}
+	*why = "corrupt, truncated or trailing data";
+	return INFLATE_CORRUPT;
+}
 
 static const struct coding {
 	const char *name;
 	const char *alias; /* NULL: none */
+	look_fn look; /* may leave rooms at 0, and above the limit */
+	run_fn run;
 } codings[ENCODING_COUNT] = {
-	[ENCODING_IDENTITY] = { "identity", NULL },
-	[ENCODING_GZIP] = { "gzip", "x-gzip" }, /* RFC 9110 8.4.1.3 */
-	[ENCODING_SNAPPY] = { "snappy", NULL }, /* the block format */
+	[ENCODING_IDENTITY] = { "identity", NULL, identity_look, identity_run },
+	[ENCODING_GZIP] = { "gzip", "x-gzip", gzip_look, gzip_run }, /* RFC 9110 8.4.1.3 */
+	[ENCODING_DEFLATE] = { "deflate", NULL, deflate_look, deflate_run },
+	[ENCODING_ZLIB] = { "zlib", NULL, deflate_look, zlib_run },
+	[ENCODING_ZSTD] = { "zstd", NULL, frames_look, frames_run },
+	[ENCODING_SNAPPY] = { "snappy", NULL, snappy_look, snappy_run },
 };
 
 const char *encoding_name(enum encoding e)
@@ -57,181 +303,33 @@ bool encoding_find(struct bytes header, enum encoding *out)
 	return false;
 }
 
-struct inflater *inflater_open(void)
+static bool is_nothing(enum encoding e, struct bytes in, const char **why)
 {
-	struct inflater *inf = xcalloc(1, sizeof(*inf));
-
-	inf->deflate = libdeflate_alloc_decompressor();
-	if (!inf->deflate)
-		out_of_memory();
-	return inf;
+	if (e == ENCODING_IDENTITY || in.n)
+		return false;
+	*why = "0 bytes";
+	return true;
 }
 
-void inflater_close(struct inflater *inf)
+enum inflate_result encoding_look(enum encoding e, struct bytes in, size_t limit,
+                                  size_t rooms[ENCODING_TRIES], const char **why)
 {
-	if (!inf)
-		return;
-	libdeflate_free_decompressor(inf->deflate);
-	free(inf);
-}
+	enum inflate_result result;
 
-static size_t gzip_claim(struct bytes in)
-{
-	const uint8_t *isize;
-
-	if (in.n < GZIP_MIN)
-		return 0;
-	isize = in.p + in.n - GZIP_ISIZE_BYTES;
-	return (size_t)isize[0] | (size_t)isize[1] << 8 | (size_t)isize[2] << 16 |
-	       (size_t)isize[3] << 24;
-}
-
-static size_t gzip_guess(struct bytes in)
-{
-	size_t likely;
-
-	if (__builtin_mul_overflow(in.n, (size_t)GUESS_RATIO, &likely))
-		likely = SIZE_MAX;
-	return min_size(gzip_claim(in), likely);
-}
-
-/* The length that a block declares; false if it has none. */
-static bool snappy_length(struct bytes in, size_t *length)
-{
-	return snappy_uncompressed_length((const char *)in.p, in.n, length) == SNAPPY_OK;
-}
-
-static bool is_framed_snappy(struct bytes in)
-{
-	static const uint8_t magic[] = { 0xff, 6, 0, 0, 's', 'N', 'a', 'P', 'p', 'Y' };
-
-	return in.n >= sizeof(magic) && memcmp(in.p, magic, sizeof(magic)) == 0;
-}
-
-enum inflate_result encoding_look(enum encoding e, struct bytes in, size_t limit, const char **why)
-{
-	size_t length = 0;
-
-	if (e == ENCODING_IDENTITY)
-		return in.n > limit ? INFLATE_ROOM : INFLATE_OK;
-	if (in.n == 0) {
-		*why = "0 bytes";
+	memset(rooms, 0, ENCODING_TRIES * sizeof(rooms[0]));
+	if (is_nothing(e, in, why))
 		return INFLATE_CORRUPT;
-	}
-	if (e != ENCODING_SNAPPY)
-		return INFLATE_OK;
-	if (is_framed_snappy(in))
-		*why = "a framed stream, where one block is wanted";
-	else if (!snappy_length(in, &length))
-		*why = "no length before the block";
-	else if (length > limit)
-		return INFLATE_ROOM;
-	else if (length > SNAPPY_RATIO * in.n + SNAPPY_SLACK)
-		*why = "a declared length that the format cannot reach";
-	else
-		return INFLATE_OK;
-	return INFLATE_CORRUPT;
-}
-
-size_t encoding_claim(enum encoding e, struct bytes in, size_t limit)
-{
-	return e == ENCODING_GZIP ? min_size(gzip_claim(in), limit) : 0;
-}
-
-size_t encoding_guess(enum encoding e, struct bytes in, size_t limit)
-{
-	size_t guess = 0;
-
-	switch (e) {
-	case ENCODING_IDENTITY:
-		guess = in.n;
-		break;
-	case ENCODING_GZIP:
-		guess = gzip_guess(in);
-		break;
-	case ENCODING_SNAPPY:
-		if (!snappy_length(in, &guess))
-			guess = 0;
-		break;
-	case ENCODING_COUNT:
-		assert(!"an encoding");
-	}
-	return max_size(min_size(guess, limit), GUESS_MIN);
-}
-
-/* Members in a row are one body (RFC 1952 2.2); whatever else follows is refused. */
-static enum inflate_result gunzip(struct inflater *inf, struct bytes in, uint8_t *out,
-                                  size_t out_cap, size_t *out_bytes, const char **why)
-{
-	size_t done = 0, read = 0;
-
-	do {
-		size_t took = 0, gave = 0;
-
-		switch ((int)libdeflate_gzip_decompress_ex(inf->deflate, in.p + read, in.n - read,
-		                                           out + done, out_cap - done, &took,
-		                                           &gave)) {
-		case LIBDEFLATE_SUCCESS:
-			break;
-		case LIBDEFLATE_INSUFFICIENT_SPACE:
-			return INFLATE_ROOM;
-		default:
-			*why = read ? "bytes after a member are no other member"
-			            : "corrupt or truncated data, or a false checksum or size";
-			return INFLATE_CORRUPT;
-		}
-		read += took;
-		done += gave;
-	} while (read < in.n);
-	*out_bytes = done;
-	return INFLATE_OK;
-}
-
-static enum inflate_result unsnap(struct bytes in, uint8_t *out, size_t out_cap, size_t *out_bytes,
-                                  const char **why)
-{
-	size_t n = out_cap;
-
-	switch (snappy_uncompress((const char *)in.p, in.n, (char *)out, &n)) {
-	case SNAPPY_OK:
-		*out_bytes = n;
-		return INFLATE_OK;
-	case SNAPPY_BUFFER_TOO_SMALL:
-		return INFLATE_ROOM;
-	case SNAPPY_INVALID_INPUT:
-		break;
-	}
-	*why = "corrupt, truncated or trailing data";
-	return INFLATE_CORRUPT;
+	result = codings[e].look(in, limit, rooms, why);
+	for (size_t i = 0; i < ENCODING_TRIES; i++)
+		rooms[i] = max_size(min_size(rooms[i], limit), GUESS_MIN);
+	return result;
 }
 
 enum inflate_result encoding_inflate(struct inflater *inf, enum encoding e, struct bytes in,
                                      uint8_t *out, size_t out_cap, size_t *out_bytes,
                                      const char **why)
 {
-	switch (e) {
-	case ENCODING_IDENTITY:
-		if (in.n > out_cap)
-			return INFLATE_ROOM;
-		if (in.n)
-			memcpy(out, in.p, in.n);
-		*out_bytes = in.n;
-		return INFLATE_OK;
-	case ENCODING_GZIP:
-		if (in.n == 0) {
-			*why = "0 bytes";
-			return INFLATE_CORRUPT;
-		}
-		return gunzip(inf, in, out, out_cap, out_bytes, why);
-	case ENCODING_SNAPPY:
-		if (in.n == 0) {
-			*why = "0 bytes";
-			return INFLATE_CORRUPT;
-		}
-		return unsnap(in, out, out_cap, out_bytes, why);
-	case ENCODING_COUNT:
-		break;
-	}
-	assert(!"an encoding");
-	return INFLATE_CORRUPT;
+	if (is_nothing(e, in, why))
+		return INFLATE_CORRUPT;
+	return codings[e].run(inf, in, out, out_cap, out_bytes, why);
 }

@@ -6,9 +6,19 @@
 #pragma once
 #include "common/bytes.h"
 
-enum encoding { ENCODING_IDENTITY, ENCODING_GZIP, ENCODING_SNAPPY, ENCODING_COUNT };
+/* stats_render.c knows the names too. */
+enum encoding {
+	ENCODING_IDENTITY,
+	ENCODING_GZIP,
+	ENCODING_DEFLATE, /* in zlib's wrapping or raw, as it comes */
+	ENCODING_ZLIB, /* a Collector's name for the one with the wrapping */
+	ENCODING_ZSTD,
+	ENCODING_SNAPPY, /* one block */
+	ENCODING_COUNT
+};
+enum { ENCODINGS_ALL = (1 << ENCODING_COUNT) - 1 }; /* as struct protocol's bit set */
 
-const char *encoding_name(enum encoding e); /* identity, gzip, snappy */
+const char *encoding_name(enum encoding e); /* identity, gzip, ... */
 const char *encoding_library(void); /* libdeflate's version when this was built; for -v */
 /* One coding, case-insensitive; x-gzip is gzip; absent (n = 0) and identity are identity. A list or
  * an unknown coding: false. */
@@ -24,18 +34,14 @@ struct inflater; /* decoder state, one per worker */
 struct inflater *inflater_open(void) MUST_USE;
 void inflater_close(struct inflater *inf);
 
+enum { ENCODING_TRIES = 3 };
 /* What can be said before any memory is spent: INFLATE_ROOM if the output would exceed the limit,
- * INFLATE_CORRUPT with *why; INFLATE_OK: try. A snappy block declares its length, the most that its
- * decoder writes; one that the format cannot reach is a lie. */
+ * INFLATE_CORRUPT with *why; INFLATE_OK: try with room for rooms[0] bytes, then, if that is
+ * INFLATE_ROOM, with the next one that is larger; after the last the output exceeds the limit. */
 enum inflate_result encoding_look(enum encoding e, struct bytes in, size_t limit,
-                                  const char **why) MUST_USE;
-/* First size to try: min(ISIZE, 16 x wire, limit) for gzip, the length of a snappy block; at least
- * 64. */
-size_t encoding_guess(enum encoding e, struct bytes in, size_t limit);
-/* What the input says of its size, at most limit: true of an honest body in one member. 0: nothing. */
-size_t encoding_claim(enum encoding e, struct bytes in, size_t limit);
-/* Whole buffer; members concatenate. *out_bytes is set on INFLATE_OK. *why is a static text on
- * INFLATE_CORRUPT. An empty input is INFLATE_CORRUPT for every coding but identity. */
+                                  size_t rooms[ENCODING_TRIES], const char **why) MUST_USE;
+/* Whole buffer; members and frames concatenate. *out_bytes is set on INFLATE_OK. *why is a static
+ * text on INFLATE_CORRUPT. An empty input is INFLATE_CORRUPT for every coding but identity. */
 enum inflate_result encoding_inflate(struct inflater *inf, enum encoding e, struct bytes in,
                                      uint8_t *out, size_t out_cap, size_t *out_bytes,
                                      const char **why) MUST_USE;

@@ -274,7 +274,6 @@ static size_t otlp_stamp(struct bytes name, struct bytes tenant_id, uint8_t *out
 	return all;
 }
 
-#define ENCODINGS (1u << ENCODING_IDENTITY | 1u << ENCODING_GZIP)
 #define FORMATS(enrich_)                                                                           \
 	(const struct format[])                                                                    \
 	{                                                                                          \
@@ -294,7 +293,7 @@ const struct protocol protocol_otlp_traces = {
 	.dialect = DIALECT_OTLP,
 	.paths = (const char *const[]){ "/v1/traces", "/otlp/v1/traces", NULL },
 	.formats = FORMATS(traces_enrich),
-	.encodings = ENCODINGS,
+	.encodings = ENCODINGS_ALL,
 	.wire_limit = 64 * MIB,
 };
 
@@ -305,7 +304,7 @@ const struct protocol protocol_otlp_metrics = {
 	.paths = (const char *const[]){ "/v1/metrics", "/otlp/v1/metrics",
 	                                "/api/v1/otlp/v1/metrics", NULL },
 	.formats = FORMATS(metrics_enrich),
-	.encodings = ENCODINGS,
+	.encodings = ENCODINGS_ALL,
 	.wire_limit = 64 * MIB,
 };
 
@@ -315,7 +314,7 @@ const struct protocol protocol_otlp_logs = {
 	.dialect = DIALECT_OTLP,
 	.paths = (const char *const[]){ "/v1/logs", "/otlp/v1/logs", NULL },
 	.formats = FORMATS(logs_enrich),
-	.encodings = ENCODINGS,
+	.encodings = ENCODINGS_ALL,
 	.wire_limit = 64 * MIB,
 };
 
@@ -326,6 +325,6 @@ const struct protocol protocol_otlp_any = {
 	.dialect = DIALECT_OTLP,
 	.paths = (const char *const[]){ NULL }, /* a dialect's */
 	.formats = FORMATS(any_enrich),
-	.encodings = ENCODINGS,
+	.encodings = ENCODINGS_ALL,
 	.wire_limit = 64 * MIB,
 };

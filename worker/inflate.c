@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * inflate.c -- undoes Content-Encoding, bounded by what the output costs, never by a header's
- * claim: each buffer is charged before it is got. First a guess, then the claim, then the limit,
- * then 413 (faults.md 6). Without the claim a log that repeats itself would cost a buffer of the
- * limit, which no tenant with something in flight may have.
+ * claim: each buffer is charged before it is got. First a guess, then what the input could give at
+ * most, never above the limit, then 413 (faults.md 6).
  */
 #include "worker/bodies.h"
 #include "worker/budget.h"
@@ -44,11 +43,9 @@ static enum step attempt(struct req *r, enum encoding coding, size_t size,
 
 static enum step undo(struct req *r, enum encoding coding)
 {
-	size_t limit = r->route->inflated_limit, tried = 0;
+	size_t limit = r->route->inflated_limit, tried = 0, rooms[ENCODING_TRIES];
 	const char *why = "";
-	enum inflate_result result = encoding_look(coding, r->body, limit, &why);
-	const size_t sizes[] = { encoding_guess(coding, r->body, limit),
-		                 encoding_claim(coding, r->body, limit), limit };
+	enum inflate_result result = encoding_look(coding, r->body, limit, rooms, &why);
 
 	if (result == INFLATE_CORRUPT)
 		return req_refuse(r, V_INFLATE, encoding_name(coding), why);
@@ -56,15 +53,15 @@ static enum step undo(struct req *r, enum encoding coding)
 		return refuse_size(r, limit);
 	if (coding == ENCODING_IDENTITY)
 		return STEP_NEXT;
-	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+	for (size_t i = 0; i < ENCODING_TRIES; i++) {
 		enum step step;
 
-		if (sizes[i] <= tried)
+		if (rooms[i] <= tried)
 			continue;
-		step = attempt(r, coding, sizes[i], &result);
+		step = attempt(r, coding, rooms[i], &result);
 		if (step != STEP_NEXT || result != INFLATE_ROOM)
 			return step;
-		tried = body_capacity(sizes[i]);
+		tried = body_capacity(rooms[i]);
 	}
 	return refuse_size(r, limit);
 }

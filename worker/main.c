@@ -11,16 +11,18 @@
 #include <string.h>
 #include <sysexits.h>
 #include "proto/encoding.h"
+#include "proto/zstd.h"
 #include "worker/life.h"
 #include "worker/sandbox.h"
 #include "worker/sink.h"
+#include "worker/store_file.h"
 #include "worker/tool.h"
 
 enum { EXIT_USAGE = 2 };
 
 static int say_version(void)
 {
-	char kafka[64], seccomp[64];
+	char kafka[64], seccomp[64], sqlite[64], zstd[64];
 
 	printf("headgate-worker %s (%s, %s)\n", HEADGATE_VERSION, HEADGATE_REVISION, HEADGATE_MODE);
 	printf("  libevent %s (built with %s)\n", event_get_version(), LIBEVENT_VERSION);
@@ -28,6 +30,11 @@ static int say_version(void)
 	printf("  librdkafka %s\n", kafka);
 	printf("  protobuf-c %s (built with %s)\n", protobuf_c_version(), PROTOBUF_C_VERSION);
 	printf("  libdeflate (built with %s)\n", encoding_library());
+	zstd_version(zstd, sizeof(zstd));
+	printf("  libzstd %s\n", zstd);
+	printf("  libsnappy (built with %s)\n", HEADGATE_SNAPPY);
+	store_version(sqlite, sizeof(sqlite));
+	printf("  SQLite %s\n", sqlite);
 	sandbox_version(seccomp, sizeof(seccomp));
 	printf("  libseccomp %s\n", seccomp);
 	printf("  %s (built with %s)\n", OpenSSL_version(OPENSSL_VERSION), OPENSSL_VERSION_TEXT);

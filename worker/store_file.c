@@ -13,6 +13,11 @@ enum {
 	PATH_BYTES = 1024 + STORE_NAME_BYTES,
 };
 
+void store_version(char *out, size_t cap)
+{
+	snprintf(out, cap, "%s (built with %s)", sqlite3_libversion(), SQLITE_VERSION);
+}
+
 int store_sql_err(struct sqlite3 *db, const char *what, struct err *err)
 {
 	return err_set(err, "%s: %s (SQLite error %d)", what, sqlite3_errmsg(db),

@@ -57,4 +57,5 @@ void store_file_leave(struct store_file *f);
 struct store_file *store_file_open(const struct store_dir *dir, struct store_lock *lock,
                                    struct err *err) MUST_USE;
 int store_sql(struct sqlite3 *db, const char *sql, struct err *err) MUST_USE;
+void store_version(char *out, size_t cap); /* of SQLite, and of its header; for -v */
 int store_sql_err(struct sqlite3 *db, const char *what, struct err *err); /* -1 */
