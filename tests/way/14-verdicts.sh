@@ -255,6 +255,24 @@ in_json hg-tenant-aside 503 /v1/logs
 TOKEN=$good
 GOT=$(request /v1/logs -H 'Content-Type: text/plain' --data-binary x); judge hg-type 415	# the other tenant is not put aside
 
+# ---- one that stores by itself ----
+instance stored
+tenants_file "acme:$good"
+KAFKA_BROKERS='' TRACES_TOPIC='' conf_base local file 1
+logs_of
+conf local.max_bytes=1MiB
+expect_err 'mod=sink_local'
+headgate_start
+known "$good"
+otlp logs -m small -o "$T/small"
+otlp logs --pad 150000 -m large -o "$T/large"
+is "what is stored is accepted" "$(post /v1/logs "$T/small")" 200
+rm "$HG_DIR/store/"*.lock
+GOT=$(post /v1/logs "$T/small"); judge hg-store 503
+filled() { [ "$(post /v1/logs "$T/large")" = 503 ] && grep -aqF hg-store-full "$T/reply"; }
+ok "a store has an end" wait_until 10s filled
+GOT=$(post /v1/logs "$T/large"); judge hg-store-full 503
+
 # ---- all of it ----
 is "every verdict of verdict.def was provoked" "$(printf '%s\n' "${!JUDGED[@]}" | sort | xargs)" \
 	"$(grep -oP '^VERDICT\([A-Z_]+, [0-9]+, [^"]*"\K[^"]+' "$ROOT/common/verdict.def" | sort | xargs)"
