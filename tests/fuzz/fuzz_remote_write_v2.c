@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fuzz_remote_write_v2.c -- libFuzzer over remote_write 2.0; fuzz_remote_write.h says what must
+ * hold.
+ */
+#include "tests/fuzz/fuzz_remote_write.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	return fuzz(2, data, n);
+}
