@@ -196,7 +196,7 @@ static size_t escape_read(const uint8_t *p, int32_t *meant)
 
 /* A string from q on, where it is no longer plain. Every escape in it is looked at here once, so
  * that json_unescape() need not doubt any. */
-bool json_string_odd(struct json *j, const uint8_t *q, struct json_text *text)
+bool json_read_string_odd(struct json *j, const uint8_t *q, struct json_text *text)
 {
 	const uint8_t *from = j->p + 1;
 	uint8_t tail[ESCAPE_MAX] = { 0 }; /* what lies behind the end has no say */
@@ -275,7 +275,7 @@ size_t json_unescape(struct json_text text, uint8_t *out)
 
 /* ---- values ---- */
 
-bool json_number(struct json *j, struct bytes *number)
+bool json_read_number(struct json *j, struct bytes *number)
 {
 	const uint8_t *q = json_number_end(j->p, j->end);
 
@@ -298,13 +298,13 @@ static bool literal(struct json *j, const char *text)
 	return true;
 }
 
-bool json_bool(struct json *j, bool *value)
+bool json_read_bool(struct json *j, bool *value)
 {
 	*value = *j->p == 't';
 	return literal(j, *value ? "true" : "false");
 }
 
-bool json_null(struct json *j)
+bool json_read_null(struct json *j)
 {
 	return literal(j, "null");
 }
@@ -317,13 +317,13 @@ static bool skip_scalar(struct json *j, uint8_t c)
 	bool value;
 
 	if (c == '"')
-		return json_string(j, &text);
+		return json_read_string(j, &text);
 	if (c == 't' || c == 'f')
-		return json_bool(j, &value);
+		return json_read_bool(j, &value);
 	if (c == 'n')
-		return json_null(j);
+		return json_read_null(j);
 	if (c == '-' || (uint8_t)(c - '0') < 10)
-		return json_number(j, &number);
+		return json_read_number(j, &number);
 	return json_fail(j, j->p, JSON_VALUE);
 }
 

@@ -63,10 +63,10 @@ bool json_fail(struct json *j, const uint8_t *at, enum json_error error) __attri
 /* The first byte of the next value, white space passed; 0 at the end, or after an error. */
 static inline uint8_t json_peek(struct json *j);
 /* Reads a string, number or literal that json_peek() has seen the first byte of. */
-static inline bool json_string(struct json *j, struct json_text *text);
-bool json_number(struct json *j, struct bytes *number) MUST_USE;
-bool json_bool(struct json *j, bool *value) MUST_USE;
-bool json_null(struct json *j) MUST_USE;
+static inline bool json_read_string(struct json *j, struct json_text *text);
+bool json_read_number(struct json *j, struct bytes *number) MUST_USE;
+bool json_read_bool(struct json *j, bool *value) MUST_USE;
+bool json_read_null(struct json *j) MUST_USE;
 /* Past a `{` or `[` that json_peek() has seen. */
 static inline void json_open(struct json *j);
 /* The next member of the open object: its name, and the cursor stands before its value. False: the
@@ -84,11 +84,11 @@ bool json_end(struct json *j) MUST_USE;
 /* What the text means: at most text.raw.n bytes. A lone surrogate becomes the byte 0xff. */
 size_t json_unescape(struct json_text text, uint8_t *out);
 
-/* Numbers, as json_number() gave them or as the content of a string. False: not a number of this
- * grammar, no integer, or out of range. 64-bit integers are read from their digits; a fraction or
- * an exponent is fine if the value is an integer all the same. */
-bool json_integer(struct bytes text, bool *negative, uint64_t *magnitude) MUST_USE;
-bool json_double(struct bytes text, double *value) MUST_USE; /* correctly rounded */
+/* Numbers, as json_read_number() gave them or as the content of a string. False: not a number of
+ * this grammar, no integer, or out of range. 64-bit integers are read from their digits; a fraction
+ * or an exponent is fine if the value is an integer all the same. */
+bool json_to_integer(struct bytes text, bool *negative, uint64_t *magnitude) MUST_USE;
+bool json_to_double(struct bytes text, double *value) MUST_USE; /* correctly rounded */
 
 /* ---- the parts that every value passes ---- */
 
@@ -102,7 +102,7 @@ static inline bool json_is_space(uint8_t c)
 
 /* Private to json.h and its .c files: the general paths. */
 const uint8_t *json_plain_long(const struct json *j, const uint8_t *p);
-bool json_string_odd(struct json *j, const uint8_t *q, struct json_text *text);
+bool json_read_string_odd(struct json *j, const uint8_t *q, struct json_text *text);
 const uint8_t *json_number_end(const uint8_t *p, const uint8_t *end); /* NULL: not a number */
 
 static inline uint8_t json_peek(struct json *j)
@@ -148,12 +148,12 @@ static inline const uint8_t *json_plain(const struct json *j, const uint8_t *p)
 	return json_plain_long(j, p);
 }
 
-static inline bool json_string(struct json *j, struct json_text *text)
+static inline bool json_read_string(struct json *j, struct json_text *text)
 {
 	const uint8_t *q = json_plain(j, j->p + 1);
 
 	if (unlikely(q >= j->end || *q != '"'))
-		return json_string_odd(j, q, text);
+		return json_read_string_odd(j, q, text);
 	text->raw = bytes_of(j->p + 1, (size_t)(q - j->p - 1));
 	text->escaped = false;
 	j->p = q + 1;
@@ -183,7 +183,7 @@ static inline bool json_member(struct json *j, bool first, struct json_text *nam
 	}
 	if (unlikely(c != '"'))
 		return json_fail(j, j->p, JSON_NAME);
-	if (unlikely(!json_string(j, name)))
+	if (unlikely(!json_read_string(j, name)))
 		return false;
 	if (unlikely(json_peek(j) != ':'))
 		return json_fail(j, j->p, JSON_COLON);

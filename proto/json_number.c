@@ -141,7 +141,7 @@ static bool decimal_read(struct bytes text, struct decimal *d)
 	return true;
 }
 
-bool json_integer(struct bytes text, bool *negative, uint64_t *magnitude)
+bool json_to_integer(struct bytes text, bool *negative, uint64_t *magnitude)
 {
 	bool minus = text.n && text.p[0] == '-';
 	struct decimal d;
@@ -208,7 +208,7 @@ static double double_of(const struct decimal *d)
 	return d->exponent < 0 ? (double)v / powers[-d->exponent] : (double)v * powers[d->exponent];
 }
 
-bool json_double(struct bytes text, double *value)
+bool json_to_double(struct bytes text, double *value)
 {
 	struct decimal d;
 	double v;

@@ -119,7 +119,7 @@ static inline struct level *push(struct transcoder *t, struct level *l, const st
 /* A null among messages is one without members: attributes of null values come so. */
 static bool put_null(struct transcoder *t, const struct member *m)
 {
-	if (!json_null(&t->j) || !room(t, 0))
+	if (!json_read_null(&t->j) || !room(t, 0))
 		return false;
 	put_tag(t, m);
 	*t->p++ = 0;
@@ -163,7 +163,7 @@ static inline struct level *read_value(struct transcoder *t, struct level *l,
 	}
 	l->seen |= m->bit;
 	if (unlikely(c == 'n'))
-		return json_null(&t->j) ? l : NULL;
+		return json_read_null(&t->j) ? l : NULL;
 	if (unlikely(l->set & m->excludes)) {
 		otlp_json_refuse(t, t->j.p, two_of_one);
 		return NULL;

@@ -169,14 +169,14 @@ static bool read_number(struct transcoder *t, uint8_t c, uint8_t *local, struct 
 	struct json_text text;
 
 	if (c == '"') {
-		if (!json_string(&t->j, &text))
+		if (!json_read_string(&t->j, &text))
 			return false;
 		*number = otlp_json_short(text, local);
 		return true;
 	}
 	if (c != '-' && (uint8_t)(c - '0') > 9)
 		return otlp_json_refuse(t, t->j.p, "expected a number, or a string with a number");
-	return json_number(&t->j, number);
+	return json_read_number(&t->j, number);
 }
 
 static bool read_integer(struct transcoder *t, const struct member *m, uint8_t c, uint64_t *word)
@@ -189,7 +189,7 @@ static bool read_integer(struct transcoder *t, const struct member *m, uint8_t c
 
 	if (!read_number(t, c, local, &number))
 		return false;
-	if (!json_integer(number, &negative, &magnitude) ||
+	if (!json_to_integer(number, &negative, &magnitude) ||
 	    magnitude > (negative ? m->down : m->up))
 		return otlp_json_refuse(t, at, "not an integer, or out of range");
 	*word = negative ? -magnitude : magnitude;
@@ -218,7 +218,7 @@ static bool read_double(struct transcoder *t, uint8_t c, uint64_t *word)
 			*word = names[i].bits;
 			return true;
 		}
-	if (!json_double(number, &value))
+	if (!json_to_double(number, &value))
 		return otlp_json_refuse(t, at, "not a double, or out of range");
 	memcpy(word, &value, sizeof(*word));
 	return true;
@@ -251,7 +251,7 @@ static bool read_enum(struct transcoder *t, const struct member *m, uint8_t c, u
 
 	if (!read_number(t, c, local, &text))
 		return false;
-	if (json_integer(text, &negative, &magnitude)) {
+	if (json_to_integer(text, &negative, &magnitude)) {
 		if (magnitude > (negative ? m->down : m->up))
 			return otlp_json_refuse(t, at, "out of range");
 		*word = negative ? -magnitude : magnitude;
@@ -274,7 +274,7 @@ static bool read_word(struct transcoder *t, const struct member *m, uint8_t c, u
 		return read_enum(t, m, c, word);
 	if (c != 't' && c != 'f')
 		return otlp_json_refuse(t, t->j.p, "expected true or false");
-	if (!json_bool(&t->j, &value))
+	if (!json_read_bool(&t->j, &value))
 		return false;
 	*word = value;
 	return true;
@@ -302,7 +302,7 @@ static bool read_list(struct transcoder *t, const struct member *m)
 		if (m->kind == MEMBER_STRING) {
 			if (c != '"')
 				return otlp_json_refuse(t, t->j.p, "expected a string");
-			if (!json_string(&t->j, &text) || !put_string(t, m, text, true))
+			if (!json_read_string(&t->j, &text) || !put_string(t, m, text, true))
 				return false;
 		} else {
 			if (!read_word(t, m, c, &word) || !room(t, 0))
@@ -334,7 +334,7 @@ bool otlp_json_scalar(struct transcoder *t, const struct member *m, uint8_t c)
 	case MEMBER_BYTES:
 		if (unlikely(c != '"'))
 			return otlp_json_refuse(t, t->j.p, "expected a string");
-		if (unlikely(!json_string(&t->j, &text)))
+		if (unlikely(!json_read_string(&t->j, &text)))
 			return false;
 		if (likely(m->kind == MEMBER_STRING))
 			return put_string(t, m, text, m->keeps_default);

@@ -257,7 +257,7 @@ static const char *meaning(const char *text, enum utf8_mode utf8, char out[stati
 
 	memcpy(body, text, strlen(text));
 	json_init(&j, bytes_of(body, strlen(text)), utf8);
-	cr_assert(json_peek(&j) == '"' && json_string(&j, &t) && json_end(&j), "%s", text);
+	cr_assert(json_peek(&j) == '"' && json_read_string(&j, &t) && json_end(&j), "%s", text);
 	n = json_unescape(t, (uint8_t *)out);
 	cr_assert(n <= t.raw.n);
 	cr_assert_eq(t.escaped, memchr(t.raw.p, '\\', t.raw.n) != NULL);
@@ -316,10 +316,10 @@ Test(json, members_and_elements_are_walked_in_order)
 	json_open(&j);
 	cr_assert(json_element(&j, true));
 	json_peek(&j);
-	cr_assert(json_number(&j, &number) && bytes_eq(number, BYTES("1")));
+	cr_assert(json_read_number(&j, &number) && bytes_eq(number, BYTES("1")));
 	cr_assert(json_element(&j, false));
 	json_peek(&j);
-	cr_assert(json_number(&j, &number) && bytes_eq(number, BYTES("22")));
+	cr_assert(json_read_number(&j, &number) && bytes_eq(number, BYTES("22")));
 	cr_assert_not(json_element(&j, false));
 	cr_assert(json_member(&j, false, &name));
 	cr_expect(bytes_eq(name.raw, BYTES("b\\u0063")) && name.escaped);

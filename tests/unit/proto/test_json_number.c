@@ -19,7 +19,7 @@ static bool integer_is(const char *text, bool negative, uint64_t magnitude)
 	uint64_t m = 0;
 	bool n = false;
 
-	return json_integer(boxed(text, room), &n, &m) && m == magnitude &&
+	return json_to_integer(boxed(text, room), &n, &m) && m == magnitude &&
 	       (n == negative || m == 0);
 }
 
@@ -29,7 +29,7 @@ static bool is_integer(const char *text)
 	uint64_t m;
 	bool n;
 
-	return json_integer(boxed(text, room), &n, &m);
+	return json_to_integer(boxed(text, room), &n, &m);
 }
 
 /* P13 */
@@ -83,7 +83,7 @@ Test(json_number, what_is_no_number_of_json_is_none)
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		cr_expect_not(is_integer(bad[i]), "'%s'", bad[i]);
-		cr_expect_not(json_double(boxed(bad[i], room), &d), "'%s'", bad[i]);
+		cr_expect_not(json_to_double(boxed(bad[i], room), &d), "'%s'", bad[i]);
 	}
 }
 
@@ -110,7 +110,7 @@ static void double_is(const char *text)
 	char room[2000];
 	double want = strtod(text, NULL), got = 42;
 
-	cr_assert(json_double(boxed(text, room), &got), "%s", text);
+	cr_assert(json_to_double(boxed(text, room), &got), "%s", text);
 	cr_expect(memcmp(&want, &got, sizeof(got)) == 0, "%s: %.17g, not %.17g", text, got, want);
 }
 
@@ -158,7 +158,7 @@ Test(json_number, doubles_out_of_range_are_none)
 	double d;
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-		cr_expect_not(json_double(boxed(texts[i], room), &d), "%s", texts[i]);
+		cr_expect_not(json_to_double(boxed(texts[i], room), &d), "%s", texts[i]);
 }
 
 Test(json_number, random_doubles_survive_print_and_read)
@@ -193,14 +193,14 @@ Test(json_number, digits_without_end_still_decide)
 	memset(text, '0', sizeof(text));
 	memcpy(text, "9007199254740993.", 17);
 	text[2998] = '\0';
-	cr_assert(json_double(boxed(text, room), &got));
+	cr_assert(json_to_double(boxed(text, room), &got));
 	cr_expect_eq(got, even);
 	text[2997] = '1';
-	cr_assert(json_double(boxed(text, room), &got));
+	cr_assert(json_to_double(boxed(text, room), &got));
 	cr_expect_eq(got, up);
 	memset(text, '1', 2998);
-	cr_expect_not(json_double(boxed(text, room), &got)); /* over 10^2997 */
+	cr_expect_not(json_to_double(boxed(text, room), &got)); /* over 10^2997 */
 	memcpy(text + 2990, "e-2989", 7);
-	cr_assert(json_double(boxed(text, room), &got));
+	cr_assert(json_to_double(boxed(text, room), &got));
 	cr_expect_eq(got, 1.1111111111111112);
 }
