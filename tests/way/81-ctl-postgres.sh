@@ -128,10 +128,12 @@ kill -CONT "${pids[2]}"
 like "it is named" "$(said)" "only 3 of 4 workers.*late: slot [0-3] \(pid ${pids[2]}\)"
 ok "later it has it" db token revoke "${held:4:8}" --wait
 is "nobody takes it" "$(codes "$held" 200)" "200 401"
-pg "ALTER ROLE headgate_gw NOLOGIN" "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'headgate_gw'" >/dev/null
+# The cluster is the run's: only this database is closed to the gateway.
+pg "GRANT CONNECT ON DATABASE \"$PG_DB\" TO headgate_admin" "REVOKE CONNECT ON DATABASE \"$PG_DB\" FROM PUBLIC" \
+	"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'headgate_gw' AND datname = current_database()" >/dev/null
 code "a gateway that can't read: exit 75" 75 db tenant suspend acme --wait --timeout 2s
 like "it says so, and that the change stands" "$(said)" 'suspended acme, but the gateway did not read its tenants anew in time'
-pg "ALTER ROLE headgate_gw LOGIN"
+pg "GRANT CONNECT ON DATABASE \"$PG_DB\" TO PUBLIC"
 ok "once it can, it is waited for" db tenant suspend acme --wait --timeout 60s
 ok "a tenant goes with its tokens" db tenant rm acme --wait
 is "the rows are gone" "$(pg "SELECT count(*) FROM headgate.token")" 0
