@@ -69,17 +69,22 @@ static const struct {
 
 static void say(struct local *l, const struct store_notice *n)
 {
+	struct kv kv[KV_MAX + 1] = { { .type = KV_END } }, *at = kv;
 	uint32_t held;
 
 	if (!log_enabled(events[n->event].level, "sink_local") ||
 	    !log_limited(&l->limits[n->event], 1, loop_now(), &held))
 		return;
-	log_write(events[n->event].level, "sink_local", events[n->event].msg,
-	          (const struct kv[]){ KV_U("file", n->number),
-	                               KV_I("rows", n->rows),
-	                               KV_S("why", n->why.text),
-	                               KV_U("repeats", held),
-	                               { .type = KV_END } });
+	if (n->number) {
+		*at++ = (struct kv)KV_U("file", n->number);
+		*at++ = (struct kv)KV_I("rows", n->rows);
+	}
+	if (n->why.text[0])
+		*at++ = (struct kv)KV_S("why", n->why.text);
+	if (held)
+		*at++ = (struct kv)KV_U("repeats", held);
+	at->type = KV_END;
+	log_write(events[n->event].level, "sink_local", events[n->event].msg, kv);
 }
 
 static void hear(struct local *l)
