@@ -61,6 +61,8 @@ like "it says who it is and what it lacks" "$(said)" "'headgate_gw' may not chan
 code "a password in argv" 2 ctl tenant add acme --dsn "$ADMIN password=geheim"
 ok "is not repeated" fails_to_find geheim "$T/said.err"
 code "a server that is not there" 69 ctl tenant add acme --dsn "host=$T dbname=x"
+code "one that wants a password: exit 77" 77 env HOME="$T" "$HEADGATECTL" -c "$HG_DIR/headgate.yaml" tenant add acme \
+	--dsn "host=127.0.0.1 port=$PG_PORT dbname=$PG_DB user=headgate_gw"
 code "no connection string" 2 ctl tenant add acme --dsn "host=x nonsense"
 printf '[headgate]\nhost=%s\nport=%s\ndbname=%s\nuser=headgate_admin\n' "$PG_SOCKET_DIR" "$PG_PORT" "$PG_DB" >"$T/service.conf"
 ok "by a service file" env PGSERVICEFILE="$T/service.conf" PGSERVICE=headgate "$HEADGATECTL" -c "$HG_DIR/headgate.yaml" tenant add acme \

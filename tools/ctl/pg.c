@@ -240,6 +240,9 @@ PGconn *pg_open(struct ctl *c, const struct conf *conf, bool to_write, int *code
 	if (PQstatus(conn) != CONNECTION_OK) {
 		say_libpq("PostgreSQL", PQerrorMessage(conn));
 		*code = EX_UNAVAILABLE;
+		if (PQconnectionNeedsPassword(conn))
+			*code = ctl_fail(EX_NOPERM,
+			                 "its password belongs into ~/.pgpass (mode 0600)");
 	} else {
 		PQsetNoticeProcessor(conn, on_notice, NULL);
 		*code = pg_script(conn, limits_sql);

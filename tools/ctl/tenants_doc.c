@@ -80,6 +80,8 @@ static int take_text(struct tenants_doc *d, int fd, bool to_write)
 			return cant(d, "can't read");
 		n += got > 0 ? (size_t)got : 0;
 	}
+	if (n == cap)
+		return ctl_fail(EX_TEMPFAIL, "%s: it grew while it was read; try again", d->path);
 	if (!is_sound(d->path, bytes_of(text, n), true))
 		return ctl_fail(EX_CONFIG, "%s has errors, mend them first", d->path);
 	d->had_comments = has_comment(bytes_of(text, n));
