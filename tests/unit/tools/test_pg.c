@@ -27,7 +27,7 @@ Test(pg, what_names_a_database_is_taken)
 		"host=/run/postgresql dbname=x user=me",
 		"service=headgate",
 		"postgresql://me@db/x?sslmode=verify-full",
-		"passfile=/home/me/.pgpass",
+		"passfile=/etc/headgate/pgpass",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(strings); i++)
