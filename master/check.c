@@ -14,7 +14,7 @@
 #include "master/listeners.h"
 #include "master/tenants.h"
 
-enum { ANSWER_BYTES = 4 * MIB };
+enum { ANSWER_BYTES = 4 * MIB, STORE_MODE = 0750 };
 static const msec_t ASK_TIMEOUT_MS = 2000;
 
 /* The loader's last line counts what it found; it gives way to one that counts all. */
@@ -167,6 +167,36 @@ static void check_writable(const char *option, const char *path, bool folder_onl
 	check_say(r, true, file, text);
 }
 
+int check_store(const struct conf *conf, struct err *err)
+{
+	const char *dir = conf->local.dir;
+	struct stat st;
+
+	if (conf->sink != SINK_LOCAL)
+		return 0;
+	/* The last folder of the path is ours to make; what is above it is not. */
+	if (mkdir(dir, STORE_MODE) < 0 && errno != EEXIST)
+		return err_errno(err, "local.dir: %s: can't be made", dir);
+	if (stat(dir, &st) == 0 && !S_ISDIR(st.st_mode))
+		return err_set(err, "local.dir: %s: is no folder", dir);
+	return access(dir, R_OK | W_OK | X_OK) == 0
+	               ? 0
+	               : err_errno(err, "local.dir: %s: can't be written", dir);
+}
+
+/* For -t, which makes nothing: there and writable, or it can be made. */
+static void check_store_folder(const struct conf *conf, struct conf_report *r, const char *file)
+{
+	struct err err;
+
+	if (conf->sink != SINK_LOCAL)
+		return;
+	if (access(conf->local.dir, F_OK) < 0 && errno == ENOENT)
+		check_writable("local.dir", conf->local.dir, true, r, file);
+	else if (check_store(conf, &err) < 0)
+		check_say(r, true, file, err.text);
+}
+
 static void on_publish(void *arg, int fd, uint64_t generation)
 {
 	(void)arg, (void)fd, (void)generation;
@@ -210,6 +240,7 @@ void check_host(const struct conf *conf, struct conf_report *r, const char *file
 	check_writable("control.socket", conf->control.socket, true, r, file);
 	check_writable("log.access_file", conf->log.access_file.path, false, r, file);
 	check_writable("log.audit_file", conf->log.audit_file.path, false, r, file);
+	check_store_folder(conf, r, file);
 	check_tenants(conf, r, file);
 }
 

@@ -2,7 +2,7 @@
 /*
  * check.h -- what a configuration must pass before it may serve: the loader's rules, certificates,
  * --disable-auth; and for -t also what this host must grant. Called by main.c (-t, -T), at the
- * start and at each reload: all say the same. Changes nothing.
+ * start and at each reload: all say the same. Changes nothing, but check_store() may make a folder.
  */
 #pragma once
 #include "conf/yaml.h"
@@ -21,6 +21,10 @@ struct conf *check_load(const struct master_args *args, bool offline,
 /* -t: addresses can be bound or are our own instance's, files can be written, tenants can be read.
  */
 void check_host(const struct conf *conf, struct conf_report *r, const char *file);
+
+/* At the start and at each reload: with `sink: local` its folder is made if only that is missing,
+ * and can be written; else -1 with *err said. */
+int check_store(const struct conf *conf, struct err *err) MUST_USE;
 
 /* One more error or warning, and a new last line. */
 void check_say(struct conf_report *r, bool is_error, const char *file, const char *text);

@@ -522,6 +522,11 @@ static int start(struct master *m, struct conf *conf, int *exit_code, struct err
 		.read = on_read,       .arg = m
 	};
 
+	*exit_code = EX_CONFIG;
+	if (check_store(conf, err) < 0) {
+		conf_free(conf);
+		return -1;
+	}
 	m->taps = taps_open(m->base, &m->workers, &taps);
 	m->syncs = syncs_open(m);
 	errno = 0;

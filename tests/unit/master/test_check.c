@@ -172,3 +172,35 @@ Test(check, a_log_file_in_a_folder_that_is_not_there_is_an_error)
 	check_writable("log.access_file", f.file, false, &f.report, "headgate.yaml");
 	cr_expect_eq(f.report.errors, 1, "it would be made there");
 }
+
+Test(check, the_folder_of_the_local_store_is_made_at_the_start_and_must_be_writable)
+{
+	struct conf conf = { .sink = SINK_LOCAL };
+	struct err err = { "" };
+	char dir[64], below[80];
+	struct stat st;
+
+	snprintf(dir, sizeof(dir), "%s/store", f.folder);
+	conf.local.dir = dir;
+	check_store_folder(&conf, &f.report, "headgate.yaml");
+	cr_expect_eq(f.report.errors, 0, "it could be made");
+	cr_expect_neq(stat(dir, &st), 0, "-t makes nothing");
+	cr_expect_eq(check_store(&conf, &err), 0, "%s", err.text);
+	cr_expect(stat(dir, &st) == 0 && S_ISDIR(st.st_mode));
+	cr_expect_eq(check_store(&conf, &err), 0, "%s", err.text);
+	rmdir(dir);
+
+	snprintf(below, sizeof(below), "%s/not-there/store", f.folder);
+	conf.local.dir = below;
+	cr_expect_eq(check_store(&conf, &err), -1);
+	cr_expect(strstr(err.text, "/not-there/store: can't be made: No such file"), "%s", err.text);
+	check_store_folder(&conf, &f.report, "headgate.yaml");
+	cr_expect_eq(f.report.errors, 1);
+
+	close(open(f.file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	conf.local.dir = f.file;
+	cr_expect_eq(check_store(&conf, &err), -1);
+	cr_expect(strstr(err.text, "is no folder"), "%s", err.text);
+	conf.sink = SINK_DISCARD;
+	cr_expect_eq(check_store(&conf, &err), 0, "it is not used");
+}
