@@ -31,6 +31,7 @@ const struct command *const commands[] = {
 	&command_topics_create,
 	&command_send,
 	&command_cat,
+	&command_snippet,
 	NULL,
 };
 /* clang-format on */

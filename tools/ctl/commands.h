@@ -15,3 +15,4 @@ extern const struct command command_schema_print, command_schema_status, command
 extern const struct command command_routes_ls, command_ls, command_topics_ls, command_topics_create;
 extern const struct command command_send;
 extern const struct command command_cat;
+extern const struct command command_snippet;

@@ -72,7 +72,7 @@ static int take_variable(const char *name, char **out, struct err *err)
 	return 0;
 }
 
-static int read_token(const char *path, char **out, struct err *err)
+int credential_read(const char *path, char **out, struct err *err)
 {
 	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char *text;
@@ -88,9 +88,11 @@ static int read_token(const char *path, char **out, struct err *err)
 	}
 	while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
 		text[--n] = '\0';
-	*out = text;
-	if (n == 0 || !is_clean(text) || strlen(text) != (size_t)n)
+	if (n == 0 || !is_clean(text) || strlen(text) != (size_t)n) {
+		wipe(&text);
 		return err_set(err, "token file %s: one line with a token is expected", path);
+	}
+	*out = text;
 	return 0;
 }
 
@@ -127,7 +129,7 @@ static int fill(struct credential *cr, const char *token_file, struct err *err)
 	const char *file = token_file ? token_file : getenv("HEADGATE_TOKEN_FILE");
 
 	if (file)
-		return read_token(file, &cr->fixed, err);
+		return credential_read(file, &cr->fixed, err);
 	if (take_variable("INGESTION_API_KEY", &cr->fixed, err) < 0 ||
 	    (!cr->fixed && take_variable("INGESTION_TOKEN", &cr->fixed, err) < 0))
 		return -1;

@@ -21,6 +21,8 @@ enum credential_said {
 struct credential *credential_open(const char *token_file, struct err *err) MUST_USE;
 void credential_close(struct credential *cr);
 bool credential_is_none(const struct credential *cr);
+/* The token of a file, malloc'd; -1 with *err said. */
+int credential_read(const char *path, char **out, struct err *err) MUST_USE;
 /* "Authorization: Bearer ..." in out, malloc'd, with CREDENTIAL_HAVE; to be wiped by
  * credential_wipe(). */
 enum credential_said credential_get(struct credential *cr, struct http *http, char **out,

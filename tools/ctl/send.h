@@ -36,6 +36,7 @@ struct send {
 	struct credential *credential;
 	unsigned jobs;
 	int retries; /* -1: by the path */
+	FILE *to; /* for people's lines; NULL: stdout */
 	struct send_item *items;
 	unsigned count;
 };

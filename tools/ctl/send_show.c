@@ -12,6 +12,7 @@ struct send_show {
 	const struct send *s;
 	struct progress *progress; /* NULL: there are few */
 	bool lines; /* one for each item */
+	FILE *to;
 	unsigned ends[SEND_GIVEN_UP + 1];
 };
 
@@ -20,13 +21,14 @@ struct send_show *send_show_open(const struct send *s)
 	struct send_show *show = xcalloc(1, sizeof(*show));
 
 	show->s = s;
+	show->to = s->to ? s->to : stdout;
 	if (s->count > MANY)
 		show->progress = progress_open(s->c, "sending", s->count);
 	show->lines = !s->c->quiet && !(show->progress && isatty(STDOUT_FILENO) &&
 	                                isatty(STDERR_FILENO) && !s->c->json);
 	if (show->lines && !s->c->json)
-		printf("%-24s %-8s %-16s %4s %8s  %s\n", "WHAT", "SIGNAL", "ROUTE", "CODE", "MS",
-		       "STORED");
+		fprintf(show->to, "%-24s %-8s %-16s %4s %8s  %s\n", "WHAT", "SIGNAL", "ROUTE",
+		        "CODE", "MS", "STORED");
 	return show;
 }
 
@@ -85,17 +87,18 @@ static void print_json(const struct send *s, const struct send_item *item)
 	fflush(stdout);
 }
 
-static void print_line(const struct send *s, const struct send_item *item)
+static void print_line(const struct send_show *show, const struct send_item *item)
 {
+	const struct send *s = show->s;
 	char stored[STORED_BYTES], code[16] = "-";
 
 	stored_text(item->seen, stored, sizeof(stored));
 	if (item->status)
 		snprintf(code, sizeof(code), "%d", item->status);
-	printf("%-24s %-8s %-16s %s%4s%s %8.1f  %s\n", item->name, signal_of(item),
-	       route_of(s, item), ctl_color(s->c, item->end == SEND_ACCEPTED ? "32" : "31"), code,
-	       ctl_color(s->c, NULL), item->ms, stored);
-	fflush(stdout);
+	fprintf(show->to, "%-24s %-8s %-16s %s%4s%s %8.1f  %s\n", item->name, signal_of(item),
+	        route_of(s, item), ctl_color(s->c, item->end == SEND_ACCEPTED ? "32" : "31"), code,
+	        ctl_color(s->c, NULL), item->ms, stored);
+	fflush(show->to);
 }
 
 void send_show_item(struct send_show *show, const struct send_item *item, unsigned done)
@@ -107,7 +110,7 @@ void send_show_item(struct send_show *show, const struct send_item *item, unsign
 	if (show->lines && s->c->json)
 		print_json(s, item);
 	else if (show->lines)
-		print_line(s, item);
+		print_line(show, item);
 	if (failed) {
 		if (show->progress)
 			progress_close(show->progress); /* its line gives way */

@@ -139,27 +139,21 @@ static json_t *take_lines(const struct buf *said, int *code)
 	return all;
 }
 
-json_t *worker_tool_run(struct ctl *c, const char *const *argv, bool full, int *code)
+static json_t *run_with(const struct conf *conf, const char *const *argv, int *code)
 {
-	struct conf *own = full ? load_full(c, code) : NULL;
-	const struct conf *conf = full ? own : ctl_conf(c, code);
 	char path[PATH_MAX];
 	char *args[ARGS_MAX] = { (char *)"headgate-worker" };
 	struct err err = { "" };
-	autoclose int fd = -1;
+	autoclose int fd = packed_fd(conf, &err);
 	json_t *all = NULL;
 	struct buf said;
 	int status = 0;
 
-	if (!conf)
-		return NULL;
 	for (unsigned i = 0; argv[i]; i++) {
 		assert(i + 2 < ARGS_MAX);
 		args[i + 1] = (char *)(uintptr_t)argv[i];
 	}
 	find_program(path, sizeof(path));
-	fd = packed_fd(conf, &err);
-	conf_free(own);
 	buf_init(&said, SAID_MAX);
 	if (fd < 0 || run(path, args, fd, &said, &status, &err) < 0) {
 		*code = ctl_fail(EX_OSERR, "%s: %s", path, err.text);
@@ -174,5 +168,24 @@ json_t *worker_tool_run(struct ctl *c, const char *const *argv, bool full, int *
 			*code = EX_SOFTWARE;
 	}
 	buf_done(&said);
+	return all;
+}
+
+json_t *worker_tool_run(struct ctl *c, const char *const *argv, bool full, int *code)
+{
+	struct conf *own = full ? load_full(c, code) : NULL;
+	const struct conf *conf = full ? own : ctl_conf(c, code);
+	json_t *all = conf ? run_with(conf, argv, code) : NULL;
+
+	conf_free(own);
+	return all;
+}
+
+json_t *worker_tool_defaults(const char *const *argv, int *code)
+{
+	struct conf *conf = conf_new();
+	json_t *all = run_with(conf, argv, code);
+
+	conf_free(conf);
 	return all;
 }

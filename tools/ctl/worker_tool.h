@@ -10,3 +10,5 @@
  * brokers' secrets). An array of what it said, with its exit code in *code (a topic was refused,
  * say); NULL if it could say nothing, said. */
 json_t *worker_tool_run(struct ctl *c, const char *const *argv, bool full, int *code) MUST_USE;
+/* The same for a configuration of defaults: what this version can, whatever is configured. */
+json_t *worker_tool_defaults(const char *const *argv, int *code) MUST_USE;
