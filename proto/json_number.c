@@ -143,10 +143,13 @@ static bool decimal_read(struct bytes text, struct decimal *d)
 
 bool json_to_integer(struct bytes text, bool *negative, uint64_t *magnitude)
 {
-	bool minus = text.n && text.p[0] == '-';
 	struct decimal d;
 	uint64_t v = 0;
+	bool minus;
 
+	if (text.n == 0)
+		return false;
+	minus = text.p[0] == '-';
 	if (likely(plain_digits(text.p + minus, text.n - minus, magnitude))) {
 		*negative = minus;
 		return true;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * otlp.c -- OTLP/HTTP in protobuf: three signals of one shape (request, Resource*, Scope*, item).
- * The walker validates; here the tenant's stamp goes into the last `resource` of each Resource*,
- * since repeated ones merge, and the client's own is taken out of all of them (records.md 1.2).
+ * otlp.c -- OTLP/HTTP: three signals of one shape (request, Resource*, Scope*, item), in protobuf or,
+ * by otlp_json.c, made of JSON. The walker validates; here the tenant's stamp goes into the last
+ * `resource` of each Resource*, since repeated ones merge, and the client's own is taken out of all
+ * of them (records.md 1.2).
  *
  * An empty Resource* beside data is kept and stamped like the others: bytes are respected, and
  * resources_max bounds what the stamp adds. Items: of a Metric whose oneof came twice only the data
@@ -12,6 +13,7 @@
 
 #include <stdio.h>
 #include "proto/encoding.h"
+#include "proto/otlp_json.h"
 #include "proto/schema/logs_service.pb-c.h"
 #include "proto/schema/metrics_service.pb-c.h"
 #include "proto/schema/trace_service.pb-c.h"
@@ -250,6 +252,12 @@ static enum verdict any_enrich(const struct enrich_in *in, struct enriched *out)
 	return V_INVALID;
 }
 
+/* The same route in JSON: transcoding has found the signal. */
+static enum verdict found_enrich(const struct enrich_in *in, struct enriched *out)
+{
+	return otlp_enrich(out->signal, false, in, out);
+}
+
 /* KeyValue{key name, value{string_value id}} as an element of Resource.attributes. */
 static size_t otlp_stamp(struct bytes name, struct bytes tenant_id, uint8_t *out, size_t cap)
 {
@@ -274,7 +282,7 @@ static size_t otlp_stamp(struct bytes name, struct bytes tenant_id, uint8_t *out
 	return all;
 }
 
-#define FORMATS(enrich_)                                                                           \
+#define FORMATS(enrich_, transcode_, json_enrich_)                                                 \
 	(const struct format[])                                                                    \
 	{                                                                                          \
 		{ .type = "application/x-protobuf",                                                \
@@ -282,6 +290,12 @@ static size_t otlp_stamp(struct bytes name, struct bytes tenant_id, uint8_t *out
 		  .record_type = "application/x-protobuf",                                         \
 		  .enrich = (enrich_),                                                             \
 		  .stamp = otlp_stamp },                                                           \
+			{ .type = "application/json", /* a record like the others */               \
+			  .record_format = "otlp_proto",                                           \
+			  .record_type = "application/x-protobuf",                                 \
+			  .transcode = (transcode_),                                               \
+			  .enrich = (json_enrich_),                                                \
+			  .stamp = otlp_stamp },                                                   \
 		{                                                                                  \
 			0                                                                          \
 		}                                                                                  \
@@ -292,7 +306,7 @@ const struct protocol protocol_otlp_traces = {
 	.signal = SIGNAL_TRACES,
 	.dialect = DIALECT_OTLP,
 	.paths = (const char *const[]){ "/v1/traces", "/otlp/v1/traces", NULL },
-	.formats = FORMATS(traces_enrich),
+	.formats = FORMATS(traces_enrich, otlp_json_traces, traces_enrich),
 	.encodings = ENCODINGS_ALL,
 	.wire_limit = 64 * MIB,
 };
@@ -303,7 +317,7 @@ const struct protocol protocol_otlp_metrics = {
 	.dialect = DIALECT_OTLP,
 	.paths = (const char *const[]){ "/v1/metrics", "/otlp/v1/metrics",
 	                                "/api/v1/otlp/v1/metrics", NULL },
-	.formats = FORMATS(metrics_enrich),
+	.formats = FORMATS(metrics_enrich, otlp_json_metrics, metrics_enrich),
 	.encodings = ENCODINGS_ALL,
 	.wire_limit = 64 * MIB,
 };
@@ -313,7 +327,7 @@ const struct protocol protocol_otlp_logs = {
 	.signal = SIGNAL_LOGS,
 	.dialect = DIALECT_OTLP,
 	.paths = (const char *const[]){ "/v1/logs", "/otlp/v1/logs", NULL },
-	.formats = FORMATS(logs_enrich),
+	.formats = FORMATS(logs_enrich, otlp_json_logs, logs_enrich),
 	.encodings = ENCODINGS_ALL,
 	.wire_limit = 64 * MIB,
 };
@@ -324,7 +338,7 @@ const struct protocol protocol_otlp_any = {
 	.any_signal = true,
 	.dialect = DIALECT_OTLP,
 	.paths = (const char *const[]){ NULL }, /* a dialect's */
-	.formats = FORMATS(any_enrich),
+	.formats = FORMATS(any_enrich, otlp_json_any, found_enrich),
 	.encodings = ENCODINGS_ALL,
 	.wire_limit = 64 * MIB,
 };

@@ -10,6 +10,7 @@
 #include "worker/charge.h"
 #include "worker/req.h"
 #include "worker/route.h"
+#include "worker/transcode.h"
 #include "worker/worker.h"
 
 enum { STAMP_MAX = 512, RESOURCES_MAX = 10000 }; /* name <= 255, id <= 150, framing; faults.md 6 */
@@ -104,6 +105,12 @@ enum step enrich_run(struct req *r)
 	}
 	edits_reset(&r->w->edits);
 	r->enriched = (struct enriched){ .edits = &r->w->edits, .signal = r->signal };
+	if (r->format->transcode) {
+		enum step step = transcode_body(r, &in);
+
+		if (step != STEP_NEXT)
+			return step;
+	}
 	v = r->format->enrich(&in, &r->enriched);
 	r->signal = r->enriched.signal;
 	return on_verdict(r, v);

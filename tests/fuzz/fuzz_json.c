@@ -126,7 +126,7 @@ static struct scanned scan(struct bytes body, enum utf8_mode utf8, unsigned dept
 }
 
 /* What jansson refuses though RFC 8259 does not: its numbers are long long and double, its keys C
- * strings, its depth 2048 (ours is less). */
+ * strings, its depth 2048 (ours is less). And it passes over zero bytes, wherever they are. */
 static bool is_its_own_limit(const json_error_t *error)
 {
 	enum json_error_code code = json_error_code(error);
@@ -137,9 +137,11 @@ static bool is_its_own_limit(const json_error_t *error)
 static void compare(struct bytes body, enum json_error ours)
 {
 	json_error_t error;
-	json_t *theirs =
-		json_loadb((const char *)body.p, body.n, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+	json_t *theirs;
 
+	if (memchr(body.p, '\0', body.n))
+		return;
+	theirs = json_loadb((const char *)body.p, body.n, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
 	if (theirs)
 		must(ours == JSON_OK || ours == JSON_DEPTH, "jansson takes it, and so do we");
 	else if (!is_its_own_limit(&error))

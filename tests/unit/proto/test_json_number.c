@@ -81,6 +81,8 @@ Test(json_number, what_is_no_number_of_json_is_none)
 	char room[400];
 	double d;
 
+	cr_expect_not(json_to_integer(BYTES_NONE, &(bool){ false }, &(uint64_t){ 0 }));
+	cr_expect_not(json_to_double(BYTES_NONE, &d));
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		cr_expect_not(is_integer(bad[i]), "'%s'", bad[i]);
 		cr_expect_not(json_to_double(boxed(bad[i], room), &d), "'%s'", bad[i]);

@@ -516,7 +516,11 @@ Test(otlp, the_protocols_are_what_the_wire_contract_says)
 		cr_expect_str_eq(all[i]->paths[0], path);
 		cr_expect_str_eq(all[i]->formats[0].type, "application/x-protobuf");
 		cr_expect_str_eq(all[i]->formats[0].record_format, "otlp_proto");
-		cr_expect_null(all[i]->formats[1].type);
+		cr_expect_str_eq(all[i]->formats[1].type, "application/json");
+		cr_expect_str_eq(all[i]->formats[1].record_format, "otlp_proto");
+		cr_expect_str_eq(all[i]->formats[1].record_type, "application/x-protobuf");
+		cr_expect_not_null(all[i]->formats[1].transcode);
+		cr_expect_null(all[i]->formats[2].type);
 		cr_expect_eq(all[i]->wire_limit, 64 * MIB);
 	}
 }

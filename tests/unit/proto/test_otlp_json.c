@@ -168,6 +168,10 @@ Test(otlp_json, enumerations_are_numbers_or_names_of_the_schema)
 	HAS(span_refusal("\"kind\":\"span_kind_server\""), "no value of this enumeration");
 	HAS(span_refusal("\"kind\":\"\""), "no value of this enumeration");
 	HAS(span_refusal("\"kind\":\"SPAN_KIND_SERVER\\u0000\""), "no value");
+	HAS(span_refusal("\"kind\":"
+	                 "\"\\u0041AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+	                 "AAAAAAAAAAAAAAAAAAAAAAA\""),
+	    "no value of this enumeration");
 	HAS(span_refusal("\"kind\":2147483648"), "out of range");
 	HAS(span_refusal("\"kind\":1.5"), "no value");
 	HAS(span_refusal("\"kind\":true"), "expected a number");

@@ -18,7 +18,8 @@ Test(admit, only_the_route_s_media_types_are_taken)
 		                            "application/x-protobuf; charset=utf-8",
 		                            " application/x-protobuf ;a=b" };
 	static const char *const bad[] = { "text/plain",
-		                           "application/json",
+		                           "application/jsonn",
+		                           "application/json; charsetutf-8",
 		                           "application/x-protobuf; charsetutf-8",
 		                           "application/x-protobuf, text/plain",
 		                           "",
