@@ -216,8 +216,7 @@ static void do_sync(const struct request *r)
 	msec_t timeout = given ? json_integer_value(given) : SYNC_TIMEOUT_DEFAULT_MS;
 
 	if ((given && !json_is_integer(given)) || timeout < 1 || timeout > TIMEOUT_MAX_MS) {
-		control_answer_error(r->control, r->from.handle,
-		                     "sync: timeout_ms is 1..3600000");
+		control_answer_error(r->control, r->from.handle, "sync: timeout_ms is 1..3600000");
 		return;
 	}
 	r->control->hooks.sync(r->control->hooks.arg, &r->from, timeout);

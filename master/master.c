@@ -517,10 +517,11 @@ static int start(struct master *m, struct conf *conf, int *exit_code, struct err
 	const struct taps_hooks taps = {
 		.answer = on_tap_answer, .line = on_tap_line, .audit = on_tap_audit, .arg = m
 	};
-	const struct tenants_hooks tenants = {
-		.publish = on_publish, .audit = on_tenants_audit, .retired = on_retired,
-		.read = on_read,       .arg = m
-	};
+	const struct tenants_hooks tenants = { .publish = on_publish,
+		                               .audit = on_tenants_audit,
+		                               .retired = on_retired,
+		                               .read = on_read,
+		                               .arg = m };
 
 	*exit_code = EX_CONFIG;
 	if (check_store(conf, err) < 0) {

@@ -78,7 +78,8 @@ static bool take_signal(const json_t *what, int32_t *out)
 /* Of an id's own bytes, and one `*` at the end. */
 static bool is_request_id(const char *id)
 {
-	static const char bytes[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+	static const char bytes[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 	size_t n = strspn(id, bytes);
 
 	return !id[n] || (n && id[n] == '*' && !id[n + 1]);

@@ -28,6 +28,6 @@ void taps_close(struct taps *t); /* after control_close(): each tap is gone with
 /* The command: {"request_id","tenant","signal","route","rate","duration_ms"}, each optional. */
 void taps_start(struct taps *t, const struct control_client *from, const struct json_t *what);
 void taps_gone(struct taps *t, uint64_t client); /* nobody reads any more */
-void taps_on(struct taps *t, uint64_t tap);      /* one more worker has it on */
+void taps_on(struct taps *t, uint64_t tap); /* one more worker has it on */
 void taps_line(struct taps *t, uint64_t tap, struct bytes line);
 void taps_set_up(struct taps *t, struct proc *p); /* a worker that started meanwhile */

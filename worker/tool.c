@@ -133,8 +133,7 @@ static int open_conf(struct worker *w, struct err *err)
 
 bool tool_is(int argc, char **argv)
 {
-	return argc >= 2 &&
-	       (strcmp(argv[1], "--routes") == 0 || strcmp(argv[1], "--topics") == 0);
+	return argc >= 2 && (strcmp(argv[1], "--routes") == 0 || strcmp(argv[1], "--topics") == 0);
 }
 
 int tool_run(struct worker *w, int argc, char **argv)

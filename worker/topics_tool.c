@@ -2,7 +2,8 @@
 /*
  * topics_tool.c -- `headgatectl topics`: the configured topics as the cluster has them, and those
  * that it lacks, made by the Admin API with max.message.bytes for the largest record of their
- * routes (records.md 1.3). What exists is never changed. Apart from topics.c, which serves the loop.
+ * routes (records.md 1.3). What exists is never changed. Apart from topics.c, which serves the
+ * loop.
  */
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
@@ -42,8 +43,8 @@ struct tool {
 
 static bool uses(const struct route *route, unsigned topic)
 {
-	for (unsigned i = 0;
-	     route->protocol && i < FORMATS_MAX && route->protocol->formats[i].type; i++)
+	for (unsigned i = 0; route->protocol && i < FORMATS_MAX && route->protocol->formats[i].type;
+	     i++)
 		if (route->topics[i] == topic)
 			return true;
 	return false;
@@ -118,8 +119,8 @@ static rd_kafka_NewTopic_t *new_topic(const char *name, const struct topic_state
                                       const struct topics_wish *wish, struct err *err)
 {
 	char why[256], bytes[24];
-	rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(name, wish->partitions,
-	                                                   wish->replication, why, sizeof(why));
+	rd_kafka_NewTopic_t *topic =
+		rd_kafka_NewTopic_new(name, wish->partitions, wish->replication, why, sizeof(why));
 
 	if (!topic) {
 		err_set(err, "%s: %s", name, why);

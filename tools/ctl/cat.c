@@ -148,8 +148,8 @@ static int take_since(const struct ctl *c, int64_t *since_ms)
 	else if (value_time(bytes_str(text), &seconds, &err) == 0)
 		*since_ms = seconds * 1000;
 	else
-		return ctl_usage(c, "--since '%s': a duration (10m) or a time (2026-01-31T12:00:00Z)",
-		                 text);
+		return ctl_usage(
+			c, "--since '%s': a duration (10m) or a time (2026-01-31T12:00:00Z)", text);
 	return 0;
 }
 
@@ -219,10 +219,11 @@ static int cannot_read(const char *dir, const char *why)
 		                "%s: you may not read it: ask as a member of the group headgate",
 		                why);
 	if (errno == ENOENT)
-		return ctl_fail(EXIT_NEGATIVE,
-		                "%s: there is no such folder: nothing was stored yet, or -c FILE or "
-		                "--dir DIR names another",
-		                dir);
+		return ctl_fail(
+			EXIT_NEGATIVE,
+			"%s: there is no such folder: nothing was stored yet, or -c FILE or "
+			"--dir DIR names another",
+			dir);
 	return ctl_fail(EXIT_NEGATIVE, "%s", why);
 }
 
@@ -254,20 +255,23 @@ static int run_cat(struct ctl *c)
 	return !code && cat.bad ? EXIT_NEGATIVE : code;
 }
 
+static const struct command_option cat_options[] = {
+	{ "dir", "DIR", "the store's folder (default: local.dir of the configuration)", 0 },
+	{ "tenant", "ID", "only of this tenant", 0 },
+	{ "signal", "S", "only traces, metrics, logs, events or opaque", 0 },
+	{ "number", "N", "only the last N", 'n' },
+	{ "since", "T", "only those received since (10m, or a time as of RFC 3339)", 0 },
+	{ "follow", NULL, "goes on with what comes, until it is interrupted", 'f' },
+	{ "raw", NULL, "the values alone, byte for byte", 0 },
+	{ 0 },
+};
+
 const struct command command_cat = {
 	.name = "cat",
 	.args = "",
 	.help = "records of the local store as JSON lines, decoded",
-	.options = (const struct command_option[]){
-		{ "dir", "DIR", "the store's folder (default: local.dir of the configuration)", 0 },
-		{ "tenant", "ID", "only of this tenant", 0 },
-		{ "signal", "S", "only traces, metrics, logs, events or opaque", 0 },
-		{ "number", "N", "only the last N", 'n' },
-		{ "since", "T", "only those received since (10m, or a time as of RFC 3339)", 0 },
-		{ "follow", NULL, "goes on with what comes, until it is interrupted", 'f' },
-		{ "raw", NULL, "the values alone, byte for byte", 0 },
-		{ 0 },
-	},
+	.options = cat_options,
 	.run = run_cat,
-	.more = "a value whose format this version does not decode is given in base64, with a note\n",
+	.more = "a value whose format this version does not decode is given in base64, with a "
+		"note\n",
 };

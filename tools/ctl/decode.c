@@ -243,7 +243,8 @@ static bool is_there(const ProtobufCFieldDescriptor *field, const uint8_t *base)
 	const void *at = base + field->offset;
 
 	if (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF)
-		return *(const uint32_t *)(const void *)(base + field->quantifier_offset) == field->id;
+		return *(const uint32_t *)(const void *)(base + field->quantifier_offset) ==
+		       field->id;
 	if (field->label == PROTOBUF_C_LABEL_REPEATED)
 		return *(const size_t *)(const void *)(base + field->quantifier_offset) > 0;
 	if (field->type == PROTOBUF_C_TYPE_STRING)

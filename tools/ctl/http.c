@@ -124,8 +124,8 @@ void http_post(struct http *h, const struct http_request *request, struct http_a
 	}
 	if (curl_easy_setopt(h->curl, CURLOPT_URL, request->url) == CURLE_OK &&
 	    curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, headers) == CURLE_OK &&
-	    curl_easy_setopt(h->curl, CURLOPT_POSTFIELDS, request->body.p ? (const char *)request->body.p : "") ==
-	            CURLE_OK &&
+	    curl_easy_setopt(h->curl, CURLOPT_POSTFIELDS,
+	                     request->body.p ? (const char *)request->body.p : "") == CURLE_OK &&
 	    curl_easy_setopt(h->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.n) ==
 	            CURLE_OK &&
 	    curl_easy_setopt(h->curl, CURLOPT_WRITEDATA, a) == CURLE_OK)

@@ -244,8 +244,7 @@ static bool take_name(const char *name, uint32_t *number)
 	size_t n = strlen(name);
 	uint64_t value;
 
-	if (n != NAME_BYTES - 1 ||
-	    strcmp(name + STORE_NUMBER_DIGITS, STORE_DB_SUFFIX) != 0 ||
+	if (n != NAME_BYTES - 1 || strcmp(name + STORE_NUMBER_DIGITS, STORE_DB_SUFFIX) != 0 ||
 	    !bytes_to_u64(bytes_of(name, STORE_NUMBER_DIGITS), STORE_NUMBER_MAX, &value))
 		return false;
 	*number = (uint32_t)value;
@@ -467,14 +466,15 @@ static struct file *earliest_open(struct records *r)
 
 	for (unsigned i = 0; i < r->count; i++)
 		if (r->files[i].rows && (!best || r->files[i].ms < best->ms))
-			best = &r->files[i]; /* of equal times the lower number, which comes first */
+			best = &r->files[i]; /* of equal times the lower number, which comes first
+			                      */
 	return best;
 }
 
 static bool tell(struct file *f, const struct records_hooks *hooks)
 {
-	struct bytes value = bytes_of(sqlite3_column_blob(f->rows, 7),
-	                              (size_t)sqlite3_column_bytes(f->rows, 7));
+	struct bytes value =
+		bytes_of(sqlite3_column_blob(f->rows, 7), (size_t)sqlite3_column_bytes(f->rows, 7));
 	struct records_row row = {
 		.file = f->name,
 		.seq = f->seq,

@@ -36,7 +36,9 @@ static void add_topics(struct buf *b, const json_t *route)
 
 static void print_routes(const json_t *all)
 {
-	static const char *const heads[] = { "ROUTE", "METHODS", "PATH", "DIALECT", "CODE", "TOPIC" };
+	static const char *const heads[] = {
+		"ROUTE", "METHODS", "PATH", "DIALECT", "CODE", "TOPIC"
+	};
 	struct table *t = table_new(heads, ARRAY_LEN(heads));
 	json_t *route, *path;
 	size_t i, k;
@@ -106,11 +108,11 @@ static json_t *short_form(const json_t *all, const char *part)
 			for (at = 0; at < json_array_size(out); at++)
 				if (strcmp(json_text_of(json_array_get(out, at), "name"), name) > 0)
 					break;
-			json_array_insert_new(
-				out, at,
-				json_pack("{s:s,s:s,s:s,s:s}", "name", name, "method",
-			                  json_text_of(route, "methods"), "url",
-			                  json_string_value(path), "destination", topics.p));
+			json_array_insert_new(out, at,
+			                      json_pack("{s:s,s:s,s:s,s:s}", "name", name, "method",
+			                                json_text_of(route, "methods"), "url",
+			                                json_string_value(path), "destination",
+			                                topics.p));
 		}
 		buf_done(&topics);
 	}
@@ -161,14 +163,16 @@ const struct command command_routes_ls = {
 	.run = run_routes,
 };
 
+static const struct command_option ls_options[] = {
+	{ "type", "T", "ingestion, the only one there is", 0 },
+	{ "name", "SUBSTR", "only routes whose name holds this", 0 },
+	{ 0 },
+};
+
 const struct command command_ls = {
 	.name = "ls",
 	.args = "",
 	.help = "the same in short: what may be posted where",
-	.options = (const struct command_option[]){
-		{ "type", "T", "ingestion, the only one there is", 0 },
-		{ "name", "SUBSTR", "only routes whose name holds this", 0 },
-		{ 0 },
-	},
+	.options = ls_options,
 	.run = run_ls,
 };

@@ -35,7 +35,8 @@ static any_value text_value(const char *text)
 	return v;
 }
 
-/* service.name of the resource and the request's id on the item, as pointers that outlive a call. */
+/* service.name of the resource and the request's id on the item, as pointers that outlive a call.
+ */
 struct otlp_parts {
 	any_value service_value, id_value;
 	key_value service, id;
@@ -78,7 +79,9 @@ static void make_traces(const struct sample_at *at, struct buf *body)
 {
 	OTLP(Collector__Trace__V1__ExportTraceServiceRequest)
 	request = OTLP_INIT(COLLECTOR__TRACE__V1__EXPORT_TRACE_SERVICE_REQUEST);
-	OTLP(Trace__V1__ResourceSpans) rs = OTLP_INIT(TRACE__V1__RESOURCE_SPANS), *rs_list[] = { &rs };
+	OTLP(Trace__V1__ResourceSpans)
+	rs = OTLP_INIT(TRACE__V1__RESOURCE_SPANS),
+	*rs_list[] = { &rs };
 	OTLP(Trace__V1__ScopeSpans) ss = OTLP_INIT(TRACE__V1__SCOPE_SPANS), *ss_list[] = { &ss };
 	OTLP(Trace__V1__Span) span = OTLP_INIT(TRACE__V1__SPAN), *spans[] = { &span };
 	uint8_t random[sizeof(at->random)];
@@ -148,14 +151,16 @@ static void make_logs(const struct sample_at *at, struct buf *body)
 	request = OTLP_INIT(COLLECTOR__LOGS__V1__EXPORT_LOGS_SERVICE_REQUEST);
 	OTLP(Logs__V1__ResourceLogs) rl = OTLP_INIT(LOGS__V1__RESOURCE_LOGS), *rl_list[] = { &rl };
 	OTLP(Logs__V1__ScopeLogs) sl = OTLP_INIT(LOGS__V1__SCOPE_LOGS), *sl_list[] = { &sl };
-	OTLP(Logs__V1__LogRecord) record = OTLP_INIT(LOGS__V1__LOG_RECORD), *records[] = { &record };
+	OTLP(Logs__V1__LogRecord)
+	record = OTLP_INIT(LOGS__V1__LOG_RECORD),
+	*records[] = { &record };
 	any_value text = text_value("hello from headgatectl");
 	struct otlp_parts parts;
 
 	otlp_parts_init(&parts, at);
 	record.time_unix_nano = record.observed_time_unix_nano = (uint64_t)at->now;
-	record.severity_number =
-		(Opentelemetry__Proto__Logs__V1__SeverityNumber)SEVERITY_INFO; /* our schema names none */
+	record.severity_number = (Opentelemetry__Proto__Logs__V1__SeverityNumber)
+		SEVERITY_INFO; /* our schema names none */
 	record.severity_text = TEXT("INFO");
 	record.body = &text;
 	record.n_attributes = 1;

@@ -66,7 +66,8 @@ static int take_items(struct send *s)
 
 	s->path = ctl_value(c, "path");
 	if (all + !!signal + !!s->path != 1)
-		return ctl_usage(c, "send: one of --all, --signal S and --path P FILE... is wanted");
+		return ctl_usage(c,
+		                 "send: one of --all, --signal S and --path P FILE... is wanted");
 	if (!s->path && c->arg_count)
 		return ctl_usage(c, "send: files go with --path P");
 	if (!s->path)
@@ -164,28 +165,31 @@ static int run_send(struct ctl *c)
 	return code;
 }
 
+static const struct command_option send_options[] = {
+	{ "all", NULL, "one built-in sample of every protocol", 0 },
+	{ "signal", "S", "only those of traces, metrics or logs", 0 },
+	{ "path", "P", "posts the files there, as they are", 0 },
+	{ "url", "URL", "of the gateway (HEADGATE_URL; http://127.0.0.1:4318)", 0 },
+	{ "token-file", "FILE", "holds the token (HEADGATE_TOKEN_FILE)", 0 },
+	{ "ca", "FILE", "certificates that are trusted (HEADGATE_CA_FILE; else the system's)", 0 },
+	{ "content-type", "T", "of the files (default: none)", 0 },
+	{ "header", "N:V", "one more header, with files", 0 },
+	{ "retries", "N", "after the first try (default: by the path, 1 to 10)", 0 },
+	{ "jobs", "N", "at a time (default 3)", 0 },
+	{ 0 },
+};
+
 const struct command command_send = {
 	.name = "send",
 	.args = "[FILE]...",
 	.help = "sends a sample of every protocol, or files, and tells where they went",
-	.options = (const struct command_option[]){
-		{ "all", NULL, "one built-in sample of every protocol", 0 },
-		{ "signal", "S", "only those of traces, metrics or logs", 0 },
-		{ "path", "P", "posts the files there, as they are", 0 },
-		{ "url", "URL", "of the gateway (HEADGATE_URL; http://127.0.0.1:4318)", 0 },
-		{ "token-file", "FILE", "holds the token (HEADGATE_TOKEN_FILE)", 0 },
-		{ "ca", "FILE", "certificates that are trusted (HEADGATE_CA_FILE; else the system's)", 0 },
-		{ "content-type", "T", "of the files (default: none)", 0 },
-		{ "header", "N:V", "one more header, with files", 0 },
-		{ "retries", "N", "after the first try (default: by the path, 1 to 10)", 0 },
-		{ "jobs", "N", "at a time (default 3)", 0 },
-		{ 0 },
-	},
+	.options = send_options,
 	.min_args = 0,
 	.max_args = UINT_MAX,
 	.run = run_send,
 	.more = "credentials, the first that is set: --token-file; HEADGATE_TOKEN_FILE;\n"
-	        "  HEADGATE_INGESTION_API_KEY (or _INGESTION_TOKEN); HEADGATE_OIDC_TOKEN_ENDPOINT,\n"
-	        "  _OIDC_CLIENT_ID and _OIDC_CLIENT_SECRET; MICROMEGAS_ in place of HEADGATE_ too\n"
-	        "exit codes: 0 all accepted, 1 refused for good, 75 the retries are used up\n",
+		"  HEADGATE_INGESTION_API_KEY (or _INGESTION_TOKEN); "
+		"HEADGATE_OIDC_TOKEN_ENDPOINT,\n"
+		"  _OIDC_CLIENT_ID and _OIDC_CLIENT_SECRET; MICROMEGAS_ in place of HEADGATE_ too\n"
+		"exit codes: 0 all accepted, 1 refused for good, 75 the retries are used up\n",
 };

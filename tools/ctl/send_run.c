@@ -231,9 +231,11 @@ static int retries_of(const char *path)
 	static const struct {
 		const char *part;
 		int retries;
-	} rules[] = {
-		{ "process", 10 }, { "stream", 10 }, { "logs", 5 }, { "metrics", 2 }, { "traces", 1 }
-	};
+	} rules[] = { { "process", 10 },
+		      { "stream", 10 },
+		      { "logs", 5 },
+		      { "metrics", 2 },
+		      { "traces", 1 } };
 
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
 		if (strstr(path, rules[i].part))
@@ -428,7 +430,9 @@ static int code_of(const struct send *s)
 
 int send_run(struct send *s)
 {
-	struct run run = { .s = s, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+	struct run run = { .s = s,
+		           .lock = PTHREAD_MUTEX_INITIALIZER,
+		           .changed = PTHREAD_COND_INITIALIZER };
 	unsigned n = s->jobs < s->count ? s->jobs : s->count;
 	struct sender *senders = xcalloc(n + 1, sizeof(*senders));
 	struct err err = { "" };

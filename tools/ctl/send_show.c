@@ -51,7 +51,8 @@ static const char *signal_of(const struct send_item *item)
 static void stored_text(const json_t *seen, char *out, size_t cap)
 {
 	const char *topic = json_text_of(seen, "topic");
-	long long partition = json_number_of(seen, "partition"), offset = json_number_of(seen, "offset");
+	long long partition = json_number_of(seen, "partition"),
+		  offset = json_number_of(seen, "offset");
 
 	if (!json_is_integer(json_object_get(seen, "offset")))
 		snprintf(out, cap, "-");
@@ -114,8 +115,7 @@ void send_show_item(struct send_show *show, const struct send_item *item, unsign
 	if (failed) {
 		if (show->progress)
 			progress_close(show->progress); /* its line gives way */
-		ctl_error("%s: %s%s%s", item->name,
-		          item->end == SEND_GIVEN_UP ? "given up: " : "",
+		ctl_error("%s: %s%s%s", item->name, item->end == SEND_GIVEN_UP ? "given up: " : "",
 		          item->status ? "refused" : "no answer", item->why.text[0] ? ":" : "");
 		if (item->why.text[0])
 			fprintf(stderr, "  %s\n", item->why.text);
@@ -133,7 +133,8 @@ void send_show_close(struct send_show *show)
 	if (show->progress)
 		progress_close(show->progress);
 	if (s->count > 1 && !s->c->json)
-		ctl_note(s->c, "%u of %u accepted, %u refused, %u given up", show->ends[SEND_ACCEPTED],
-		         s->count, show->ends[SEND_REFUSED], show->ends[SEND_GIVEN_UP]);
+		ctl_note(s->c, "%u of %u accepted, %u refused, %u given up",
+		         show->ends[SEND_ACCEPTED], s->count, show->ends[SEND_REFUSED],
+		         show->ends[SEND_GIVEN_UP]);
 	free(show);
 }

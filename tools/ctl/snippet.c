@@ -93,7 +93,8 @@ static int take_token(const struct ctl *c, struct parts *p)
 	struct err err;
 
 	if (!file)
-		return ctl_usage(c, "--token-file FILE is wanted: it holds the token of the tenant");
+		return ctl_usage(c,
+		                 "--token-file FILE is wanted: it holds the token of the tenant");
 	if (!is_plain(file))
 		return ctl_usage(c, "--token-file: a path without control bytes");
 	p->token_file = absolute(file);
@@ -118,8 +119,9 @@ static int take_parts(const struct ctl *c, struct snippet *s, struct parts *p)
 		return code;
 	s->tenant = ctl_value(c, "tenant");
 	if (!s->tenant || !tenant_id_ok(bytes_str(s->tenant)))
-		return ctl_usage(c, s->tenant ? "--tenant '%s' is no tenant id" : "--tenant ID is wanted",
-		                 s->tenant);
+		return ctl_usage(
+			c, s->tenant ? "--tenant '%s' is no tenant id" : "--tenant ID is wanted",
+			s->tenant);
 	p->endpoint = send_url(ctl_value(c, "endpoint"));
 	if (!p->endpoint)
 		return EXIT_NEGATIVE;
@@ -142,8 +144,8 @@ static void say_hints(const struct ctl *c, const struct snippet *s)
 	    !strstr(s->endpoint, "://localhost"))
 		ctl_note(c, "without TLS everybody on the way can read the token: use https://");
 	if (access(s->token_file, R_OK) < 0)
-		ctl_note(c, "%s cannot be read here: headgatectl token issue %s >FILE", s->token_file,
-		         s->tenant);
+		ctl_note(c, "%s cannot be read here: headgatectl token issue %s >FILE",
+		         s->token_file, s->tenant);
 }
 
 /* ---- --test ---- */
@@ -216,10 +218,11 @@ static int run_snippet(struct ctl *c)
 	int code = 0;
 
 	if (!client)
-		return ctl_usage(c,
-		                 "'%s': prometheus, alloy, otelcol, curl, python, otel-env, vector, "
-		                 "promtail or fluent-bit",
-		                 c->args[0]);
+		return ctl_usage(
+			c,
+			"'%s': prometheus, alloy, otelcol, curl, python, otel-env, vector, "
+			"promtail or fluent-bit",
+			c->args[0]);
 	if (has_samples(client, "loki"))
 		code = find_loki(c, &s.loki);
 	if (!code && client->needs_loki && !s.loki)
@@ -241,22 +244,24 @@ static int run_snippet(struct ctl *c)
 	return code;
 }
 
+static const struct command_option snippet_options[] = {
+	{ "tenant", "ID", "whose data it sends", 0 },
+	{ "token-file", "FILE", "holds the token; the block names it, or a variable", 0 },
+	{ "endpoint", "URL", "of the gateway, as the client sees it (HEADGATE_URL)", 0 },
+	{ "ca", "FILE", "certificates that the client is to trust", 0 },
+	{ "inline", NULL, "the token stands in the block", 0 },
+	{ "test", NULL, "sends one item of each signal, and tells where it went", 0 },
+	{ 0 },
+};
+
 const struct command command_snippet = {
 	.name = "snippet",
 	.args = "CLIENT",
 	.help = "a block to paste into a client's configuration",
-	.options = (const struct command_option[]){
-		{ "tenant", "ID", "whose data it sends", 0 },
-		{ "token-file", "FILE", "holds the token; the block names it, or a variable", 0 },
-		{ "endpoint", "URL", "of the gateway, as the client sees it (HEADGATE_URL)", 0 },
-		{ "ca", "FILE", "certificates that the client is to trust", 0 },
-		{ "inline", NULL, "the token stands in the block", 0 },
-		{ "test", NULL, "sends one item of each signal, and tells where it went", 0 },
-		{ 0 },
-	},
+	.options = snippet_options,
 	.min_args = 1,
 	.max_args = 1,
 	.run = run_snippet,
 	.more = "clients: prometheus, alloy, otelcol, curl, python, otel-env, vector, promtail,\n"
-	        "  fluent-bit\n",
+		"  fluent-bit\n",
 };

@@ -132,15 +132,15 @@ static void alloy_metrics(const struct snippet *s, struct buf *out)
 static void alloy_otlp(const struct snippet *s, struct buf *out)
 {
 	if (!s->token) {
-		quoted(out, "\nlocal.file \"headgate_token\" {\n  filename = ", s->token_file, "\n");
+		quoted(out, "\nlocal.file \"headgate_token\" {\n  filename = ", s->token_file,
+		       "\n");
 		buf_str(out, "}\n");
 	}
 	buf_str(out, "\notelcol.auth.bearer \"headgate\" {\n");
 	if (s->token)
 		quoted(out, "  token = ", s->token, "\n");
 	else
-		buf_str(out,
-		        "  token = string.trim_space(local.file.headgate_token.content)\n");
+		buf_str(out, "  token = string.trim_space(local.file.headgate_token.content)\n");
 	buf_str(out, "}\n\notelcol.exporter.otlphttp \"headgate\" {\n  client {\n");
 	url(out, "    endpoint = ", s, "", "\n");
 	buf_str(out, "    compression = \"gzip\"\n"
@@ -227,10 +227,11 @@ static void put_curl(const struct snippet *s, struct buf *out)
 	else
 		shell(out, "token() { cat ", s->token_file, "; }\n");
 	/* By stdin: what stands in a command line, everybody on the host may read. */
-	buf_str(out, "printf 'Authorization: Bearer %s\\n' \"$(token)\" |\n"
-	             "\tcurl -sS --fail-with-body -H @- -H 'Content-Type: application/x-protobuf' \\\n"
-	             "\t\t-H 'Content-Encoding: gzip' --data-binary @<(body) \\\n"
-	             "\t\t--retry 5 --retry-connrefused --retry-max-time 60");
+	buf_str(out,
+	        "printf 'Authorization: Bearer %s\\n' \"$(token)\" |\n"
+	        "\tcurl -sS --fail-with-body -H @- -H 'Content-Type: application/x-protobuf' \\\n"
+	        "\t\t-H 'Content-Encoding: gzip' --data-binary @<(body) \\\n"
+	        "\t\t--retry 5 --retry-connrefused --retry-max-time 60");
 	if (is_tls(s) && s->ca)
 		shell(out, " --cacert ", s->ca, "");
 	buf_str(out, " \\\n\t\t");
@@ -374,7 +375,9 @@ static void put_fluent_bit(const struct snippet *s, struct buf *out)
 	buf_printf(out, "[OUTPUT]\n    name        loki\n    match       *\n    host        %.*s\n",
 	           (int)n, host);
 	buf_printf(out, "    port        %s\n    uri         /loki/api/v1/push\n",
-	           port ? port + 1 : is_tls(s) ? "443" : "80");
+	           port        ? port + 1
+	           : is_tls(s) ? "443"
+	                       : "80");
 	buf_printf(out, "    tenant_id   %s\n    labels      agent=fluent-bit\n", s->tenant);
 	bearer(s, "    bearer_token ", "${HEADGATE_TOKEN}", "\n", out);
 	buf_printf(out, "    tls         %s\n", is_tls(s) ? "on" : "off");

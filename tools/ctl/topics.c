@@ -44,9 +44,10 @@ static void count_cell(struct table *t, long long n)
 
 static void print_topics(const json_t *all)
 {
-	static const char *const heads[] = { "TOPIC",       "STATE",             "PARTITIONS",
-		                             "REPLICATION", "MAX.MESSAGE.BYTES", "WANTED",
-		                             "ROUTES" };
+	static const char *const heads[] = {
+		"TOPIC",  "STATE", "PARTITIONS", "REPLICATION", "MAX.MESSAGE.BYTES",
+		"WANTED", "ROUTES"
+	};
 	struct table *t = table_new(heads, ARRAY_LEN(heads));
 	json_t *topic, *route;
 	size_t i, k;
@@ -64,7 +65,7 @@ static void print_topics(const json_t *all)
 		json_array_foreach(json_object_get(topic, "routes"), k, route)
 			if (n < sizeof(routes))
 				n += (size_t)snprintf(routes + n, sizeof(routes) - n, "%s%s",
-			                              k ? ", " : "", json_string_value(route));
+				                      k ? ", " : "", json_string_value(route));
 		table_cell(t, routes);
 	}
 	table_print(t, stdout);
@@ -77,17 +78,20 @@ static void print_notes(const struct ctl *c, const json_t *all)
 	size_t i;
 
 	json_array_foreach(all, i, topic) {
-		const char *name = json_text_of(topic, "topic"), *error = json_text_of(topic, "error");
+		const char *name = json_text_of(topic, "topic"),
+			   *error = json_text_of(topic, "error");
 		const char *state = state_of(topic);
 
 		if (*error)
 			ctl_error("%s: %s", name, error);
 		else if (strcmp(state, "missing") == 0)
-			ctl_note(c, "%s: not there, its routes answer 503: headgatectl topics create",
+			ctl_note(c,
+			         "%s: not there, its routes answer 503: headgatectl topics create",
 			         name);
 		else if (strcmp(state, "small") == 0)
 			ctl_note(c,
-			         "%s: max.message.bytes %lld is below %lld: larger records are refused "
+			         "%s: max.message.bytes %lld is below %lld: larger records are "
+			         "refused "
 			         "with 413; set the topic's, or lower record.max_bytes",
 			         name, json_number_of(topic, "max_message_bytes"),
 			         json_number_of(topic, "wanted_max_message_bytes"));
@@ -159,14 +163,16 @@ const struct command command_topics_ls = {
 	.run = run_ls,
 };
 
+static const struct command_option topics_create_options[] = {
+	{ "partitions", "N", "of each one made (default: as the brokers are set)", 0 },
+	{ "replication", "N", "its replication factor (default: as the brokers are set)", 0 },
+	{ 0 },
+};
+
 const struct command command_topics_create = {
 	.name = "topics create",
 	.args = "",
 	.help = "makes the topics that are missing; again: no change",
-	.options = (const struct command_option[]){
-		{ "partitions", "N", "of each one made (default: as the brokers are set)", 0 },
-		{ "replication", "N", "its replication factor (default: as the brokers are set)", 0 },
-		{ 0 },
-	},
+	.options = topics_create_options,
 	.run = run_create,
 };

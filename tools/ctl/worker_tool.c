@@ -64,9 +64,8 @@ static int packed_fd(const struct conf *conf, struct err *err)
 /* Between fork and exec: async-signal-safe calls only. */
 static void become_tool(const char *path, char *const *argv, int conf_fd, int out)
 {
-	if (dup2(out, STDOUT_FILENO) < 0 ||
-	    (conf_fd == CHANNEL_FD ? fcntl(conf_fd, F_SETFD, 0) < 0
-	                           : dup2(conf_fd, CHANNEL_FD) < 0))
+	if (dup2(out, STDOUT_FILENO) < 0 || (conf_fd == CHANNEL_FD ? fcntl(conf_fd, F_SETFD, 0) < 0
+	                                                           : dup2(conf_fd, CHANNEL_FD) < 0))
 		_exit(EXEC_FAILED);
 	execv(path, argv);
 	_exit(EXEC_FAILED);

@@ -80,7 +80,8 @@ Test(credential, of_an_error_body_only_the_error_word_is_shown)
 	struct err err;
 
 	said_of(HTTP_ANSWERED, 401,
-	        "{\"error\":\"invalid_client\\n\",\"error_description\":\"the secret is x\"}", &err);
+	        "{\"error\":\"invalid_client\\n\",\"error_description\":\"the secret is x\"}",
+	        &err);
 	cr_expect_str_eq(err.text, "the token endpoint answers 401: invalid_client\\x0a");
 	said_of(HTTP_ANSWERED, 400, "<html>secret</html>", &err);
 	cr_expect_str_eq(err.text, "the token endpoint answers 400");

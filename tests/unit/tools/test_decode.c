@@ -42,11 +42,12 @@ Test(decode, base64_is_padded)
 
 Test(decode, a_log_record_reads_as_proto3_json)
 {
-	/* ResourceLogs { ScopeLogs { LogRecord { time 1, severity 9, body "a\"b" , trace_id 16 }}} */
+	/* ResourceLogs { ScopeLogs { LogRecord { time 1, severity 9, body "a\"b" , trace_id 16 }}}
+	 */
 	static const uint8_t value[] = {
-		0x0a, 0x2a, 0x12, 0x28, 0x12, 0x26, 0x09, 1,    0,    0,    0, 0, 0, 0,    0,
-		0x10, 9,    0x2a, 5,    0x0a, 3,    'a',  '"',  'b',  0x4a, 16, 1, 2, 3,    4,
-		5,    6,    7,    8,    9,    10,   11,   12,   13,   14,   15,   0xff, 0x38, 0,
+		0x0a, 0x2a, 0x12, 0x28, 0x12, 0x26, 0x09, 1,   0,   0,    0,  0,    0,    0, 0,
+		0x10, 9,    0x2a, 5,    0x0a, 3,    'a',  '"', 'b', 0x4a, 16, 1,    2,    3, 4,
+		5,    6,    7,    8,    9,    10,   11,   12,  13,  14,   15, 0xff, 0x38, 0,
 	};
 	const char *why = decode_value("otlp_proto", "logs", bytes_of(value, sizeof(value)), &out);
 

@@ -67,7 +67,8 @@ Test(send_run, lines_of_the_tap_find_their_item_and_no_other)
 
 Test(send_run, a_refusal_for_good_outweighs_retries_that_are_used_up)
 {
-	struct send_item items[] = { { .end = SEND_ACCEPTED }, { .end = SEND_GIVEN_UP },
+	struct send_item items[] = { { .end = SEND_ACCEPTED },
+		                     { .end = SEND_GIVEN_UP },
 		                     { .end = SEND_REFUSED } };
 	struct send s = { .items = items, .count = 1 };
 

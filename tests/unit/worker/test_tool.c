@@ -26,13 +26,13 @@ Test(tool, topics_are_listed_or_made_with_two_numbers)
 Test(tool, what_is_no_number_is_refused)
 {
 	struct topics_wish wish;
-	char *const words[][2] = { { "0", "1" }, { "1", "0" }, { "x", "1" }, { "-2", "1" },
-		                   { "1", "1000001" }, { "", "1" } };
+	char *const words[][2] = { { "0", "1" },  { "1", "0" },       { "x", "1" },
+		                   { "-2", "1" }, { "1", "1000001" }, { "", "1" } };
 
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		cr_expect_not(take_wish(5, WORDS("--topics", "create", words[i][0], words[i][1]),
-		                        &wish),
-		              "%s %s", words[i][0], words[i][1]);
+		cr_expect_not(
+			take_wish(5, WORDS("--topics", "create", words[i][0], words[i][1]), &wish),
+			"%s %s", words[i][0], words[i][1]);
 	cr_expect_not(take_wish(3, WORDS("--topics", "drop"), &wish));
 	cr_expect_not(take_wish(4, WORDS("--topics", "create", "1"), &wish));
 }
@@ -78,7 +78,8 @@ Test(tool, each_route_is_a_line_with_its_success_code_and_topics, .init = open_r
 {
 	const char *text = said();
 
-	cr_expect(strstr(text, "{\"route\":\"otlp_logs\",\"methods\":\"POST\",\"paths\":[\"/v1/logs\","));
+	cr_expect(strstr(text,
+	                 "{\"route\":\"otlp_logs\",\"methods\":\"POST\",\"paths\":[\"/v1/logs\","));
 	cr_expect(strstr(text, "\"dialect\":\"remote_write\",\"code\":204,\"signal\":\"metrics\""));
 	cr_expect(strstr(text, "{\"format\":\"prom_rw1\",\"topic\":\"a\\\"b\"}"), "%s", text);
 	cr_expect(strstr(text, "\"route\":\"health\",\"methods\":\"GET, HEAD\""));
