@@ -3,7 +3,8 @@
  * Golden cases: tests/golden/<family>/<case>/request.hex (the form of tests/golden/hex.h, with
  * lines
  * `@signal logs`, `@utf8 repair`, `@enrich header`, `@encoding gzip`, in remote_write `@version 2`
- * first) becomes records.json. With UPDATE=1 records.json is written anew and the difference is for
+ * first) becomes records.json. Of otlp_json it is request.txt: those lines, lines of comment (#),
+ * then the body as it is sent. With UPDATE=1 records.json is written anew and the difference is for
  * review. Runs from the root of the tree.
  */
 #include <criterion/criterion.h>
@@ -17,6 +18,7 @@
 #include "tests/unit/proto/enrich_rw.h"
 #include "tests/unit/proto/oracle.h"
 #include "tests/unit/proto/oracle_rw.h"
+#include "tests/unit/proto/transcode.h"
 
 #define FOLDER "tests/golden"
 
@@ -24,6 +26,7 @@ struct golden {
 	struct settings settings;
 	enum encoding encoding;
 	unsigned version; /* of remote_write; 0: OTLP */
+	bool json; /* OTLP/JSON */
 };
 
 static char *file_read(const char *path)
@@ -48,6 +51,8 @@ static void setting(struct golden *g, const char *key, const char *value)
 		for (int s = SIGNAL_TRACES; s <= SIGNAL_LOGS; s++)
 			if (!strcmp(value, signal_name((enum signal)s)))
 				g->settings.signal = (enum signal)s;
+		if (g->json && !strcmp(value, "any"))
+			g->settings.signal = SIGNAL_EVENTS; /* transcode_of() */
 	} else if (!strcmp(key, "utf8")) {
 		g->settings.utf8 = strcmp(value, "repair") ? UTF8_STRICT : UTF8_REPAIR;
 	} else if (!strcmp(key, "enrich")) {
@@ -69,7 +74,8 @@ static const char *settings_read(struct golden *g, const char *family, const cha
 	int n = 0;
 
 	*g = (struct golden){ .settings = settings_of(SIGNAL_TRACES),
-		              .version = !strcmp(family, "remote_write") };
+		              .version = !strcmp(family, "remote_write"),
+		              .json = !strcmp(family, "otlp_json") };
 	while (sscanf(text, "@%19s %19s\n%n", key, value, &n) == 2) {
 		setting(g, key, value);
 		text += n;
@@ -134,6 +140,22 @@ static void otlp_render(struct golden *g, struct bytes body, struct buf *json)
 	outcome_done(&o);
 }
 
+static void json_render(struct golden *g, const char *text, struct buf *json)
+{
+	struct transcoded t;
+
+	while (*text == '#')
+		text += strcspn(text, "\n") + 1;
+	t = transcode_all(g->settings, bytes_str(text));
+	g->settings.signal = t.e.signal;
+	if (t.result == TRANSCODE_OK)
+		otlp_render(g, bytes_of(t.out, t.n), json);
+	else
+		verdict_render(json, V_INVALID, &t.e);
+	buf_str(json, "\n}\n");
+	transcoded_done(&t);
+}
+
 static void rw_render(struct golden *g, struct bytes body, struct buf *json)
 {
 	struct rw_settings s = { .version = g->version, .stamp = g->settings.stamp };
@@ -174,16 +196,22 @@ static void judge(const char *family, const char *name, bool update)
 {
 	char path[300];
 	autofree char *request = NULL, *records = NULL;
+	const char *body;
 	struct golden g;
 	struct buf json;
 
-	snprintf(path, sizeof(path), FOLDER "/%s/%s/request.hex", family, name);
+	snprintf(path, sizeof(path), FOLDER "/%s/%s/request.%s", family, name,
+	         strcmp(family, "otlp_json") ? "hex" : "txt");
 	request = file_read(path);
 	cr_assert(request, "%s is missing", path);
 	snprintf(path, sizeof(path), FOLDER "/%s/%s/records.json", family, name);
 	records = file_read(path);
 	buf_init(&json, MIB);
-	render(&g, settings_read(&g, family, request), &json);
+	body = settings_read(&g, family, request);
+	if (g.json)
+		json_render(&g, body, &json);
+	else
+		render(&g, body, &json);
 	cr_assert_not(json.failed);
 	if (update) {
 		FILE *f = fopen(path, "w");
@@ -220,6 +248,12 @@ static int judge_all(const char *family)
 Test(golden, every_otlp_proto_case_gives_its_records)
 {
 	cr_expect_geq(judge_all("otlp_proto"), 20);
+}
+
+/* P9, P10, P12-P14, and the rows of protocols.md 4.2: the cases say which */
+Test(golden, every_otlp_json_case_gives_its_records)
+{
+	cr_expect_geq(judge_all("otlp_json"), 25);
 }
 
 /* R5, P16, P17, PC2-PC4: the cases say which */
