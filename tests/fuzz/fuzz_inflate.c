@@ -143,7 +143,8 @@ static void compare(enum encoding e, struct bytes in, const struct output *o)
 	}
 	/* libdeflate accepts some codes that zlib does not */
 	if (n == LIMIT + 1) {
-		must(o->result == INFLATE_ROOM, "what is too large to another decoder is to ours");
+		/* libdeflate may have seen first that it is cut off */
+		must(o->result != INFLATE_OK, "what is too large to another decoder is refused");
 	} else if (n != SIZE_MAX) {
 		must(o->result == INFLATE_OK, "what another decoder accepts is accepted");
 		must(o->n == n && memcmp(o->p, out, n) == 0, "both outputs are one");
