@@ -83,6 +83,33 @@ is "an empty body is 202" "$(ask otlp/v1 "$T/empty" -H "$(key "$good")") $(reply
 printf '\n\0\n\2\n\0' >"$T/hollow"
 is "so is one of envelopes alone" "$(ask otlp/v1 "$T/hollow" -H "$(key "$good")")" 202
 
+# ---- the same in JSON; A1 ----
+one='{"resource":{"attributes":[{"key":"tenant_id","value":{"stringValue":"evil"}}]},'
+json_traces='{"resourceSpans":['$one'"scopeSpans":[{"spans":[{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174","name":"s"}]}]}]}'
+json_metrics='{"resourceMetrics":['$one'"scopeMetrics":[{"metrics":[{"name":"m","gauge":{"dataPoints":[{"asInt":"1"}]}}]}]}]}'
+json_logs='{"resourceLogs":['$one'"scopeLogs":[{"logRecords":[{"body":{"stringValue":"no time, no id"}}]}]}]}'
+for signal in traces metrics logs; do
+	name=json_$signal
+	printf '%s' "${!name}" >"$T/json"
+	for path in otlp/v1/$signal otlp/v1; do
+		is "A1: $signal in JSON at $path is 202" "$(TYPE='application/json; charset=utf-8' ask $path "$T/json" -H "$(key "$good")")" 202
+		is "$signal: with the body and type of OTLP's success" "$(cat "$T/reply") $(reply_header Content-Type)" "{} application/json"
+		record=$(last)
+		is "A7: $signal: a record like the others" "$(header "$record" signal) $(header "$record" format) $(header "$record" content-type)" \
+			"$signal otlp_proto application/x-protobuf"
+		is "A5: $signal: with the token's tenant" "$(tenants_of "$record")" acme
+		stored=$((stored + 1))
+	done
+done
+printf '{}' >"$T/json"
+is "an empty object is 202" "$(TYPE=application/json ask otlp/v1 "$T/json" -H "$(key "$good")") $(cat "$T/reply")" "202 {}"
+for odd in '{"resourceSpans":[],"resourceLogs":[]}' '{"resources":[]}'; do
+	printf '%s' "$odd" >"$T/json"
+	is "$odd has no signal" "$(TYPE=application/json ask otlp/v1 "$T/json" -H "$(key "$good")") $(cat "$T/reply")" \
+		'400 {"detail":"signal cannot be determined: add /traces, /metrics or /logs","type":"validation_error"}'
+done
+is "what JSON made is in the one topic too" "$(record_count "$RAW")" "$stored"
+
 # ---- remote_write; A2, A6 ----
 python3 - "$T" <<'END'
 import struct, sys

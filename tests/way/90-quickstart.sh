@@ -3,7 +3,7 @@
 # 90-quickstart.sh -- make quickstart as a person meets it: one record of every protocol within 60 s, every printed line works as it
 # was pasted, nothing lies outside build/, and Ctrl-C ends it all (O25)
 . "${0%/*}/lib.sh"
-export PORT
+export PORT HEADGATE_BUILD
 PORT=$(port_pick)
 HERE=$ROOT/build/quickstart
 rm -rf "$HERE"
@@ -18,9 +18,10 @@ pasted()
 }
 
 started=$(now_us)
-spawn "$T/printed" "$ROOT/tools/quickstart/quickstart"
+spawn "$T/seen" python3 "$WAY/tools/terminal.py" 120x40 "$ROOT/tools/quickstart/quickstart"
 quickstart=$SPAWNED
-ok "it runs, and says what to try next" wait_until 90s grep -q 'Ctrl-C here ends it' "$T/printed"
+ok "it runs, and says what to try next" wait_until 90s grep -q 'Ctrl-C here ends it' "$T/seen"
+sed 's/\x1b\[[0-9;]*m//g' "$T/seen" >"$T/printed"
 stored=$(grep -cE '"tenant": ?"demo"' "$T/printed")
 ok "the records of all protocols are shown, each with its tenant" test "$stored" -ge 5
 note "$(($(now_us) - started)) us from the start to the last line, $stored records"
@@ -55,7 +56,7 @@ ok "with its place and a guess" grep -q "did you mean 'workers'" "$T/out"
 is "mended, it is taken" "$(pasted "^sed.*s/.wrokers")" 0
 ok "and what changed is said" grep -q 'generation 1 -> 2' "$T/out"
 
-kill -INT "$quickstart"
+kill -USR1 "$quickstart"
 ok "Ctrl-C ends it" wait_until 45s gone "$quickstart"
 ok "and the gateway with it" fails "$HERE/ctl" status
 is "its log has no error" "$(grep -c 'lvl=err' "$HERE/headgate.log")" 0

@@ -4,7 +4,7 @@
 # read back from it (O25)
 . "${0%/*}/lib.sh"
 need broker postgres
-export PORT
+export PORT HEADGATE_BUILD
 PORT=$(port_pick)
 unset KAFKA_BROKERS
 HERE=$ROOT/build/quickstart
