@@ -80,8 +80,7 @@ static void make_traces(const struct sample_at *at, struct buf *body)
 	OTLP(Collector__Trace__V1__ExportTraceServiceRequest)
 	request = OTLP_INIT(COLLECTOR__TRACE__V1__EXPORT_TRACE_SERVICE_REQUEST);
 	OTLP(Trace__V1__ResourceSpans)
-	rs = OTLP_INIT(TRACE__V1__RESOURCE_SPANS),
-	*rs_list[] = { &rs };
+	rs = OTLP_INIT(TRACE__V1__RESOURCE_SPANS), *rs_list[] = { &rs };
 	OTLP(Trace__V1__ScopeSpans) ss = OTLP_INIT(TRACE__V1__SCOPE_SPANS), *ss_list[] = { &ss };
 	OTLP(Trace__V1__Span) span = OTLP_INIT(TRACE__V1__SPAN), *spans[] = { &span };
 	uint8_t random[sizeof(at->random)];
@@ -152,8 +151,7 @@ static void make_logs(const struct sample_at *at, struct buf *body)
 	OTLP(Logs__V1__ResourceLogs) rl = OTLP_INIT(LOGS__V1__RESOURCE_LOGS), *rl_list[] = { &rl };
 	OTLP(Logs__V1__ScopeLogs) sl = OTLP_INIT(LOGS__V1__SCOPE_LOGS), *sl_list[] = { &sl };
 	OTLP(Logs__V1__LogRecord)
-	record = OTLP_INIT(LOGS__V1__LOG_RECORD),
-	*records[] = { &record };
+	record = OTLP_INIT(LOGS__V1__LOG_RECORD), *records[] = { &record };
 	any_value text = text_value("hello from headgatectl");
 	struct otlp_parts parts;
 
@@ -174,6 +172,67 @@ static void make_logs(const struct sample_at *at, struct buf *body)
 	request.n_resource_logs = 1;
 	request.resource_logs = rl_list;
 	pack(&request.base, body);
+}
+
+/* ---- OTLP/JSON ---- */
+
+static const char json_resource[] =
+	"\"resource\":{\"attributes\":[{\"key\":\"service.name\",\"value\":{\"stringValue\":"
+	"\"headgatectl\"}}]}";
+static const char json_scope[] =
+	"\"scope\":{\"name\":\"headgatectl\",\"version\":\"" HEADGATE_VERSION "\"}";
+
+/* The item's attribute; the id is of an alphabet that needs no escapes. */
+static void json_id(struct buf *body, const struct sample_at *at)
+{
+	buf_printf(body,
+	           "\"attributes\":[{\"key\":\"headgate.sample\",\"value\":{\"stringValue\":"
+	           "\"%s\"}}]",
+	           at->id);
+}
+
+static void json_hex(struct buf *body, const uint8_t *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		buf_printf(body, "%02x", bytes[i]);
+}
+
+static void make_traces_json(const struct sample_at *at, struct buf *body)
+{
+	buf_printf(body, "{\"resourceSpans\":[{%s,\"scopeSpans\":[{%s,\"spans\":[{\"traceId\":\"",
+	           json_resource, json_scope);
+	json_hex(body, at->random, TRACE_ID_BYTES);
+	buf_str(body, "\",\"spanId\":\"");
+	json_hex(body, at->random + TRACE_ID_BYTES, SPAN_ID_BYTES);
+	buf_printf(body,
+	           "\",\"name\":\"headgatectl sample\",\"kind\":3,\"startTimeUnixNano\":\"%lld\","
+	           "\"endTimeUnixNano\":\"%lld\",",
+	           (long long)(at->now - SPAN_NS), (long long)at->now);
+	json_id(body, at);
+	buf_str(body, "}]}]}]}");
+}
+
+static void make_metrics_json(const struct sample_at *at, struct buf *body)
+{
+	buf_printf(body,
+	           "{\"resourceMetrics\":[{%s,\"scopeMetrics\":[{%s,\"metrics\":[{\"name\":"
+	           "\"headgatectl.sample\",\"unit\":\"1\",\"gauge\":{\"dataPoints\":[{"
+	           "\"timeUnixNano\":\"%lld\",\"asDouble\":1,",
+	           json_resource, json_scope, (long long)at->now);
+	json_id(body, at);
+	buf_str(body, "}]}}]}]}]}");
+}
+
+static void make_logs_json(const struct sample_at *at, struct buf *body)
+{
+	buf_printf(
+		body,
+		"{\"resourceLogs\":[{%s,\"scopeLogs\":[{%s,\"logRecords\":[{\"timeUnixNano\":"
+		"\"%lld\",\"observedTimeUnixNano\":\"%lld\",\"severityNumber\":%d,"
+		"\"severityText\":\"INFO\",\"body\":{\"stringValue\":\"hello from headgatectl\"},",
+		json_resource, json_scope, (long long)at->now, (long long)at->now, SEVERITY_INFO);
+	json_id(body, at);
+	buf_str(body, "}]}]}]}");
 }
 
 /* ---- remote_write: both messages are one snappy block ---- */
@@ -255,16 +314,19 @@ static const char *const write_v1_headers[] = { "Content-Encoding: snappy",
 	                                        "X-Prometheus-Remote-Write-Version: 0.1.0", NULL };
 static const char *const write_v2_headers[] = { "Content-Encoding: snappy",
 	                                        "X-Prometheus-Remote-Write-Version: 2.0.0", NULL };
-static const char type_protobuf[] = "application/x-protobuf",
+static const char type_protobuf[] = "application/x-protobuf", type_json[] = "application/json",
 		  type_write_v2[] = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
 
 /* clang-format off */
 const struct sample samples[] = {
-	{ "otlp_traces",      "/v1/traces",    SIGNAL_TRACES,  type_protobuf, NULL,             make_traces   },
-	{ "otlp_metrics",     "/v1/metrics",   SIGNAL_METRICS, type_protobuf, NULL,             make_metrics  },
-	{ "otlp_logs",        "/v1/logs",      SIGNAL_LOGS,    type_protobuf, NULL,             make_logs     },
-	{ "remote_write_1.0", "/api/v1/write", SIGNAL_METRICS, type_protobuf, write_v1_headers, make_write    },
-	{ "remote_write_2.0", "/api/v1/write", SIGNAL_METRICS, type_write_v2, write_v2_headers, make_write_v2 },
+	{ "otlp_traces",       "/v1/traces",    SIGNAL_TRACES,  type_protobuf, NULL,             make_traces       },
+	{ "otlp_metrics",      "/v1/metrics",   SIGNAL_METRICS, type_protobuf, NULL,             make_metrics      },
+	{ "otlp_logs",         "/v1/logs",      SIGNAL_LOGS,    type_protobuf, NULL,             make_logs         },
+	{ "otlp_traces_json",  "/v1/traces",    SIGNAL_TRACES,  type_json,     NULL,             make_traces_json  },
+	{ "otlp_metrics_json", "/v1/metrics",   SIGNAL_METRICS, type_json,     NULL,             make_metrics_json },
+	{ "otlp_logs_json",    "/v1/logs",      SIGNAL_LOGS,    type_json,     NULL,             make_logs_json    },
+	{ "remote_write_1.0",  "/api/v1/write", SIGNAL_METRICS, type_protobuf, write_v1_headers, make_write        },
+	{ "remote_write_2.0",  "/api/v1/write", SIGNAL_METRICS, type_write_v2, write_v2_headers, make_write_v2     },
 	{ .name = NULL },
 };
 /* clang-format on */

@@ -2,6 +2,7 @@
 #include "tools/ctl/samples.c"
 
 #include <criterion/criterion.h>
+#include <jansson.h>
 
 static struct buf make(const struct sample *s)
 {
@@ -31,6 +32,22 @@ Test(samples, each_has_its_id_in_the_body)
 
 		cr_expect(memmem(body.p, body.n, "the-id", 6), "%s", s->name);
 		cr_expect(s->path[0] == '/' && s->type, "%s", s->name);
+		buf_done(&body);
+	}
+}
+
+Test(samples, those_of_json_are_json)
+{
+	for (const struct sample *s = samples; s->name; s++) {
+		struct buf body;
+		json_t *o;
+
+		if (strcmp(s->type, "application/json") != 0)
+			continue;
+		body = make(s);
+		o = json_loadb(body.p, body.n, JSON_REJECT_DUPLICATES, NULL);
+		cr_expect(json_object_size(o) == 1, "%s: %.*s", s->name, (int)body.n, body.p);
+		json_decref(o);
 		buf_done(&body);
 	}
 }
