@@ -15,7 +15,8 @@ for each in otlp_spans otlp_metrics otlp_logs prom_write prom_write_v2; do
 	ok "a record of $each was read back from Kafka, keyed by its tenant" grep -qE "^$each offset=0 key=demo X-Scope-OrgID=demo" "$T/printed"
 done
 ok "a stranger was refused" grep -q '401$' "$T/printed"
-ok "no process is left" fails pgrep -f "$HERE"
+none_left() { ! pgrep -f "$HERE"; }
+ok "no process is left" wait_until 10s none_left
 [ ! -L "$HERE/pg" ] || rm -rf "$(readlink "$HERE/pg")"
 rm -rf "$HERE"
 finish
