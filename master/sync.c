@@ -32,13 +32,23 @@ struct standing {
 	json_t *late;
 };
 
-/* Draining ones too: they still answer on the connections that they have. */
+/* Draining ones too: they still answer on the connections that they have. And one that starts, if
+ * the table it begins with is an older one: it may be READY, and asked, before it reads the next. */
+static bool may_serve(const struct proc *p, uint64_t table)
+{
+	uint64_t begins_with = p->table_ok ? p->table_ok : p->table_sent;
+
+	if (p->state == PROC_STARTING)
+		return begins_with > 0 && begins_with < table;
+	return p->state == PROC_READY || p->state == PROC_DRAINING;
+}
+
 static struct standing standing_of(const struct syncs *s, uint64_t table)
 {
 	struct standing st = { .late = json_array() };
 
 	for (struct proc *p = NULL; (p = workers_each(&s->m->workers, p));) {
-		if (p->state != PROC_READY && p->state != PROC_DRAINING)
+		if (!may_serve(p, table))
 			continue;
 		st.workers++;
 		if (p->table_ok >= table)

@@ -269,6 +269,33 @@ Test(sync, at_the_time_out_the_late_ones_are_named)
 	json_decref(a);
 }
 
+/* O11 */
+Test(sync, a_worker_that_starts_with_an_older_table_is_waited_for)
+{
+	uint64_t before = table();
+	json_t *a;
+
+	worker(0, PROC_STARTING, before);
+	worker(1, PROC_STARTING, 0);
+	f.m.workers.current->procs[1].table_sent = before; /* on its way */
+	put(f.tenants, "version: 1\ntenants: []\n");
+	worker(2, PROC_STARTING, 0);
+	f.m.workers.current->procs[2].table_sent = before + 1; /* never had an older one */
+	ask("500");
+	cr_expect_eq(table(), before + 1);
+	cr_expect_null(answered(), "each may be READY before it reads the next table");
+	worker(0, PROC_STARTING, table());
+	syncs_look(f.m.syncs);
+	cr_expect_null(answered());
+	worker(1, PROC_READY, table());
+	syncs_look(f.m.syncs);
+	a = answered();
+	cr_assert_not_null(a);
+	cr_expect_str_eq(result_of(a), "ok");
+	cr_expect_eq(number(a, "workers"), 1);
+	json_decref(a);
+}
+
 Test(sync, a_source_that_is_refused_is_told_at_once)
 {
 	json_t *a;
