@@ -55,7 +55,7 @@ Test(bodies, two_owners_never_share_a_buffer)
 	bodies_free(b);
 }
 
-Test(bodies, kept_buffers_make_the_process_no_larger_than_live_ones_did)
+Test(bodies, kept_buffers_make_the_process_hardly_larger_than_live_ones_did)
 {
 	struct bodies *b = bodies_new();
 	struct body *held[64];
@@ -68,12 +68,32 @@ Test(bodies, kept_buffers_make_the_process_no_larger_than_live_ones_did)
 	cr_assert_eq(b->kept, 8 * MIB);
 	for (i = 0; i < 32; i++) { /* another class: the old buffers make room */
 		held[i] = body_get(b, 256 * KIB);
-		cr_assert_leq(b->live + b->kept, 8 * MIB);
+		cr_assert_leq(b->live + b->kept, 8 * MIB + SPARE);
 	}
 	cr_assert_eq(b->live, 8 * MIB);
-	cr_assert_eq(b->kept, 0);
+	cr_assert_leq(b->kept, SPARE);
 	for (i = 0; i < 32; i++)
 		body_put(b, held[i]);
+	bodies_free(b);
+}
+
+/* B16; what was written tells: a new mapping is zero, wherever it lies */
+Test(bodies, a_request_through_several_classes_keeps_its_buffers)
+{
+	struct bodies *b = bodies_new();
+
+	for (int i = 0; i < 5; i++) {
+		struct body *wire = body_get(b, 70 * KIB), *inflated = body_get(b, 440 * KIB);
+		struct body *stamped;
+
+		body_put(b, wire);
+		stamped = body_get(b, 480 * KIB);
+		if (i)
+			cr_assert(inflated->data[0] == 1 && stamped->data[0] == 1);
+		inflated->data[0] = stamped->data[0] = 1;
+		body_put(b, inflated);
+		body_put(b, stamped);
+	}
 	bodies_free(b);
 }
 
