@@ -78,7 +78,7 @@ ctl send --path /refused "$T/one" --json
 is "a redirect is refused, not followed" "$? $(jq -r '"\(.code) \(.tries)"' "$T/said")" "1 301 1"
 ctl send --path /bad "$T/one" "$T/none"
 is "a refusal is exit 1" $? 1
-like "each failure has its reason" "$(cat "$T/said.err")" "$T/one: refused:.*  no.*$T/none: no answer:.*can't open it.*0 of 2 accepted, 2 refused"
+like "each failure has its reason" "$(cat "$T/said.err")" "$T/one: refused with 400: no.*$T/none: not sent: can't open it.*0 of 2 accepted, 2 refused"
 
 # -- credentials
 HEADGATE_INGESTION_API_KEY='' ctl send --path /logs "$T/one"

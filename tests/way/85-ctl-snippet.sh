@@ -66,7 +66,7 @@ done
 printf 'hgt_wrong' >"$T/token"
 snippet curl --test >/dev/null
 is "a wrong token is exit 1" $? 1
-like "and the reason" "$(cat "$T/said.err")" 'otlp_logs: refused:.*hg-credential'
+like "and the reason" "$(cat "$T/said.err")" 'otlp_logs: refused with 401: hg-credential'
 printf '%s\n' "$TOKEN" >"$T/token"
 snippet prometheus --json --test >"$T/text"
 is "--json is an object for the text and one for each item" "$(jq -c '[.schema, .client, (.text | type), .accepted]' "$T/text" | xargs)" \

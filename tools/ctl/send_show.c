@@ -102,26 +102,28 @@ static void print_line(const struct send_show *show, const struct send_item *ite
 	fflush(show->to);
 }
 
+static void say_failure(const struct send_item *item)
+{
+	char what[64] = "not sent";
+
+	if (item->end == SEND_GIVEN_UP)
+		snprintf(what, sizeof(what), "given up after %u tries", item->tries);
+	else if (item->status)
+		snprintf(what, sizeof(what), "refused with %d", item->status);
+	ctl_error("%s: %s%s%s", item->name, what, item->why.text[0] ? ": " : "", item->why.text);
+}
+
 void send_show_item(struct send_show *show, const struct send_item *item, unsigned done)
 {
 	const struct send *s = show->s;
-	bool failed = item->end != SEND_ACCEPTED;
 
 	show->ends[item->end]++;
 	if (show->lines && s->c->json)
 		print_json(s, item);
 	else if (show->lines)
 		print_line(show, item);
-	if (failed) {
-		if (show->progress)
-			progress_close(show->progress); /* its line gives way */
-		ctl_error("%s: %s%s%s", item->name, item->end == SEND_GIVEN_UP ? "given up: " : "",
-		          item->status ? "refused" : "no answer", item->why.text[0] ? ":" : "");
-		if (item->why.text[0])
-			fprintf(stderr, "  %s\n", item->why.text);
-		if (show->progress)
-			show->progress = progress_open(s->c, "sending", s->count);
-	}
+	if (item->end != SEND_ACCEPTED)
+		say_failure(item);
 	if (show->progress)
 		progress_at(show->progress, done, item->name);
 }
