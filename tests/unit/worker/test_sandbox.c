@@ -127,7 +127,7 @@ Test(sandbox, files_but_those_of_the_libraries_cannot_be_opened)
 
 static int try_store(int abi)
 {
-	char file[64], moved[80], aside[80], outside[64];
+	char file[64], moved[128], aside[64], outside[64];
 	int fd;
 
 	snprintf(file, sizeof(file), "%s/a.db", store);
