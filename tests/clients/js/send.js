@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // send.js RUN -- the unmodified OpenTelemetry JavaScript SDK sends two spans, a counter, a histogram and two logs, each with RUN in its
-// name, by the protobuf exporters of all three signals. Where to, whom to trust and who we are comes from the standard variables
-// (OTEL_EXPORTER_OTLP_ENDPOINT, _CERTIFICATE, _HEADERS, _COMPRESSION). It prints a line for each signal, "traces ok" or "traces
-// failed: why", and ends with status 1 if one failed. HEADGATE_SIGNALS: only these, by commas.
+// name, by the exporters of all three signals: of protobuf, or of JSON if OTEL_EXPORTER_OTLP_PROTOCOL is http/json. Where to, whom to
+// trust and who we are comes from the standard variables (OTEL_EXPORTER_OTLP_ENDPOINT, _CERTIFICATE, _HEADERS, _COMPRESSION). It prints
+// a line for each signal, "traces ok" or "traces failed: why", and ends with status 1 if one failed. HEADGATE_SIGNALS: only these, by
+// commas.
 'use strict';
 const { resourceFromAttributes } = require('@opentelemetry/resources');
 const { BasicTracerProvider, BatchSpanProcessor } = require('@opentelemetry/sdk-trace-base');
 const { MeterProvider, PeriodicExportingMetricReader } = require('@opentelemetry/sdk-metrics');
 const { LoggerProvider, BatchLogRecordProcessor } = require('@opentelemetry/sdk-logs');
-const { OTLPTraceExporter } = require('@opentelemetry/exporter-trace-otlp-proto');
-const { OTLPMetricExporter } = require('@opentelemetry/exporter-metrics-otlp-proto');
-const { OTLPLogExporter } = require('@opentelemetry/exporter-logs-otlp-proto');
+const form = process.env.OTEL_EXPORTER_OTLP_PROTOCOL === 'http/json' ? 'http' : 'proto';
+const { OTLPTraceExporter } = require(`@opentelemetry/exporter-trace-otlp-${form}`);
+const { OTLPMetricExporter } = require(`@opentelemetry/exporter-metrics-otlp-${form}`);
+const { OTLPLogExporter } = require(`@opentelemetry/exporter-logs-otlp-${form}`);
 
 const run = process.argv[2];
 const resource = resourceFromAttributes({
