@@ -253,23 +253,6 @@ Test(records, a_wrong_checksum_shows)
 	sqlite3_close(a);
 }
 
-/* O26: after an ordinary close there is no -wal; the copy in memory is used where none can be
- * made. */
-Test(records, a_closed_file_is_read_from_memory)
-{
-	struct records *r;
-	struct err err;
-
-	sqlite3_close(FILE_WITH(1, 10, 20));
-	r = open_all(&everything);
-	cr_assert(is_wal_empty(r, &r->files[0]));
-	cr_assert_eq(open_image(r, &r->files[0], &err), 1, "%s", err.text);
-	cr_assert_eq(prepare(r, &r->files[0], rows_sql, &r->files[0].rows), SQLITE_OK);
-	cr_expect_eq(file_step(&r->files[0], &err), 1);
-	cr_expect_eq(r->files[0].ms, 10);
-	records_close(r);
-}
-
 Test(records, names_of_other_files_are_passed_over)
 {
 	uint32_t number;
