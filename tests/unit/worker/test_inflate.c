@@ -79,7 +79,7 @@ Test(inflate, a_body_in_each_coding_gives_the_same_record)
 	index = f->r.route->index;
 	for (size_t i = 0; i < ARRAY_LEN(codings); i++) {
 		struct request z = codings[i].of(one_span, sizeof(one_span));
-		int64_t before =
+		uint64_t before =
 			stats_get(f->w.stats, STAT_REQUEST_DECODED_BYTES, index, codings[i].coding);
 
 		cr_assert_eq(fixture_status(send_body(f, "/v1/traces", codings[i].field, z.p, z.n)),
@@ -88,7 +88,7 @@ Test(inflate, a_body_in_each_coding_gives_the_same_record)
 		cr_assert_eq(f->r.decoded_bytes, sizeof(one_span));
 		cr_assert_eq(
 			stats_get(f->w.stats, STAT_REQUEST_DECODED_BYTES, index, codings[i].coding),
-			before + (int64_t)sizeof(one_span));
+			before + sizeof(one_span));
 		cr_assert_eq(f->record_count, 2);
 		cr_assert_eq(f->records[0].value_n, f->records[1].value_n);
 		cr_assert_arr_eq(f->records[0].value, f->records[1].value, f->records[0].value_n);

@@ -40,8 +40,13 @@ static uint8_t *read_all(size_t *n)
 		*n += fread(p + *n, 1, cap - *n, stdin);
 		if (ferror(stdin))
 			die("can't read");
-		if (*n == cap && !(p = realloc(p, cap *= 2)))
-			die("out of memory");
+		if (*n == cap) {
+			uint8_t *more = realloc(p, cap *= 2);
+
+			if (!more)
+				die("out of memory");
+			p = more;
+		}
 	}
 	return p;
 }
