@@ -80,11 +80,16 @@ void ctl_note(const struct ctl *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void ctl_json(json_t *object);
 /* A text that ends with one newline if it is not empty. */
 void ctl_lines(FILE *to, const char *text);
+/* "NAME    TEXT\n" on stdout; control bytes are shown as \xNN: whoever wrote the text must not
+ * steer this terminal. */
+void ctl_member(const char *name, int width, const char *text);
 /* ANSI colour for stdout, "" without colours. Always balanced: ctl_color(c, NULL) ends it. */
 const char *ctl_color(const struct ctl *c, const char *sgr);
 /* Any bytes as a JSON string: what is not UTF-8 becomes '?'. Never NULL. */
 json_t *ctl_text(struct bytes text);
 json_t *ctl_text_or_null(const char *text); /* NULL and "": null */
+/* "a,b" of an array of texts into a text that ends with NUL, cut to cap. */
+void ctl_join(const json_t *list, char *out, size_t cap);
 /* RFC 3339 UTC, to the second; cap >= TIME_TEXT_BYTES. */
 enum { TIME_TEXT_BYTES = 32 };
 void ctl_time_text(int64_t unix_seconds, char *out, size_t cap);

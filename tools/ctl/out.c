@@ -8,6 +8,8 @@
 #include <time.h>
 #include "tools/ctl/ctl.h"
 
+enum { CELL_MAX_BYTES = 4 * KIB };
+
 static void say(const char *prefix, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 
 static void say(const char *prefix, const char *fmt, va_list ap)
@@ -71,6 +73,23 @@ void ctl_lines(FILE *to, const char *text)
 		fprintf(to, "%s%s", text, text[n - 1] == '\n' ? "" : "\n");
 }
 
+static char *escaped(const char *text)
+{
+	struct buf b;
+
+	buf_init(&b, 4 * CELL_MAX_BYTES + 1); /* \xNN for each byte */
+	buf_escaped(&b, bytes_str(text), CELL_MAX_BYTES);
+	buf_char(&b, '\0');
+	return b.p;
+}
+
+void ctl_member(const char *name, int width, const char *text)
+{
+	autofree char *shown = escaped(text);
+
+	printf("%-*s %s\n", width, name, shown);
+}
+
 const char *ctl_color(const struct ctl *c, const char *sgr)
 {
 	static char text[16];
@@ -117,6 +136,21 @@ json_t *ctl_text_or_null(const char *text)
 	return text && *text ? ctl_text(bytes_str(text)) : json_null();
 }
 
+void ctl_join(const json_t *list, char *out, size_t cap)
+{
+	const char *text;
+	struct buf b;
+	json_t *v;
+	size_t i;
+
+	buf_init_fixed(&b, out, cap - 1);
+	json_array_foreach(list, i, v) {
+		text = json_string_value(v);
+		buf_printf(&b, "%s%s", i ? "," : "", text ? text : "null"); /* a foreign table's */
+	}
+	out[b.n] = '\0';
+}
+
 void ctl_time_text(int64_t unix_seconds, char *out, size_t cap)
 {
 	time_t t = (time_t)unix_seconds;
@@ -145,7 +179,7 @@ bool json_is_set(const json_t *o, const char *key)
 
 /* ---- tables ---- */
 
-enum { CELL_MAX_BYTES = 4 * KIB, GAP = 2 };
+enum { GAP = 2 };
 
 struct table {
 	unsigned columns;
@@ -164,12 +198,7 @@ static void add(struct table *t, char *text)
 
 void table_cell(struct table *t, const char *text)
 {
-	struct buf b;
-
-	buf_init(&b, CELL_MAX_BYTES);
-	buf_escaped(&b, bytes_str(text), CELL_MAX_BYTES);
-	add(t, xstrndup(b.n ? b.p : "", b.n));
-	buf_done(&b);
+	add(t, escaped(text));
 }
 
 void table_cellf(struct table *t, const char *fmt, ...)

@@ -191,6 +191,8 @@ static int put_state(struct ctl *c, const char *id, const char *state)
 	struct registry *s;
 	int code;
 
+	if (ctl_wait_check(c) != 0)
+		return EXIT_USAGE;
 	s = registry_open(c, REGISTRY_WRITE_OR_WAIT, &code);
 	if (!s)
 		return code;
@@ -237,7 +239,7 @@ static int rm_run(struct ctl *c)
 	struct registry *s;
 	int code;
 
-	if (check_id(c, c->args[0]) != 0)
+	if (check_id(c, c->args[0]) != 0 || ctl_wait_check(c) != 0)
 		return EXIT_USAGE;
 	s = registry_open(c, REGISTRY_WRITE, &code);
 	if (!s)
@@ -326,14 +328,14 @@ static void show(const json_t *row, size_t tokens)
 	char value[64];
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-		printf("%-22s %s\n", keys[i], or_dash(json_text_of(row, keys[i])));
+		ctl_member(keys[i], 22, or_dash(json_text_of(row, keys[i])));
 	for (const char *const *name = tenant_limits; *name; name++) {
 		const json_t *v = json_object_get(json_object_get(row, "limits"), *name);
 
 		if (!v)
 			continue;
 		limit_text(*name, v, value, sizeof(value));
-		printf("%-22s %s\n", *name, value);
+		ctl_member(*name, 22, value);
 	}
 	printf("%-22s %zu\n", "tokens", tokens);
 }

@@ -5,6 +5,7 @@
  * prints one. Those that only read are token_show.c and token_verify.c.
  */
 #include <string.h>
+#include <time.h>
 #include "common/token.h"
 #include "conf/values.h"
 #include "tools/ctl/commands.h"
@@ -183,6 +184,21 @@ static int issue_run(struct ctl *c)
 	return code;
 }
 
+static void say_rotated(const struct ctl *c, const json_t *old, const json_t *fresh, msec_t grace)
+{
+	const char *end = json_text_of(old, "expires_at");
+	int64_t at, now = (int64_t)time(NULL);
+	struct err err;
+
+	ctl_note(c, "token %s replaces %s: shown this once", json_text_of(fresh, "id"), c->args[0]);
+	if (value_time(bytes_str(end), &at, &err) == 0 && at <= now + grace / 1000)
+		ctl_note(c, "the old one %s at %s", at <= now ? "has ended" : "ends", end);
+	else
+		ctl_note(c, "the old one works for %lld s more", (long long)(grace / 1000));
+	if (*end && !ctl_given(c, "expires"))
+		ctl_note(c, "it had an end, the new one has none (--expires)");
+}
+
 static int rotate_run(struct ctl *c)
 {
 	char token[TOKEN_BYTES + 1];
@@ -214,10 +230,7 @@ static int rotate_run(struct ctl *c)
 	if (!code) {
 		json_object_set(row, "tenant", json_object_get(old, "tenant"));
 		show_once(c, row, token);
-		ctl_note(c, "token %s replaces %s, which works for %lld s more: shown this once",
-		         json_text_of(row, "id"), c->args[0], (long long)(grace / 1000));
-		if (*json_text_of(old, "expires_at") && !ctl_given(c, "expires"))
-			ctl_note(c, "the old one had an end, the new one has none (--expires)");
+		say_rotated(c, old, row, grace);
 	}
 	json_decref(old);
 	json_decref(row);
@@ -254,6 +267,8 @@ static int revoke_run(struct ctl *c)
 
 	if (!token_id_ok(bytes_str(id)))
 		return ctl_usage(c, "a token is named by its id, the 8 characters behind hgt_");
+	if (ctl_wait_check(c) != 0)
+		return EXIT_USAGE;
 	code = put_revoked(c, id);
 	if (code)
 		return code;

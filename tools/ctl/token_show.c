@@ -25,18 +25,6 @@ static bool time_of(const json_t *row, const char *key, int64_t *at)
 	return value_time(bytes_str(json_text_of(row, key)), at, &err) == 0;
 }
 
-static void join(const json_t *list, char *out, size_t cap)
-{
-	struct buf b;
-	json_t *v;
-	size_t i;
-
-	buf_init_fixed(&b, out, cap - 1);
-	json_array_foreach(list, i, v)
-		buf_printf(&b, "%s%s", i ? "," : "", json_string_value(v));
-	out[b.n] = '\0';
-}
-
 static const char *or_dash(const char *text)
 {
 	return *text ? text : "-";
@@ -46,6 +34,8 @@ static const char *standing_of(const json_t *row, int64_t now)
 {
 	int64_t at;
 
+	if (*json_text_of(row, "left_out"))
+		return "left out";
 	if (*json_text_of(row, "revoked_at"))
 		return "revoked";
 	if (time_of(row, "expires_at", &at) && at <= now)
@@ -67,11 +57,13 @@ static void end_text(const json_t *row, int64_t now, char *out, size_t cap)
 		snprintf(out, cap, "%s", or_dash(text));
 }
 
+/* One never used counts from when it was made: a new one is not unused for long. */
 static bool is_unused(const json_t *row, int64_t since)
 {
-	int64_t at;
+	int64_t at = 0;
 
-	return !time_of(row, "last_used_at", &at) || at < since;
+	return (!time_of(row, "last_used_at", &at) && !time_of(row, "created_at", &at)) ||
+	       at < since;
 }
 
 static void add_row(struct table *table, const json_t *row, int64_t now)
@@ -81,7 +73,7 @@ static void add_row(struct table *table, const json_t *row, int64_t now)
 	table_cell(table, json_text_of(row, "id"));
 	table_cell(table, json_text_of(row, "tenant"));
 	table_cell(table, standing_of(row, now));
-	join(json_object_get(row, "scopes"), text, sizeof(text));
+	ctl_join(json_object_get(row, "scopes"), text, sizeof(text));
 	table_cell(table, text);
 	end_text(row, now, text, sizeof(text));
 	table_cell(table, text);
@@ -141,6 +133,9 @@ static int ls_run(struct ctl *c)
 			"--unused: only the schema headgate of PostgreSQL keeps the last use");
 	else
 		code = s->kind->tokens(s, &which, list_row, &l);
+	if (l.unused && !code)
+		ctl_note(c, "this version of the gateway does not write down the last use: none "
+		            "means that it is not known");
 	table_print(l.table, stdout);
 	registry_close(s);
 	return code;
@@ -154,13 +149,15 @@ static void show(const json_t *row)
 		                            "created_at", "created_by", "last_used_at" };
 	char text[4096];
 
-	printf("%-14s %s\n", "state", standing_of(row, (int64_t)time(NULL)));
+	ctl_member("state", 14, standing_of(row, (int64_t)time(NULL)));
+	if (*json_text_of(row, "left_out"))
+		ctl_member("why", 14, json_text_of(row, "left_out"));
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-		printf("%-14s %s\n", keys[i], or_dash(json_text_of(row, keys[i])));
-	join(json_object_get(row, "scopes"), text, sizeof(text));
-	printf("%-14s %s\n", "scopes", text);
-	join(json_object_get(row, "allowed_cidrs"), text, sizeof(text));
-	printf("%-14s %s\n", "allowed_cidrs", *text ? text : "anywhere");
+		ctl_member(keys[i], 14, or_dash(json_text_of(row, keys[i])));
+	ctl_join(json_object_get(row, "scopes"), text, sizeof(text));
+	ctl_member("scopes", 14, text);
+	ctl_join(json_object_get(row, "allowed_cidrs"), text, sizeof(text));
+	ctl_member("allowed_cidrs", 14, *text ? text : "anywhere");
 }
 
 static int show_run(struct ctl *c)

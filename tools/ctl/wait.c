@@ -4,6 +4,7 @@
 #include <string.h>
 
 static const msec_t TIMEOUT_DEFAULT_MS = 10000;
+static const msec_t TIMEOUT_MAX_MS = 3600000; /* the master's */
 static const msec_t PATIENCE_MS = 2000; /* the master answers at the time-out itself */
 
 /* "slot 1 (pid 4711), slot 3 (pid 4713)" */
@@ -57,14 +58,31 @@ static int judge(struct ctl *c, const char *done, const char *verb, const json_t
 	return 0;
 }
 
+static int take_timeout(const struct ctl *c, msec_t *timeout)
+{
+	*timeout = TIMEOUT_DEFAULT_MS;
+	if (ctl_msec(c, "timeout", timeout) != 0)
+		return EXIT_USAGE;
+	if (*timeout > TIMEOUT_MAX_MS)
+		return ctl_usage(c, "--timeout '%s': at most 1h", ctl_value(c, "timeout"));
+	return 0;
+}
+
+int ctl_wait_check(const struct ctl *c)
+{
+	msec_t timeout;
+
+	return take_timeout(c, &timeout);
+}
+
 static int sync_master(struct ctl *c, const char *done, const char *verb, json_t *out)
 {
-	msec_t timeout = TIMEOUT_DEFAULT_MS;
+	msec_t timeout;
 	json_t *answer;
-	int code;
+	int code = take_timeout(c, &timeout);
 
-	if (ctl_msec(c, "timeout", &timeout) != 0)
-		return EXIT_USAGE;
+	if (code)
+		return code;
 	answer = ctl_ask(c, json_pack("{s:s,s:I}", "do", "sync", "timeout_ms", (json_int_t)timeout),
 	                 timeout + PATIENCE_MS, &code);
 	if (!answer) {

@@ -13,6 +13,8 @@
 		"timeout", "T", "of the waiting (10s)", 0                                          \
 	}
 
+/* Before anything is changed: whether its options are right. 0, or EXIT_USAGE, said. */
+int ctl_wait_check(const struct ctl *c) MUST_USE;
 /* done: "revoked 0123ABcd"; verb: "refused". With --wait asks, waits and says `DONE: VERB by 4/4
  * workers after 12 ms`, else only DONE. out: the object that --json prints; taken. */
 int ctl_wait(struct ctl *c, const char *done, const char *verb, json_t *out) MUST_USE;

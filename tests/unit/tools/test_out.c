@@ -68,3 +68,29 @@ Test(out, bytes_that_are_no_text_become_question_marks)
 	cr_expect_str_eq(json_string_value(s), "a?b");
 	json_decref(s);
 }
+
+Test(out, a_list_with_what_is_no_text_is_still_a_text)
+{
+	json_t *list = json_loads("[\"10.0.0.0/8\",null]", 0, NULL);
+	char text[64], cut[8];
+
+	ctl_join(list, text, sizeof(text));
+	cr_expect_str_eq(text, "10.0.0.0/8,null");
+	ctl_join(list, cut, sizeof(cut));
+	cr_expect_eq(strlen(cut), 7);
+	ctl_join(NULL, text, sizeof(text));
+	cr_expect_str_eq(text, "");
+	json_decref(list);
+}
+
+Test(out, a_text_of_control_bytes_alone_fits)
+{
+	char text[CELL_MAX_BYTES + 2];
+	char *shown;
+
+	memset(text, '\033', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	shown = escaped(text);
+	cr_expect_eq(strlen(shown), 4 * CELL_MAX_BYTES);
+	free(shown);
+}
