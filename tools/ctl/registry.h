@@ -8,7 +8,8 @@
  *
  * A tenant: id, state, display_name, limits {}, block_until, topic_prefix, created_at. A token: id,
  * tenant, kind, name, scopes [], not_before, expires_at, revoked_at, revoked_by, replaced_by,
- * allowed_cidrs, created_at, created_by, last_used_at. Times are RFC 3339, or "infinity".
+ * allowed_cidrs, created_at, created_by, last_used_at; and of a foreign table left_out, which says
+ * why the gateway does not take the row. Times are RFC 3339, or "infinity".
  */
 #pragma once
 #include "tools/ctl/ctl.h"

@@ -2,13 +2,17 @@
 /*
  * registry_query.c -- tenants behind tenants.query (records.md 2.3): the operator's own tables,
  * read as the master reads them, never written. A row is a token; a tenant is what its rows say,
- * the strictest of them. Which rows the master leaves out, its log and metrics tell.
+ * the strictest of them. Rows that the master leaves out are told apart by its rules; only those
+ * that share a token id and differ are its alone to find.
  */
 #include <string.h>
+#include "common/token.h"
+#include "conf/values.h"
+#include "master/field.h"
 #include "tools/ctl/pg.h"
 #include "tools/ctl/registry.h"
 
-enum { STATEMENT_BYTES = 64 * KIB, DEFAULT_ID_DIGITS = 16 };
+enum { STATEMENT_BYTES = 64 * KIB, DEFAULT_ID_DIGITS = 16, CIDRS_MAX = 64 };
 
 struct query_registry {
 	struct registry base;
@@ -103,17 +107,20 @@ static char *make_select(const struct query_registry *q, const PGresult *describ
 
 	static_assert(DEFAULT_ID_DIGITS == 16, "as the texts above say");
 	buf_init(&sql, STATEMENT_BYTES);
-	buf_printf(&sql, "SELECT json_build_object('id', %s, 'tenant', q.tenant_id::text", id);
+	buf_printf(&sql,
+	           "SELECT json_build_object('id', %s, 'tenant', q.tenant_id::text, "
+	           "'hash_bytes', octet_length(q.hash::bytea)",
+	           id);
 	for (size_t i = 0; i < ARRAY_LEN(columns); i++)
 		if (has_column(described, columns[i].name))
 			put_column(&sql, columns[i].name, columns[i].cast, columns[i].is_time);
 	put_limits(&sql, described);
-	buf_printf(
-		&sql,
-		") FROM (\n%s\n) q WHERE ($1::text IS NULL OR q.tenant_id::text = $1) AND "
-		"($2::text IS NULL OR %s = $2) AND ($3::text IS NULL OR "
-		"q.hash::bytea = decode($3, 'hex')) ORDER BY q.tenant_id::text COLLATE \"C\", %s",
-		q->text, id, id);
+	buf_printf(&sql,
+	           ") FROM (\n%s\n) q WHERE ($1::text IS NULL OR q.tenant_id::text = $1) AND "
+	           "($2::text IS NULL OR %s = $2) AND ($3::text IS NULL OR "
+	           "q.hash::bytea = decode($3, 'hex')) ORDER BY q.tenant_id::text COLLATE \"C\", "
+	           "%s COLLATE \"C\"",
+	           q->text, id, id);
 	buf_char(&sql, '\0');
 	assert(!sql.failed); /* the option is shorter */
 	return sql.p;
@@ -143,6 +150,68 @@ static int describe(struct query_registry *q)
 
 /* ---- rows ---- */
 
+/* ---- the master's rules (pg_query.c, tenants_set.c) ---- */
+
+static bool is_scope(const char *text)
+{
+	return field_scope(bytes_str(text)) != 0;
+}
+
+static bool is_block(const char *text)
+{
+	struct cidr cidr;
+	struct err err;
+
+	return value_cidr(bytes_str(text), &cidr, &err) == 0;
+}
+
+static bool all_are(const json_t *list, bool (*is_good)(const char *))
+{
+	json_t *v;
+	size_t i;
+
+	if (!json_is_array(list))
+		return false;
+	json_array_foreach(list, i, v)
+		if (!json_is_string(v) || !is_good(json_string_value(v)))
+			return false;
+	return true;
+}
+
+static bool is_state(const char *text)
+{
+	return strcmp(text, "active") == 0 || strcmp(text, "suspended") == 0 ||
+	       strcmp(text, "deleting") == 0;
+}
+
+/* A column that the query does not have is not in the row; NULL is null. "": the row is taken. */
+static const char *why_left_out(const json_t *row)
+{
+	const json_t *kind = json_object_get(row, "kind"), *state = json_object_get(row, "state");
+	const json_t *scopes = json_object_get(row, "scopes");
+	const json_t *blocks = json_object_get(row, "allowed_cidrs");
+
+	if (!tenant_id_ok(bytes_str(json_text_of(row, "tenant"))))
+		return "its tenant id breaks the rules";
+	if (!token_id_ok(bytes_str(json_text_of(row, "id"))))
+		return "its id breaks the rules";
+	if (kind && strcmp(json_text_of(row, "kind"), "sha256") != 0)
+		return "its kind is not in this version";
+	if (json_number_of(row, "hash_bytes") != TOKEN_DIGEST_BYTES)
+		return "its hash has a wrong length";
+	if (scopes && !all_are(scopes, is_scope))
+		return "it has an unknown scope";
+	if (state && !is_state(json_text_of(row, "state")))
+		return "its state is none";
+	if (blocks && !json_is_null(blocks) &&
+	    (!all_are(blocks, is_block) || json_array_size(blocks) < 1 ||
+	     json_array_size(blocks) > CIDRS_MAX))
+		return "its address blocks cannot be read";
+	return "";
+}
+
+/* ---- rows as every registry gives them ---- */
+
 struct completed { /* rows on their way, with what the query does not give */
 	row_taken each;
 	void *arg;
@@ -156,6 +225,8 @@ static void complete(void *arg, json_t *row)
 		                               "last_used_at" };
 	const struct completed *c = arg;
 
+	json_object_set_new(row, "left_out", ctl_text_or_null(why_left_out(row)));
+	json_object_del(row, "hash_bytes");
 	for (size_t k = 0; k < ARRAY_LEN(unknown); k++)
 		if (!json_object_get(row, unknown[k]))
 			json_object_set_new(row, unknown[k], json_null());
@@ -203,6 +274,8 @@ static void name_tenant(void *arg, json_t *row)
 	json_t *out = arg, *last = json_array_get(out, json_array_size(out) - 1);
 	const char *tenant = json_text_of(row, "tenant");
 
+	if (*why_left_out(row))
+		return; /* it names nobody */
 	if (!last || strcmp(json_text_of(last, "id"), tenant) != 0) {
 		last = json_pack("{s:s,s:s,s:{},s:n,s:n,s:n,s:n}", "id", tenant, "state", "active",
 		                 "limits", "display_name", "block_until", "topic_prefix",

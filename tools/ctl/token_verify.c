@@ -52,7 +52,7 @@ static bool is_before(const json_t *row, const char *key, int64_t now, bool *the
 	return *there && at <= now;
 }
 
-/* As the gateway asks, in that order: the token itself, then its tenant. */
+/* As the gateway asks; the token's own fault is told before its tenant's. */
 static struct finding judge_row(const json_t *token, const json_t *tenant, int64_t now)
 {
 	const char *state = json_text_of(tenant, "state");
@@ -68,10 +68,18 @@ static struct finding judge_row(const json_t *token, const json_t *tenant, int64
 		return (struct finding){ "tenant-suspended", "its tenant is suspended" };
 	if (strcmp(state, "active") != 0)
 		return (struct finding){ "tenant-deleting", "its tenant is being deleted" };
+	if (!is_before(tenant, "block_until", now, &there) && there)
+		return (struct finding){ "tenant-blocked", "its tenant is blocked for a time" };
 	return (struct finding){ "valid", "valid" };
 }
 
-/* A hash under two tenants grants nothing to either; of one tenant's rows a revoked one wins. */
+static bool is_left_out(const json_t *row)
+{
+	return *json_text_of(row, "left_out");
+}
+
+/* A hash under two tenants grants nothing to either; of one tenant's rows a revoked one wins. Rows
+ * that are left out count for nothing, but are named when there is no other. */
 static struct finding judge_rows(struct registry *s, const json_t *rows, json_t **row, int *code)
 {
 	struct finding found = { "unknown", "nobody has it" };
@@ -79,12 +87,19 @@ static struct finding judge_rows(struct registry *s, const json_t *rows, json_t 
 	size_t i;
 
 	json_array_foreach(rows, i, token) {
-		if (*row &&
+		if (is_left_out(token)) {
+			if (!*row)
+				found = (struct finding){ "left-out",
+					                  json_text_of(token, "left_out") };
+			*row = *row ? *row : token;
+			continue;
+		}
+		if (*row && !is_left_out(*row) &&
 		    strcmp(json_text_of(*row, "tenant"), json_text_of(token, "tenant")) != 0)
 			return (struct finding){
 				"ambiguous", "two tenants have it: it grants nothing to either"
 			};
-		if (*row && !*json_text_of(token, "revoked_at"))
+		if (*row && !is_left_out(*row) && !*json_text_of(token, "revoked_at"))
 			continue;
 		tenant = registry_tenant(s, json_text_of(token, "tenant"), code);
 		if (!tenant)
@@ -136,13 +151,10 @@ static json_t *object_of(const struct finding *found, const json_t *row)
 
 static void print_list(const char *name, const json_t *list, const char *if_none)
 {
-	json_t *v;
-	size_t i;
+	char text[4096];
 
-	printf("%-10s", name);
-	json_array_foreach(list, i, v)
-		printf("%s%s", i ? "," : " ", json_string_value(v));
-	printf("%s%s\n", json_array_size(list) ? "" : " ", json_array_size(list) ? "" : if_none);
+	ctl_join(list, text, sizeof(text));
+	ctl_member(name, 10, *text ? text : if_none);
 }
 
 static void print_row(const json_t *row)
@@ -156,7 +168,7 @@ static void print_row(const json_t *row)
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		const char *text = json_text_of(row, keys[i][1]);
 
-		printf("%-10s %s\n", keys[i][0], *text ? text : "-");
+		ctl_member(keys[i][0], 10, *text ? text : "-");
 	}
 	print_list("scopes", json_object_get(row, "scopes"), "-");
 	print_list("from", json_object_get(row, "allowed_cidrs"), "anywhere");
@@ -187,7 +199,7 @@ static int read_token(const struct ctl *c, char *out, struct bytes *token)
 	size_t n = fread(out, 1, INPUT_MAX, stdin);
 
 	if (ferror(stdin))
-		return ctl_fail(EX_IOERR, "stdin: %m");
+		return ctl_fail(EX_OSERR, "stdin: %m");
 	if (n == INPUT_MAX)
 		return ctl_usage(c, "stdin holds more than a token");
 	while (n && strchr(" \t\r\n", out[n - 1]))

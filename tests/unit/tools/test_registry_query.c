@@ -49,3 +49,61 @@ Test(registry_query, a_statement_ends_where_a_person_ends_it)
 	cr_expect_eq(length_without_end("SELECT 1"), 8);
 	cr_expect_eq(length_without_end(" ;\n"), 0);
 }
+
+static const char *left_out(const char *members)
+{
+	static char why[64];
+	json_t *row = json_pack("{s:s,s:s,s:i}", "tenant", "acme", "id", "7", "hash_bytes", 32);
+	json_t *more = json_loads(members, 0, NULL);
+
+	cr_assert(more && json_object_update(row, more) == 0);
+	snprintf(why, sizeof(why), "%s", why_left_out(row));
+	json_decref(more);
+	json_decref(row);
+	return why;
+}
+
+/* R14 */
+Test(registry_query, rows_that_the_gateway_leaves_out_are_known_here_too)
+{
+	static const char *const wrong[][2] = {
+		{ "{\"tenant\":null}", "tenant id" },
+		{ "{\"tenant\":\"a|b\"}", "tenant id" },
+		{ "{\"id\":\"a.b\"}", "its id" },
+		{ "{\"kind\":\"pbkdf2\"}", "kind" },
+		{ "{\"kind\":null}", "kind" },
+		{ "{\"hash_bytes\":31}", "hash" },
+		{ "{\"hash_bytes\":null}", "hash" },
+		{ "{\"scopes\":null}", "scope" },
+		{ "{\"scopes\":[\"admin\"]}", "scope" },
+		{ "{\"scopes\":[null]}", "scope" },
+		{ "{\"state\":null}", "state" },
+		{ "{\"state\":\"Active\"}", "state" },
+		{ "{\"allowed_cidrs\":[]}", "blocks" },
+		{ "{\"allowed_cidrs\":[\"127.0.0.1/8\"]}", "blocks" },
+		{ "{\"allowed_cidrs\":[\"::1\",null]}", "blocks" },
+	};
+
+	cr_expect_str_eq(left_out("{}"), "");
+	cr_expect_str_eq(left_out("{\"kind\":\"sha256\",\"state\":\"suspended\",\"scopes\":"
+	                          "[\"*\",\"logs:write\"],\"allowed_cidrs\":[\"10.0.0.0/8\"]}"),
+	                 "");
+	cr_expect_str_eq(left_out("{\"allowed_cidrs\":null}"), "", "from anywhere");
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+		cr_expect(strstr(left_out(wrong[i][0]), wrong[i][1]), "%s: %s", wrong[i][0],
+		          left_out(wrong[i][0]));
+}
+
+Test(registry_query, a_row_that_is_left_out_names_no_tenant)
+{
+	json_t *out = json_array();
+	json_t *good = json_loads("{\"tenant\":\"a\",\"id\":\"1\",\"hash_bytes\":32}", 0, NULL);
+	json_t *bad = json_loads("{\"tenant\":\"b\",\"id\":\"2\",\"hash_bytes\":1}", 0, NULL);
+
+	name_tenant(out, good);
+	name_tenant(out, bad);
+	cr_expect_eq(json_array_size(out), 1);
+	json_decref(good);
+	json_decref(bad);
+	json_decref(out);
+}

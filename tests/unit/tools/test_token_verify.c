@@ -55,6 +55,12 @@ Test(token_verify, a_row_is_judged_as_the_gateway_does)
 	cr_expect_str_eq(judged("{}", "{\"state\":\"suspended\"}"), "tenant-suspended");
 	cr_expect_str_eq(judged("{}", "{\"state\":\"deleting\"}"), "tenant-deleting");
 	cr_expect_str_eq(
+		judged("{}", "{\"state\":\"active\",\"block_until\":\"2027-01-15T08:00:01Z\"}"),
+		"tenant-blocked");
+	cr_expect_str_eq(
+		judged("{}", "{\"state\":\"active\",\"block_until\":\"2027-01-15T08:00:00Z\"}"),
+		"valid");
+	cr_expect_str_eq(
 		judged("{\"revoked_at\":\"2020-01-01T00:00:00Z\"}", "{\"state\":\"suspended\"}"),
 		"revoked", "the token's own fault comes first");
 }
@@ -93,4 +99,20 @@ Test(token_verify, rows_of_one_hash_are_one_secret_or_nobodys)
 	cr_expect_str_eq(of_rows("[{\"tenant\":\"a\",\"revoked_at\":\"2020-01-01T00:00:00Z\"},{"
 	                         "\"tenant\":\"a\"}]"),
 	                 "revoked");
+}
+
+static bool is_said(const char *text, const char *verdict)
+{
+	return strcmp(of_rows(text), verdict) == 0;
+}
+
+/* R14 */
+Test(token_verify, a_row_that_the_gateway_leaves_out_is_not_valid)
+{
+	cr_expect(is_said("[{\"tenant\":\"a\",\"left_out\":\"its kind\"}]", "left-out"));
+	cr_expect(is_said("[{\"tenant\":\"a\",\"left_out\":\"x\"},{\"tenant\":\"b\"}]", "valid"));
+	cr_expect(is_said("[{\"tenant\":\"a\"},{\"tenant\":\"b\",\"left_out\":\"x\"}]", "valid"));
+	cr_expect(is_said("[{\"tenant\":\"a\"},{\"tenant\":\"b\",\"left_out\":\"x\"},{\"tenant\":"
+	                  "\"c\"}]",
+	                  "ambiguous"));
 }
