@@ -6,6 +6,8 @@
 /* Nobody waits for ever on a row that somebody else holds. */
 static const char limits_sql[] = "SET lock_timeout = '10s'; SET statement_timeout = '5min';"
 				 "SET idle_in_transaction_session_timeout = '60s'";
+/* A query of the operator's may call anything. */
+static const char read_only_sql[] = "SET default_transaction_read_only = on";
 
 /* ---- who connects ---- */
 
@@ -26,13 +28,18 @@ static const char *what_is_secret(const char *dsn, bool *parsed)
 }
 
 /* The same words for all that is wrong with it: what libpq would say quotes the string. */
+static bool is_name(const char *dsn) /* of a database */
+{
+	return !strchr(dsn, '=') && !strstr(dsn, "://");
+}
+
 static int check_dsn(const struct ctl *c, const char *dsn)
 {
 	const char *secret;
 	bool parsed = true;
 
-	if (!strchr(dsn, '=') && !strstr(dsn, "://"))
-		return 0; /* the name of a database */
+	if (is_name(dsn))
+		return 0;
 	secret = what_is_secret(dsn, &parsed);
 	if (!parsed)
 		return ctl_usage(c, "--dsn is no connection string of libpq");
@@ -50,6 +57,7 @@ static char *read_dsn_file(const char *path, int *code)
 	char text[4096];
 	FILE *file = fopen(path, "re");
 	size_t n = file ? fread(text, 1, sizeof(text) - 1, file) : 0;
+	bool parsed = true;
 
 	if (!file || ferror(file)) {
 		*code = ctl_fail(EX_NOPERM,
@@ -62,7 +70,13 @@ static char *read_dsn_file(const char *path, int *code)
 	fclose(file);
 	if (n && text[n - 1] == '\n')
 		n--;
-	return xstrndup(text, n);
+	text[n] = '\0';
+	if (!is_name(text))
+		what_is_secret(text, &parsed); /* here it may have one, but libpq quotes */
+	if (parsed && n < sizeof(text) - 1)
+		return xstrndup(text, n);
+	*code = ctl_fail(EX_CONFIG, "%s: no connection string of libpq (tenants.dsn_file)", path);
+	return NULL;
 }
 
 /* The gateway's own, malloc'd. */
@@ -98,7 +112,7 @@ static char *find_dsn(struct ctl *c, const struct conf *conf, bool to_write, int
 
 /* ---- errors ---- */
 
-/* Several lines, of several hosts, as one. */
+/* Several lines, of several hosts, as one; nothing in it steers this terminal. */
 static void say_libpq(const char *what, const char *text)
 {
 	autofree char *copy = xstrdup(text);
@@ -107,7 +121,7 @@ static void say_libpq(const char *what, const char *text)
 	while (n && copy[n - 1] == '\n')
 		copy[--n] = '\0';
 	for (char *p = copy; *p; p++)
-		if (*p == '\n')
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			*p = ' ';
 	ctl_error("%s%s%s", what, *what ? ": " : "", copy);
 }
@@ -246,6 +260,8 @@ PGconn *pg_open(struct ctl *c, const struct conf *conf, bool to_write, int *code
 	} else {
 		PQsetNoticeProcessor(conn, on_notice, NULL);
 		*code = pg_script(conn, limits_sql);
+		if (!*code && !to_write)
+			*code = pg_script(conn, read_only_sql);
 	}
 	if (!*code)
 		return conn;

@@ -39,3 +39,33 @@ Test(pg, what_libpq_does_not_read_is_refused)
 	cr_expect_eq(check_dsn(&c, "host=db nonsense"), EXIT_USAGE);
 	cr_expect_eq(check_dsn(&c, "hots=db"), EXIT_USAGE);
 }
+
+static int read_file(const char *content, char **dsn)
+{
+	char path[] = "/tmp/hg-dsn-XXXXXX";
+	int fd = mkstemp(path), code = 0;
+
+	cr_assert(fd >= 0 && write(fd, content, strlen(content)) == (ssize_t)strlen(content));
+	close(fd);
+	*dsn = read_dsn_file(path, &code);
+	unlink(path);
+	return code;
+}
+
+/* O12: libpq's own words quote what it cannot read, and that may be a password. */
+Test(pg, a_file_that_is_no_connection_string_is_refused_before_libpq_quotes_it)
+{
+	char *dsn, longest[8192];
+
+	cr_expect_eq(read_file("host=db password=geheim\n", &dsn), 0);
+	cr_expect_str_eq(dsn, "host=db password=geheim");
+	free(dsn);
+	cr_expect_eq(read_file("headgate\n", &dsn), 0);
+	free(dsn);
+	cr_expect_eq(read_file("host=db password=ge heim\n", &dsn), EX_CONFIG);
+	cr_expect_null(dsn);
+	memset(longest, 'x', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	cr_expect_eq(read_file(longest, &dsn), EX_CONFIG, "not cut in silence");
+	cr_expect_null(dsn);
+}
