@@ -16,6 +16,12 @@ answers() { TOKEN=$1 request /v1/logs -H 'Content-Type:' -d x; }
 codes() { python3 "$WAY/tools/codes.py" "$ADDRESS" "${2:-1000}" <<<"$1"; }
 verify() { "$HEADGATECTL" -c "$HG_DIR/headgate.yaml" "${@:2}" token verify - <<<"$1" >"$T/said" 2>"$T/said.err"; }
 
+# Somebody holds the lock of a folder for ever, which takes no more than to read it; looked at in the end.
+mkdir "$T/held"
+sed "s|$F|$T/held/tenants.yaml|" "$HG_DIR/headgate.yaml" >"$T/held.yaml"
+background flock "$T/held" sleep 1000
+("$HEADGATECTL" -c "$T/held.yaml" tenant add acme >"$T/held.said" 2>&1; echo $? >"$T/held.code") &
+
 # -- a tenant, a token
 code "a tenant is added" 0 tenant add acme --display-name 'Acmé: "Ltd"'
 code "not twice" 1 tenant add acme
@@ -82,6 +88,10 @@ is "and said as JSON" "$(jq -r '[.id, .done, .wait.result, .wait.confirmed] | jo
 mapfile -t pids < <(workers)
 ctl token issue acme; second=$(cat "$T/said")
 known "$second"
+code "a time-out that is none" 2 token revoke "${second:4:8}" --wait --timeout soon
+code "one that the gateway would not take" 2 token revoke "${second:4:8}" --wait --timeout 2h
+code "nor for a tenant" 2 tenant suspend acme --wait --timeout soon
+is "are refused before anything is changed" "$(codes "$second" 20)" "20 415"
 kill -STOP "${pids[0]}"
 code "a worker that is stopped: exit 75 at the time-out" 75 token revoke "${second:4:8}" --wait --timeout 2s
 kill -CONT "${pids[0]}"
@@ -93,6 +103,7 @@ is "all refuse it" "$(codes "$second" 200)" "200 401"
 ctl token issue acme --scope logs:write --name web --cidr 127.0.0.0/8; old=$(cat "$T/said")
 ok "a token is rotated" ctl token rotate "${old:4:8}" --grace 1h
 new=$(cat "$T/said")
+like "how long the old one works is said" "$(cat "$T/said.err")" 'works for 3600 s more'
 known "$new"
 is "both work meanwhile" "$(answers "$old") $(answers "$new")" "415 415"
 is "with the same scopes" "$(TOKEN=$new request /v1/traces -d x)" 403
@@ -101,6 +112,9 @@ is "name and address blocks too" "$(jq -r '[.name, .allowed_cidrs[0]] | join("|"
 ctl --json token show "${old:4:8}"
 is "the list says what replaced it" "$(jq -r '[.replaced_by, .standing, .expires_soon] | join("|")' "$T/said")" "${new:4:8}|replaced|true"
 code "not twice" 1 token rotate "${old:4:8}"
+ctl token issue acme --expires 10s; short=$(cat "$T/said")
+ok "one that ends sooner" ctl token rotate "${short:4:8}" --grace 1h
+like "is not said to last" "$(said)" 'the old one ends at 20.*the new one has none'
 code "a grace of a month" 2 token rotate "${new:4:8}" --grace 30d
 ok "at once" ctl token rotate "${new:4:8}" --grace 0s
 is_401() { [ "$(answers "$1")" = 401 ]; }
@@ -110,6 +124,11 @@ ok "the old one ends now" wait_until 5s is_401 "$new"
 sed -i '1a # a comment of the operator' "$F"
 ok "a change loses comments" ctl tenant set acme --display-name none
 like "and says so" "$(said)" "comments are lost"
+ok "a name that would steer a terminal" ctl tenant set acme --display-name $'\e[31mred'
+ok "is kept" ctl tenant show acme
+like "and shown as what it is" "$(cat "$T/said")" 'display_name +\\x1b\[31mred'
+fails_to_find_id() { ctl tenant show "$@"; grep -q "the id '--a_b'" "$T/said.err"; }
+ok "behind -- an id keeps its _" fails_to_find_id -- --a_b
 cp "$F" "$T/before"
 code "limits are not in this version: refused by the reader" 1 tenant set acme --bytes 5MB/s --bytes-burst 20MB
 like "with its words" "$(said)" "'limits' is not in this version"
@@ -147,6 +166,10 @@ if [ "$(id -u)" = 0 ]; then
 else
 	skip "whose file it is" "not root"
 fi
+
+wait_until 60s test -s "$T/held.code"
+is "a lock that somebody holds is not waited for for ever" "$(cat "$T/held.code")" 75
+like "it says what is the matter" "$(cat "$T/held.said")" 'somebody holds the lock of its folder'
 
 # -- without the gateway
 is "no token is in a metric" "$(admin /metrics | grep -aoE 'hgt_[0-9A-Za-z]{8}')" ""

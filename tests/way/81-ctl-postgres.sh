@@ -94,6 +94,11 @@ is "is in that list" "$(jq -r .id "$T/said")" "${token:4:8}"
 pg "UPDATE headgate.token_use SET last_used_at = now()"
 ok "used since" db --json token ls --unused 30d
 is "is not" "$(cat "$T/said")" ""
+pg "DELETE FROM headgate.token_use"
+ok "never used" db --json token ls --unused 30d
+is "but new: it is not unused for 30 days" "$(cat "$T/said")" ""
+like "that this version writes no last use is said" "$(cat "$T/said.err")" 'does not write down the last use'
+pg "INSERT INTO headgate.token_use VALUES ('${token:4:8}', now())"
 verify "$token" --json
 is "verify" "$(jq -r '[.ok, .tenant, .id, .verdict, (.last_used_at | length > 0)] | join("|")' "$T/said")" "true|acme|${token:4:8}|valid|true"
 ok "rotate" db token rotate "${token:4:8}" --grace 2s
@@ -170,6 +175,17 @@ verify seven --json
 is "verify" "$(jq -r '[.verdict, .tenant] | join("|")' "$T/said")" "valid|7"
 verify eight-old --json
 is "verify names what is revoked" "$(jq -r .verdict "$T/said")" revoked
+pg "INSERT INTO customer VALUES (NULL, 'nobody')"
+verify nobody --json
+is "a row that the gateway leaves out is not valid" "$? $(jq -r '[.ok, .verdict, .reason] | join("|")' "$T/said")" \
+	"1 false|left-out|its tenant id breaks the rules"
+pg "DELETE FROM customer WHERE id IS NULL"
+pg "CREATE TABLE written(x int)" "GRANT INSERT ON written TO headgate_gw" \
+	"CREATE FUNCTION writes() RETURNS int LANGUAGE plpgsql AS 'BEGIN INSERT INTO written VALUES (1); RETURN 7; END'"
+sed "s/SELECT id AS tenant_id/SELECT writes() AS tenant_id/" "$HG_DIR/headgate.yaml" >"$T/writes.yaml"
+ok "a query that would write" fails cmp -s "$T/writes.yaml" "$HG_DIR/headgate.yaml"
+code "is refused here as by the gateway" 75 "$HEADGATECTL" -c "$T/writes.yaml" token ls
+is "and has written nothing" "$(pg "SELECT count(*) FROM written")" 0
 pg "UPDATE customer SET off = true WHERE id = 7"
 ok "waiting for a change of one's own" ctl tenant suspend 7 --wait
 like "works" "$(cat "$T/said")" '^suspended 7: refused by 2/2 workers'

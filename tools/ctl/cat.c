@@ -192,7 +192,7 @@ static int pass(struct cat *cat, struct records *r, uint64_t last)
 	if (records_pass(r, last, &hooks, &err) < 0)
 		return ctl_fail(EXIT_NEGATIVE, "%s", err.text);
 	if (cat->failed || fflush(stdout) != 0)
-		return ctl_fail(EX_IOERR, "stdout: %m");
+		return ctl_fail(EX_OSERR, "stdout: %m");
 	return 0;
 }
 

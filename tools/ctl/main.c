@@ -127,7 +127,7 @@ static int run(struct ctl *c, int argc, char **argv)
 	else if (!code)
 		code = c->command->run(c);
 	if (fflush(stdout) != 0 && !code)
-		code = ctl_fail(EX_IOERR, "stdout: %m");
+		code = ctl_fail(EX_OSERR, "stdout: %m");
 	free(c->values);
 	conf_free(c->conf);
 	return code;
@@ -141,8 +141,10 @@ int main(int argc, char **argv)
 	bool help = false;
 	int code, first;
 
-	for (int i = 0; i < argc; i++)
-		args[i] = options_with_dashes(argv[i]);
+	for (int i = 0, options = true; i < argc; i++) {
+		options = options && strcmp(argv[i], "--") != 0;
+		args[i] = options ? options_with_dashes(argv[i]) : xstrdup(argv[i]);
+	}
 	first = options_parse_first(&c, argc, args, &help);
 	words = first > 0 ? args + first : NULL;
 	if (words && words[0])

@@ -204,7 +204,7 @@ static int print(struct ctl *c, const struct snippet_client *client, const struc
 	else
 		fwrite(text.p, 1, text.n, stdout);
 	if (fflush(stdout) != 0)
-		code = ctl_fail(EX_IOERR, "stdout: %m");
+		code = ctl_fail(EX_OSERR, "stdout: %m");
 	explicit_bzero(text.p, text.n); /* --inline */
 	buf_done(&text);
 	return code;

@@ -5,10 +5,13 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include "master/tenants_yaml.h"
 #include "tools/ctl/yaml_out.h"
 
 enum { FILE_MAX = 64 * MIB, MODE_NEW = 0600 };
+/* Whoever may read the folder may hold its lock: nobody waits for that for ever. */
+enum { LOCK_EACH_MS = 20, LOCK_TRIES = 30000 / LOCK_EACH_MS };
 
 /* ---- reading ---- */
 
@@ -93,15 +96,22 @@ static int take_text(struct tenants_doc *d, int fd, bool to_write)
 static int lock_folder(struct tenants_doc *d)
 {
 	const char *slash = strrchr(d->path, '/');
+	const struct timespec pause = { 0, LOCK_EACH_MS * 1000000L };
 	autofree char *folder =
 		slash ? xstrndup(d->path, (size_t)(slash - d->path) + 1) : xstrdup(".");
 
 	d->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (d->folder < 0)
 		return cant(d, "can't open its folder");
-	while (flock(d->folder, LOCK_EX) < 0)
-		if (errno != EINTR)
+	for (int tries = 0; flock(d->folder, LOCK_EX | LOCK_NB) < 0; tries++) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
 			return cant(d, "can't lock its folder");
+		if (tries == LOCK_TRIES)
+			return ctl_fail(EX_TEMPFAIL,
+			                "%s: somebody holds the lock of its folder; try again",
+			                d->path);
+		nanosleep(&pause, NULL);
+	}
 	return 0;
 }
 
