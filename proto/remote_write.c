@@ -228,8 +228,10 @@ enum verdict remote_write_enrich(unsigned version, bool exact, const struct enri
 	v = version == 1 ? v1_body(&rw) : rw_v2_body(&rw);
 	if (v == V_INVALID && !out->reason[0])
 		reason_find(&rw);
-	if (v != V_ACCEPTED)
+	if (v != V_ACCEPTED) {
+		out->items = 0; /* of a part: no answer to anything */
 		return v;
+	}
 	edits_sort(out->edits); /* born sorted: a look, no more */
 	return out->items ? V_ACCEPTED : V_EMPTY;
 }

@@ -35,7 +35,7 @@ TARGET static inline bool JOIN(RUN, _is_utf8)(const uint8_t *p, const uint8_t *e
 }
 
 /* Labels `0a L 0a n <name> 12 v <value>` in strictly ascending order, so none is there twice, then
- * samples. */
+ * samples. One long function on purpose: its state lives in registers. */
 TARGET static bool RUN(const struct rw *rw, struct bytes series, struct rw_fast *out)
 {
 	const uint8_t *p = series.p, *const end = p + series.n, *insert = p, *last = p, *name;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Replays the seeds of snappy blocks, and a few thousand mutations of each, through the fuzzer's oracle. */
+/* Replays the seeds of snappy blocks, and a few thousand mutations of each, through the fuzzer's
+ * oracle. */
 #include "tests/fuzz/fuzz_snappy.c"
 
 #include <criterion/criterion.h>

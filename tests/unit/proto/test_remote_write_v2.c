@@ -365,7 +365,8 @@ Test(remote_write_v2, samples_or_histograms_and_never_both)
 /* As Prometheus sends them: of the same series, beside the one that has the sample. */
 Test(remote_write_v2, a_series_of_exemplars_alone_is_accepted_and_counted)
 {
-	as_it_came(FEW "2a { 0a { 01 02 } " SAMPLE "} 2a { 0a { 01 02 } 22 { 0a { 03 04 } } }", 1, 0, 1);
+	as_it_came(FEW "2a { 0a { 01 02 } " SAMPLE "} 2a { 0a { 01 02 } 22 { 0a { 03 04 } } }", 1,
+	           0, 1);
 }
 
 /* P16 */
