@@ -130,3 +130,36 @@ Test(edits, a_warmed_list_does_not_allocate)
 	cr_expect_eq(e.list, list);
 	edits_done(&e);
 }
+
+Test(edits, small_bytes_are_kept_in_the_list_itself)
+{
+	uint8_t few[10] = "0123456789";
+
+	edits_init(&e);
+	edits_small(&e, 1, 2, few, sizeof(few));
+	edits_small(&e, 4, 0, few, 1);
+	memset(few, 'x', sizeof(few));
+	expect("abcde", "a0123456789d0e");
+	edits_done(&e);
+}
+
+Test(edits, pieces_of_every_length_are_emitted_whole)
+{
+	static uint8_t body[100], ins[100];
+
+	for (size_t i = 0; i < sizeof(body); i++) {
+		body[i] = (uint8_t)i;
+		ins[i] = (uint8_t)(100 + i);
+	}
+	for (size_t n = 0; n <= 80; n++) {
+		edits_init(&e);
+		edits_add(&e, n, 0, bytes_of(ins, n));
+		memset(out, 0xee, sizeof(out));
+		edits_emit(&e, bytes_of(body, sizeof(body)), out);
+		cr_assert_eq(memcmp(out, body, n), 0, "%zu", n);
+		cr_assert_eq(memcmp(out + n, ins, n), 0, "%zu", n);
+		cr_assert_eq(memcmp(out + 2 * n, body + n, sizeof(body) - n), 0, "%zu", n);
+		cr_assert_eq(out[sizeof(body) + n], 0xee, "%zu: one too many", n);
+		edits_done(&e);
+	}
+}
