@@ -7,6 +7,9 @@
 
 enum {
 	LOOK_MS = 1000, /* how old what is known of the folder may be */
+	/* So often also without a death that we were told of: a killed process whose thread waits
+	 * for the disk holds its locks until that is over, and may be outlived by our start. */
+	LOOKS_PER_ADOPTION = 30,
 	ROOM_BYTES = 256 * KIB, /* so much must be free for us before a full store takes records */
 };
 
@@ -198,6 +201,7 @@ static void look(struct store_keeper *k, bool adopting)
 static void *keeper_main(void *arg)
 {
 	struct store_keeper *k = arg;
+	unsigned looks = 0;
 	bool stop = false;
 
 	while (!stop) {
@@ -214,7 +218,7 @@ static void *keeper_main(void *arg)
 		pthread_mutex_unlock(&k->mutex);
 		close_files(k, given);
 		if (!stop)
-			look(k, adopting);
+			look(k, adopting || ++looks % LOOKS_PER_ADOPTION == 0);
 	}
 	for (struct store_file *f = k->closing, *next; f; f = next) {
 		next = f->next;

@@ -18,7 +18,8 @@ mapfile -t files < <(cd "$store" && for f in *.db; do echo "${f%.db}"; done)
 is "five workers write five files" "${#files[@]}" 5
 rows_of() { jq -c --argjson n "$((10#$1))" 'select(.partition == $n)' "$T/rows" | wc -l; }
 for f in "${files[@]}"; do note "$f: $(rows_of "$f") rows, -wal of $(stat -c %s "$store/$f.db-wal") bytes"; done
-kill -KILL "$HG_PID" $(workers)
+mapfile -t pids < <(echo "$HG_PID"; workers)
+kill -KILL "${pids[@]}"
 HG_PID=''
 wait_until 5s eval '[ -e "$HG_DIR/status" ]'
 
@@ -35,7 +36,7 @@ begun=$(now_us)
 headgate_start
 ok "the start takes less than 5 s" test $(($(now_us) - begun)) -lt 5000000
 ok "four files are counted" wait_until 10s eval '[ "$(metric store_quarantined_total)" = 4 ]'
-is "and are in quarantine" "$(cd "$store/quarantine" && ls ./*.db | xargs)" "$(printf './%s.db ' "${damaged[@]}" | sed 's/ $//')"
+is "and are in quarantine" "$(cd "$store/quarantine" && echo ./*.db)" "$(printf './%s.db ' "${damaged[@]}" | sed 's/ $//')"
 same() { local f; for f in "${damaged[@]}"; do [ ! -e "$T/$f.db-wal" ] || cmp "$T/$f.db-wal" "$store/quarantine/$f.db-wal" || return 1; done; }
 ok "the -wal of each as it was found" same
 ok "the log names why" wait_until 5s hg_log 'lvl=err mod=sink_local .*damaged.*why='
