@@ -16,7 +16,8 @@
 #include "master/talk.h"
 
 enum { RATE_DEFAULT = 5, WHAT_BYTES = 200 };
-static const msec_t DURATION_DEFAULT_MS = 60000, DURATION_MAX_MS = 600000, CONFIRM_MS = 500;
+static const msec_t DURATION_DEFAULT_MS = 60000, DURATION_MAX_MS = 600000, CONFIRM_MS = 500,
+		    RATE_MS = 1000;
 
 struct tap {
 	struct taps *all;
@@ -27,8 +28,7 @@ struct tap {
 	bool answered;
 	unsigned told, confirmed; /* workers */
 	uint64_t lines, lost;
-	int64_t second; /* the running one, */
-	unsigned this_second; /* and its lines of all workers */
+	msec_t sent[TAP_RATE_MAX]; /* when the last `rate` lines passed, a ring */
 	struct event timer; /* no worker is waited for any longer, then the end */
 };
 
@@ -232,7 +232,7 @@ void taps_start(struct taps *t, const struct control_client *from, const struct 
 	tap->filter = filter;
 	tap->until = loop_now() + filter.duration;
 	tap->answered = false;
-	tap->told = tap->confirmed = tap->this_second = 0;
+	tap->told = tap->confirmed = 0;
 	tap->lines = tap->lost = 0;
 	audit_start(tap);
 	tell_all(tap);
@@ -251,22 +251,27 @@ void taps_on(struct taps *t, uint64_t id)
 		say_on(tap);
 }
 
+/* In no second, wherever it begins, are there more. */
+static bool within_rate(struct tap *tap)
+{
+	msec_t *oldest = &tap->sent[tap->lines % tap->filter.rate], now = loop_now();
+
+	if (tap->lines >= tap->filter.rate && now - *oldest < RATE_MS)
+		return false;
+	*oldest = now;
+	return true;
+}
+
 void taps_line(struct taps *t, uint64_t id, struct bytes line)
 {
 	struct tap *tap = tap_find(t, id);
-	int64_t second = loop_now() / 1000;
 
 	if (!tap)
 		return; /* it ended while the line was on its way */
-	if (tap->second != second) {
-		tap->second = second;
-		tap->this_second = 0;
-	}
-	if (!tap->answered || tap->this_second == tap->filter.rate) {
+	if (!tap->answered || !within_rate(tap)) {
 		tap->lost++;
 		return;
 	}
-	tap->this_second++;
 	tap->lines++;
 	t->hooks.line(t->hooks.arg, tap->from.handle, line);
 }

@@ -177,7 +177,10 @@ Test(taps, lines_pass_as_they_came_at_the_rate_that_was_asked_for)
 	taps_line(f.taps, m.arg, BYTES("{\"b\":1}"));
 	taps_line(f.taps, m.arg, BYTES("{\"c\":1}"));
 	cr_expect_str_eq(f.line, "{\"b\":1}");
-	pass(1000);
+	pass(999);
+	taps_line(f.taps, m.arg, BYTES("{\"c\":1}"));
+	cr_expect_str_eq(f.line, "{\"b\":1}", "not in the same 1000 ms, whichever second it is");
+	pass(1);
 	taps_line(f.taps, m.arg, BYTES("{\"d\":1}"));
 	cr_expect_str_eq(f.line, "{\"d\":1}");
 	taps_line(f.taps, m.arg + 1, BYTES("{\"other\":1}"));
