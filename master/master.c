@@ -225,6 +225,8 @@ static void on_served(void *arg, uint64_t table)
 {
 	struct master *m = arg;
 
+	if (!m->tenants)
+		return; /* the end: a worker of an older generation still says what it maps */
 	tenants_served(m->tenants, table);
 	syncs_look(m->syncs);
 }

@@ -83,4 +83,21 @@ is "they serve" "$(post /v1/logs "$T/body") $(metric config_generation)" "200 1"
 is "the result is counted" "$(metric config_reloads_total '{result="not_ready"}') $(metric config_last_reload_success)" "1 0"
 ok "a reload after it works" ctl reload
 like "as generation 2 or later" "$(cat "$T/said")" '^generation 1 -> [23]'
+
+# The last word of a worker that outlives the newest generation: which table it maps, when there are no tenants any more
+headgate_restart
+known "$TOKEN"
+old=$(workers | xargs)
+# shellcheck disable=SC2086
+kill -STOP $old
+ok "a reload beside workers that stand still" ctl reload
+before=$(table .tenants.table)
+token_add acme >/dev/null
+newer() { (($(table .tenants.table) > before)); }
+ok "a table that they have not read" wait_until 5s newer
+kill -TERM "$HG_PID"
+ok "the newest generation ends first" wait_until 10s hg_log 'a generation has ended.*gen=2'
+# shellcheck disable=SC2086
+kill -CONT $old
+ok "the master survives what they say, and ends well" headgate_stop
 finish
