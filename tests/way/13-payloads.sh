@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # 13-payloads.sh -- what a body may hold: odd but legal ones arrive byte for byte with one stamp, broken, deep and swollen ones are refused
-# by a worker that lives on. (JSON is not in this version: of each acceptance line the protobuf part.)
+# by a worker that lives on. (Of each acceptance line the protobuf part; JSON: 16-otlp-json.sh.)
 . "${0%/*}/lib.sh"
 need kafka postgres python-otel
 
