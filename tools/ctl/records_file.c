@@ -144,8 +144,8 @@ static int read_image(const char *path, uint8_t **out, size_t *n, struct err *er
 static int open_image(const struct records_at *where, struct records_file *f, struct err *err)
 {
 	char path[PATH_MAX];
-	uint8_t *image;
-	size_t n;
+	uint8_t *image = NULL;
+	size_t n = 0;
 	int rc;
 
 	records_file_close(f);
