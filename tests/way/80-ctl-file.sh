@@ -78,6 +78,11 @@ is "the client's 401 tells none of them" "$replies" 1
 "$HEADGATECTL" -c "$HG_DIR/headgate.yaml" token verify "$first" >"$T/said" 2>&1
 is "a token on the command line is refused" $? 2
 ok "and not repeated" fails_to_find "$first" "$T/said"
+for command in show rotate revoke; do
+	code "a token where its id belongs: $command" 2 token $command "$first"
+	ok "is not repeated: $command" fails_to_find "${first:13}" "$T/said" "$T/said.err"
+	code "nor one cut short: $command" 2 token $command "${first:0:40}"
+done
 
 # -- O11: what revoke --wait promises
 ok "revoke --wait" ctl token revoke "${first:4:8}" --wait
@@ -98,6 +103,10 @@ kill -CONT "${pids[0]}"
 like "it is named" "$(said)" "revoked ${second:4:8}, but only 1 of 2 workers.*late: slot [01] \(pid ${pids[0]}\)"
 ok "waited for again" ctl token revoke "${second:4:8}" --wait
 is "all refuse it" "$(codes "$second" 200)" "200 401"
+
+"$HEADGATECTL" -c "$HG_DIR/headgate.yaml" token issue acme --name unseen >/dev/full 2>"$T/said"
+is "a token that can't be shown: exit 71" $? 71
+like "it says which, and what to do" "$(cat "$T/said")" 'No space left.*token [0-9A-Za-z]{8} was made and nobody has seen it: revoke it'
 
 # -- rotation
 ctl token issue acme --scope logs:write --name web --cidr 127.0.0.0/8; old=$(cat "$T/said")

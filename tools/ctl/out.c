@@ -3,6 +3,7 @@
  * out.c -- what headgatectl says and how it looks: errors and notices on stderr, tables for people
  * and one line of JSON for programs on stdout.
  */
+#include <errno.h>
 #include <stdarg.h>
 #include <string.h>
 #include <time.h>
@@ -14,9 +15,12 @@ static void say(const char *prefix, const char *fmt, va_list ap) PRINTF_LIKE(2, 
 
 static void say(const char *prefix, const char *fmt, va_list ap)
 {
-	if (isatty(STDERR_FILENO))
+	int error = errno;
+
+	if (isatty(STDERR_FILENO)) /* which sets errno if it is none */
 		fputs("\r\033[K", stderr); /* over a line of progress.c, if there is one */
 	fputs(prefix, stderr);
+	errno = error; /* for %m */
 	vfprintf(stderr, fmt, ap);
 	fputc('\n', stderr);
 }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * registry.c -- which registry it is: what the configuration says, or, without one, the database
- * that
- * --dsn or PGSERVICE names.
+ * registry.c -- which registry it is: what the configuration says, or, without one, the database of
+ * --dsn or PGSERVICE.
  */
 #include "tools/ctl/registry.h"
 
 #include <string.h>
+#include "common/token.h"
+
+enum { SECRET_BYTES_MIN = 32 }; /* a token has 49; cut short it is a secret still */
 
 const char *const tenant_limits[] = { "requests_per_s",        "requests_burst",
 	                              "bytes_per_s",           "bytes_burst",
@@ -67,6 +69,19 @@ void registry_close(struct registry *s)
 {
 	if (s)
 		s->kind->close(s);
+}
+
+int registry_check_token_id(const struct ctl *c, const char *id)
+{
+	static const char prefix[] = "hgt_";
+
+	if (strncmp(id, prefix, strlen(prefix)) == 0 && strlen(id) >= SECRET_BYTES_MIN)
+		return ctl_usage(c, "this looks like a whole token, and everybody sees a command "
+		                    "line: take it for known and revoke it by its id, the 8 "
+		                    "characters behind hgt_");
+	if (!token_id_ok(bytes_str(id)))
+		return ctl_usage(c, "a token is named by its id, the 8 characters behind hgt_");
+	return 0;
 }
 
 static json_t *take_one(json_t *rows, const char *what, const char *id, int *code)

@@ -70,6 +70,8 @@ struct registry *registry_sql_open(struct ctl *c, const struct conf *conf, bool 
                                    int *code) MUST_USE;
 struct registry *registry_query_open(struct ctl *c, const struct conf *conf, int *code) MUST_USE;
 
+/* Whether it may be a token's id. EXIT_USAGE, said; a whole token given for it is not repeated. */
+int registry_check_token_id(const struct ctl *c, const char *id) MUST_USE;
 /* The one row of that id, or NULL and *code: nothing has that id is EXIT_NEGATIVE, said. */
 json_t *registry_tenant(struct registry *s, const char *id, int *code) MUST_USE;
 json_t *registry_token(struct registry *s, const char *id, int *code) MUST_USE;

@@ -148,8 +148,8 @@ static int make(json_t *row, char text[static TOKEN_BYTES + 1])
 	return 0;
 }
 
-/* The one place that prints a token. */
-static void show_once(const struct ctl *c, const json_t *row, const char *token)
+/* The one place that prints a token. 0 or an exit code, said. */
+static int show_once(const struct ctl *c, const json_t *row, const char *token)
 {
 	if (c->json)
 		ctl_json(json_pack("{s:s,s:O,s:O,s:O?}", "token", token, "id",
@@ -158,6 +158,10 @@ static void show_once(const struct ctl *c, const json_t *row, const char *token)
 		                   json_object_get(row, "expires_at")));
 	else
 		puts(token);
+	if (fflush(stdout) == 0)
+		return 0;
+	return ctl_fail(EX_OSERR, "stdout: %m: token %s was made and nobody has seen it: revoke it",
+	                json_text_of(row, "id"));
 }
 
 static int issue_run(struct ctl *c)
@@ -175,11 +179,11 @@ static int issue_run(struct ctl *c)
 	if (s && !code)
 		code = s->kind->token_add(s, row);
 	registry_close(s);
-	if (!code) {
-		show_once(c, row, token);
+	if (!code)
+		code = show_once(c, row, token);
+	if (!code)
 		ctl_note(c, "token %s of %s: shown this once, only its hash is kept",
 		         json_text_of(row, "id"), c->args[0]);
-	}
 	json_decref(row);
 	return code;
 }
@@ -208,9 +212,11 @@ static int rotate_run(struct ctl *c)
 	struct registry *s = NULL;
 	int code;
 
-	if (ctl_given(c, "grace") &&
-	    (value_msec(bytes_str(ctl_value(c, "grace")), &grace, &err) < 0 ||
-	     grace > GRACE_MAX_MS))
+	if (registry_check_token_id(c, c->args[0]) != 0)
+		code = EXIT_USAGE;
+	else if (ctl_given(c, "grace") &&
+	         (value_msec(bytes_str(ctl_value(c, "grace")), &grace, &err) < 0 ||
+	          grace > GRACE_MAX_MS))
 		code = ctl_usage(c, "--grace '%s': %s", ctl_value(c, "grace"),
 		                 err.text[0] ? err.text : "0s to 7d");
 	else
@@ -229,7 +235,7 @@ static int rotate_run(struct ctl *c)
 	registry_close(s);
 	if (!code) {
 		json_object_set(row, "tenant", json_object_get(old, "tenant"));
-		show_once(c, row, token);
+		code = show_once(c, row, token);
 		say_rotated(c, old, row, grace);
 	}
 	json_decref(old);
@@ -265,9 +271,7 @@ static int revoke_run(struct ctl *c)
 	char done[128];
 	int code;
 
-	if (!token_id_ok(bytes_str(id)))
-		return ctl_usage(c, "a token is named by its id, the 8 characters behind hgt_");
-	if (ctl_wait_check(c) != 0)
+	if (registry_check_token_id(c, id) != 0 || ctl_wait_check(c) != 0)
 		return EXIT_USAGE;
 	code = put_revoked(c, id);
 	if (code)

@@ -166,6 +166,8 @@ static int show_run(struct ctl *c)
 	json_t *row = NULL;
 	int code;
 
+	if (registry_check_token_id(c, c->args[0]) != 0)
+		return EXIT_USAGE;
 	s = registry_open(c, REGISTRY_READ, &code);
 	if (s)
 		row = registry_token(s, c->args[0], &code);

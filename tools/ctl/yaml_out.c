@@ -49,7 +49,8 @@ bool has_comment(struct bytes text)
 
 enum { C1_END = 0xa0, LINE_SEPARATOR = 0x2028, PARAGRAPH_SEPARATOR = 0x2029, BOM = 0xfeff };
 
-/* What any reader of YAML takes for a string, even one that knows types. */
+/* What needs no quotes: our reader knows no types. Words that others take for a truth or for
+ * nothing have them all the same. */
 static bool may_be_plain(const char *text)
 {
 	static const char inside[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

@@ -94,3 +94,20 @@ Test(out, a_text_of_control_bytes_alone_fits)
 	cr_expect_eq(strlen(shown), 4 * CELL_MAX_BYTES);
 	free(shown);
 }
+
+Test(out, an_error_keeps_its_errno_though_stderr_is_no_terminal)
+{
+	char path[] = "/tmp/hg-said-XXXXXX", text[128] = "";
+	int fd = mkstemp(path), before = dup(STDERR_FILENO);
+
+	cr_assert(fd >= 0 && before >= 0 && dup2(fd, STDERR_FILENO) >= 0);
+	errno = ENOSPC;
+	ctl_error("can't write: %m");
+	fflush(stderr);
+	cr_assert(dup2(before, STDERR_FILENO) >= 0);
+	cr_assert(pread(fd, text, sizeof(text) - 1, 0) > 0);
+	cr_expect_str_eq(text, "headgatectl: can't write: No space left on device\n");
+	close(fd);
+	close(before);
+	unlink(path);
+}
