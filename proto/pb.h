@@ -157,6 +157,14 @@ bool pb_walk_run(struct pb_walk *w) MUST_USE;
 /* After an error: "resource_spans[3].scope_spans[0].spans[2].name: invalid UTF-8 (byte 812)". */
 void pb_reason(const struct pb_walk *w, char *out, size_t cap);
 
+/* Text that the walker does not know for a string: its bytes that are part of no character, and the
+ * edits that make U+FFFD of them, two bytes more for each. pb_touch() and its length are the
+ * caller's. */
+size_t pb_broken(struct bytes text);
+void pb_mend(struct pb_walk *w, struct bytes text);
+/* Is text, once repaired, this name? */
+bool pb_text_is(struct bytes text, struct bytes name);
+
 /* Before an edit inside f: gives f and all that enclose it their slots, in order. */
 void pb_touch(struct pb_walk *w, struct pb_frame *f);
 static inline size_t pb_offset(const struct pb_walk *w, const uint8_t *p)

@@ -14,7 +14,7 @@ enum { RUN = 16, REPLACEMENT_BYTES = 3 };
 #define FFFD4 FFFD FFFD FFFD FFFD
 static const char replacements[] = FFFD4 FFFD4 FFFD4 FFFD4; /* RUN of them */
 
-static size_t broken_count(struct bytes text)
+size_t pb_broken(struct bytes text)
 {
 	size_t broken = 0;
 
@@ -28,7 +28,7 @@ static size_t broken_count(struct bytes text)
 }
 
 /* Broken neighbours are one edit: binary dressed as text must not cost an edit per byte. */
-static void mend(struct pb_walk *w, struct bytes text)
+void pb_mend(struct pb_walk *w, struct bytes text)
 {
 	for (size_t i = 0; i < text.n && !w->edits->failed;) {
 		size_t k = utf8_sequence(text.p + i, text.n - i), run = 0;
@@ -57,10 +57,10 @@ bool pb_text(struct pb_walk *w, struct pb_frame *f, const uint8_t *field, const 
 		return pb_fail(w, f, field, PB_UTF8, 0);
 	if (w->edits->failed)
 		return pb_fail(w, f, field, PB_STOPPED, 0);
-	after = text.n + (REPLACEMENT_BYTES - 1) * broken_count(text);
+	after = text.n + (REPLACEMENT_BYTES - 1) * pb_broken(text);
 	pb_touch(w, f);
 	edits_varint(w->edits, pb_offset(w, length_at), prefix, after);
-	mend(w, text);
+	pb_mend(w, text);
 	f->growth += (int64_t)(after + pb_varint_size(after)) - (int64_t)(text.n + prefix);
 	while (unit > w->frames && !unit->message->is_unit)
 		unit--;

@@ -58,5 +58,3 @@ void pb_close(struct pb_walk *w, struct pb_frame *f);
 /* A string that is no UTF-8: refuses or repairs it. */
 COLD bool pb_text(struct pb_walk *w, struct pb_frame *f, const uint8_t *field,
                   const uint8_t *length_at, struct bytes text);
-/* Is text, once repaired, this name? */
-bool pb_text_is(struct bytes text, struct bytes name);

@@ -10,7 +10,7 @@
 #include "common/verdict.h"
 struct edits;
 
-enum dialect_id { DIALECT_PLAIN, DIALECT_OTLP, DIALECT_REMOTE_WRITE, DIALECT_OBSTACK }; /* whose rules shape replies: worker/dialects.c */
+enum dialect_id { DIALECT_PLAIN, DIALECT_OTLP, DIALECT_REMOTE_WRITE, DIALECT_LOKI, DIALECT_OBSTACK }; /* whose rules shape replies: worker/dialects.c */
 enum utf8_mode { UTF8_STRICT, UTF8_REPAIR }; /* broken UTF-8 in a string: 400, or U+FFFD */
 
 enum { BODY_SLACK = 64 }; /* readable bytes past the end of every body given to enrich() */
@@ -56,7 +56,8 @@ struct enriched {
 };
 
 /* V_ACCEPTED: edits and counts are set, something to store; V_EMPTY: valid, nothing to store;
- * V_INVALID; V_COUNT. Reads every byte of the body. Never allocates but in edits. */
+ * V_INVALID; V_COUNT; V_NO_STREAMS, Loki's word for a push without any. Reads every byte of the
+ * body. Never allocates but in edits. */
 typedef enum verdict (*enrich_fn)(const struct enrich_in *in, struct enriched *out);
 
 enum transcode {
@@ -71,6 +72,7 @@ enum { TRANSCODE_GROWTH = 4, TRANSCODE_EXTRA = 64 }; /* out never needs more tha
 typedef enum transcode (*transcode_fn)(const struct enrich_in *in, uint8_t *out, size_t cap,
                                        size_t *n, struct enriched *e);
 
+#define TYPE_ANY "*/*" /* as a format's type: any well-formed one that no format before it has */
 struct format {
 	const char *type; /* media type, lower case, no parameters; NULL ends the list */
 	const char *proto; /* the parameter `proto` that means this format; without one it is the
@@ -83,6 +85,7 @@ struct format {
 	size_t (*stamp)(struct bytes name, struct bytes tenant_id, uint8_t *out, size_t cap);
 	bool untyped; /* meant by a request without Content-Type too */
 	bool block; /* the message is a snappy block, whether or not Content-Encoding says so */
+	bool plain; /* never a snappy block, even if Content-Encoding says so */
 	bool written; /* replies carry the counts of remote_write 2.0 */
 };
 enum { FORMATS_MAX = 4 }; /* of one protocol */
@@ -102,4 +105,5 @@ struct protocol {
 void protocols_open(void);
 
 extern const struct protocol protocol_otlp_traces, protocol_otlp_metrics, protocol_otlp_logs,
-	protocol_otlp_any, protocol_remote_write;
+	protocol_otlp_any, protocol_remote_write, protocol_loki, protocol_loki_legacy,
+	protocol_loki_entries, protocol_loki_legacy_entries; /* stamp: structured_metadata */

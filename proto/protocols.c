@@ -5,6 +5,7 @@
  */
 #include "proto/protocol.h"
 
+#include "proto/loki.h"
 #include "proto/otlp.h"
 #include "proto/otlp_json.h"
 #include "proto/remote_write.h"
@@ -14,4 +15,5 @@ void protocols_open(void)
 	otlp_open();
 	otlp_json_open();
 	remote_write_open();
+	loki_open();
 }

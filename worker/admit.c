@@ -32,6 +32,11 @@ static enum step refuse_field(struct req *r, enum verdict v, struct bytes value)
 	return req_refuse(r, v, text);
 }
 
+static bool type_fits(const struct format *f, struct bytes type)
+{
+	return strcmp(f->type, TYPE_ANY) == 0 || bytes_eq_nocase(type, bytes_str(f->type));
+}
+
 /* The format that a Content-Type means; NULL: none of the route's. */
 static const struct format *find_format(const struct format *formats, struct bytes field)
 {
@@ -41,7 +46,7 @@ static const struct format *find_format(const struct format *formats, struct byt
 		return NULL;
 	proto = media_parameter(field, "proto");
 	for (const struct format *f = formats; f->type; f++)
-		if (bytes_eq_nocase(type, bytes_str(f->type)) &&
+		if (type_fits(f, type) &&
 		    (!f->proto || !proto.p || bytes_eq(proto, bytes_str(f->proto))))
 			return f;
 	return NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dialects.c -- plain text, and OTLP's google.rpc.Status in the encoding of the request
+ * dialects.c -- plain text, Loki's words in it, and OTLP's google.rpc.Status in the encoding of the request
  * (protocols.md 4.3, 4.4). A refusal reads `id: text (request REQUEST-ID)`. What a client sent
  * stands in it only as req_refuse() left it: escaped, cut. protobuf-c packs these few messages; it
  * unpacks none here.
@@ -13,6 +13,7 @@
 
 enum {
 	MESSAGE_BYTES = 400, /* detail is 255 at most; with id and request id */
+	SHOWN_BYTES = 50, /* of a client's header, each up to four */
 	PLAIN_MAX = 512, /* of a plain body, LF included (protocols.md 1.4) */
 };
 
@@ -27,15 +28,19 @@ const char *dialect_text(const struct req *r)
 	return strchr(text, '%') ? "" : text;
 }
 
-static void write_message(const struct req *r, struct buf *out)
+/* In a dialect's own words, or in those of the verdict. */
+static void write_message_as(const struct req *r, const char *text, struct buf *out)
 {
-	const char *text = dialect_text(r);
-
 	buf_str(out, verdict_get(r->verdict)->id);
 	if (*text)
 		buf_printf(out, ": %s", text);
 	if (r->request_id[0])
 		buf_printf(out, " (request %s)", r->request_id);
+}
+
+static void write_message(const struct req *r, struct buf *out)
+{
+	write_message_as(r, dialect_text(r), out);
 }
 
 /* Prometheus: nothing to say is said by the status alone. */
@@ -44,6 +49,14 @@ static int remote_write_status(enum verdict v)
 	int status = verdict_get(v)->status;
 
 	return status == 200 ? 204 : status;
+}
+
+/* Its senders repeat on a 415 for ever (protocols.md 1.4). */
+static int loki_status(enum verdict v)
+{
+	if (v == V_TYPE || v == V_ENCODING)
+		return 400;
+	return remote_write_status(v);
 }
 
 static int obstack_status(enum verdict v)
@@ -62,18 +75,45 @@ static int own_status(enum verdict v)
 
 /* ---- plain ---- */
 
-static void plain_render(const struct req *r, struct reply *reply)
+static void plain_line(const struct req *r, const char *text, struct reply *reply)
 {
 	char line[PLAIN_MAX];
 	struct buf b;
 
-	if (verdict_is_success(r->verdict))
-		return; /* pages bring their own body */
 	buf_init_fixed(&b, line, sizeof(line) - 1);
-	write_message(r, &b);
+	write_message_as(r, text, &b);
 	buf_bytes(reply->body, buf_view(&b));
 	buf_char(reply->body, '\n');
 	reply->content_type = "text/plain; charset=utf-8";
+}
+
+static void plain_render(const struct req *r, struct reply *reply)
+{
+	if (verdict_is_success(r->verdict))
+		return; /* pages bring their own body */
+	plain_line(r, dialect_text(r), reply);
+}
+
+/* ---- Loki (protocols.md 6): its words, as far as it has some ---- */
+
+static void loki_render(const struct req *r, struct reply *reply)
+{
+	char text[MESSAGE_BYTES];
+	struct buf b;
+
+	buf_init_fixed(&b, text, sizeof(text) - 1);
+	if (r->verdict == V_ENCODING && r->head.content_encoding_count == 1) {
+		buf_str(&b, "Content-Encoding \"");
+		buf_escaped(&b, r->head.content_encoding, SHOWN_BYTES);
+		buf_str(&b, "\" not supported");
+	} else if (r->verdict == V_BODY_SIZE || r->verdict == V_INFLATED_SIZE) {
+		buf_printf(&b, "request body too large: %s", dialect_text(r));
+	} else {
+		plain_render(r, reply);
+		return;
+	}
+	text[b.n] = '\0';
+	plain_line(r, text, reply);
 }
 
 /* ---- OTLP ---- */
@@ -240,6 +280,7 @@ static const struct dialect dialects[] = {
 	[DIALECT_PLAIN] = { "plain", own_status, plain_render },
 	[DIALECT_OTLP] = { "otlp", own_status, otlp_render },
 	[DIALECT_REMOTE_WRITE] = { "remote_write", remote_write_status, plain_render },
+	[DIALECT_LOKI] = { "loki", loki_status, loki_render },
 	[DIALECT_OBSTACK] = { "obstack", obstack_status, obstack_render },
 };
 

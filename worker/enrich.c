@@ -66,6 +66,8 @@ static enum step on_verdict(struct req *r, enum verdict v)
 
 	if (v == V_INVALID)
 		return refuse_counted(r, TS_REFUSED_INVALID, req_refuse(r, V_INVALID, e->reason));
+	if (v == V_NO_STREAMS)
+		return req_refuse(r, V_NO_STREAMS);
 	if (v == V_COUNT)
 		return refuse_counted(r, TS_REFUSED_SIZE,
 		                      req_refuse(r, V_COUNT, (unsigned long long)e->counted,

@@ -67,7 +67,7 @@ static enum step undo(struct req *r, enum encoding coding)
 }
 
 /* A format whose message is a snappy block is one with and without that Content-Encoding; any other
- * coding lies around the block. */
+ * coding lies around the block. One that never is a block is none with it. */
 enum step inflate_run(struct req *r)
 {
 	bool block = r->format->block;
@@ -75,6 +75,8 @@ enum step inflate_run(struct req *r)
 
 	if (block && r->encoding == ENCODING_IDENTITY)
 		r->encoding = ENCODING_SNAPPY; /* for metrics and logs too: it is what came */
+	if (r->format->plain && r->encoding == ENCODING_SNAPPY)
+		r->encoding = ENCODING_IDENTITY;
 	step = undo(r, r->encoding);
 	if (step == STEP_NEXT && block && r->encoding != ENCODING_SNAPPY)
 		step = undo(r, ENCODING_SNAPPY);

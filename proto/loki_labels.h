@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * loki_labels.h -- the label text of a Loki stream, a PromQL label set (protocols.md 6): parsed
+ * into its pairs, and written. A pair is a slice of the text, unescaped only to be compared. Pure,
+ * no memory of its own; used by loki.c, which splices the stamp, and loki_json.c, which writes
+ * texts.
+ */
+#pragma once
+#include "common/bytes.h"
+
+enum {
+	LABELS_MAX = 1024, /* pairs of one stream: sorting and memory are bounded by it */
+	LABEL_NAME_MAX = 1024, /* bytes of a name, as written: Loki's default */
+	LABELS_TEXT_MAX = 1 << 24, /* bytes of a text */
+	LABEL_GROWTH = 4, /* a byte of a value is at most that many when written */
+};
+
+struct label {
+	const uint8_t *start, *end; /* the pair: from its name to behind its value */
+	struct bytes name; /* as written, without quotes */
+	uint8_t quote; /* around the name; 0: none */
+	bool plain; /* the name means what it spells */
+	bool is_empty; /* the value is: as if the label were absent */
+};
+
+enum labels_error {
+	LABELS_OK,
+	LABELS_SYNTAX, /* why, at */
+	LABELS_TWICE, /* at: the label whose name came before */
+	LABELS_MANY,
+	LABELS_NAME_LONG, /* at */
+};
+
+struct labels {
+	enum labels_error error;
+	const char *why;
+	const uint8_t *at;
+	unsigned n;
+	struct label v[LABELS_MAX]; /* as they stand in the text */
+};
+
+/* False: error is set. Broken UTF-8 inside quotes passes; it counts as U+FFFD in names. */
+bool labels_parse(struct bytes text, struct labels *out) MUST_USE;
+/* In byte order of what the names mean. */
+int label_compare(const struct label *a, const struct label *b);
+/* A name of our own, to be compared. */
+struct label label_named(struct bytes name);
+
+/* ---- order: indices sorted by insertion; already sorted ones cost one comparison each ---- */
+
+typedef int (*order_fn)(const void *all, unsigned a, unsigned b);
+struct order {
+	unsigned n;
+	uint16_t list[LABELS_MAX];
+};
+/* False: an equal one was there; it stays the only one unless `again`. */
+bool order_add(struct order *o, unsigned index, bool again, order_fn compare, const void *all);
+
+/* ---- writing ---- */
+
+/* Whether a name needs no quotes. */
+bool label_is_bare(struct bytes name);
+/* How many bytes more than n + 2 the text at p is in quotes. */
+size_t label_quote_growth(const uint8_t *p, size_t n);
+/* Puts the n bytes at p into quotes, escaped, in place: behind the n + 2 + growth bytes. */
+uint8_t *label_quote(uint8_t *p, size_t n, size_t growth);
