@@ -20,6 +20,7 @@ static void check_topics(struct loader *l)
 		{ "protocols.otlp.logs_topic", c->protocols.otlp.logs_topic, otlp },
 		{ "protocols.remote_write.topic", c->protocols.remote_write.topic, rw },
 		{ "protocols.remote_write.topic_v2", c->protocols.remote_write.topic_v2, rw },
+		{ "protocols.loki.topic", c->protocols.loki.topic, c->protocols.loki.enabled },
 		{ "protocols.obstack.topic", c->protocols.obstack.topic,
 		  c->protocols.obstack.enabled },
 	};

@@ -54,6 +54,7 @@ enum record_enrich { ENRICH_BODY, ENRICH_HEADER };
 enum record_headers { HEADERS_TENANT, HEADERS_STANDARD, HEADERS_ALL };
 enum record_partition { PARTITION_SPREAD, PARTITION_SOURCE };
 enum conf_utf8 { CONF_UTF8_STRICT, CONF_UTF8_REPAIR };
+enum loki_stamp { LOKI_STAMP_LABEL, LOKI_STAMP_ENTRIES };
 enum sink_kind { SINK_LOCAL, SINK_KAFKA, SINK_DISCARD };
 enum compression {
 	COMPRESSION_LZ4,
@@ -106,6 +107,12 @@ struct conf {
 			bool enabled;
 			const char *topic, *topic_v2;
 		} remote_write;
+		struct {
+			bool enabled;
+			const char *topic;
+			enum loki_stamp stamp;
+			enum conf_utf8 utf8;
+		} loki;
 		struct {
 			bool enabled;
 			const char *topic; /* holds every format: consumers read the headers */

@@ -117,6 +117,14 @@ static const char *const obstack_paths[][2] = {
 	{ "/ingest/otlp/v1" },        { "/ingest/prometheus/v1/write" },
 };
 
+/* Where the stamp goes decides how a push is read. */
+static const struct protocol *loki_of(const struct conf *conf, bool legacy)
+{
+	if (conf->protocols.loki.stamp == LOKI_STAMP_LABEL)
+		return legacy ? &protocol_loki_legacy : &protocol_loki;
+	return legacy ? &protocol_loki_legacy_entries : &protocol_loki_entries;
+}
+
 static void add_protocols(struct routes *rs, const struct conf *conf)
 {
 	const __typeof__(conf->protocols) *c = &conf->protocols;
@@ -131,6 +139,10 @@ static void add_protocols(struct routes *rs, const struct conf *conf)
 		  .name = NULL },
 		{ c->remote_write.enabled, &protocol_remote_write,
 		  { c->remote_write.topic, c->remote_write.topic_v2 }, CONF_UTF8_STRICT,
+		  .name = NULL },
+		{ c->loki.enabled, loki_of(conf, false), { c->loki.topic }, c->loki.utf8,
+		  .name = NULL },
+		{ c->loki.enabled, loki_of(conf, true), { c->loki.topic }, c->loki.utf8,
 		  .name = NULL },
 		{ obstack, &protocol_otlp_traces, { c->obstack.topic }, c->otlp.utf8,
 		  "obstack_traces", DIALECT_OBSTACK, obstack_paths[0] },

@@ -10,7 +10,8 @@ kafka_start own
 tenants_file "acme:$TOKEN"
 conf_base kafka file 1
 conf "log.access_file=$HG_DIR/access.log" "protocols.otlp.traces_topic=$NAME-spans" "protocols.otlp.metrics_topic=$NAME-metrics" "protocols.otlp.logs_topic=$NAME-logs" \
-	"protocols.remote_write.topic=$NAME-write" "protocols.remote_write.topic_v2=$NAME-write2" record.max_bytes=2MiB
+	"protocols.remote_write.topic=$NAME-write" "protocols.remote_write.topic_v2=$NAME-write2" \
+	"protocols.loki.topic=$NAME-loki" record.max_bytes=2MiB
 # Both programs as the package has them: by no path of the build but their own.
 ctl() { "$HEADGATECTL" -c "$HG_DIR/headgate.yaml" "$@" >"$T/said" 2>"$T/said.err"; }
 topics_there() { topic list "$KAFKA_BROKERS" | grep "^$NAME" | sort | xargs; }
@@ -18,7 +19,7 @@ topics_there() { topic list "$KAFKA_BROKERS" | grep "^$NAME" | sort | xargs; }
 ctl topics ls
 is "topics that are missing are exit 1" $? 1
 is "each configured one has its line" "$(sed 1d "$T/said" | awk '{print $1, $2}' | xargs)" \
-	"$NAME-spans missing $NAME-metrics missing $NAME-logs missing $NAME-write missing $NAME-write2 missing"
+	"$NAME-spans missing $NAME-metrics missing $NAME-logs missing $NAME-write missing $NAME-write2 missing $NAME-loki missing"
 like "and what to do about it" "$(cat "$T/said.err")" "$NAME-logs: not there, its routes answer 503: headgatectl topics create"
 
 # A gateway that waits for one
@@ -31,7 +32,7 @@ is "a gateway without them answers 503" "$(post /v1/logs "$T/body")" 503
 ctl topics create --partitions 3 --replication 1
 is "create is exit 0" $? 0
 is "it says what it made" "$(sed 1d "$T/said" | awk '{print $2}' | sort -u)" created
-is "all of them are there" "$(topics_there)" "$NAME-logs $NAME-metrics $NAME-spans $NAME-write $NAME-write2"
+is "all of them are there" "$(topics_there)" "$NAME-logs $NAME-loki $NAME-metrics $NAME-spans $NAME-write $NAME-write2"
 stored() { [ "$(post /v1/logs "$T/body")" = 200 ]; }
 ok "the gateway gives 2xx within 15 s" wait_until 15s stored
 ctl --json topics ls

@@ -61,7 +61,7 @@
 # kafka_tool CLASS ARGUMENT...	of org.apache.kafka.tools, say ConfigCommand
 # topic VERB BROKERS [TOPIC] ...	tools/topic.c: read count list create config delete deny allow
 # topics [PARTITIONS [CONFIG=VALUE...]]	makes TRACES_TOPIC, METRICS_TOPIC, LOGS_TOPIC, WRITE_TOPIC, WRITE2_TOPIC (remote_write),
-#				named by the test; conf_base uses them
+#				LOKI_TOPIC, named by the test; conf_base uses them
 # records TOPIC			JSON lines: partition offset timestamp key headers [[name, hex]...] value; bytes in hex
 # record_count TOPIC
 # values TOPIC DIR		the values as files DIR/0, DIR/1 ..., in the order of records
@@ -370,8 +370,8 @@ topics()
 {
 	local partitions=${1:-2} each
 	TRACES_TOPIC=$NAME-spans METRICS_TOPIC=$NAME-metrics LOGS_TOPIC=$NAME-logs
-	WRITE_TOPIC=$NAME-write WRITE2_TOPIC=$NAME-write2
-	for each in "$TRACES_TOPIC" "$METRICS_TOPIC" "$LOGS_TOPIC" "$WRITE_TOPIC" "$WRITE2_TOPIC"; do
+	WRITE_TOPIC=$NAME-write WRITE2_TOPIC=$NAME-write2 LOKI_TOPIC=$NAME-loki
+	for each in "$TRACES_TOPIC" "$METRICS_TOPIC" "$LOGS_TOPIC" "$WRITE_TOPIC" "$WRITE2_TOPIC" "$LOKI_TOPIC"; do
 		topic create "$KAFKA_BROKERS" "$each" "$partitions" "${@:2}" || bail "can't create the topic $each"
 	done
 }
@@ -504,7 +504,7 @@ conf_base()
 	[ "$sink" != kafka ] || conf "kafka.brokers=[\"$KAFKA_BROKERS\"]"
 	[ -z "${TRACES_TOPIC-}" ] || conf "protocols.otlp.traces_topic=$TRACES_TOPIC" "protocols.otlp.metrics_topic=$METRICS_TOPIC" \
 		"protocols.otlp.logs_topic=$LOGS_TOPIC" "protocols.remote_write.topic=$WRITE_TOPIC" \
-		"protocols.remote_write.topic_v2=$WRITE2_TOPIC"
+		"protocols.remote_write.topic_v2=$WRITE2_TOPIC" "protocols.loki.topic=$LOKI_TOPIC"
 }
 
 conf()

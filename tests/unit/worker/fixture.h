@@ -205,6 +205,8 @@ static inline void fixture_conf(struct fixture *f)
 	c->protocols.otlp.utf8_logs = CONF_UTF8_REPAIR;
 	c->protocols.remote_write.topic = "prom_write";
 	c->protocols.remote_write.topic_v2 = "prom_write_v2";
+	c->protocols.loki.topic = "loki_push";
+	c->protocols.loki.utf8 = CONF_UTF8_REPAIR;
 	c->protocols.obstack.topic = "telemetry-raw";
 	c->record.stamp_name = "tenant_id";
 	c->record.headers = HEADERS_STANDARD;
@@ -298,6 +300,7 @@ static inline struct fixture *fixture_open_all(void)
 	struct fixture *f = fixture_new();
 
 	f->conf.protocols.remote_write.enabled = true;
+	f->conf.protocols.loki.enabled = true;
 	f->conf.protocols.obstack.enabled = true;
 	fixture_start(f, -1, -1);
 	return f;

@@ -311,3 +311,26 @@ Test(admit, remote_write_is_a_snappy_block_or_415)
 			             415, "%s %s", paths[k], bad[i]);
 	fixture_close(f);
 }
+
+/* PC7 */
+Test(admit, loki_takes_any_well_formed_type_but_json_as_its_message)
+{
+	static const struct {
+		const char *type;
+		int format; /* -1: refused */
+	} cases[] = {
+		{ "application/json", 0 },    { "Application/JSON; charset=utf-8", 0 },
+		{ "application/jsonn", 1 },   { "application/x-protobuf", 1 },
+		{ "text/plain; a=b", 1 },     { "application/json; charsetutf-8", -1 },
+		{ "application", -1 },        { "", -1 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct format *formats = protocol_loki.formats;
+		const struct format *f = find_format(formats, bytes_str(cases[i].type));
+
+		cr_assert_eq(f, cases[i].format < 0 ? NULL : &formats[cases[i].format], "%s",
+		             cases[i].type);
+	}
+	cr_assert_null(untyped_format(protocol_loki.formats));
+}

@@ -252,6 +252,63 @@ Test(dialects, success_of_remote_write_is_204_and_the_rest_is_plain)
 	close_it(f);
 }
 
+/* ---- Loki ---- */
+
+/* P6, P20 */
+Test(dialects, loki_s_status_of_a_wrong_type_or_coding_is_400_and_all_is_plain)
+{
+	struct fixture *f = open_for("application/json", "/loki/api/v1/push");
+	const char *type = NULL;
+	struct buf body;
+
+	buf_init(&body, 4096);
+	for (enum verdict v = V_NONE + 1; v < VERDICT_COUNT; v++) {
+		int status = render_as(f, v, 0, &body, &type);
+
+		if (verdict_is_success(v)) {
+			cr_assert_eq(status, 204);
+			cr_assert_eq(body.n, 0);
+			cr_assert_null(type);
+			continue;
+		}
+		cr_assert_eq(status, v == V_TYPE || v == V_ENCODING ? 400 : verdict_get(v)->status);
+		cr_assert_str_eq(type, "text/plain; charset=utf-8");
+		cr_assert_eq(strncmp(body.p, verdict_get(v)->id, strlen(verdict_get(v)->id)), 0);
+		cr_assert_eq(memchr(body.p, '\n', body.n), body.p + body.n - 1);
+	}
+	buf_done(&body);
+	close_it(f);
+}
+
+/* protocols.md 6 */
+Test(dialects, loki_s_words_stand_in_its_answers)
+{
+	struct fixture *f = open_for("application/json", "/api/prom/push");
+	const char *type;
+	struct buf body;
+
+	buf_init(&body, 4096);
+	f->r.request_id[0] = '\0';
+	cr_assert_eq(render_as(f, V_NO_STREAMS, 0, &body, &type), 422);
+	cr_assert(bytes_eq(buf_view(&body),
+	                   BYTES("hg-empty: error at least one valid stream is required for ingestion\n")));
+	f->r.head.content_encoding = BYTES("l\"4\x01");
+	f->r.head.content_encoding_count = 1;
+	render_as(f, V_ENCODING, 0, &body, &type);
+	cr_assert(bytes_eq(buf_view(&body),
+	                   BYTES("hg-encoding: Content-Encoding \"l\\x224\\x01\" not supported\n")),
+	          "%.*s", (int)body.n, body.p);
+	snprintf(f->r.detail, sizeof(f->r.detail), "9 bytes exceed the limit");
+	render_as(f, V_BODY_SIZE, 0, &body, &type);
+	cr_assert(bytes_eq(buf_view(&body),
+	                   BYTES("hg-body-size: request body too large: 9 bytes exceed the limit\n")));
+	memset(f->r.detail, 'x', sizeof(f->r.detail) - 1);
+	render_as(f, V_INFLATED_SIZE, 0, &body, &type);
+	cr_assert_leq(body.n, 512);
+	buf_done(&body);
+	close_it(f);
+}
+
 /* ---- Obstack ---- */
 
 /* What `detail` and `type` say; nothing else stands in the object. */
@@ -281,7 +338,7 @@ Test(dialects, every_refusal_of_obstack_is_detail_and_type)
 		for (enum verdict v = V_NONE + 1; v < VERDICT_COUNT; v++) {
 			int status, own = verdict_get(v)->status;
 
-			if (verdict_is_success(v))
+			if (verdict_is_success(v) || v == V_NO_STREAMS) /* Loki's */
 				continue;
 			status = render_as(f, v, 0, &body, &type);
 			cr_assert_eq(status, v == V_TENANT_SUSPENDED ? 401 : own);

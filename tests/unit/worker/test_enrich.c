@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/enrich.c"
 
-#include "tests/unit/worker/prom_bodies.h"
+#include "tests/unit/worker/loki_bodies.h"
 
 static uint64_t tenant_count(const struct fixture *f, enum signal sig, enum tenant_stat id)
 {
@@ -325,5 +325,47 @@ Test(enrich, a_record_of_remote_write_goes_to_its_topic_with_its_headers)
 		cr_assert_str_eq(f->records[i].key, "acme");
 		cr_assert_eq(tenant_count(f, SIGNAL_METRICS, TS_ITEMS_ACCEPTED), i + 1);
 	}
+	fixture_close(f);
+}
+
+/* R1, R6, P18 */
+Test(enrich, a_push_of_loki_is_one_record_and_none_without_streams)
+{
+	static const char legacy[] = "{\"streams\":[{\"labels\":\"{a=\\\"b\\\"}\",\"entries\":[{\"ts\":"
+				     "\"1970-01-01T00:00:00.000000001Z\",\"line\":\"x\"}]}]}";
+	static const char skipped[] = "{\"streams\":[{\"stream\":{},\"values\":[]}]}";
+	struct fixture *f = fixture_open_all();
+
+	cr_assert_eq(fixture_status(send_bytes(f, LOKI_PUSH, LOKI_JSON_TYPE, loki_text,
+	                                       sizeof(loki_text) - 1)),
+	             204, "%s", f->sent);
+	cr_assert_eq(fixture_status(send_block(f, "/api/prom/push", LOKI_TYPE, loki_push,
+	                                       sizeof(loki_push))),
+	             204);
+	cr_assert_eq(fixture_status(send_bytes(f, "/api/prom/push", LOKI_JSON_TYPE, legacy,
+	                                       sizeof(legacy) - 1)),
+	             204, "%s", f->sent);
+	cr_assert_eq(f->record_count, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		cr_assert_eq(f->records[i].value_n, sizeof(loki_value));
+		cr_assert_arr_eq(f->records[i].value, loki_value, sizeof(loki_value));
+		cr_assert(strstr(f->records[i].headers,
+		                 "signal=logs\nformat=loki_proto\n"
+		                 "content-type=application/x-protobuf\n"),
+		          "%s", f->records[i].headers);
+	}
+	cr_assert_str_eq(f->r.topic, "loki_push");
+	cr_assert_eq(tenant_count(f, SIGNAL_LOGS, TS_ITEMS_ACCEPTED), 3);
+	cr_assert_eq(fixture_status(send_bytes(f, LOKI_PUSH, LOKI_JSON_TYPE, "{\"streams\":[]}", 14)),
+	             422);
+	cr_assert(strstr(f->sent, "\r\n\r\nhg-empty: error at least one valid stream is required for "
+	                          "ingestion (request "),
+	          "%s", f->sent);
+	cr_assert_eq(fixture_status(send_block(f, LOKI_PUSH, LOKI_TYPE, "", 0)), 422);
+	cr_assert_eq(fixture_status(send_bytes(f, LOKI_PUSH, LOKI_JSON_TYPE, skipped,
+	                                       sizeof(skipped) - 1)),
+	             204);
+	cr_assert_eq(f->r.verdict, V_EMPTY);
+	cr_assert_eq(f->record_count, 3);
 	fixture_close(f);
 }

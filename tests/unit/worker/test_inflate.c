@@ -3,7 +3,7 @@
 
 #include <zstd.h>
 
-#include "tests/unit/worker/prom_bodies.h"
+#include "tests/unit/worker/loki_bodies.h"
 
 static struct request deflate_of(const void *p, size_t n)
 {
@@ -622,6 +622,81 @@ Test(inflate, a_coding_may_lie_around_a_block)
 	f->r.verdict = V_GONE;
 	req_finish(&f->r);
 	free(z.p);
+	free(gz.p);
+	fixture_close(f);
+}
+
+static void expect_push(struct fixture *f, const char *fields, struct request q)
+{
+	cr_assert_eq(fixture_status(send_bytes(f, LOKI_PUSH, fields, q.p, q.n)), 204, "%s%s",
+	             fields, f->sent);
+	cr_assert_eq(f->record_count, 1);
+	cr_assert_eq(f->records[0].value_n, sizeof(loki_value));
+	cr_assert_arr_eq(f->records[0].value, loki_value, sizeof(loki_value));
+	fixture_forget_records(f);
+}
+
+/* P6, P8, protocols.md 6: the type decides, so snappy says nothing; other codings lie around it */
+Test(inflate, a_push_of_loki_comes_as_json_or_a_block_in_four_codings)
+{
+	static const struct {
+		const char *field;
+		struct request (*of)(const void *p, size_t n);
+	} around[] = { { GZIP, gzip_of },
+		       { "Content-Encoding: deflate\r\n", deflate_of },
+		       { "Content-Encoding: deflate\r\n", raw_of },
+		       { "Content-Encoding: zstd\r\n", zstd_of } };
+	struct fixture *f = fixture_open_all();
+	struct request block = snappy_of(loki_push, sizeof(loki_push));
+	const struct request text = { (uint8_t *)(uintptr_t)loki_text, sizeof(loki_text) - 1 };
+	char fields[256];
+
+	for (int json = 0; json < 2; json++) {
+		const char *type = json ? LOKI_JSON_TYPE : LOKI_TYPE;
+		struct request q = json ? text : block;
+
+		expect_push(f, type, q);
+		snprintf(fields, sizeof(fields), "%s" SNAPPY, type);
+		expect_push(f, fields, q);
+		cr_assert_eq(f->r.encoding, json ? ENCODING_IDENTITY : ENCODING_SNAPPY);
+		for (size_t i = 0; i < ARRAY_LEN(around); i++) {
+			struct request z = around[i].of(q.p, q.n);
+
+			snprintf(fields, sizeof(fields), "%s%s", type, around[i].field);
+			expect_push(f, fields, z);
+			free(z.p);
+		}
+	}
+	free(block.p);
+	fixture_close(f);
+}
+
+/* P6, PC7 */
+Test(inflate, what_is_in_no_coding_of_loki_is_400)
+{
+	static const char *const codings_[] = { "Content-Encoding: zlib\r\n", "Content-Encoding: lz4\r\n",
+		                                "Content-Encoding: gzip, snappy\r\n" };
+	struct fixture *f = fixture_open_all();
+	struct request gz = gzip_of(loki_text, sizeof(loki_text) - 1);
+	char fields[256];
+
+	for (size_t i = 0; i < ARRAY_LEN(codings_); i++) {
+		snprintf(fields, sizeof(fields), LOKI_JSON_TYPE "%s", codings_[i]);
+		cr_assert_eq(fixture_status(send_bytes(f, LOKI_PUSH, fields, loki_text,
+		                                       sizeof(loki_text) - 1)),
+		             400);
+		cr_assert_eq(f->r.verdict, V_ENCODING);
+	}
+	cr_assert_eq(fixture_status(send_bytes(f, LOKI_PUSH, LOKI_JSON_TYPE SNAPPY, gz.p, gz.n)), 400);
+	cr_assert_eq(f->r.verdict, V_INVALID);
+	cr_assert_eq(fixture_status(send_bytes(f, LOKI_PUSH, "Content-Type: application/jsonn\r\n",
+	                                       loki_text, sizeof(loki_text) - 1)),
+	             400);
+	cr_assert_eq(f->r.verdict, V_INFLATE);
+	cr_assert_eq(fixture_status(send_bytes(f, LOKI_PUSH, "", loki_text, sizeof(loki_text) - 1)),
+	             400);
+	cr_assert_eq(f->r.verdict, V_TYPE);
+	cr_assert_eq(f->record_count, 0);
 	free(gz.p);
 	fixture_close(f);
 }

@@ -195,13 +195,14 @@ Test(route, each_format_of_a_route_has_its_topic)
 		{ "otlp_metrics", 0, "otlp_metrics" },   { "remote_write", 0, "prom_write" },
 		{ "remote_write", 1, "prom_write_v2" },  { "obstack_traces", 0, "telemetry-raw" },
 		{ "obstack_otlp", 0, "telemetry-raw" },  { "obstack_write", 0, "telemetry-raw" },
-		{ "obstack_write", 1, "telemetry-raw" },
+		{ "obstack_write", 1, "telemetry-raw" }, { "loki", 0, "loki_push" },
+		{ "loki", 1, "loki_push" },              { "loki_legacy", 1, "loki_push" },
 	};
 	struct fixture *f = fixture_open_all();
 	const char *names[ROUTES_MAX];
 	unsigned found = 0;
 
-	cr_assert_eq(routes_topics(f->w.routes, names), 6);
+	cr_assert_eq(routes_topics(f->w.routes, names), 7);
 	for (unsigned i = 0; routes_get(f->w.routes, i); i++)
 		for (size_t k = 0; k < ARRAY_LEN(cases); k++) {
 			const struct route *route = routes_get(f->w.routes, i);
@@ -239,6 +240,31 @@ Test(route, limits_and_text_rules_of_obstack_are_those_of_its_protocols)
 	fixture_close(f);
 }
 
+/* protocols.loki.stamp chooses how a push is read, in both shapes. */
+Test(route, where_the_stamp_of_loki_goes_is_configured)
+{
+	for (int stamp = LOKI_STAMP_LABEL; stamp <= LOKI_STAMP_ENTRIES; stamp++) {
+		struct fixture *f = fixture_new();
+		const struct protocol *found[2] = { NULL };
+
+		f->conf.protocols.loki.enabled = true;
+		f->conf.protocols.loki.stamp = (enum loki_stamp)stamp;
+		fixture_start(f, -1, -1);
+		for (unsigned i = 0; routes_get(f->w.routes, i); i++) {
+			const struct route *route = routes_get(f->w.routes, i);
+
+			if (strcmp(route->name, "loki") == 0)
+				found[0] = route->protocol;
+			if (strcmp(route->name, "loki_legacy") == 0)
+				found[1] = route->protocol;
+		}
+		cr_assert_eq(found[0], stamp ? &protocol_loki_entries : &protocol_loki);
+		cr_assert_eq(found[1],
+		             stamp ? &protocol_loki_legacy_entries : &protocol_loki_legacy);
+		fixture_close(f);
+	}
+}
+
 /* The code of access log and metrics is the one that was sent. */
 Test(route, a_code_is_that_of_the_dialect)
 {
@@ -247,11 +273,13 @@ Test(route, a_code_is_that_of_the_dialect)
 	for (unsigned i = 0; routes_get(f->w.routes, i); i++) {
 		const char *name = routes_name(f->w.routes, i);
 		bool obstack = strncmp(name, "obstack_", 8) == 0;
+		bool loki = strncmp(name, "loki", 4) == 0;
 
 		cr_assert_eq(routes_code(f->w.routes, i, V_ACCEPTED),
-		             obstack                             ? 202
-		             : strcmp(name, "remote_write") == 0 ? 204
-		                                                 : 200);
+		             obstack                                     ? 202
+		             : loki || strcmp(name, "remote_write") == 0 ? 204
+		                                                         : 200);
+		cr_assert_eq(routes_code(f->w.routes, i, V_TYPE), loki ? 400 : 415);
 		cr_assert_eq(routes_code(f->w.routes, i, V_TENANT_SUSPENDED), obstack ? 401 : 403);
 		cr_assert_eq(routes_code(f->w.routes, i, V_OVERLOAD), 503);
 	}
