@@ -126,6 +126,50 @@ static bool put_null(struct transcoder *t, const struct member *m)
 	return true;
 }
 
+/* {"key":"<k>","value":{"stringValue":"<v>"}} as most attributes come: no blank, no escape, ASCII,
+ * no more than 127 bytes as protobuf. False: anything else, which takes the general path; that
+ * gives the same bytes, as the scalar ISA, which has no other, shows. at: the level it would have.
+ */
+static inline bool put_pair(struct transcoder *t, const struct member *m, unsigned at)
+{
+	static const char open[] = "{\"key\":\"", between[] = "\",\"value\":{\"stringValue\":\"";
+	enum { OPEN = sizeof(open) - 1, BETWEEN = sizeof(between) - 1, CLOSE = 3, FRAMING = 6 };
+	const uint8_t *key = t->j.p + OPEN, *key_end, *value, *end;
+	size_t k, v;
+	uint8_t *p;
+
+	if (t->j.isa == ISA_SCALAR || at + 1 >= min_size(t->depth, DEEP) ||
+	    memcmp(t->j.p, open, OPEN) != 0)
+		return false;
+	key_end = json_plain(&t->j, key);
+	if (key_end >= t->j.end || memcmp(key_end, between, BETWEEN) != 0)
+		return false;
+	value = key_end + BETWEEN;
+	end = json_plain(&t->j, value);
+	if (t->j.end - end < CLOSE || memcmp(end, "\"}}", CLOSE) != 0)
+		return false;
+	k = (size_t)(key_end - key);
+	v = (size_t)(end - value);
+	if (k == 0 || k + v + FRAMING >= 0x80 || !has_room(t, k + v))
+		return false;
+	put_tag(t, m);
+	p = t->p;
+	p[0] = (uint8_t)(k + v + FRAMING);
+	p[1] = 0x0a; /* KeyValue.key, 1 */
+	p[2] = (uint8_t)k;
+	t->p = p + 3;
+	put_text(t, key, k);
+	p = t->p;
+	p[0] = 0x12; /* KeyValue.value, 2 */
+	p[1] = (uint8_t)(v + 2);
+	p[2] = 0x0a; /* AnyValue.string_value, 1 */
+	p[3] = (uint8_t)v;
+	t->p = p + 4;
+	put_text(t, value, v);
+	t->j.p = end + CLOSE;
+	return true;
+}
+
 /* The list at hand, from its next element on: the level of a message that was opened, l if the list
  * has ended. NULL: an error. */
 static inline struct level *list_step(struct transcoder *t, struct level *l, bool first)
@@ -138,6 +182,8 @@ static inline struct level *list_step(struct transcoder *t, struct level *l, boo
 		l->element = first ? 0 : l->element + 1;
 		if (m->is_scopes)
 			l->has_scopes = true;
+		if (m->is_pairs && put_pair(t, m, (unsigned)(l - t->levels) + 1))
+			continue;
 		if (unlikely(c == 'n')) {
 			if (!put_null(t, m))
 				return NULL;
@@ -189,15 +235,21 @@ static inline struct level *read_value(struct transcoder *t, struct level *l,
 	return otlp_json_scalar(t, m, c) ? l : NULL;
 }
 
-static inline const struct member *find(const struct table *table, struct json_text name)
+static __attribute__((noinline)) const struct member *find_escaped(const struct table *table,
+                                                                   struct json_text name)
 {
 	uint8_t local[SHORT_TEXT + 8] = { 0 };
-	struct bytes plain;
+	struct bytes plain = otlp_json_short(name, local);
 
-	if (likely(!name.escaped))
-		return table_find(table, name.raw.p, name.raw.n);
-	plain = otlp_json_short(name, local);
 	return table_find(table, plain.p, plain.n);
+}
+
+/* By pointer: a copy of a text that was just written would wait for its stores. */
+static inline const struct member *find(const struct table *table, const struct json_text *name)
+{
+	if (unlikely(name->escaped))
+		return find_escaped(table, *name);
+	return table_find(table, name->raw.p, name->raw.n);
 }
 
 /* The message of l has ended: the level around it, NULL at an error. */
@@ -226,7 +278,7 @@ static bool run(struct transcoder *t)
 
 		t->top = l;
 		if (json_member(&t->j, first, &name)) {
-			const struct member *m = find(l->table, name);
+			const struct member *m = find(l->table, &name);
 
 			l->member = m;
 			if (likely(m != NULL)) {

@@ -49,9 +49,16 @@ struct bytes otlp_json_short(struct json_text text, uint8_t local[static SHORT_T
 
 /* ---- writing ---- */
 
+static inline bool has_room(const struct transcoder *t, size_t n)
+{
+	size_t left = (size_t)(t->end - t->p);
+
+	return left >= n && left - n >= WRITE_SLACK;
+}
+
 static inline bool room(struct transcoder *t, size_t n)
 {
-	if (likely((size_t)(t->end - t->p) >= n && (size_t)(t->end - t->p) - n >= WRITE_SLACK))
+	if (likely(has_room(t, n)))
 		return true;
 	t->full = true;
 	return false;

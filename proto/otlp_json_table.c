@@ -165,6 +165,8 @@ static void add_field(struct tables *t, size_t at, const ProtobufCFieldDescripto
 		m->values = field->descriptor;
 	} else if (type.kind == MEMBER_MESSAGE) {
 		m->child = (uint8_t)index_of(t, field->descriptor);
+		m->is_pairs = field->descriptor ==
+		              &opentelemetry__proto__common__v1__key_value__descriptor;
 	}
 }
 

@@ -43,6 +43,7 @@ struct member {
 	bool keeps_default; /* in a oneof: a zero says something */
 	bool wide; /* a message that holds most of the body */
 	bool is_scopes; /* the list of Scope* */
+	bool is_pairs; /* a list of KeyValue */
 	unsigned oneof; /* 0: in none */
 	uint32_t bit; /* this member */
 	uint32_t excludes; /* the other members of its oneof */

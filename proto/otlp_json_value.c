@@ -45,10 +45,10 @@ struct bytes otlp_json_short(struct json_text text, uint8_t local[static SHORT_T
 	return bytes_of(local, n);
 }
 
-static bool put_string(struct transcoder *t, const struct member *m, struct json_text text,
-                       bool keeps_empty)
+static inline bool put_string(struct transcoder *t, const struct member *m,
+                              const struct json_text *text, bool keeps_empty)
 {
-	size_t n = text.raw.n, k;
+	size_t n = text->raw.n, k;
 	uint8_t *at;
 
 	if (n == 0 && !keeps_empty)
@@ -56,14 +56,14 @@ static bool put_string(struct transcoder *t, const struct member *m, struct json
 	if (unlikely(!room(t, n)))
 		return false;
 	put_tag(t, m);
-	if (likely(!text.escaped)) {
+	if (likely(!text->escaped)) {
 		put_varint(t, n);
-		put_text(t, text.raw.p, n);
+		put_text(t, text->raw.p, n);
 		return true;
 	}
 	at = t->p;
 	k = pb_varint_size(n); /* of the most it can be */
-	n = json_unescape(text, at + k);
+	n = json_unescape(*text, at + k);
 	t->p = at + k + n;
 	return put_length(t, at + k, (unsigned)k, false);
 }
@@ -302,7 +302,7 @@ static bool read_list(struct transcoder *t, const struct member *m)
 		if (m->kind == MEMBER_STRING) {
 			if (c != '"')
 				return otlp_json_refuse(t, t->j.p, "expected a string");
-			if (!json_read_string(&t->j, &text) || !put_string(t, m, text, true))
+			if (!json_read_string(&t->j, &text) || !put_string(t, m, &text, true))
 				return false;
 		} else {
 			if (!read_word(t, m, c, &word) || !room(t, 0))
@@ -337,7 +337,7 @@ bool otlp_json_scalar(struct transcoder *t, const struct member *m, uint8_t c)
 		if (unlikely(!json_read_string(&t->j, &text)))
 			return false;
 		if (likely(m->kind == MEMBER_STRING))
-			return put_string(t, m, text, m->keeps_default);
+			return put_string(t, m, &text, m->keeps_default);
 		return m->kind == MEMBER_ID ? put_id(t, m, text) : put_bytes(t, m, text);
 	case MEMBER_BOOL:
 	case MEMBER_INTEGER:

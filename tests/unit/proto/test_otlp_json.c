@@ -604,6 +604,53 @@ Test(otlp_json, length_prefixes_fit_every_size)
 		}
 }
 
+/* B18: of every ISA but the scalar one pairs take a fast path; transcode_all() compares them. */
+Test(otlp_json, a_pair_on_the_fast_path_is_the_pair_of_the_general_one)
+{
+	static const char *const odd[] = {
+		"{\"key\":\"\",\"value\":{\"stringValue\":\"v\"}}",
+		"{\"key\":\"k\",\"value\":{\"stringValue\":\"\"}}",
+		"{\"key\":\"k\",\"value\":{\"stringValue\":\"v\" }}",
+		"{\"key\":\"k\",\"value\":{\"stringValue\":\"v\"} }",
+		"{\"key\":\"k\",\"value\":{\"stringValue\":\"v\"},\"x\":1}",
+		"{\"key\":\"k\",\"value\":{\"stringValue\":\"v\",\"intValue\":1}}",
+		"{\"key\":\"k\",\"value\":{\"stringValue\":\"v\"},\"key\":\"k\"}",
+		"{\"key\":\"k\",\"value\":{\"stringvalue\":\"v\"}}",
+		"{\"key\":\"k\\u0041\",\"value\":{\"stringValue\":\"\\n\"}}",
+		"{\"key\":\"k\xc3\xa4\",\"value\":{\"stringValue\":\"\xe2\x82\xac\"}}",
+		"{\"key\":\"k\xc3\",\"value\":{\"stringValue\":\"v\"}}",
+		"{\"key\":\"k\",\"value\":{\"stringValue\":\"v\x01\"}}",
+		"{\"key\":\"k\",\"value\":{\"stringValue\":\"v\"}}}",
+	};
+	char json[700], text[140];
+	struct transcoded t;
+
+	for (size_t n = 1; n < sizeof(text); n++) {
+		memset(text, 'v', n);
+		text[n] = '\0';
+		snprintf(json, sizeof(json),
+		         "{\"resourceSpans\":[{\"resource\":{\"attributes\":[{\"key\":\"k\","
+		         "\"value\":{\"stringValue\":\"%s\"}},{\"key\":\"%s\",\"value\":{"
+		         "\"stringValue\":\"v\"}}]}}]}",
+		         text, text);
+		t = transcode_text(SIGNAL_TRACES, json);
+		cr_assert_eq(t.result, TRANSCODE_OK, "%s", t.e.reason);
+		transcoded_done(&t);
+	}
+	for (size_t n = 0; n <= strlen(json); n++) { /* cut anywhere, before hostile slack */
+		t = transcode_all(settings_of(SIGNAL_TRACES), bytes_of(json, n));
+		cr_assert_eq(t.result, n < strlen(json) ? TRANSCODE_INVALID : TRANSCODE_OK);
+		transcoded_done(&t);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(odd); i++) {
+		snprintf(json, sizeof(json),
+		         "{\"resourceSpans\":[{\"resource\":{\"attributes\":[%s,%s]}}]}", odd[i],
+		         odd[i]);
+		t = transcode_text(SIGNAL_TRACES, json);
+		transcoded_done(&t);
+	}
+}
+
 /* compatibility.md B14 */
 Test(otlp_json, a_route_of_any_signal_goes_by_the_member_at_the_top)
 {
