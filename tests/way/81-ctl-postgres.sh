@@ -180,6 +180,10 @@ verify nobody --json
 is "a row that the gateway leaves out is not valid" "$? $(jq -r '[.ok, .verdict, .reason] | join("|")' "$T/said")" \
 	"1 false|left-out|its tenant id breaks the rules"
 pg "DELETE FROM customer WHERE id IS NULL"
+pg "INSERT INTO customer VALUES (9, 'eight')"
+verify eight --json
+is "nor one whose hash is another tenant's too" "$(jq -r .verdict "$T/said")" ambiguous
+pg "DELETE FROM customer WHERE id = 9"
 pg "CREATE TABLE written(x int)" "GRANT INSERT ON written TO headgate_gw" \
 	"CREATE FUNCTION writes() RETURNS int LANGUAGE plpgsql AS 'BEGIN INSERT INTO written VALUES (1); RETURN 7; END'"
 sed "s/SELECT id AS tenant_id/SELECT writes() AS tenant_id/" "$HG_DIR/headgate.yaml" >"$T/writes.yaml"

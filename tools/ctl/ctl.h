@@ -98,6 +98,8 @@ void ctl_time_text(int64_t unix_seconds, char *out, size_t cap);
 const char *json_text_of(const json_t *o, const char *key);
 long long json_number_of(const json_t *o, const char *key);
 bool json_is_set(const json_t *o, const char *key);
+/* Unix seconds; of "infinity" and "-infinity" INT64_MAX and INT64_MIN. False: it is no time. */
+bool json_time_of(const json_t *o, const char *key, int64_t *at);
 
 /* A table for people: columns as wide as their widest cell, a head line, nothing behind the last
  * column. Cells are copied; control bytes are shown as \xNN. */

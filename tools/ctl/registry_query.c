@@ -2,8 +2,8 @@
 /*
  * registry_query.c -- tenants behind tenants.query (records.md 2.3): the operator's own tables,
  * read as the master reads them, never written. A row is a token; a tenant is what its rows say,
- * the strictest of them. Rows that the master leaves out are told apart by its rules; only those
- * that share a token id and differ are its alone to find.
+ * the strictest of them. Rows that the master leaves out for what they are, are told apart by its
+ * rules; whether another row has the same id or hash, token_verify.c looks.
  */
 #include <string.h>
 #include "common/token.h"

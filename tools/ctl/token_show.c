@@ -5,7 +5,6 @@
  */
 #include <string.h>
 #include <time.h>
-#include "conf/values.h"
 #include "tools/ctl/commands.h"
 #include "tools/ctl/registry.h"
 
@@ -17,13 +16,6 @@ static const struct command_option ls_options[] = {
 };
 static const struct command_option show_options[] = { REGISTRY_OPTION, { 0 } };
 /* clang-format on */
-
-static bool time_of(const json_t *row, const char *key, int64_t *at)
-{
-	struct err err;
-
-	return value_time(bytes_str(json_text_of(row, key)), at, &err) == 0;
-}
 
 static const char *or_dash(const char *text)
 {
@@ -38,9 +30,9 @@ static const char *standing_of(const json_t *row, int64_t now)
 		return "left out";
 	if (*json_text_of(row, "revoked_at"))
 		return "revoked";
-	if (time_of(row, "expires_at", &at) && at <= now)
+	if (json_time_of(row, "expires_at", &at) && at <= now)
 		return "expired";
-	if (time_of(row, "not_before", &at) && at > now)
+	if (json_time_of(row, "not_before", &at) && at > now)
 		return "not yet";
 	return *json_text_of(row, "replaced_by") ? "replaced" : "valid";
 }
@@ -51,7 +43,7 @@ static void end_text(const json_t *row, int64_t now, char *out, size_t cap)
 	const char *text = json_text_of(row, "expires_at");
 	int64_t at;
 
-	if (time_of(row, "expires_at", &at) && at > now && at - now < SOON_DAYS * DAY_S)
+	if (json_time_of(row, "expires_at", &at) && at > now && at < now + SOON_DAYS * DAY_S)
 		snprintf(out, cap, "%s (%lldd!)", text, (long long)((at - now) / DAY_S));
 	else
 		snprintf(out, cap, "%s", or_dash(text));
@@ -62,7 +54,7 @@ static bool is_unused(const json_t *row, int64_t since)
 {
 	int64_t at = 0;
 
-	return (!time_of(row, "last_used_at", &at) && !time_of(row, "created_at", &at)) ||
+	return (!json_time_of(row, "last_used_at", &at) && !json_time_of(row, "created_at", &at)) ||
 	       at < since;
 }
 
@@ -88,8 +80,8 @@ static json_t *with_standing(json_t *row, int64_t now)
 
 	json_object_set_new(row, "standing", json_string(standing_of(row, now)));
 	json_object_set_new(row, "expires_soon",
-	                    json_boolean(time_of(row, "expires_at", &at) && at > now &&
-	                                 at - now < SOON_DAYS * DAY_S));
+	                    json_boolean(json_time_of(row, "expires_at", &at) && at > now &&
+	                                 at < now + SOON_DAYS * DAY_S));
 	return json_incref(row);
 }
 

@@ -9,7 +9,6 @@
 #include <strings.h>
 #include <time.h>
 #include "common/token.h"
-#include "conf/values.h"
 #include "tools/ctl/commands.h"
 #include "tools/ctl/registry.h"
 
@@ -45,10 +44,9 @@ static struct finding judge_form(struct bytes token)
 
 static bool is_before(const json_t *row, const char *key, int64_t now, bool *there)
 {
-	struct err err;
 	int64_t at = 0;
 
-	*there = value_time(bytes_str(json_text_of(row, key)), &at, &err) == 0;
+	*there = json_time_of(row, key, &at);
 	return *there && at <= now;
 }
 
@@ -111,23 +109,57 @@ static struct finding judge_rows(struct registry *s, const json_t *rows, json_t 
 	return found;
 }
 
+/* Rows of one id that differ, in the hash or else: of a foreign table, and none of them grants. */
+static bool id_is_shared(const json_t *of_id, const json_t *of_hash, const json_t *row)
+{
+	size_t i, here = 0;
+	json_t *v;
+
+	json_array_foreach(of_hash, i, v)
+		here += strcmp(json_text_of(v, "id"), json_text_of(row, "id")) == 0;
+	json_array_foreach(of_id, i, v)
+		if (!json_equal(v, row))
+			return true;
+	return json_array_size(of_id) > here;
+}
+
+static struct finding judge_id(struct registry *s, struct finding found, const json_t *of_hash,
+                               const json_t *row, int *code)
+{
+	struct token_filter which = { .id = json_text_of(row, "id") };
+	json_t *of_id;
+
+	if (is_left_out(row) || strcmp(found.verdict, "ambiguous") == 0)
+		return found; /* which tells more */
+	of_id = registry_tokens(s, &which, code);
+	if (!of_id)
+		found = (struct finding){ NULL, NULL };
+	else if (id_is_shared(of_id, of_hash, row))
+		found = (struct finding){ "left-out", "another row has its id too" };
+	json_decref(of_id);
+	return found;
+}
+
 static struct finding look_up(struct registry *s, struct bytes token, json_t **rows, json_t **row,
                               int *code)
 {
 	char hex[2 * TOKEN_DIGEST_BYTES + 1];
 	uint8_t digest[TOKEN_DIGEST_BYTES];
+	struct finding found = { NULL, NULL };
 	struct err err = { "" };
 	struct hasher *h = hasher_open(&err);
 
 	if (!h) {
 		*code = ctl_fail(EX_OSERR, "%s", err.text);
-		return (struct finding){ NULL, NULL };
+		return found;
 	}
 	hasher_sha256(h, token, digest);
 	hasher_close(h);
 	hex_encode(digest, sizeof(digest), hex);
 	*rows = registry_tokens(s, &(struct token_filter){ .sha256 = hex }, code);
-	return *rows ? judge_rows(s, *rows, row, code) : (struct finding){ NULL, NULL };
+	if (*rows)
+		found = judge_rows(s, *rows, row, code);
+	return found.verdict && *row ? judge_id(s, found, *rows, *row, code) : found;
 }
 
 /* ---- what is said ---- */

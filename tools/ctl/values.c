@@ -3,9 +3,24 @@
  * values.c -- option values of headgatectl as numbers: the units are conf/values.h's, the words
  * about what is wrong name the option.
  */
+#include <string.h>
 #include <time.h>
 #include "conf/values.h"
 #include "tools/ctl/ctl.h"
+
+bool json_time_of(const json_t *o, const char *key, int64_t *at)
+{
+	const char *text = json_text_of(o, key);
+	struct err err;
+
+	if (strcmp(text, "infinity") == 0)
+		*at = INT64_MAX;
+	else if (strcmp(text, "-infinity") == 0)
+		*at = INT64_MIN;
+	else
+		return value_time(bytes_str(text), at, &err) == 0;
+	return true;
+}
 
 static int refuse(const struct ctl *c, const char *option, const char *why)
 {

@@ -44,6 +44,9 @@ Test(token_show, how_a_token_stands_is_one_word)
 	cr_expect_str_eq(standing("{\"replaced_by\":\"x\"}"), "replaced");
 	cr_expect_str_eq(standing("{\"not_before\":\"2027-01-15T08:00:01Z\"}"), "not yet");
 	cr_expect_str_eq(standing("{\"expires_at\":\"2027-01-15T08:00:00Z\"}"), "expired");
+	cr_expect_str_eq(standing("{\"expires_at\":\"-infinity\"}"), "expired");
+	cr_expect_str_eq(standing("{\"not_before\":\"infinity\"}"), "not yet");
+	cr_expect_str_eq(standing("{\"expires_at\":\"infinity\"}"), "valid");
 	cr_expect_str_eq(standing("{\"revoked_at\":\"infinity\"}"), "revoked");
 	cr_expect_str_eq(standing("{\"left_out\":\"x\",\"revoked_at\":\"infinity\"}"), "left out");
 }

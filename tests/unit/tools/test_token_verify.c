@@ -49,6 +49,9 @@ Test(token_verify, a_row_is_judged_as_the_gateway_does)
 	cr_expect_str_eq(judged("{\"expires_at\":\"2027-01-15T08:00:00Z\"}", active), "expired");
 	cr_expect_str_eq(judged("{\"expires_at\":\"2027-01-15T08:00:01Z\"}", active), "valid");
 	cr_expect_str_eq(judged("{\"expires_at\":\"infinity\"}", active), "valid");
+	cr_expect_str_eq(judged("{\"expires_at\":\"-infinity\"}", active), "expired");
+	cr_expect_str_eq(judged("{\"not_before\":\"infinity\"}", active), "not-yet-valid");
+	cr_expect_str_eq(judged("{\"not_before\":\"-infinity\"}", active), "valid");
 	cr_expect_str_eq(judged("{\"not_before\":\"2027-01-15T08:00:01Z\"}", active),
 	                 "not-yet-valid");
 	cr_expect_str_eq(judged("{\"not_before\":\"2027-01-15T08:00:00Z\"}", active), "valid");
@@ -115,4 +118,29 @@ Test(token_verify, a_row_that_the_gateway_leaves_out_is_not_valid)
 	cr_expect(is_said("[{\"tenant\":\"a\"},{\"tenant\":\"b\",\"left_out\":\"x\"},{\"tenant\":"
 	                  "\"c\"}]",
 	                  "ambiguous"));
+}
+
+static bool is_shared(const char *of_id_text, const char *of_hash_text)
+{
+	json_t *of_id = json_loads(of_id_text, 0, NULL),
+	       *of_hash = json_loads(of_hash_text, 0, NULL);
+	bool shared;
+
+	cr_assert(of_id && of_hash);
+	shared = id_is_shared(of_id, of_hash, json_array_get(of_hash, 0));
+	json_decref(of_id);
+	json_decref(of_hash);
+	return shared;
+}
+
+Test(token_verify, an_id_that_another_row_has_too_grants_nothing)
+{
+	cr_expect_not(is_shared("[{\"id\":\"a\"}]", "[{\"id\":\"a\"}]"));
+	cr_expect_not(
+		is_shared("[{\"id\":\"a\"},{\"id\":\"a\"}]", "[{\"id\":\"a\"},{\"id\":\"a\"}]"),
+		"the same row twice");
+	cr_expect(is_shared("[{\"id\":\"a\"},{\"id\":\"a\"}]", "[{\"id\":\"a\"},{\"id\":\"b\"}]"),
+	          "one of them has another hash");
+	cr_expect(is_shared("[{\"id\":\"a\"},{\"id\":\"a\",\"tenant\":\"x\"}]",
+	                    "[{\"id\":\"a\"},{\"id\":\"a\",\"tenant\":\"x\"}]"));
 }
