@@ -37,6 +37,7 @@ enum pb_role {
 	PB_ITEM, /* each element is one item (a span) */
 	PB_ID8, /* bytes: 0 or 8 */
 	PB_ID16, /* bytes: 0 or 16 */
+	PB_OWN, /* string that the protocol judges itself: UTF-8 is not checked */
 	PB_NAME, /* string field 1 of a PB_PAIR; set by pb_schema_add() */
 	PB_CHOICE, /* member of a oneof that holds items: only those of the last member count */
 	PB_PAIR, /* message whose string field 1 is a name: the reserved one is removed */

@@ -101,6 +101,10 @@ static void op_set_role(struct pb_op *op, const ProtobufCFieldDescriptor *field,
 		op->kind = KIND_ID;
 		op->arg = mark->role == PB_ID8 ? 8 : 16;
 		break;
+	case PB_OWN:
+		assert(field->type == PROTOBUF_C_TYPE_STRING);
+		op->kind = KIND_BYTES;
+		break;
 	case PB_WATCH:
 		assert(mark->watch);
 		op->arg = mark->watch;

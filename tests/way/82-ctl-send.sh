@@ -29,9 +29,9 @@ export HEADGATE_SOCKET=$HG_DIR/control.sock HEADGATE_URL=$URL
 ctl send --all --token-file "$T/token" --ca "$CA" --json
 is "send --all is exit 0" "$? $(cat "$T/said.err")" "0 "
 is "one sample of every protocol is accepted" "$(jq -r '"\(.what) \(.signal) \(.route) \(.code)"' "$T/said" | xargs -n 4 | paste -sd,)" \
-	"otlp_traces traces otlp_traces 200,otlp_metrics metrics otlp_metrics 200,otlp_logs logs otlp_logs 200,otlp_traces_json traces otlp_traces 200,otlp_metrics_json metrics otlp_metrics 200,otlp_logs_json logs otlp_logs 200,remote_write_1.0 metrics remote_write 204,remote_write_2.0 metrics remote_write 204"
+	"otlp_traces traces otlp_traces 200,otlp_metrics metrics otlp_metrics 200,otlp_logs logs otlp_logs 200,otlp_traces_json traces otlp_traces 200,otlp_metrics_json metrics otlp_metrics 200,otlp_logs_json logs otlp_logs 200,remote_write_1.0 metrics remote_write 204,remote_write_2.0 metrics remote_write 204,loki logs loki 204,loki_json logs loki 204"
 is "each line has its schema, tenant and sink" "$(jq -r '"\(.schema) \(.tenant) \(.sink)"' "$T/said" | sort -u)" "1 acme kafka"
-for each in "$TRACES_TOPIC" "$METRICS_TOPIC" "$LOGS_TOPIC" "$WRITE_TOPIC" "$WRITE2_TOPIC"; do
+for each in "$TRACES_TOPIC" "$METRICS_TOPIC" "$LOGS_TOPIC" "$WRITE_TOPIC" "$WRITE2_TOPIC" "$LOKI_TOPIC"; do
 	records "$each" | jq -c --arg t "$each" '. + {topic: $t}'
 done >"$T/records"
 while read -r what topic partition offset id; do
@@ -41,10 +41,10 @@ done < <(jq -r '"\(.what) \(.topic) \(.partition) \(.offset) \(.request_id)"' "$
 is "and there are no others" "$(wc -l <"$T/records")" "$(wc -l <"$T/said")"
 is "a tap leaves two audit records" "$(jq -r 'select(.kind | startswith("tap.")) | .kind' "$HG_DIR/audit.log" | xargs)" "tap.start tap.end"
 ctl send --signal logs --token-file "$T/token" --ca "$CA"
-is "--signal sends only that" "$(sed 1d "$T/said" | awk '{print $1, $2, $3, $4}' | xargs)" "otlp_logs logs otlp_logs 200 otlp_logs_json logs otlp_logs 200"
+is "--signal sends only that" "$(sed 1d "$T/said" | awk '{print $1, $2, $3, $4}' | xargs)" "otlp_logs logs otlp_logs 200 otlp_logs_json logs otlp_logs 200 loki logs loki 204 loki_json logs loki 204"
 like "and says where it is" "$(cat "$T/said")" "$LOGS_TOPIC partition [0-9]+ offset [0-9]+"
 HEADGATE_TOKEN_FILE=$T/token ctl send --signal logs --ca "$CA" --socket "$T/none"
-like "without the control socket it says -" "$? $(tail -n 1 "$T/said")" '^0 otlp_logs_json +logs +/v1/logs +200 +[0-9.]+ +-$'
+like "without the control socket it says -" "$? $(tail -n 1 "$T/said")" '^0 loki_json +logs +/loki/api/v1/push +204 +[0-9.]+ +-$'
 ctl send --all --ca "$CA"
 is "without a credential it is exit 1" $? 1
 like "and says so" "$(cat "$T/said.err")" 'no credential is set.*401|no credential is set.*hg-credential'

@@ -18,11 +18,11 @@ export HEADGATE_SOCKET=$HG_DIR/control.sock HEADGATE_URL=$URL
 send() { "$HEADGATECTL" send "${@:2}" --json --token-file "$T/$1" 2>&1; }
 send acme --all >"$T/sent"
 send other --signal logs >>"$T/sent"
-is "all of it is accepted" "$(jq -r .accepted "$T/sent" | sort | uniq -c | xargs)" "10 true"
+is "all of it is accepted" "$(jq -r .accepted "$T/sent" | sort | uniq -c | xargs)" "14 true"
 
 # -- a gateway that runs
 cat_ >"$T/said"
-is "cat shows what is there" "$? $(wc -l <"$T/said")" "0 10"
+is "cat shows what is there" "$? $(wc -l <"$T/said")" "0 14"
 is "each where send said that it is" "$(jq -r '"\(.file) \(.seq) \(.topic) \(.tenant)"' "$T/said" | sort)" \
 	"$(jq -r '"\("0000000000\(.partition)"[-10:]).db \(.offset) \(.topic) \(.tenant)"' "$T/sent" | sort)"
 is "oldest first" "$(jq -r .received "$T/said")" "$(jq -r .received "$T/said" | sort)"
@@ -34,9 +34,10 @@ like "traces, their ids in hex" "$(line otlp_spans '.value.resourceSpans[0].scop
 is "metrics" "$(line otlp_metrics '.value.resourceMetrics[0].scopeMetrics[0].metrics[0] | [.name, .gauge.dataPoints[0].asDouble]')" '["headgatectl.sample",1]'
 is "remote_write 1.0, with the tenant's label" "$(line prom_write '.value.timeseries[0] | [.labels[] | .name] == ["__name__", "headgate_sample", "job", "tenant_id"]')" true
 is "remote_write 2.0, with the tenant's symbol" "$(line prom_write_v2 '.value | .symbols[.timeseries[0].labelsRefs[-1]]')" '"acme"'
-is "--tenant and --signal choose" "$(cat_ --tenant other | jq -r .tenant | xargs) $(cat_ --signal logs | wc -l) $(cat_ --tenant other --signal traces | wc -l)" "other other 4 0"
+is "Loki, with the tenant's label" "$(line loki_push '.value.streams[0] | [.labels, .entries[0].line]')" '["{service_name=\"headgatectl\", tenant_id=\"acme\"}","hello from headgatectl"]'
+is "--tenant and --signal choose" "$(cat_ --tenant other | jq -r .tenant | xargs) $(cat_ --signal logs | wc -l) $(cat_ --tenant other --signal traces | wc -l)" "other other other other 8 0"
 is "-n shows the last ones" "$(cat_ -n 2)" "$(tail -n 2 "$T/said")"
-is "--since a time that is to come shows none" "$(cat_ --since 2100-01-01T00:00:00Z | wc -l) $(cat_ --since 1h | wc -l)" "0 10"
+is "--since a time that is to come shows none" "$(cat_ --since 2100-01-01T00:00:00Z | wc -l) $(cat_ --since 1h | wc -l)" "0 14"
 row=$(tail -n 1 "$T/said" | jq -r '"\(.file) \(.seq)"')
 cat_ -n 1 --raw >"$T/raw"
 is "--raw is the value and nothing else" "$(od -An -v -tx1 "$T/raw" | tr -d ' \n')" \
@@ -49,13 +50,13 @@ follower=$SPAWNED
 lines() { [ "$(wc -l <"$T/followed")" = "$1" ]; }
 ok "--follow begins with the last ones" wait_until 5s lines 1
 send other --all >/dev/null
-ok "and goes on with what comes" wait_until 5s lines 9
+ok "and goes on with what comes" wait_until 5s lines 11
 headgate_stop
 headgate_start
 export HEADGATE_URL=$URL
 known "$acme"
 send acme --signal logs >/dev/null
-ok "in files that come later too" wait_until 5s lines 11
+ok "in files that come later too" wait_until 5s lines 15
 is "each once" "$(jq -r '"\(.file) \(.seq)"' "$T/followed" | sort | uniq -d)" ""
 is "and says nothing in a pipe" "$(cat "$T/followed.err")" ""
 end_pid "$follower"
@@ -63,7 +64,7 @@ end_pid "$follower"
 # -- a gateway that has stopped
 headgate_stop
 cat_ >"$T/said"
-is "a stopped gateway's records are all there" "$? $(wc -l <"$T/said")" "0 20"
+is "a stopped gateway's records are all there" "$? $(wc -l <"$T/said")" "0 28"
 find "$HG_DIR/store" -type f -printf '%f %s %m\n' | sort >"$T/before"
 cat_ >/dev/null
 is "reading changes nothing" "$(find "$HG_DIR/store" -type f -printf '%f %s %m\n' | sort)" "$(cat "$T/before")"
@@ -105,7 +106,7 @@ is "a value whose checksum is wrong is shown as bytes, with a note" "$(jq -c 'se
 	'[null,true,"its checksum is wrong: the file is damaged"]'
 head -c 4096 /dev/urandom >"$HG_DIR/store/0000009999.db"
 cat_ >"$T/said"
-is "a file that cannot be read is named, the others are shown, exit 1" "$? $(wc -l <"$T/said") $(grep -c '0000009999.db: ' "$T/said.err")" "1 20 1"
+is "a file that cannot be read is named, the others are shown, exit 1" "$? $(wc -l <"$T/said") $(grep -c '0000009999.db: ' "$T/said.err")" "1 28 1"
 cat_ --dir "$T/none"; is "a folder that is not there is exit 1" $? 1
 cat_ --since soon; is "a time that is none is a usage error" $? 2
 cat_ --signal traffic; is "and a signal that is none" $? 2

@@ -26,7 +26,7 @@ stored=$(grep -cE '"tenant": ?"demo"' "$T/printed")
 ok "the records of all protocols are shown, each with its tenant" test "$stored" -ge 5
 note "$(($(now_us) - started)) us from the start to the last line, $stored records"
 ok "that took less than 60 s" test $(($(now_us) - started)) -lt 60000000
-for each in otlp_spans otlp_metrics otlp_logs prom_write prom_write_v2; do
+for each in otlp_spans otlp_metrics otlp_logs prom_write prom_write_v2 loki_push; do
 	ok "a record of $each is among them" grep -qE "\"topic\": ?\"$each\"" "$T/printed"
 done
 ok "a stranger was refused" grep -qE '^401$|401$' "$T/printed"

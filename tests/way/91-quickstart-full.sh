@@ -11,7 +11,7 @@ HERE=$ROOT/build/quickstart
 rm -rf "$HERE"
 "$ROOT/tools/quickstart/quickstart" --full --once >"$T/printed" 2>&1
 is "it ends by itself with 0" $? 0
-for each in otlp_spans otlp_metrics otlp_logs prom_write prom_write_v2; do
+for each in otlp_spans otlp_metrics otlp_logs prom_write prom_write_v2 loki_push; do
 	ok "a record of $each was read back from Kafka, keyed by its tenant" grep -qE "^$each offset=0 key=demo X-Scope-OrgID=demo" "$T/printed"
 done
 ok "a stranger was refused" grep -q '401$' "$T/printed"

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "proto/schema/logs_service.pb-c.h"
+#include "proto/schema/loki.pb-c.h"
 #include "proto/schema/metrics_service.pb-c.h"
 #include "proto/schema/remote_write.pb-c.h"
 #include "proto/schema/remote_write_v2.pb-c.h"
@@ -30,6 +31,7 @@ static const struct {
 	{ "otlp_proto", "traces",  &opentelemetry__proto__collector__trace__v1__export_trace_service_request__descriptor },
 	{ "otlp_proto", "metrics", &opentelemetry__proto__collector__metrics__v1__export_metrics_service_request__descriptor },
 	{ "otlp_proto", "logs",    &opentelemetry__proto__collector__logs__v1__export_logs_service_request__descriptor },
+	{ "loki_proto", NULL,      &logproto__push_request__descriptor },
 	{ "prom_rw1",   NULL,      &prometheus__write_request__descriptor },
 	{ "prom_rw2",   NULL,      &io__prometheus__write__v2__request__descriptor },
 };

@@ -3,6 +3,7 @@
 
 #include <snappy-c.h>
 #include "proto/schema/logs_service.pb-c.h"
+#include "proto/schema/loki.pb-c.h"
 #include "proto/schema/metrics_service.pb-c.h"
 #include "proto/schema/remote_write.pb-c.h"
 #include "proto/schema/remote_write_v2.pb-c.h"
@@ -13,6 +14,7 @@ enum {
 	SPAN_ID_BYTES = 8,
 	SEVERITY_INFO = 9,
 	NS_PER_MS = 1000000,
+	NS_PER_S = 1000000000,
 	SPAN_NS = 5 * NS_PER_MS,
 };
 
@@ -308,6 +310,40 @@ static void make_write_v2(const struct sample_at *at, struct buf *body)
 	pack_snappy(&request.base, body);
 }
 
+/* ---- Loki ---- */
+
+static void make_loki(const struct sample_at *at, struct buf *body)
+{
+	Logproto__PushRequest request = LOGPROTO__PUSH_REQUEST__INIT;
+	Logproto__StreamAdapter stream = LOGPROTO__STREAM_ADAPTER__INIT, *streams[] = { &stream };
+	Logproto__EntryAdapter entry = LOGPROTO__ENTRY_ADAPTER__INIT, *entries[] = { &entry };
+	Logproto__LabelPairAdapter id = LOGPROTO__LABEL_PAIR_ADAPTER__INIT, *metadata[] = { &id };
+	Logproto__Timestamp time = LOGPROTO__TIMESTAMP__INIT;
+
+	time.seconds = at->now / NS_PER_S;
+	time.nanos = (int32_t)(at->now % NS_PER_S);
+	id.name = TEXT("headgate_sample");
+	id.value = TEXT(at->id);
+	entry.timestamp = &time;
+	entry.line = TEXT("hello from headgatectl");
+	entry.n_structured_metadata = 1;
+	entry.structured_metadata = metadata;
+	stream.labels = TEXT("{service_name=\"headgatectl\"}");
+	stream.n_entries = 1;
+	stream.entries = entries;
+	request.n_streams = 1;
+	request.streams = streams;
+	pack_snappy(&request.base, body);
+}
+
+static void make_loki_json(const struct sample_at *at, struct buf *body)
+{
+	buf_printf(body,
+	           "{\"streams\":[{\"stream\":{\"service_name\":\"headgatectl\"},\"values\":[[\"%lld\","
+	           "\"hello from headgatectl\",{\"headgate_sample\":\"%s\"}]]}]}",
+	           (long long)at->now, at->id);
+}
+
 /* ---- the table ---- */
 
 static const char *const write_v1_headers[] = { "Content-Encoding: snappy",
@@ -319,14 +355,16 @@ static const char type_protobuf[] = "application/x-protobuf", type_json[] = "app
 
 /* clang-format off */
 const struct sample samples[] = {
-	{ "otlp_traces",       "/v1/traces",    SIGNAL_TRACES,  type_protobuf, NULL,             make_traces       },
-	{ "otlp_metrics",      "/v1/metrics",   SIGNAL_METRICS, type_protobuf, NULL,             make_metrics      },
-	{ "otlp_logs",         "/v1/logs",      SIGNAL_LOGS,    type_protobuf, NULL,             make_logs         },
-	{ "otlp_traces_json",  "/v1/traces",    SIGNAL_TRACES,  type_json,     NULL,             make_traces_json  },
-	{ "otlp_metrics_json", "/v1/metrics",   SIGNAL_METRICS, type_json,     NULL,             make_metrics_json },
-	{ "otlp_logs_json",    "/v1/logs",      SIGNAL_LOGS,    type_json,     NULL,             make_logs_json    },
-	{ "remote_write_1.0",  "/api/v1/write", SIGNAL_METRICS, type_protobuf, write_v1_headers, make_write        },
-	{ "remote_write_2.0",  "/api/v1/write", SIGNAL_METRICS, type_write_v2, write_v2_headers, make_write_v2     },
+	{ "otlp_traces",       "/v1/traces",         SIGNAL_TRACES,  type_protobuf, NULL,             make_traces       },
+	{ "otlp_metrics",      "/v1/metrics",        SIGNAL_METRICS, type_protobuf, NULL,             make_metrics      },
+	{ "otlp_logs",         "/v1/logs",           SIGNAL_LOGS,    type_protobuf, NULL,             make_logs         },
+	{ "otlp_traces_json",  "/v1/traces",         SIGNAL_TRACES,  type_json,     NULL,             make_traces_json  },
+	{ "otlp_metrics_json", "/v1/metrics",        SIGNAL_METRICS, type_json,     NULL,             make_metrics_json },
+	{ "otlp_logs_json",    "/v1/logs",           SIGNAL_LOGS,    type_json,     NULL,             make_logs_json    },
+	{ "remote_write_1.0",  "/api/v1/write",      SIGNAL_METRICS, type_protobuf, write_v1_headers, make_write        },
+	{ "remote_write_2.0",  "/api/v1/write",      SIGNAL_METRICS, type_write_v2, write_v2_headers, make_write_v2     },
+	{ "loki",              "/loki/api/v1/push",  SIGNAL_LOGS,    type_protobuf, NULL,             make_loki         },
+	{ "loki_json",         "/loki/api/v1/push",  SIGNAL_LOGS,    type_json,     NULL,             make_loki_json    },
 	{ .name = NULL },
 };
 /* clang-format on */

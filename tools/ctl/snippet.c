@@ -227,15 +227,16 @@ static int run_snippet(struct ctl *c)
 		code = find_loki(c, &s.loki);
 	if (!code && client->needs_loki && !s.loki)
 		return ctl_fail(EXIT_NEGATIVE,
-		                "%s sends to Loki's push API, which is not in this version: use a "
-		                "client of OTLP",
+		                "%s sends to Loki's push API, which is not taken here "
+		                "(protocols.loki.enabled): use a client of OTLP",
 		                client->name);
 	if (!code)
 		code = take_parts(c, &s, &parts);
 	if (!code) {
 		say_hints(c, &s);
 		if (has_samples(client, "loki") && !s.loki)
-			ctl_note(c, "without its loki.write: Loki push is not in this version");
+			ctl_note(c, "without its loki.write: Loki push is not taken here "
+				    "(protocols.loki.enabled)");
 		code = print(c, client, &s);
 	}
 	if (!code && ctl_given(c, "test"))

@@ -91,7 +91,7 @@ full_consume() { printf "kcat -C -q -e -b %s -t %s -f '%%t offset=%%o key=%%k %%
 full_read_back()
 {
 	local topic
-	for topic in otlp_spans otlp_metrics otlp_logs prom_write prom_write_v2; do
+	for topic in otlp_spans otlp_metrics otlp_logs prom_write prom_write_v2 loki_push; do
 		show "$(full_consume "$topic")"
 	done
 }

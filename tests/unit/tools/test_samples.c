@@ -104,3 +104,23 @@ Test(samples, the_symbols_of_2_0_begin_with_the_empty_one_and_every_reference_is
 	protobuf_c_message_free_unpacked(&m->base, NULL);
 	buf_done(&body);
 }
+
+/* Both push the same: the one in a snappy block. */
+Test(samples, loki_has_a_label_text_and_the_time_of_now)
+{
+	struct buf body = make(find("loki"));
+	char plain[1024];
+	size_t n = sizeof(plain);
+	Logproto__PushRequest *m;
+
+	cr_assert_eq(snappy_uncompress(body.p, body.n, plain, &n), SNAPPY_OK);
+	m = logproto__push_request__unpack(NULL, n, (const uint8_t *)plain);
+	cr_assert(m && m->n_streams == 1 && m->streams[0]->n_entries == 1);
+	cr_expect_str_eq(m->streams[0]->labels, "{service_name=\"headgatectl\"}");
+	cr_expect_eq(m->streams[0]->entries[0]->timestamp->seconds, 1764000000);
+	protobuf_c_message_free_unpacked(&m->base, NULL);
+	buf_done(&body);
+	body = make(find("loki_json"));
+	cr_expect(memmem(body.p, body.n, "[[\"1764000000", 13));
+	buf_done(&body);
+}
