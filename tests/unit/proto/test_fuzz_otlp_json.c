@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Replays the transcoder's seeds, and a few hundred mutations of each, through the fuzzer's oracle. */
+/* Replays the transcoder's seeds, and some hundred mutations of each, through its oracle. */
 #include "tests/fuzz/fuzz_otlp_json.c"
 
 #include <criterion/criterion.h>
