@@ -54,8 +54,8 @@ static enum verdict symbols_read(struct rw_v2 *v)
 				return verdict;
 			continue;
 		}
-		if (!rw_walk(v->rw, &f))
-			return V_INVALID;
+		if (f.tag >> 3 == TAG_V2_SYMBOL >> 3 || f.tag >> 3 == TAG_V2_SERIES >> 3)
+			return V_INVALID; /* of another wire type */
 		if (f.tag >> 3 <= 3)
 			return rw_refuse(v->rw,
 			                 "field %u is not of a 2.0 request: is this a 1.0 body?",
