@@ -237,6 +237,14 @@ static void check_auth(struct loader *l)
 		         written(l, "auth.default_tenant", tenant));
 }
 
+/* The stamp takes the place of the client's own: here that would be the metric's name. */
+static void check_stamp(struct loader *l)
+{
+	if (strcmp(l->conf->record.stamp_name, "__name__") == 0)
+		ERROR_AT(l, "record.stamp_name",
+		         "'__name__' is the metric's name in remote_write: take another one");
+}
+
 static void check_limits(struct loader *l)
 {
 	const struct conf *c = l->conf;
@@ -263,4 +271,5 @@ void check_all(struct loader *l)
 	check_auth(l);
 	check_kafka(l);
 	check_limits(l);
+	check_stamp(l);
 }

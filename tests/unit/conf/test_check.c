@@ -199,3 +199,10 @@ Test(check, a_record_that_fits_no_share_is_told)
 	cr_assert_eq(report.warnings, 2, "%s", got);
 	ASSERT_SAID("2:24: warning: a record of 'record.max_bytes' does not fit");
 }
+
+Test(check, the_stamp_replaces_no_metric_name)
+{
+	ASSERT_LOADS_WITH_SINK("record: {stamp_name: __name_}\n");
+	ASSERT_ONE_ERROR("record: {stamp_name: __name__}\n",
+	                 "'__name__' is the metric's name in remote_write: take another one\n");
+}
