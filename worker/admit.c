@@ -65,7 +65,7 @@ static enum step check_type(struct req *r)
 
 	if (r->head.content_type_count > 1)
 		return req_refuse(r, V_HTTP, "two Content-Type fields");
-	if (r->head.content_type_count)
+	if (r->head.content_type.n) /* an empty field says no more than none */
 		r->format = find_format(formats, r->head.content_type);
 	else
 		r->format = untyped_format(formats);

@@ -281,6 +281,9 @@ Test(admit, only_a_protocol_that_says_so_does_without_a_type)
 		fixture_status(send_block(f, "/api/v1/write", SNAPPY, prom_v1, sizeof(prom_v1))),
 		204);
 	cr_assert_eq(f->r.format, &protocol_remote_write.formats[0]);
+	cr_assert_eq(fixture_status(send_block(f, "/api/v1/write", "Content-Type:\r\n" SNAPPY,
+	                                       prom_v1, sizeof(prom_v1))),
+	             204);
 	cr_assert_eq(fixture_status(send_bytes(f, "/v1/traces", "", one_span, sizeof(one_span))),
 	             415);
 	cr_assert_eq(f->r.verdict, V_TYPE);
