@@ -58,6 +58,17 @@ static void add_files(struct send *s)
 		s->items[s->count].name = s->c->args[s->count];
 }
 
+/* Of a request's first line, which a blank or a control byte would end. */
+static bool is_path(const char *text)
+{
+	if (*text != '/')
+		return false;
+	for (; *text; text++)
+		if ((unsigned char)*text <= ' ' || (unsigned char)*text >= 0x7f)
+			return false;
+	return true;
+}
+
 static int take_items(struct send *s)
 {
 	struct ctl *c = s->c;
@@ -72,8 +83,9 @@ static int take_items(struct send *s)
 		return ctl_usage(c, "send: files go with --path P");
 	if (!s->path)
 		return add_samples(s, signal);
-	if (s->path[0] != '/')
-		return ctl_usage(c, "--path '%s': a path begins with '/'", s->path);
+	if (!is_path(s->path))
+		return ctl_usage(c, "--path '%s': it begins with '/' and is of printable ASCII",
+		                 s->path);
 	if (!c->arg_count)
 		return ctl_usage(c, "send: no file to send to %s", s->path);
 	add_files(s);

@@ -56,7 +56,8 @@ static uint64_t random64(void)
 
 static int read_file(const char *path, uint8_t **out, size_t *n, struct err *err)
 {
-	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* Non-blocking: a named pipe is refused, not waited for. */
+	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat st;
 	ssize_t got;
 	size_t at = 0;
@@ -135,20 +136,23 @@ static enum try_said settle(struct send_item *item, enum send_end end, const cha
 	return TRY_SETTLED;
 }
 
-/* The first line of a reply. Ours begin with the verdict's id, and those of OTLP are protobuf: what
- * stands before it, and what is no text, is left out. */
+/* The first line of a reply. Ours begin with the verdict's id, which may stand in a message of
+ * protobuf or in a string of JSON: what is before it and behind its text is left out. */
 static void reply_text(const struct http_answer *a, char *out, size_t cap)
 {
 	const char *id = memmem(a->body, a->body_bytes, "hg-", 3);
 	size_t n = 0, at = id ? (size_t)(id - a->body) : 0;
+	bool json = id && a->body[0] == '{';
 
 	for (; at < a->body_bytes && n + 1 < min_size(cap, WHY_BYTES); at++) {
 		unsigned char byte = (unsigned char)a->body[at];
 
-		if (byte == '\n' && n)
-			break;
-		if (byte >= ' ' && byte < 0x7f)
+		bool ends = json && byte == '"' && a->body[at - 1] != '\\';
+
+		if (byte >= ' ' && byte < 0x7f && !ends)
 			out[n++] = (char)byte;
+		else if (n)
+			break;
 	}
 	out[n] = '\0';
 }
@@ -257,7 +261,7 @@ static msec_t backoff(unsigned tries)
 
 static msec_t pause_of(const struct http_answer *a, unsigned tries)
 {
-	if (a->retry_after_s < 0)
+	if (a->retry_after_s <= 0) /* none, of the past, or unreadable */
 		return backoff(tries);
 	return (a->retry_after_s < RETRY_AFTER_MAX_S ? a->retry_after_s : RETRY_AFTER_MAX_S) * 1000;
 }

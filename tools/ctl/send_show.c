@@ -107,7 +107,8 @@ static void say_failure(const struct send_item *item)
 	char what[64] = "not sent";
 
 	if (item->end == SEND_GIVEN_UP)
-		snprintf(what, sizeof(what), "given up after %u tries", item->tries);
+		snprintf(what, sizeof(what), "given up after %u %s", item->tries,
+		         item->tries == 1 ? "try" : "tries");
 	else if (item->status)
 		snprintf(what, sizeof(what), "refused with %d", item->status);
 	ctl_error("%s: %s%s%s", item->name, what, item->why.text[0] ? ": " : "", item->why.text);
