@@ -21,7 +21,7 @@ struct cat {
 	struct progress *progress; /* while following, if stdout is no terminal */
 	uint64_t rows;
 	unsigned bad;
-	bool failed; /* stdout is full, say */
+	int failed; /* errno of stdout: it is full, say */
 };
 
 /* ---- one row ---- */
@@ -112,7 +112,7 @@ static bool on_row(void *arg, const struct records_row *row)
 		out = buf_view(&cat->line);
 	}
 	if (cat->line.failed || fwrite(out.p, 1, out.n, stdout) != out.n) {
-		cat->failed = true;
+		cat->failed = cat->line.failed ? EFBIG : errno;
 		return false;
 	}
 	cat->rows++;
@@ -191,8 +191,10 @@ static int pass(struct cat *cat, struct records *r, uint64_t last)
 
 	if (records_pass(r, last, &hooks, &err) < 0)
 		return ctl_fail(EXIT_NEGATIVE, "%s", err.text);
-	if (cat->failed || fflush(stdout) != 0)
-		return ctl_fail(EX_OSERR, "stdout: %m");
+	if (!cat->failed && fflush(stdout) != 0)
+		cat->failed = errno;
+	if (cat->failed)
+		return ctl_fail(EX_OSERR, "stdout: %s", strerror(cat->failed));
 	return 0;
 }
 

@@ -126,8 +126,8 @@ static int run(struct ctl *c, int argc, char **argv)
 		print_help(c->command);
 	else if (!code)
 		code = c->command->run(c);
-	if (fflush(stdout) != 0 && !code)
-		code = ctl_fail(EX_OSERR, "stdout: %m");
+	if ((ferror(stdout) || fflush(stdout) != 0) && !code)
+		code = ctl_fail(EX_OSERR, "stdout: not all of it could be written");
 	free(c->values);
 	conf_free(c->conf);
 	return code;
