@@ -284,7 +284,7 @@ static const char python_code[] =
 	"class Handler(logging.Handler):\n"
 	"    def emit(self, record):\n"
 	"        try:\n"
-	"            send(request(self.format(record), 9 if record.levelno < 30 else 17))\n"
+	"            send(request(self.format(record), min(record.levelno // 10 * 4 + 1, 24)))\n"
 	"        except Exception:\n"
 	"            self.handleError(record)\n"
 	"\n"
