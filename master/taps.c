@@ -27,7 +27,7 @@ struct tap {
 	msec_t until;
 	bool answered;
 	unsigned told, confirmed; /* workers */
-	uint64_t lines, lost;
+	uint64_t lines, lost; /* lost: came too fast; what a worker leaves out its lines tell */
 	msec_t sent[TAP_RATE_MAX]; /* when the last `rate` lines passed, a ring */
 	struct event timer; /* no worker is waited for any longer, then the end */
 };
@@ -153,8 +153,7 @@ static void end(struct tap *tap, const char *why)
 	event_del(&tap->timer);
 	tap->id = 0; /* first: an answer may find that the client has gone, and come back here */
 	talk_broadcast(t->w, MSG_TAP, id, -1, BYTES_NONE);
-	snprintf(what, sizeof(what), "%llu lines, %llu left out", (unsigned long long)tap->lines,
-	         (unsigned long long)tap->lost);
+	snprintf(what, sizeof(what), "%llu lines", (unsigned long long)tap->lines);
 	t->hooks.audit(t->hooks.arg, "tap.end", tap->from.uid, tap->filter.tenant, what);
 	t->hooks.answer(t->hooks.arg, tap->from.handle,
 	                json_pack("{s:b,s:s,s:I,s:I,s:I}", "ok", 1, "end", why, "tap",

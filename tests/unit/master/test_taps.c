@@ -205,7 +205,7 @@ Test(taps, it_ends_by_itself_and_leaves_two_audit_records)
 	cr_expect_eq(m.type, MSG_TAP);
 	cr_expect_eq(m.body_bytes, 0, "workers are told that it has ended");
 	cr_expect_str_eq(f.kind, "tap.end");
-	cr_expect_str_eq(f.what, "1 lines, 0 left out");
+	cr_expect_str_eq(f.what, "1 lines");
 	cr_expect_eq(f.audits, 2);
 	taps_gone(f.taps, 7);
 	cr_expect_eq(f.audits, 2);
