@@ -47,6 +47,7 @@ is "metrics" "$(pasted '/metrics')" 0
 ok "demo's items are counted" grep -q 'items_delivered_total{tenant="demo"' "$T/out"
 is "a wrong token" "$(pasted 'Bearer wrong.*audit.log')" 0
 ok "401, and the audit line says why" grep -q '"reason":' "$T/out"
+is "that line is about this request" "$(grep -oE '[(]request [0-9a-f]{32}' "$T/out" | cut -d' ' -f2)" "$(tail -n 1 "$T/out" | jq -r .request_id)"
 pasted 'token revoke' >/dev/null
 ok "a revoked token is refused by every worker" grep -qE 'refused by 2/2 workers' "$T/out"
 ok "and its record with 401" grep -q 401 "$T/out"
@@ -55,6 +56,7 @@ is "a typo is refused (78)" "$(pasted 'wrokers:/')" 78
 ok "with its place and a guess" grep -q "did you mean 'workers'" "$T/out"
 is "mended, it is taken" "$(pasted "^sed.*s/.wrokers")" 0
 ok "and what changed is said" grep -q 'generation 1 -> 2' "$T/out"
+ok "without a warning" fails grep -q 'warning:' "$T/out"
 
 kill -USR1 "$quickstart"
 ok "Ctrl-C ends it" wait_until 45s gone "$quickstart"

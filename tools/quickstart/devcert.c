@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * devcert.c -- the certificates of `make quickstart`: devcert FOLDER writes ca.pem, cert.pem and
- * key.pem (mode 0600) for 127.0.0.1, [::1] and localhost, good for 30 days. The key of the authority
- * is never written: nobody can sign a second certificate by it.
+ * key.pem (mode 0600) for 127.0.0.1, [::1] and localhost, good for 90 days: from 30 on headgate
+ * warns of the end. The key of the authority is never written: nobody can sign a second certificate
+ * by it.
  */
 #include <fcntl.h>
 #include <openssl/evp.h>
@@ -14,7 +15,7 @@
 
 #include "common/base.h"
 
-enum { DAYS = 30, EXIT_USAGE = 2 };
+enum { DAYS = 90, EXIT_USAGE = 2 };
 
 static void fail(const char *what)
 {
@@ -49,12 +50,12 @@ static X509 *cert_new(const char *name, EVP_PKEY *key)
 	serial[0] &= 0x7f; /* positive */
 	number = BN_bin2bn(serial, sizeof(serial), NULL);
 	must(number && BN_to_ASN1_INTEGER(number, X509_get_serialNumber(cert)) &&
-		     X509_set_version(cert, X509_VERSION_3) &&
-		     X509_gmtime_adj(X509_getm_notBefore(cert), -60) &&
-		     X509_time_adj_ex(X509_getm_notAfter(cert), DAYS, 0, NULL) &&
-		     X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC,
+	             X509_set_version(cert, X509_VERSION_3) &&
+	             X509_gmtime_adj(X509_getm_notBefore(cert), -60) &&
+	             X509_time_adj_ex(X509_getm_notAfter(cert), DAYS, 0, NULL) &&
+	             X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC,
 	                                        (const unsigned char *)name, -1, -1, 0) &&
-		     X509_set_pubkey(cert, key),
+	             X509_set_pubkey(cert, key),
 	     "a certificate cannot be made");
 	BN_free(number);
 	return cert;
