@@ -217,8 +217,7 @@ static void *keeper_main(void *arg)
 		stop = k->stop;
 		pthread_mutex_unlock(&k->mutex);
 		close_files(k, given);
-		if (!stop)
-			look(k, adopting || ++looks % LOOKS_PER_ADOPTION == 0);
+		look(k, !stop && (adopting || ++looks % LOOKS_PER_ADOPTION == 0));
 	}
 	for (struct store_file *f = k->closing, *next; f; f = next) {
 		next = f->next;

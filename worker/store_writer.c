@@ -87,6 +87,13 @@ static void say_full(struct store_writer *w)
 		store_say(w->state, STORE_IS_FULL, 0, 0, NULL);
 }
 
+static enum verdict no_file(struct store_writer *w)
+{
+	atomic_store(&w->state->writable, false);
+	w->retry_at = store_now() + RETRY_MS;
+	return V_STORE;
+}
+
 /* V_NONE: there is a file. */
 static enum verdict need_file(struct store_writer *w)
 {
@@ -96,21 +103,18 @@ static enum verdict need_file(struct store_writer *w)
 		return V_NONE;
 	if (store_now() < w->retry_at)
 		return V_STORE;
-	w->retry_at = store_now() + RETRY_MS;
-	if (find_room(w) < 0) {
-		atomic_store(&w->state->writable, false);
-		return V_STORE;
-	}
+	if (find_room(w) < 0)
+		return no_file(w);
 	if (w->room < FILE_ROOM) {
 		say_full(w);
 		return V_STORE_FULL;
 	}
 	w->file = store_file_create(w->dir, store_now(), &err);
-	atomic_store(&w->state->writable, w->file != NULL);
 	if (!w->file) {
 		store_say(w->state, STORE_OPEN_FAILED, 0, 0, &err);
-		return V_STORE;
+		return no_file(w);
 	}
+	atomic_store(&w->state->writable, true);
 	return V_NONE;
 }
 
@@ -125,14 +129,12 @@ static void replace_file(struct store_writer *w, enum store_event event, struct 
 	if (store_file_fail(f, &err) < 0)
 		err_prefix(why, "%s; ", err.text);
 	store_say(w->state, event, number, rows, why);
-	w->retry_at = 0;
 	need_file(w);
 }
 
 static void rotate(struct store_writer *w)
 {
 	store_keeper_finish(w->keeper, take_ptr(&w->file));
-	w->retry_at = 0;
 	need_file(w);
 }
 
