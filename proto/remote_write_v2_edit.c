@@ -101,7 +101,8 @@ static int64_t refs_edit(struct rw_v2 *v, struct bytes series, const struct rw_p
 	struct pb_field f;
 	struct list l = { .field = &f };
 
-	for (; pb_next(&c, &f); l.first += l.n) {
+	/* behind the last ref stand the items: nothing here is for them */
+	for (; l.first < plan->refs && pb_next(&c, &f); l.first += l.n) {
 		l.n = f.tag == TAG_REF ? 1 : f.tag == TAG_REFS ? varints(f.bytes) : 0;
 		if (f.tag == TAG_REF)
 			growth += single_edit(v, &l, plan, say);
