@@ -2,7 +2,7 @@
 /*
  * records.c -- a merge of the store's files by time. There may be hundreds of them, each three
  * descriptors when open, so one is opened when its first row's turn has come and closed behind its
- * last. A pass looks only at files that have changed since the one before.
+ * last. A pass looks only at files that have changed since the one before, or lately.
  */
 #include "tools/ctl/records_file.h"
 
@@ -12,7 +12,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include "common/crc32c.h"
+
+enum { SETTLED_S = 60 };
 
 struct records {
 	struct records_at at;
@@ -93,6 +96,16 @@ static bool look_at(const struct records *r, const struct records_file *f, struc
 		out->wal_at = st.st_mtim;
 	}
 	return true;
+}
+
+/* A commit writes to the -wal first and shows its rows when the disk has them: what was looked at
+ * in between does not change any more, and has more to tell all the same. */
+static bool is_settled(const struct records_look *look)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return !look->wal_bytes || now.tv_sec - look->wal_at.tv_sec > SETTLED_S;
 }
 
 struct records *records_open(const char *dir, const struct records_filter *filter, struct err *err)
@@ -325,7 +338,8 @@ int records_pass(struct records *r, uint64_t last, const struct records_hooks *h
 		struct records_file *f = &r->files[i];
 		struct records_look look;
 
-		f->due = look_at(r, f, &look) && memcmp(&look, &f->look, sizeof(look)) != 0;
+		f->due = look_at(r, f, &look) &&
+		         (!is_settled(&look) || memcmp(&look, &f->look, sizeof(look)) != 0);
 		f->look = look;
 	}
 	if (!r->passed && last)

@@ -34,6 +34,7 @@ struct records *records_open(const char *dir, const struct records_filter *filte
                              struct err *err) MUST_USE;
 void records_close(struct records *r);
 /* Rows that were not told yet, ordered by (time, file, seq); of the first pass only the `last` ones
- * (0: all). Files that are as they were the last time are not opened. */
+ * (0: all). Files that are as they were the last time are not opened, unless a commit may still be
+ * on its way to the disk. */
 int records_pass(struct records *r, uint64_t last, const struct records_hooks *hooks,
                  struct err *err) MUST_USE;

@@ -169,6 +169,20 @@ Test(records, a_later_pass_tells_new_rows_and_new_files)
 	sqlite3_close(b);
 }
 
+/* As if it had been looked at while the commit waited for the disk. */
+Test(records, a_row_shows_though_its_file_changed_before_the_commit_was_done)
+{
+	sqlite3 *one = FILE_WITH(1, 10);
+	struct records *r = open_all(&everything);
+
+	cr_expect_str_eq(pass(r, 0), "1:1");
+	add(one, 20, "acme");
+	cr_assert(look_at(r, &r->files[0], &r->files[0].look));
+	cr_expect_str_eq(pass(r, 0), "1:2");
+	records_close(r);
+	sqlite3_close(one);
+}
+
 Test(records, tenant_signal_and_time_choose)
 {
 	struct records_filter filter = { .tenant = "other", .since_ms = 20 };
