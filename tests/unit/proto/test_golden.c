@@ -3,9 +3,9 @@
  * Golden cases: tests/golden/<family>/<case>/request.hex (the form of tests/golden/hex.h, with
  * lines
  * `@signal logs`, `@utf8 repair`, `@enrich header`, `@encoding gzip`, in remote_write `@version 2`
- * first) becomes records.json. Of otlp_json it is request.txt: those lines, lines of comment (#),
- * then the body as it is sent. With UPDATE=1 records.json is written anew and the difference is for
- * review. Runs from the root of the tree.
+ * of Loki `@form legacy`, `@stamp entries` first) becomes records.json. Of the families of JSON it
+ * is request.txt: those lines, lines of comment (#), then the body as it is sent. With UPDATE=1
+ * records.json is written anew and the difference is for review. Runs from the root of the tree.
  */
 #include <criterion/criterion.h>
 
@@ -15,6 +15,7 @@
 #include "proto/encoding.h"
 #include "tests/golden/hex.h"
 #include "tests/unit/proto/enrich.h"
+#include "tests/unit/proto/enrich_loki.h"
 #include "tests/unit/proto/enrich_rw.h"
 #include "tests/unit/proto/oracle.h"
 #include "tests/unit/proto/oracle_rw.h"
@@ -25,8 +26,10 @@
 struct golden {
 	struct settings settings;
 	enum encoding encoding;
-	unsigned version; /* of remote_write; 0: OTLP */
-	bool json; /* OTLP/JSON */
+	unsigned version; /* of remote_write; 0: another family */
+	bool json;
+	bool is_loki;
+	struct loki_settings loki;
 };
 
 static char *file_read(const char *path)
@@ -59,12 +62,23 @@ static void setting(struct golden *g, const char *key, const char *value)
 		g->settings.stamp = strcmp(value, "header") != 0;
 	} else if (!strcmp(key, "encoding")) {
 		cr_assert(encoding_find(bytes_str(value), &g->encoding));
+	} else if (!strcmp(key, "form") && g->is_loki && g->json) {
+		cr_assert_str_eq(value, "legacy");
+		g->loki.form = LOKI_LEGACY;
+	} else if (!strcmp(key, "stamp") && g->is_loki) {
+		cr_assert_str_eq(value, "entries");
+		g->loki.into_entries = true;
 	} else if (!strcmp(key, "version") && g->version) {
 		g->version = (unsigned)atoi(value);
 		cr_assert(g->version == 1 || g->version == 2);
 	} else {
 		cr_assert_fail("unknown @%s", key);
 	}
+}
+
+static bool is_json(const char *family)
+{
+	return strstr(family, "_json") != NULL;
 }
 
 /* Takes the @lines off; gives the hex text behind them. */
@@ -75,7 +89,11 @@ static const char *settings_read(struct golden *g, const char *family, const cha
 
 	*g = (struct golden){ .settings = settings_of(SIGNAL_TRACES),
 		              .version = !strcmp(family, "remote_write"),
-		              .json = !strcmp(family, "otlp_json") };
+		              .json = is_json(family),
+		              .is_loki = !strncmp(family, "loki", 4) };
+	if (g->is_loki)
+		g->settings.utf8 = UTF8_REPAIR;
+	g->loki.form = g->json ? LOKI_JSON : LOKI_PROTOBUF;
 	while (sscanf(text, "@%19s %19s\n%n", key, value, &n) == 2) {
 		setting(g, key, value);
 		text += n;
@@ -115,7 +133,7 @@ static void verdict_render(struct buf *json, enum verdict v, const struct enrich
 	buf_printf(json, "{\n\t\"verdict\": \"%s\"", verdict_get(v)->id);
 	if (v == V_INVALID) {
 		buf_str(json, ",\n\t\"reason\": \"");
-		buf_escaped(json, bytes_str(e->reason), sizeof(e->reason));
+		buf_json(json, bytes_str(e->reason), sizeof(e->reason));
 		buf_str(json, "\"");
 	}
 	if (v == V_ACCEPTED)
@@ -140,12 +158,34 @@ static void otlp_render(struct golden *g, struct bytes body, struct buf *json)
 	outcome_done(&o);
 }
 
+static void loki_render(struct golden *g, struct bytes body, struct buf *json)
+{
+	struct loki_settings s = g->loki;
+	struct loki_outcome o;
+
+	s.stamp = g->settings.stamp;
+	s.utf8 = g->settings.utf8;
+	o = loki_all(s, body);
+	verdict_render(json, o.verdict, &o.e);
+	if (o.verdict == V_ACCEPTED) {
+		buf_str(json, ",\n\t\"records\": [{ \"value\": \"");
+		hex_render(json, o.value, o.value_n);
+		buf_str(json, "\" }]");
+	}
+	loki_outcome_done(&o);
+}
+
 static void json_render(struct golden *g, const char *text, struct buf *json)
 {
 	struct transcoded t;
 
 	while (*text == '#')
 		text += strcspn(text, "\n") + 1;
+	if (g->is_loki) {
+		loki_render(g, bytes_str(text), json);
+		buf_str(json, "\n}\n");
+		return;
+	}
 	t = transcode_all(g->settings, bytes_str(text));
 	g->settings.signal = t.e.signal;
 	if (t.result == TRANSCODE_OK)
@@ -187,6 +227,8 @@ static void render(struct golden *g, const char *text, struct buf *json)
 		return;
 	if (g->version)
 		rw_render(g, body, json);
+	else if (g->is_loki)
+		loki_render(g, body, json);
 	else
 		otlp_render(g, body, json);
 	buf_str(json, "\n}\n");
@@ -201,7 +243,7 @@ static void judge(const char *family, const char *name, bool update)
 	struct buf json;
 
 	snprintf(path, sizeof(path), FOLDER "/%s/%s/request.%s", family, name,
-	         strcmp(family, "otlp_json") ? "hex" : "txt");
+	         is_json(family) ? "txt" : "hex");
 	request = file_read(path);
 	cr_assert(request, "%s is missing", path);
 	snprintf(path, sizeof(path), FOLDER "/%s/%s/records.json", family, name);
@@ -260,4 +302,11 @@ Test(golden, every_otlp_json_case_gives_its_records)
 Test(golden, every_remote_write_case_gives_its_records)
 {
 	cr_expect_geq(judge_all("remote_write"), 20);
+}
+
+/* R6, R26, P10, P18, PC7: the cases say which */
+Test(golden, every_loki_case_gives_its_records)
+{
+	cr_expect_geq(judge_all("loki_proto"), 15);
+	cr_expect_geq(judge_all("loki_json"), 10);
 }
