@@ -28,6 +28,14 @@ static inline void *scratch_room(struct scratch *s, size_t bytes)
 	}
 	return s->p;
 }
+/* After a body: one that needed more than `keep` holds nothing for the next. */
+static inline void scratch_trim(struct scratch *s, size_t keep)
+{
+	if (s->bytes > keep) {
+		free(s->p);
+		*s = (struct scratch){ 0 };
+	}
+}
 
 struct enrich_in {
 	struct bytes body; /* decoded, followed by BODY_SLACK readable bytes of any value */

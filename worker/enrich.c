@@ -14,6 +14,7 @@
 #include "worker/worker.h"
 
 enum { STAMP_MAX = 512, RESOURCES_MAX = 10000 }; /* name <= 255, id <= 150, framing; faults.md 6 */
+enum { SCRATCH_KEPT = 4 * MIB }; /* between bodies: enough for 100 000 symbols of remote_write */
 
 static void count(struct req *r, enum tenant_stat id, uint64_t n)
 {
@@ -84,7 +85,7 @@ static enum step on_verdict(struct req *r, enum verdict v)
 	return e->edits->n || !r->body_mem || is_roomy(r) ? emit(r) : STEP_NEXT;
 }
 
-enum step enrich_run(struct req *r)
+static enum step enrich_body(struct req *r)
 {
 	const struct conf *conf = r->w->conf;
 	struct bytes name = bytes_str(conf->record.stamp_name);
@@ -116,4 +117,12 @@ enum step enrich_run(struct req *r)
 	v = r->format->enrich(&in, &r->enriched);
 	r->signal = r->enriched.signal;
 	return on_verdict(r, v);
+}
+
+enum step enrich_run(struct req *r)
+{
+	enum step step = enrich_body(r);
+
+	scratch_trim(&r->w->scratch, SCRATCH_KEPT);
+	return step;
 }

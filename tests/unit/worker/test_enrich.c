@@ -328,6 +328,25 @@ Test(enrich, a_record_of_remote_write_goes_to_its_topic_with_its_headers)
 	fixture_close(f);
 }
 
+Test(enrich, a_body_of_very_many_symbols_leaves_no_memory_behind)
+{
+	enum { SYMBOLS = 600000 };
+	struct fixture *f = fixture_open_all();
+	uint8_t *body = xcalloc(SYMBOLS, 2);
+
+	for (size_t i = 0; i < SYMBOLS; i++)
+		body[2 * i] = 0x22; /* Request.symbols */
+	for (int few = 0; few < 2; few++) { /* then 4096 of them, whose room stays */
+		cr_assert_eq(fixture_status(send_block(f, "/api/v1/write", PROM_V2 SNAPPY, body,
+		                                       few ? 8192 : 2 * SYMBOLS)),
+		             204);
+		cr_assert_leq(f->w.scratch.bytes, SCRATCH_KEPT);
+		cr_assert_eq(f->w.scratch.bytes > 0, few, "%zu", f->w.scratch.bytes);
+	}
+	free(body);
+	fixture_close(f);
+}
+
 /* R1, R6, P18 */
 Test(enrich, a_push_of_loki_is_one_record_and_none_without_streams)
 {
