@@ -10,7 +10,13 @@
 #include "common/verdict.h"
 struct edits;
 
-enum dialect_id { DIALECT_PLAIN, DIALECT_OTLP, DIALECT_REMOTE_WRITE, DIALECT_LOKI, DIALECT_OBSTACK }; /* whose rules shape replies: worker/dialects.c */
+enum dialect_id { /* whose rules shape replies: worker/dialects.c */
+	DIALECT_PLAIN,
+	DIALECT_OTLP,
+	DIALECT_REMOTE_WRITE,
+	DIALECT_LOKI,
+	DIALECT_OBSTACK
+};
 enum utf8_mode { UTF8_STRICT, UTF8_REPAIR }; /* broken UTF-8 in a string: 400, or U+FFFD */
 
 enum { BODY_SLACK = 64 }; /* readable bytes past the end of every body given to enrich() */

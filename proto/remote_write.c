@@ -160,7 +160,7 @@ static enum verdict v1_field(struct rw *rw, rw_fast_fn fast, const struct pb_fie
 		rw->series++;
 		return v;
 	}
-	/* A field of no schema holds nothing for the walker, and there may be 30 million of them. */
+	/* A field of no schema holds nothing for the walker; there may be 30 million of them. */
 	if ((number == TAG_V1_SERIES >> 3 || number == TAG_V1_METADATA >> 3) && !rw_walk(rw, f))
 		return V_INVALID;
 	if (f->tag == TAG_V1_METADATA)

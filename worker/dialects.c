@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dialects.c -- plain text, Loki's words in it, and OTLP's google.rpc.Status in the encoding of the request
- * (protocols.md 4.3, 4.4). A refusal reads `id: text (request REQUEST-ID)`. What a client sent
- * stands in it only as req_refuse() left it: escaped, cut. protobuf-c packs these few messages; it
- * unpacks none here.
+ * dialects.c -- plain text, Loki's words in it, and OTLP's google.rpc.Status in the encoding of the
+ * request (protocols.md 4.3, 4.4). A refusal reads `id: text (request REQUEST-ID)`. What a client
+ * sent stands in it only as req_refuse() left it: escaped, cut. protobuf-c packs these few
+ * messages; it unpacks none here.
  */
 #include "worker/dialects.h"
 
