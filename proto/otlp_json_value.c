@@ -15,7 +15,7 @@ static void put_word(struct transcoder *t, const struct member *m, uint64_t word
 		put_varint(t, word);
 		return;
 	case WIRE_AS_ZIGZAG:
-		put_varint(t, word << 1 ^ (uint64_t)((int64_t)word >> 63));
+		put_varint(t, word << 1 ^ -(word >> 63));
 		return;
 	case WIRE_AS_32:
 		memcpy(t->p, &word, 4);
