@@ -40,7 +40,8 @@ int store_dir_open(struct store_dir *d, const char *path, struct err *err)
 void store_dir_close(struct store_dir *d)
 {
 	close(take_fd(&d->fd));
-	free(take_ptr(&d->path));
+	free(d->path);
+	d->path = NULL;
 }
 
 int store_dir_sync(const struct store_dir *d, struct err *err)
@@ -203,7 +204,8 @@ int store_scan(const struct store_dir *d, struct store_scan *out, struct err *er
 
 void store_scan_done(struct store_scan *scan)
 {
-	free(take_ptr(&scan->entries));
+	free(scan->entries);
+	scan->entries = NULL;
 }
 
 /* ---- locks ---- */
