@@ -116,7 +116,7 @@ Test(decode, what_it_cannot_read_is_said_and_nothing_is_appended)
 {
 	static uint8_t large[VALUE_MAX_BYTES + 1];
 
-	cr_expect(decode_value("loki_proto", "logs", BYTES(""), &out));
+	cr_expect(decode_value("no_such_format", "logs", BYTES(""), &out));
 	cr_expect(decode_value("otlp_proto", "events", BYTES(""), &out));
 	cr_expect(decode_value("", "logs", BYTES(""), &out));
 	cr_expect(decode_value("prom_rw1", "metrics", BYTES("\xff"), &out));
