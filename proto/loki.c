@@ -12,6 +12,7 @@
 #include "common/buf.h"
 #include "proto/encoding.h"
 #include "proto/loki_labels.h"
+#include "proto/loki_splice.h"
 #include "proto/pb_read.h"
 #include "proto/schema/loki.pb-c.h"
 
@@ -25,7 +26,6 @@ enum {
 	TAG_PAIR = 0x1a, /* EntryAdapter.structured_metadata */
 	TAG_NAME = 0x0a, /* LabelPairAdapter */
 	TAG_VALUE = 0x12,
-	SEPARATOR_BYTES = 2, /* `, ` */
 	MENDED_GROWTH = 2, /* U+FFFD for one byte */
 	SHOWN_LABELS = 32, /* of a label text in a reason: a byte may be shown as four */
 	SHOWN_NAME = 16,
@@ -195,68 +195,6 @@ static bool is_reserved(const struct loki *l, const struct pb_frame *f)
 
 /* ---- a stream's labels ---- */
 
-struct cut { /* an edit of the text */
-	const uint8_t *at;
-	size_t del;
-	struct bytes ins;
-};
-
-/* The pair is left out with the separator that it does not need any more. */
-static struct cut pair_cut(const struct labels *labels, unsigned i)
-{
-	const struct label *v = labels->v;
-	const uint8_t *from = v[i].start, *to = v[i].end;
-
-	if (i + 1 < labels->n)
-		to = v[i + 1].start;
-	else if (i > 0)
-		from = v[i - 1].end;
-	return (struct cut){ .at = from, .del = (size_t)(to - from) };
-}
-
-/* What the stamp for labels is made of: `, name="id", `. */
-static struct bytes stamp_part(const struct loki *l, bool before, bool behind)
-{
-	struct bytes s = l->in->stamp;
-	size_t from = before ? 0 : SEPARATOR_BYTES, to = s.n - (behind ? 0 : SEPARATOR_BYTES);
-
-	return bytes_of(s.p + from, to - from);
-}
-
-/* The stamp before the first greater name, else at the end; a client's own pair, `own` (n: none),
- * leaves. In the order of the text; how many. */
-static unsigned splice(const struct loki *l, unsigned own, struct cut cuts[static 2])
-{
-	const struct labels *labels = l->labels;
-	const struct label name = label_named(l->in->stamp_name), *v = labels->v;
-	unsigned n = labels->n, i = 0;
-	struct cut insert, gone;
-
-	if (l->into_entries) {
-		if (own < n)
-			cuts[0] = pair_cut(labels, own);
-		return own < n;
-	}
-	while (i < n && (i == own || label_compare(&v[i], &name) < 0))
-		i++;
-	if (own < n && i == own + 1) { /* it goes where the other one was */
-		cuts[0] = (struct cut){ v[own].start, (size_t)(v[own].end - v[own].start),
-			                stamp_part(l, false, false) };
-		return 1;
-	}
-	if (i < n)
-		insert = (struct cut){ v[i].start, 0, stamp_part(l, false, true) };
-	else
-		insert = (struct cut){ v[n - 1].end, 0, stamp_part(l, true, false) };
-	cuts[0] = insert;
-	if (own == n)
-		return 1;
-	gone = pair_cut(labels, own);
-	cuts[0] = gone.at < insert.at ? gone : insert;
-	cuts[1] = gone.at < insert.at ? insert : gone;
-	return 2;
-}
-
 /* The text by these cuts; what stays of it is mended. Only quoted text can be broken, so no edit
  * of the two kinds meets the other. */
 static void text_edit(struct pb_walk *w, struct pb_frame *f, const struct pb_field *field,
@@ -309,10 +247,10 @@ static bool text_is_utf8(struct loki *l, struct bytes text)
 static void labels_edit(struct loki *l, struct pb_walk *w, struct pb_frame *f,
                         const struct pb_field *field)
 {
-	const struct label name = label_named(l->in->stamp_name);
 	struct labels *labels = l->labels;
 	unsigned meant = 0, own;
-	struct cut cuts[2];
+	struct cut cuts[SPLICE_MAX];
+	unsigned n = 0;
 
 	if (field->bytes.n > LABELS_TEXT_MAX) {
 		refuse_count(l, "bytes of a stream's labels", field->bytes.n, LABELS_TEXT_MAX);
@@ -324,9 +262,7 @@ static void labels_edit(struct loki *l, struct pb_walk *w, struct pb_frame *f,
 		refuse_labels(l, field->bytes);
 		return;
 	}
-	own = l->has_stamp ? 0 : labels->n;
-	while (own < labels->n && label_compare(&labels->v[own], &name) != 0)
-		own++;
+	own = l->has_stamp ? splice_own(labels, l->in->stamp_name) : labels->n;
 	for (unsigned i = 0; i < labels->n; i++)
 		meant += !labels->v[i].is_empty && !(l->into_entries && i == own);
 	if (!meant) {
@@ -334,7 +270,11 @@ static void labels_edit(struct loki *l, struct pb_walk *w, struct pb_frame *f,
 		return;
 	}
 	w->removed += own < labels->n;
-	text_edit(w, f, field, cuts, l->has_stamp ? splice(l, own, cuts) : 0);
+	if (l->has_stamp && l->into_entries)
+		n = splice_without(labels, own, cuts);
+	else if (l->has_stamp)
+		n = splice(labels, own, l->in->stamp_name, l->in->stamp, cuts);
+	text_edit(w, f, field, cuts, n);
 }
 
 /* ---- hooks ---- */
@@ -496,22 +436,6 @@ static enum verdict entries_enrich(const struct enrich_in *in, struct enriched *
 
 /* ---- stamps ---- */
 
-/* `, name="id", `: what of it is needed stands between two pairs, or at an end. An id needs no
- * escape anywhere (records.md 1.2), nor do the bytes that a stamp's name may have. */
-static size_t labels_stamp(struct bytes name, struct bytes tenant_id, uint8_t *out, size_t cap)
-{
-	const char *quote = label_is_bare(name) ? "" : "\"";
-	struct buf b;
-
-	buf_init_fixed(&b, out, cap);
-	buf_printf(&b, ", %s", quote);
-	buf_bytes(&b, name);
-	buf_printf(&b, "%s=\"", quote);
-	buf_bytes(&b, tenant_id);
-	buf_str(&b, "\", ");
-	return b.failed ? 0 : b.n;
-}
-
 static uint8_t *string_write(uint8_t *p, uint8_t tag, struct bytes text)
 {
 	*p++ = tag;
@@ -559,9 +483,9 @@ static size_t entries_stamp(struct bytes name, struct bytes tenant_id, uint8_t *
 
 #define PUSH "/loki/api/v1/push"
 #define LEGACY "/api/prom/push"
-const struct protocol protocol_loki = LOKI("loki", PUSH, loki_json, labels_enrich, labels_stamp);
+const struct protocol protocol_loki = LOKI("loki", PUSH, loki_json, labels_enrich, splice_stamp);
 const struct protocol protocol_loki_legacy =
-	LOKI("loki_legacy", LEGACY, loki_json_legacy, labels_enrich, labels_stamp);
+	LOKI("loki_legacy", LEGACY, loki_json_legacy, labels_enrich, splice_stamp);
 const struct protocol protocol_loki_entries =
 	LOKI("loki", PUSH, loki_json, entries_enrich, entries_stamp);
 const struct protocol protocol_loki_legacy_entries =

@@ -9,15 +9,12 @@
 
 #include <stdio.h>
 
-#include "proto/json.h"
-#include "proto/loki_labels.h"
+#include "proto/loki_json_private.h"
 #include "proto/loki_time.h"
-#include "proto/pb.h"
 
 enum {
 	TAG_STREAM = 0x0a, /* PushRequest */
-	TAG_LABELS = 0x0a, /* StreamAdapter */
-	TAG_ENTRY = 0x12,
+	TAG_ENTRY = 0x12, /* StreamAdapter */
 	TAG_TIME = 0x0a, /* EntryAdapter */
 	TAG_LINE = 0x12,
 	TAG_PAIR = 0x1a,
@@ -26,10 +23,7 @@ enum {
 	TAG_NAME = 0x0a, /* LabelPairAdapter */
 	TAG_VALUE = 0x12,
 
-	USUAL_PREFIX = 2, /* bytes of length that most label texts and entries need */
 	TIME_MAX = 2 + 11 + 6, /* a Timestamp with its prefix */
-	PREFIX_MAX = 1 + 5, /* a tag and a length */
-	MOVE_MAX = 4 * KIB, /* a message up to here is moved down to a minimal prefix */
 	MEMBER_NAME_MAX = 64, /* bytes of a name that is looked at, escaped */
 	/* what is open around unknown members, messages as in protobuf */
 	DEPTH_REQUEST = 1,
@@ -37,105 +31,10 @@ enum {
 	DEPTH_ENTRY = 3,
 };
 
-struct shape { /* names of what a stream has */
-	const char *labels, *entries;
-	const char *neither; /* what is said of a stream without both */
-};
-
 static const struct shape modern = { "stream", "values", "a stream has stream and values" };
 static const struct shape legacy = { "labels", "entries", "a stream has labels and entries" };
 
-struct maker {
-	struct json j;
-	unsigned depth;
-	const struct shape *shape;
-	uint8_t *p, *end; /* of out */
-	bool full; /* there was no room */
-	const char *why; /* what is wrong, unless the scanner says it */
-	const uint8_t *why_at;
-	bool in_stream, in_entry; /* for reasons */
-	uint64_t stream, entry; /* the ones at hand */
-	bool has_stream; /* one without entries, if no other */
-};
-
-struct pair {
-	struct json_text name, value;
-};
-
-/* Notes the first thing that is wrong, and says false. */
-__attribute__((cold)) static bool refuse(struct maker *m, const uint8_t *at, const char *why)
-{
-	if (m->why || m->full || m->j.error)
-		return false;
-	if (at >= m->j.end)
-		return json_fail(&m->j, at, JSON_ENDS);
-	m->why = why;
-	m->why_at = at;
-	return false;
-}
-
-/* ---- writing ---- */
-
-static bool room(struct maker *m, size_t n)
-{
-	if (likely((size_t)(m->end - m->p) >= n))
-		return true;
-	m->full = true;
-	return false;
-}
-
-static void put_varint(struct maker *m, uint64_t v)
-{
-	m->p += pb_varint_write(v, m->p);
-}
-
-/* The content of a message whose length is not known yet; NULL: no room. */
-static uint8_t *message_open(struct maker *m, uint8_t tag, size_t prefix)
-{
-	if (!room(m, 1 + prefix))
-		return NULL;
-	*m->p++ = tag;
-	return m->p += prefix;
-}
-
-/* Closes the prefix of what lies from content on: it is moved, or keeps a padded prefix where
- * moving would cost more than the bytes. */
-static bool message_close(struct maker *m, uint8_t *content, size_t prefix)
-{
-	uint64_t n = (uint64_t)(m->p - content);
-	uint8_t *at = content - prefix;
-	size_t k = pb_varint_size(n);
-
-	if (k > prefix || (k < prefix && n <= MOVE_MAX)) {
-		if (k > prefix && !room(m, k - prefix))
-			return false;
-		memmove(at + k, content, n);
-		m->p = at + k + n;
-		prefix = k;
-	}
-	for (; prefix > 1; prefix--, n >>= 7)
-		*at++ = (uint8_t)(n | 0x80);
-	*at = (uint8_t)n;
-	return true;
-}
-
-/* The text is at most as long as it is written. */
-static bool put_string(struct maker *m, uint8_t tag, struct json_text text)
-{
-	uint8_t *content;
-
-	if (!room(m, PREFIX_MAX + text.raw.n))
-		return false;
-	if (!text.escaped) {
-		*m->p++ = tag;
-		put_varint(m, text.raw.n);
-		m->p = mempcpy(m->p, text.raw.p, text.raw.n);
-		return true;
-	}
-	content = message_open(m, tag, pb_varint_size(text.raw.n));
-	m->p += json_unescape(text, m->p);
-	return message_close(m, content, pb_varint_size(text.raw.n));
-}
+/* ---- entries ---- */
 
 static bool put_time(struct maker *m, int64_t seconds, uint32_t nanos)
 {
@@ -154,121 +53,6 @@ static bool put_time(struct maker *m, int64_t seconds, uint32_t nanos)
 	}
 	return message_close(m, content, 1);
 }
-
-/* ---- labels ---- */
-
-/* name="value": a bare name stays as it is, all else is quoted. */
-static bool put_quoted(struct maker *m, struct json_text text, bool may_be_bare)
-{
-	size_t n, growth;
-
-	if (!room(m, text.raw.n))
-		return false;
-	n = json_unescape(text, m->p);
-	if (may_be_bare && label_is_bare(bytes_of(m->p, n))) {
-		m->p += n;
-		return true;
-	}
-	growth = label_quote_growth(m->p, n);
-	if (!room(m, n + growth + 2))
-		return false;
-	m->p = label_quote(m->p, n, growth);
-	return true;
-}
-
-static struct bytes name_of(struct json_text name, uint8_t local[static LABEL_NAME_MAX])
-{
-	return name.escaped ? bytes_of(local, json_unescape(name, local)) : name.raw;
-}
-
-static int by_name(const void *all, unsigned a, unsigned b)
-{
-	const struct pair *v = all;
-	uint8_t local_a[LABEL_NAME_MAX], local_b[LABEL_NAME_MAX];
-	struct bytes na = name_of(v[a].name, local_a), nb = name_of(v[b].name, local_b);
-	int d = memcmp(na.p, nb.p, min_size(na.n, nb.n));
-
-	return d ? d : (na.n > nb.n) - (na.n < nb.n);
-}
-
-/* An empty value means no label. A name that comes twice is written twice: loki.c refuses it in
- * Loki's words. */
-static bool put_labels(struct maker *m, const struct pair *pairs, const struct order *order)
-{
-	uint8_t *content = message_open(m, TAG_LABELS, USUAL_PREFIX);
-	bool first = true;
-
-	if (!content || !room(m, 1))
-		return false;
-	*m->p++ = '{';
-	for (unsigned i = 0; i < order->n; i++) {
-		const struct pair *pair = &pairs[order->list[i]];
-
-		if (!pair->value.raw.n)
-			continue;
-		if (!room(m, 2))
-			return false;
-		if (!first)
-			m->p = mempcpy(m->p, ", ", 2);
-		first = false;
-		if (!put_quoted(m, pair->name, true) || !room(m, 1))
-			return false;
-		*m->p++ = '=';
-		if (!put_quoted(m, pair->value, false))
-			return false;
-	}
-	if (!room(m, 1))
-		return false;
-	*m->p++ = '}';
-	return message_close(m, content, USUAL_PREFIX);
-}
-
-static bool read_text(struct maker *m, struct json_text *text, const char *otherwise)
-{
-	if (json_peek(&m->j) != '"')
-		return refuse(m, m->j.p, otherwise);
-	return json_read_string(&m->j, text);
-}
-
-/* Labels wait in order[] until all are seen. */
-static bool read_labels(struct maker *m)
-{
-	struct pair pairs[LABELS_MAX];
-	struct order order;
-	bool first = true;
-
-	if (json_peek(&m->j) != '{')
-		return refuse(m, m->j.p, "expected an object of labels");
-	json_open(&m->j);
-	for (order.n = 0;; first = false) {
-		struct pair *pair = &pairs[order.n];
-		const uint8_t *at = m->j.p;
-
-		if (order.n == LABELS_MAX) {
-			if (json_peek(&m->j) != '}')
-				return refuse(m, at, "more than 1024 labels");
-			json_open(&m->j);
-			break;
-		}
-		if (!json_member(&m->j, first, &pair->name))
-			break;
-		if (pair->name.raw.n > LABEL_NAME_MAX)
-			return refuse(m, at, "a label name of more than 1024 bytes");
-		if (!read_text(m, &pair->value, "the value of a label is a string"))
-			return false;
-		order_add(&order, order.n, true, by_name, pairs);
-	}
-	return !m->j.error && put_labels(m, pairs, &order);
-}
-
-static bool read_label_text(struct maker *m)
-{
-	struct json_text text;
-
-	return read_text(m, &text, "labels are a string") && put_string(m, TAG_LABELS, text);
-}
-
-/* ---- entries ---- */
 
 static bool read_metadata(struct maker *m)
 {
@@ -438,6 +222,13 @@ static bool read_entries(struct maker *m, uint64_t *count)
 
 /* ---- streams ---- */
 
+static bool read_label_text(struct maker *m)
+{
+	struct json_text text;
+
+	return read_text(m, &text, "labels are a string") && put_string(m, TAG_LABELS, text);
+}
+
 static bool read_stream(struct maker *m)
 {
 	const char *const names[] = { m->shape->labels, m->shape->entries };
@@ -462,7 +253,7 @@ static bool read_stream(struct maker *m)
 		else if (at == 1)
 			ok = read_entries(m, &entries);
 		else
-			ok = m->shape == &modern ? read_labels(m) : read_label_text(m);
+			ok = m->shape == &modern ? loki_json_labels(m) : read_label_text(m);
 	}
 	if (!ok || !is_sound(m))
 		return false;

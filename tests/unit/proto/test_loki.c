@@ -381,12 +381,12 @@ Test(loki, edits_are_bounded)
 Test(loki, stamps_are_ready_made_and_fit_or_say_so)
 {
 	uint8_t out[700];
-	size_t n = labels_stamp(BYTES("tenant_id"), BYTES("acme"), out, sizeof(out));
+	size_t n = splice_stamp(BYTES("tenant_id"), BYTES("acme"), out, sizeof(out));
 
 	cr_expect(bytes_eq(bytes_of(out, n), BYTES(", tenant_id=\"acme\", ")));
-	cr_expect_eq(labels_stamp(BYTES("tenant_id"), BYTES("acme"), out, n), n);
-	cr_expect_eq(labels_stamp(BYTES("tenant_id"), BYTES("acme"), out, n - 1), 0);
-	n = labels_stamp(BYTES("tenant.id"), BYTES("a!b"), out, sizeof(out));
+	cr_expect_eq(splice_stamp(BYTES("tenant_id"), BYTES("acme"), out, n), n);
+	cr_expect_eq(splice_stamp(BYTES("tenant_id"), BYTES("acme"), out, n - 1), 0);
+	n = splice_stamp(BYTES("tenant.id"), BYTES("a!b"), out, sizeof(out));
 	cr_expect(bytes_eq(bytes_of(out, n), BYTES(", \"tenant.id\"=\"a!b\", ")));
 	n = entries_stamp(BYTES("tenant_id"), BYTES("acme"), out, sizeof(out));
 	cr_expect(bytes_eq(bytes_of(out, n), hex_bytes(STAMP, wanted, sizeof(wanted))));

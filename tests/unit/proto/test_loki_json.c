@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 
+#include "proto/loki_labels.h"
 #include "tests/golden/hex.h"
 #include "tests/unit/proto/enrich_loki.h"
 
@@ -198,7 +199,7 @@ Test(loki_json, bytes_behind_and_broken_json_are_refused)
 Test(loki_json, an_early_end_at_any_byte_is_refused)
 {
 	static const char whole[] = "{\"x\":[1],\"streams\":[{\"stream\":{\"a\\n\":\"b\"},"
-	                            "\"values\":[[\"1\",\"l\\u0041\","
+				    "\"values\":[[\"1\",\"l\\u0041\","
 				    "{\"k\":\"v\"}]]}]}";
 
 	for (size_t n = 0; n < sizeof(whole) - 1; n++) {
