@@ -6,7 +6,7 @@
  */
 #include "proto/loki_labels.h"
 
-enum { CHARACTER_MAX = 4 };
+enum { CHARACTER_MAX = 4, REPLACEMENT_BYTES = 3 };
 
 /* ---- lexing ---- */
 
@@ -169,6 +169,20 @@ static bool is_quote(uint8_t c)
 	return c == '"' || c == '\'' || c == '`';
 }
 
+/* Bytes of a name once it is repaired. */
+static size_t mended_bytes(struct bytes name)
+{
+	size_t n = name.n;
+
+	for (size_t i = 0; i < name.n;) {
+		size_t k = utf8_sequence(name.p + i, name.n - i);
+
+		n += k ? 0 : REPLACEMENT_BYTES - 1;
+		i += k ? k : 1;
+	}
+	return n;
+}
+
 static bool read_name(struct lexer *l, struct label *label)
 {
 	uint8_t c = peek(l);
@@ -187,7 +201,8 @@ static bool read_name(struct lexer *l, struct label *label)
 	}
 	if (label->name.n == 0)
 		return fail(l, LABELS_SYNTAX, label->start, "expected a label name");
-	if (label->name.n > LABEL_NAME_MAX)
+	if (label->name.n > LABEL_NAME_MAX ||
+	    (!label->plain && mended_bytes(label->name) > LABEL_NAME_MAX))
 		return fail(l, LABELS_NAME_LONG, label->start, NULL);
 	return true;
 }
@@ -271,8 +286,8 @@ static void reader_fill(struct reader *r)
 		r->n = n;
 		r->p += n;
 	} else {
-		memcpy(r->meant, "\xef\xbf\xbd", 3);
-		r->n = 3;
+		memcpy(r->meant, "\xef\xbf\xbd", REPLACEMENT_BYTES);
+		r->n = REPLACEMENT_BYTES;
 		r->p++;
 	}
 }

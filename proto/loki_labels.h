@@ -10,7 +10,7 @@
 
 enum {
 	LABELS_MAX = 1024, /* pairs of one stream: sorting and memory are bounded by it */
-	LABEL_NAME_MAX = 1024, /* bytes of a name, as written: Loki's default */
+	LABEL_NAME_MAX = 1024, /* bytes of a name, as written and mended: Loki's default */
 	LABELS_TEXT_MAX = 1 << 24, /* bytes of a text */
 	LABEL_GROWTH = 4, /* a byte of a value is at most that many when written */
 };

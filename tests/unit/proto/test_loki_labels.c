@@ -140,6 +140,19 @@ Test(loki_labels, a_name_is_bounded)
 	cr_expect_eq(labels.error, LABELS_NAME_LONG);
 }
 
+/* Each broken byte of it becomes three. */
+Test(loki_labels, a_name_is_bounded_once_it_is_mended)
+{
+	char text[500] = "{\"";
+
+	memset(text + 2, 0xff, LABEL_NAME_MAX / 3 + 1);
+	strcpy(text + 3 + LABEL_NAME_MAX / 3, "\"=\"b\"}");
+	cr_expect_not(parse(text));
+	cr_expect_eq(labels.error, LABELS_NAME_LONG);
+	text[2] = 'a';
+	accepted(text, 1);
+}
+
 Test(loki_labels, names_are_ordered_by_what_they_mean)
 {
 	accepted("{a=\"\", ab=\"\", \"a b\"=\"\", \"\\x61a\"=\"\", \"\xc3\xa9\"=\"\"}", 5);
