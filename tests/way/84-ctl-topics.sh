@@ -44,6 +44,8 @@ is "again: exit 0" $? 0
 is "nothing is made" "$(sed 1d "$T/said" | awk '{print $2, $3}' | sort -u)" "ok 3"
 ctl topics create --partitions=0
 is "no partition at all is a usage error" $? 2
+ctl topics create --replication=10001
+is "so are more replicas than the client library takes" "$? $(head -n 1 "$T/said.err")" "2 headgatectl: --replication: at most 10000"
 
 # One that is small
 topic config "$KAFKA_BROKERS" "$NAME-spans" max.message.bytes=1000000

@@ -9,6 +9,9 @@
 #include "tools/ctl/commands.h"
 #include "tools/ctl/worker_tool.h"
 
+/* More than these the client library sends to no broker. */
+enum { PARTITIONS_MAX = 100000, REPLICATION_MAX = 10000 };
+
 static void size_cell(struct table *t, long long bytes)
 {
 	char text[32];
@@ -133,13 +136,14 @@ static int run_ls(struct ctl *c)
 	return show(c, argv);
 }
 
-static int take_number(const struct ctl *c, const char *option, char *out, size_t cap)
+static int take_number(const struct ctl *c, const char *option, uint64_t most, char *out,
+                       size_t cap)
 {
 	uint64_t n = 0;
 	int code = ctl_count(c, option, &n);
 
-	if (!code && n > 100000)
-		code = ctl_usage(c, "--%s: at most 100000", option);
+	if (!code && n > most)
+		code = ctl_usage(c, "--%s: at most %llu", option, (unsigned long long)most);
 	if (!code)
 		snprintf(out, cap, "%lld", n ? (long long)n : -1);
 	return code;
@@ -149,10 +153,11 @@ static int run_create(struct ctl *c)
 {
 	char partitions[24], replication[24];
 	const char *const argv[] = { "--topics", "create", partitions, replication, NULL };
-	int code = take_number(c, "partitions", partitions, sizeof(partitions));
+	int code = take_number(c, "partitions", PARTITIONS_MAX, partitions, sizeof(partitions));
 
 	if (!code)
-		code = take_number(c, "replication", replication, sizeof(replication));
+		code = take_number(c, "replication", REPLICATION_MAX, replication,
+		                   sizeof(replication));
 	return code ? code : show(c, argv);
 }
 
