@@ -10,7 +10,7 @@ block() { sed -n "/^\`\`\`$1\$/,/^\`\`\`\$/p" "$ROOT/README.md" | sed '1d;$d'; }
 block sh | sed "s|/tmp/headgate|$T/readme|g; s|4318|$port|g" >"$T/block"
 ok "there is a block of shell" test -s "$T/block"
 # shellcheck disable=SC2016
-{ echo 'set -e; set -o pipefail'; cat "$T/block"; echo 'wait'; } >"$T/script"
+{ echo 'set -e; set -o pipefail; trap "kill \$(jobs -p) 2>/dev/null || :" EXIT'; cat "$T/block"; echo 'wait'; } >"$T/script"
 sed -i "s|127.0.0.1:$port\"|&|; s|send --all|send --url http://127.0.0.1:$port --all|" "$T/script"
 (PATH=$HEADGATE_BUILD:$PATH timeout 120 bash "$T/script") >"$T/out" 2>&1
 is "it works, line by line" $? 0
