@@ -233,9 +233,10 @@ static int claim(const struct store_dir *d, uint32_t number, struct store_lock *
 		store_lock_drop(lock);
 		return 1;
 	}
-	/* Or the number came, went through a whole life and left its file since we looked. */
+	/* Or the number came, went through a whole life and left its file since we looked. What
+	 * can't be told is taken for a file: who makes one removes it when that fails. */
 	store_name(name, number, STORE_DB);
-	if (faccessat(d->fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+	if (faccessat(d->fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT)
 		return store_lock_end(d, lock, err) < 0 ? -1 : 1;
 	return 0;
 }
@@ -355,6 +356,18 @@ int store_remove(const struct store_dir *d, uint32_t number, struct err *err)
 	return store_dir_sync(d, err);
 }
 
+int store_sweep(const struct store_dir *d, uint32_t number, struct err *err)
+{
+	struct store_lock lock;
+	int rc = claim(d, number, &lock, err);
+
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	rc = store_remove(d, number, err);
+	store_lock_drop(&lock);
+	return rc;
+}
+
 int store_quarantine(const struct store_dir *d, uint32_t number, struct err *err)
 {
 	char name[STORE_NAME_BYTES];
@@ -365,7 +378,9 @@ int store_quarantine(const struct store_dir *d, uint32_t number, struct err *err
 	aside = openat(d->fd, STORE_QUARANTINE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (aside < 0)
 		return err_errno(err, "can't open %s/%s", d->path, STORE_QUARANTINE);
-	for (enum store_suffix s = STORE_DB; s < STORE_LOCK; s++) {
+	/* The .db last: a lock without one tells of a removal that somebody began, and what is left
+	 * goes. */
+	for (enum store_suffix s = STORE_LOCK; s-- > STORE_DB;) {
 		store_name(name, number, s);
 		if (renameat(d->fd, name, aside, name) < 0 && errno != ENOENT)
 			return err_errno(err, "can't move %s/%s to %s", d->path, name,

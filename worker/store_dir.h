@@ -77,5 +77,8 @@ void store_scan_done(struct store_scan *scan);
 /* ---- how files leave ---- */
 
 int store_remove(const struct store_dir *d, uint32_t number, struct err *err) MUST_USE;
+/* What lies there without a .db and a lock. A listing is no moment: a file that was made meanwhile
+ * may look like that, and is left alone. */
+int store_sweep(const struct store_dir *d, uint32_t number, struct err *err) MUST_USE;
 /* As it was found, beside the others in quarantine/; the lock goes. */
 int store_quarantine(const struct store_dir *d, uint32_t number, struct err *err) MUST_USE;

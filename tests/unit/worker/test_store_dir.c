@@ -133,6 +133,46 @@ Test(store_dir, a_number_goes_with_all_its_files)
 	cr_expect_eq(store_remove(&folder, 5, &err), 0); /* somebody else was faster */
 }
 
+Test(store_dir, what_lost_its_db_is_swept)
+{
+	folder_write(&folder, "0000000005.db-wal", "x");
+	folder_write(&folder, "0000000005.db-shm", "x");
+	cr_expect_eq(store_sweep(&folder, 5, &err), 0, "%s", err.text);
+	cr_expect_str_eq(folder_names(&folder, ""), "");
+}
+
+/* A listing of a large folder may show a -wal that was made since it began, and neither the .db nor
+ * the lock that were made before that: it looked where they are too early. */
+Test(store_dir, a_file_that_was_made_during_a_listing_is_not_swept)
+{
+	struct store_lock lock;
+
+	cr_assert_eq(store_claim(&folder, &lock, &err), 0);
+	folder_write(&folder, "0000000001.db", "x");
+	folder_write(&folder, "0000000001.db-wal", "x");
+	cr_expect_eq(store_sweep(&folder, 1, &err), 0, "%s", err.text);
+	cr_expect_str_eq(folder_names(&folder, ""),
+	                 "0000000001.db 0000000001.db-wal 0000000001.lock");
+	cr_expect(store_lock_is_good(&folder, &lock));
+	/* Nor one that was closed meanwhile. */
+	cr_expect_eq(store_lock_end(&folder, &lock, &err), 0);
+	cr_expect_eq(store_sweep(&folder, 1, &err), 0, "%s", err.text);
+	cr_expect_str_eq(folder_names(&folder, ""), "0000000001.db 0000000001.db-wal");
+}
+
+/* A lock without a .db is taken for the rest of a removal. */
+Test(store_dir, a_quarantine_that_fails_half_way_leaves_the_db)
+{
+	folder_write(&folder, "0000000005.db", "damaged");
+	folder_write(&folder, "0000000005.db-wal", "too");
+	folder_write(&folder, "0000000005.lock", "");
+	mkdirat(folder.fd, STORE_QUARANTINE, 0700);
+	mkdirat(folder.fd, STORE_QUARANTINE "/0000000005.db-wal", 0700); /* in the way */
+	cr_expect_eq(store_quarantine(&folder, 5, &err), -1);
+	cr_expect_str_eq(folder_names(&folder, ""),
+	                 "0000000005.db 0000000005.db-wal 0000000005.lock quarantine");
+}
+
 Test(store_dir, quarantine_keeps_what_it_gets)
 {
 	struct store_scan scan;
