@@ -6,9 +6,10 @@
  *
  *   <number>.db              ten digits; the number is the partition of audit lines and taps
  *   <number>.db-wal, -shm    SQLite's; of a file that takes records all of them are in the -wal
- *   <number>.lock            there while the file takes records, or was not closed properly; a
- * worker at work on it holds a flock() of it, and nobody ever locks the .db quarantine/ files that
- * could not be read, as they were found
+ *   <number>.lock            there while the file takes records, or was not closed properly
+ *   quarantine/              files that could not be read, as they were found
+ *
+ * A worker at work on a file holds a flock() of its .lock; nobody ever locks the .db so.
  *
  * A reader opens with mode=ro, never with immutable=1, which ignores the -wal. Files and rows are
  * ordered by (number, seq); rows are only ever added, whole files go. A number is never used for

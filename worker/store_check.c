@@ -104,13 +104,13 @@ static bool frame_is_right(struct wal *w)
  * SQLite takes the -wal up to the first frame that is not right, and what follows for the torn end
  * of a transaction that was never synced. But each of ours is synced before the next begins, so
  * from there on there can be one commit at most. More of them mean that bytes changed in what was
- * safe.
+ * safe. Behind a header that is not right there can be none: it is synced before the first frame.
  */
 static bool commits_are_lost(const struct store_dir *dir, uint32_t number)
 {
 	autofree struct wal *w = xcalloc(1, sizeof(*w));
 	char name[STORE_NAME_BYTES];
-	unsigned commits = 0;
+	unsigned commits = 0, torn = 1;
 	bool right = true;
 	autoclose int fd = -1;
 
@@ -121,6 +121,7 @@ static bool commits_are_lost(const struct store_dir *dir, uint32_t number)
 	if (!wal_begin(w, fd)) {
 		/* Not even the header: its page size is ours, its salt that of the frames. */
 		right = false;
+		torn = 0;
 		w->page = STORE_PAGE_BYTES;
 		w->at = WAL_HEADER;
 		if (!wal_next(w))
@@ -134,7 +135,7 @@ static bool commits_are_lost(const struct store_dir *dir, uint32_t number)
 		    memcmp(w->frame + FRAME_SALT_AT, w->salt, SALT_BYTES) == 0)
 			commits++;
 	}
-	return commits > 1;
+	return commits > torn;
 }
 
 /* What is known without opening it, which would delete a -wal beside an empty .db. */
@@ -238,7 +239,7 @@ static enum store_fate check_open(struct store_file *f, bool used, struct err *e
 	int64_t id = ask_int(f->db, "PRAGMA application_id", err);
 
 	if (id == INT64_MIN)
-		return sqlite3_errcode(f->db) == SQLITE_BUSY ? STORE_BUSY : STORE_BAD;
+		return store_sql_is_passing(f->db) ? STORE_LATER : STORE_BAD;
 	if (id == 0 && !used) /* it was still being made */
 		return STORE_EMPTY;
 	if (id != STORE_APPLICATION_ID ||
@@ -247,7 +248,7 @@ static enum store_fate check_open(struct store_file *f, bool used, struct err *e
 		return STORE_BAD;
 	}
 	if (quick_check(f->db, err) < 0 || check_rows(f, err) < 0)
-		return STORE_BAD;
+		return store_sql_is_passing(f->db) ? STORE_LATER : STORE_BAD;
 	return f->rows ? STORE_GOOD : STORE_EMPTY;
 }
 
@@ -256,12 +257,13 @@ enum store_fate store_check(const struct store_dir *dir, struct store_lock *lock
 {
 	enum store_fate fate = look(dir, lock, why);
 	struct store_file *f;
+	bool passing;
 
 	if (fate != STORE_GOOD)
 		return fate;
-	f = store_file_open(dir, lock, why);
+	f = store_file_open(dir, lock, &passing, why);
 	if (!f)
-		return STORE_BAD;
+		return passing ? STORE_LATER : STORE_BAD;
 	fate = check_open(f, f->lock.used, why);
 	if (fate == STORE_GOOD) {
 		*file = f;
@@ -317,11 +319,12 @@ int64_t store_rescue(const struct store_dir *dir, uint32_t number, struct store_
 	uint64_t db_bytes = 0;
 	struct store_file *from;
 	int64_t rows = 0;
+	bool passing;
 	int rc = 1;
 
 	if (!store_has(dir, number, STORE_DB, &db_bytes) || db_bytes == 0)
 		return 0;
-	from = store_file_open(dir, &none, NULL);
+	from = store_file_open(dir, &none, &passing, NULL);
 	if (!from)
 		return 0;
 	if (sqlite3_prepare_v2(from->db, all_rows, -1, &st, NULL) == SQLITE_OK)

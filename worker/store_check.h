@@ -10,7 +10,7 @@ enum store_fate {
 	STORE_GOOD, /* *file: to be finished */
 	STORE_EMPTY, /* never held a record: to be removed */
 	STORE_BAD, /* *why says; to be put aside */
-	STORE_BUSY, /* a reader is in the way */
+	STORE_LATER, /* *why says what is in the way, and tells nothing of the file */
 };
 /* The lock is the file's afterwards if that is STORE_GOOD, else still the caller's. */
 enum store_fate store_check(const struct store_dir *dir, struct store_lock *lock,

@@ -30,6 +30,29 @@ int store_sql(struct sqlite3 *db, const char *sql, struct err *err)
 	                                                            : store_sql_err(db, sql, err);
 }
 
+bool store_sql_is_passing(struct sqlite3 *db)
+{
+	int code = sqlite3_extended_errcode(db); /* without a db: no memory */
+
+	switch (code & 0xff) {
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+	case SQLITE_NOMEM:
+	case SQLITE_FULL:
+	case SQLITE_CANTOPEN:
+	case SQLITE_READONLY:
+	case SQLITE_PERM:
+		return true;
+	case SQLITE_IOERR: /* the -shm is made anew from the -wal */
+		return code == SQLITE_IOERR_NOMEM || code == SQLITE_IOERR_SHMOPEN ||
+		       code == SQLITE_IOERR_SHMSIZE || code == SQLITE_IOERR_SHMMAP ||
+		       code == SQLITE_IOERR_SHMLOCK || code == SQLITE_IOERR_LOCK ||
+		       code == SQLITE_IOERR_RDLOCK;
+	default:
+		return false;
+	}
+}
+
 /* "wal", if the file system can do that. */
 static int set_wal(struct sqlite3 *db, struct err *err)
 {
@@ -247,7 +270,7 @@ void store_file_leave(struct store_file *f)
 }
 
 struct store_file *store_file_open(const struct store_dir *dir, struct store_lock *lock,
-                                   struct err *err)
+                                   bool *passing, struct err *err)
 {
 	struct store_file *f = xcalloc(1, sizeof(*f));
 
@@ -255,6 +278,7 @@ struct store_file *store_file_open(const struct store_dir *dir, struct store_loc
 	f->number = lock->number;
 	f->lock.fd = -1;
 	if (open_db(f, SQLITE_OPEN_READWRITE, err) < 0) {
+		*passing = store_sql_is_passing(f->db);
 		close_db(f);
 		free(f);
 		return NULL;

@@ -53,9 +53,12 @@ int store_file_fail(struct store_file *f, struct err *err) MUST_USE;
 void store_file_leave(struct store_file *f);
 
 /* For worker/store_check.c: opens the file of this lock, which becomes the file's; NULL with *err
- * said and the lock untouched. */
+ * and *passing said and the lock untouched. */
 struct store_file *store_file_open(const struct store_dir *dir, struct store_lock *lock,
-                                   struct err *err) MUST_USE;
+                                   bool *passing, struct err *err) MUST_USE;
+/* The last error tells nothing of the file: somebody holds it, or we lack memory, a descriptor,
+ * disk, a right. */
+bool store_sql_is_passing(struct sqlite3 *db) MUST_USE;
 int store_sql(struct sqlite3 *db, const char *sql, struct err *err) MUST_USE;
 void store_version(char *out, size_t cap); /* of SQLite, and of its header; for -v */
 int store_sql_err(struct sqlite3 *db, const char *what, struct err *err); /* -1 */

@@ -57,16 +57,22 @@ static void close_files(struct store_keeper *k, struct store_file *given)
 
 /* ---- files that nobody closed ---- */
 
-/* Its good rows go on in a file of their own, if there is room for a while. */
-static int64_t rescue(struct store_keeper *k, uint32_t number, uint64_t room)
+/* Its good rows go on in a file of their own, if there is room for them and for its checkpoint. */
+static int64_t rescue(struct store_keeper *k, uint32_t number, struct err *why, uint64_t room)
 {
 	struct err err = { "" };
 	struct store_file *to;
-	uint64_t bytes = 0;
+	uint64_t bytes = 0, wal_bytes = 0;
 	int64_t rows;
 
-	if (!store_has(k->dir, number, STORE_DB, &bytes) || bytes > room)
+	if (!store_has(k->dir, number, STORE_DB, &bytes))
 		return 0;
+	if (store_has(k->dir, number, STORE_WAL, &wal_bytes))
+		bytes += wal_bytes;
+	if (bytes > room / 2) {
+		err_prefix(why, "no room to copy its rows, they stay there; ");
+		return 0;
+	}
 	to = store_file_create(k->dir, store_now(), &err);
 	rows = to ? store_rescue(k->dir, number, to, &err) : -1;
 	if (rows < 0)
@@ -80,7 +86,7 @@ static int64_t rescue(struct store_keeper *k, uint32_t number, uint64_t room)
 
 static void put_aside(struct store_keeper *k, uint32_t number, struct err *why, uint64_t room)
 {
-	int64_t rows = rescue(k, number, room);
+	int64_t rows = rescue(k, number, why, room);
 	struct err err = { "" };
 
 	if (store_quarantine(k->dir, number, &err) < 0)
@@ -109,7 +115,8 @@ static void adopt(struct store_keeper *k, uint32_t number, uint64_t room)
 	case STORE_BAD:
 		put_aside(k, number, &err, room);
 		break;
-	case STORE_BUSY:
+	case STORE_LATER:
+		store_say(k->state, STORE_CLOSE_FAILED, number, 0, &err);
 		break;
 	}
 	store_lock_drop(&lock);
@@ -148,7 +155,7 @@ static bool clean_up(struct store_keeper *k, const struct store_scan *scan)
 
 		if (!old && !is_orphan(e))
 			continue;
-		if (store_remove(k->dir, e->number, &err) < 0)
+		if ((old ? store_remove : store_sweep)(k->dir, e->number, &err) < 0)
 			store_say(k->state, STORE_FOLDER_FAILED, e->number, 0, &err);
 		else if (old)
 			store_say(k->state, STORE_DROPPED, e->number, 0, NULL);
@@ -174,6 +181,16 @@ static void publish(struct store_keeper *k, const struct store_scan *scan)
 	}
 }
 
+static bool is_stopped(struct store_keeper *k)
+{
+	bool stop;
+
+	pthread_mutex_lock(&k->mutex);
+	stop = k->stop;
+	pthread_mutex_unlock(&k->mutex);
+	return stop;
+}
+
 static void look(struct store_keeper *k, bool adopting)
 {
 	struct store_scan scan;
@@ -183,7 +200,8 @@ static void look(struct store_keeper *k, bool adopting)
 		store_say(k->state, STORE_FOLDER_FAILED, 0, 0, &err);
 		return;
 	}
-	for (size_t i = 0; adopting && i < scan.count; i++) {
+	/* Many large files take longer than we are given to end. */
+	for (size_t i = 0; adopting && i < scan.count && !is_stopped(k); i++) {
 		if (scan.entries[i].has[STORE_LOCK])
 			adopt(k, scan.entries[i].number, store_allowance(&k->bounds, &scan));
 	}

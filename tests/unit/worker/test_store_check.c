@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/store_check.c"
 
+#include <sys/resource.h>
+
 #include "tests/unit/worker/shaky.h"
 #include "tests/unit/worker/store_folder.h"
 
@@ -162,6 +164,46 @@ Test(store_check, files_without_rows_are_empty)
 	cr_expect_eq(fate(&rows), STORE_EMPTY); /* somebody died while removing it */
 }
 
+/* A reader that opens it at the same moment, say, and makes the index of the -wal anew. */
+Test(store_check, a_file_that_somebody_holds_is_left_for_later)
+{
+	struct sqlite3 *db;
+	char path[600];
+	int64_t rows = 0;
+
+	left_behind(10);
+	snprintf(path, sizeof(path), "%s/0000000001.db", folder.path);
+	cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+	sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
+	cr_assert_eq(sqlite3_exec(db, "PRAGMA locking_mode=EXCLUSIVE; BEGIN IMMEDIATE", NULL, NULL,
+	                          NULL),
+	             SQLITE_OK);
+	cr_expect_eq(fate(&rows), STORE_LATER, "%s", err.text);
+	cr_expect(err.text[0]);
+	sqlite3_close(db);
+	cr_expect_eq(fate(&rows), STORE_GOOD, "%s", err.text);
+	cr_expect_eq(rows, 10);
+}
+
+Test(store_check, a_process_without_descriptors_left_damages_no_file)
+{
+	struct rlimit before, few;
+	int64_t rows = 0;
+	int fd;
+
+	left_behind(10);
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	fd = dup(folder.fd);
+	close(fd);
+	few = before;
+	few.rlim_cur = (rlim_t)fd + 1; /* for the lock */
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	cr_expect_eq(fate(&rows), STORE_LATER, "%s", err.text);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	cr_expect_eq(fate(&rows), STORE_GOOD, "%s", err.text);
+	cr_expect_eq(rows, 10);
+}
+
 /* ---- F65: what is not ---- */
 
 Test(store_check, what_is_no_database_is_bad)
@@ -247,6 +289,16 @@ Test(store_check, a_bit_of_the_wals_head_that_turned_is_bad)
 		cr_expect_eq(fate(&rows), STORE_BAD, "byte %lld", (long long)at);
 		change("0000000001.db-wal", at, 0);
 	}
+}
+
+Test(store_check, a_turned_bit_of_the_wals_head_is_bad_after_a_single_commit_too)
+{
+	int64_t rows;
+
+	left_behind(1);
+	change("0000000001.db-wal", WAL_SUM_AT, 0);
+	unlinkat(folder.fd, "0000000001.db-shm", 0);
+	cr_expect_eq(fate(&rows), STORE_BAD);
 }
 
 Test(store_check, a_bit_of_a_value_in_the_db_that_turned_is_bad_and_the_other_rows_are_rescued)
