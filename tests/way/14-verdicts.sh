@@ -126,7 +126,6 @@ GOT=$(post /v1/logs "$T/body"); judge hg-blocked 403
 TOKEN=$good
 
 # admit, body
-in_json hg-type 415 /v1/logs	# not in this version
 GOT=$(request /v1/logs -H 'Content-Type: text/plain' --data-binary x); judge hg-type 415
 GOT=$(post /v1/logs "$T/body" -H 'Content-Encoding: br'); judge hg-encoding 415
 request_raw --replies 1 --text "$(head_of logs)\\r\\n"; judge hg-length 411
@@ -144,6 +143,7 @@ head -c 1100000 /dev/zero | gzip >"$T/bomb"
 GOT=$(post /v1/logs "$T/bomb" -H 'Content-Encoding: gzip'); judge hg-inflated-size 413
 printf '\n\377\377\033[31m' >"$T/bad"
 GOT=$(post /v1/logs "$T/bad"); judge hg-invalid 400
+GOT=$(request /loki/api/v1/push -H 'Content-Type: application/json' -d '{}'); judge hg-empty 422
 printf '\n\0%.0s' {1..10001} >"$T/many"
 GOT=$(post /v1/logs "$T/many"); judge hg-count 413
 otlp logs --pad 1000000 -m large -o "$T/large"
