@@ -41,7 +41,7 @@ static const struct pb_mark marks[] = {
 	/* message                  field                  role      watch */
 	{ &MESSAGE(push_request),   "streams",             PB_WATCH, WATCH_STREAM },
 	{ &MESSAGE(stream_adapter), NULL,                  PB_UNIT,  0 },
-	{ &MESSAGE(stream_adapter), "labels",              PB_OWN,   0 }, /* its UTF-8 is judged with its grammar */
+	{ &MESSAGE(stream_adapter), "labels",              PB_OWN,   0 }, /* by labels_edit() */
 	{ &MESSAGE(stream_adapter), "entries",             PB_WATCH, WATCH_ENTRY },
 	{ &MESSAGE(entry_adapter),  NULL,                  PB_UNIT,  0 },
 	{ &MESSAGE(entry_adapter),  "timestamp",           PB_WATCH, WATCH_TIME },
