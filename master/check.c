@@ -2,6 +2,7 @@
 #include "master/check.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <libgen.h>
 #include <stdio.h>
@@ -167,6 +168,17 @@ static void check_writable(const char *option, const char *path, bool folder_onl
 	check_say(r, true, file, text);
 }
 
+/* Files that are synced in a folder whose own name a power cut takes away are lost with it. */
+static int sync_parent(const char *dir, struct err *err)
+{
+	autofree char *copy = xstrdup(dir);
+	autoclose int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd >= 0 && fsync(fd) == 0
+	               ? 0
+	               : err_errno(err, "local.dir: %s: the folder it is in can't be synced", dir);
+}
+
 int check_store(const struct conf *conf, struct err *err)
 {
 	const char *dir = conf->local.dir;
@@ -175,8 +187,12 @@ int check_store(const struct conf *conf, struct err *err)
 	if (conf->sink != SINK_LOCAL)
 		return 0;
 	/* The last folder of the path is ours to make; what is above it is not. */
-	if (mkdir(dir, STORE_MODE) < 0 && errno != EEXIST)
+	if (mkdir(dir, STORE_MODE) == 0) {
+		if (sync_parent(dir, err) < 0)
+			return -1;
+	} else if (errno != EEXIST) {
 		return err_errno(err, "local.dir: %s: can't be made", dir);
+	}
 	if (stat(dir, &st) == 0 && !S_ISDIR(st.st_mode))
 		return err_set(err, "local.dir: %s: is no folder", dir);
 	return access(dir, R_OK | W_OK | X_OK) == 0
