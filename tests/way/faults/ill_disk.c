@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ill_disk.c -- a disk that fails on demand, beneath SQLite in a worker. Built twice (by
- * 72-store-ill.sh): -DWORKER="..." -DPRELOAD="..."   the worker program of the test: runs the real
- * one with the other -shared                          the library: while a file of this name is in
- * $ILL_DISK, sync    fsync and fdatasync of files of the store fail with EIO write   so do writes
- *       short   half of a write is written, the rest does not fit
- *       full    nothing fits
+ * ill_disk.c -- a disk that fails on demand, beneath SQLite in a worker. Built twice, by
+ * 72-store-ill.sh: with -DWORKER and -DPRELOAD it is the worker program of the test, which runs the
+ * real one with the other; with -shared it is that other, a library. While a file of one of these
+ * names is in $ILL_DISK, for files of the store it is true that
+ *
+ *   sync    fsync and fdatasync fail with EIO
+ *   write   writes do
+ *   short   half of a write is written, the rest does not fit
+ *   full    nothing fits
  */
 #include <dlfcn.h>
 #include <errno.h>
