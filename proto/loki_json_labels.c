@@ -10,6 +10,12 @@
 struct pair {
 	struct json_text name, value;
 };
+struct pairs {
+	struct order order; /* of the names, unescaped */
+	struct pair v[LABELS_MAX];
+	size_t odd_n;
+	uint8_t odd[LABELS_ODD_MAX]; /* where such a name is not a slice of the body */
+};
 
 /* name="value": a bare name stays as it is, all else is quoted. */
 static bool put_quoted(struct maker *m, struct json_text text, bool may_be_bare)
@@ -30,24 +36,9 @@ static bool put_quoted(struct maker *m, struct json_text text, bool may_be_bare)
 	return true;
 }
 
-static struct bytes name_of(struct json_text name, uint8_t local[static LABEL_NAME_MAX])
-{
-	return name.escaped ? bytes_of(local, json_unescape(name, local)) : name.raw;
-}
-
-static int by_name(const void *all, unsigned a, unsigned b)
-{
-	const struct pair *v = all;
-	uint8_t local_a[LABEL_NAME_MAX], local_b[LABEL_NAME_MAX];
-	struct bytes na = name_of(v[a].name, local_a), nb = name_of(v[b].name, local_b);
-	int d = memcmp(na.p, nb.p, min_size(na.n, nb.n));
-
-	return d ? d : (na.n > nb.n) - (na.n < nb.n);
-}
-
 /* An empty value means no label. A name that comes twice is written twice: loki.c refuses it in
  * Loki's words. */
-static bool put_labels(struct maker *m, const struct pair *pairs, const struct order *order)
+static bool put_labels(struct maker *m, const struct pairs *pairs)
 {
 	uint8_t *content = message_open(m, TAG_LABELS, USUAL_PREFIX);
 	bool first = true;
@@ -55,8 +46,8 @@ static bool put_labels(struct maker *m, const struct pair *pairs, const struct o
 	if (!content || !room(m, 1))
 		return false;
 	*m->p++ = '{';
-	for (unsigned i = 0; i < order->n; i++) {
-		const struct pair *pair = &pairs[order->list[i]];
+	for (unsigned i = 0; i < pairs->order.n; i++) {
+		const struct pair *pair = &pairs->v[pairs->order.list[i]];
 
 		if (!pair->value.raw.n)
 			continue;
@@ -77,33 +68,52 @@ static bool put_labels(struct maker *m, const struct pair *pairs, const struct o
 	return message_close(m, content, USUAL_PREFIX);
 }
 
-/* Labels wait in order[] until all are seen. */
+/* Unescaped once, however often it is compared. */
+static bool take_name(struct maker *m, struct pairs *pairs, struct json_text name,
+                      const uint8_t *at, struct bytes *meant)
+{
+	if (name.raw.n > LABEL_NAME_MAX)
+		return refuse(m, at, "a label name of more than 1024 bytes");
+	*meant = name.raw;
+	if (!name.escaped)
+		return true;
+	if (name.raw.n > LABELS_ODD_MAX - pairs->odd_n)
+		return refuse(m, at, "too many escaped label names");
+	meant->p = pairs->odd + pairs->odd_n;
+	meant->n = json_unescape(name, pairs->odd + pairs->odd_n);
+	pairs->odd_n += meant->n;
+	return true;
+}
+
+/* The pairs wait until all are seen. */
 bool loki_json_labels(struct maker *m)
 {
-	struct pair pairs[LABELS_MAX];
-	struct order order;
+	struct pairs pairs; /* large: written as far as it is used */
+	struct order *order = &pairs.order;
 	bool first = true;
 
 	if (json_peek(&m->j) != '{')
 		return refuse(m, m->j.p, "expected an object of labels");
 	json_open(&m->j);
-	for (order.n = 0;; first = false) {
-		struct pair *pair = &pairs[order.n];
+	order->n = 0;
+	pairs.odd_n = 0;
+	for (;; first = false) {
+		struct pair *pair = &pairs.v[order->n];
 		const uint8_t *at = m->j.p;
+		struct bytes meant;
 
-		if (order.n == LABELS_MAX) {
+		if (order->n == LABELS_MAX) {
 			if (json_peek(&m->j) != '}')
-				return refuse(m, at, "more than 1024 labels");
+				return refuse(m, at, "more than 256 labels");
 			json_open(&m->j);
 			break;
 		}
 		if (!json_member(&m->j, first, &pair->name))
 			break;
-		if (pair->name.raw.n > LABEL_NAME_MAX)
-			return refuse(m, at, "a label name of more than 1024 bytes");
-		if (!read_text(m, &pair->value, "the value of a label is a string"))
+		if (!take_name(m, &pairs, pair->name, at, &meant) ||
+		    !read_text(m, &pair->value, "the value of a label is a string"))
 			return false;
-		order_add(&order, order.n, true, by_name, pairs);
+		order_add(order, meant);
 	}
-	return !m->j.error && put_labels(m, pairs, &order);
+	return !m->j.error && put_labels(m, &pairs);
 }

@@ -135,25 +135,25 @@ static uint8_t peek(struct lexer *l)
 	return l->p < l->end ? *l->p : 0;
 }
 
-/* A string whose quote is at hand: its inside; *plain if it means what it spells. */
-static bool read_string(struct lexer *l, struct bytes *inside, bool *plain)
+/* A string whose quote is at hand: its inside; *odd if it has escapes or bytes over 0x7f. */
+static bool read_string(struct lexer *l, struct bytes *inside, bool *odd)
 {
 	const uint8_t *start = l->p, *p = start + 1;
 	uint8_t quote = *start, meant[CHARACTER_MAX];
 	size_t n, meant_n;
 
-	*plain = true;
+	*odd = false;
 	while (p < l->end && *p != quote) {
 		n = 1;
 		if (*p == '\\' && quote != '`') {
 			n = escape_read(p, l->end, quote, meant, &meant_n);
 			if (n == 0)
 				return fail(l, LABELS_SYNTAX, p, "unknown escape");
-			*plain = false;
+			*odd = true;
 		} else if (*p == '\n' && quote != '`') {
 			return fail(l, LABELS_SYNTAX, p, "a line break inside quotes");
 		} else if (*p >= 0x80) {
-			*plain = false; /* it may be broken */
+			*odd = true;
 		}
 		p += n;
 	}
@@ -169,40 +169,59 @@ static bool is_quote(uint8_t c)
 	return c == '"' || c == '\'' || c == '`';
 }
 
-/* Bytes of a name once it is repaired. */
-static size_t mended_bytes(struct bytes name)
+/* What a name in quotes means: unescaped, U+FFFD for each broken byte. *mended: bytes of the name
+ * as it will be written. */
+static bool decode_name(struct lexer *l, struct label *label, uint8_t quote, size_t *mended)
 {
-	size_t n = name.n;
+	struct labels *out = l->out;
+	const uint8_t *p = label->name.p, *end = p + label->name.n;
+	uint8_t *from = out->odd + out->odd_n, *to = from;
 
-	for (size_t i = 0; i < name.n;) {
-		size_t k = utf8_sequence(name.p + i, name.n - i);
+	if (REPLACEMENT_BYTES * label->name.n > LABELS_ODD_MAX - out->odd_n)
+		return fail(l, LABELS_SYNTAX, label->start, "too many escaped label names");
+	while (p < end) {
+		size_t n = utf8_sequence(p, (size_t)(end - p));
+		uint8_t meant[CHARACTER_MAX];
 
-		n += k ? 0 : REPLACEMENT_BYTES - 1;
-		i += k ? k : 1;
+		if (*p == '\\' && quote != '`') {
+			p += escape_read(p, end, quote, meant, &n);
+			to = mempcpy(to, meant, n);
+		} else if (n) {
+			to = mempcpy(to, p, n);
+			p += n;
+		} else {
+			to = mempcpy(to, "\xef\xbf\xbd", REPLACEMENT_BYTES);
+			*mended += REPLACEMENT_BYTES - 1;
+			p++;
+		}
 	}
-	return n;
+	label->meant = bytes_of(from, (size_t)(to - from));
+	out->odd_n += label->meant.n;
+	return true;
 }
 
 static bool read_name(struct lexer *l, struct label *label)
 {
-	uint8_t c = peek(l);
+	uint8_t quote = peek(l);
+	size_t mended;
+	bool odd = false;
 
 	label->start = l->p;
-	label->quote = 0;
-	label->plain = true;
-	if (is_quote(c)) {
-		label->quote = c;
-		if (!read_string(l, &label->name, &label->plain))
+	if (is_quote(quote)) {
+		if (!read_string(l, &label->name, &odd))
 			return false;
 	} else {
 		while (l->p < l->end && is_name_byte(*l->p, l->p == label->start))
 			l->p++;
 		label->name = bytes_of(label->start, (size_t)(l->p - label->start));
 	}
-	if (label->name.n == 0)
+	label->meant = label->name;
+	mended = label->name.n;
+	if (mended == 0)
 		return fail(l, LABELS_SYNTAX, label->start, "expected a label name");
-	if (label->name.n > LABEL_NAME_MAX ||
-	    (!label->plain && mended_bytes(label->name) > LABEL_NAME_MAX))
+	if (odd && mended <= LABEL_NAME_MAX && !decode_name(l, label, quote, &mended))
+		return false;
+	if (mended > LABEL_NAME_MAX)
 		return fail(l, LABELS_NAME_LONG, label->start, NULL);
 	return true;
 }
@@ -210,7 +229,7 @@ static bool read_name(struct lexer *l, struct label *label)
 static bool read_pair(struct lexer *l, struct label *label)
 {
 	struct bytes value;
-	bool plain;
+	bool odd;
 
 	if (!read_name(l, label))
 		return false;
@@ -219,18 +238,11 @@ static bool read_pair(struct lexer *l, struct label *label)
 	l->p++;
 	if (!is_quote(peek(l)))
 		return fail(l, LABELS_SYNTAX, l->p, "expected a value in quotes");
-	if (!read_string(l, &value, &plain))
+	if (!read_string(l, &value, &odd))
 		return false;
 	label->is_empty = value.n == 0;
 	label->end = l->p;
 	return true;
-}
-
-static int by_name(const void *all, unsigned a, unsigned b)
-{
-	const struct label *v = all;
-
-	return label_compare(&v[a], &v[b]);
 }
 
 bool labels_parse(struct bytes text, struct labels *out)
@@ -240,6 +252,7 @@ bool labels_parse(struct bytes text, struct labels *out)
 
 	out->error = LABELS_OK;
 	out->n = order.n = 0;
+	out->odd_n = 0;
 	if (peek(&l) != '{')
 		return fail(&l, LABELS_SYNTAX, l.p, "expected '{'");
 	l.p++;
@@ -250,7 +263,7 @@ bool labels_parse(struct bytes text, struct labels *out)
 			return fail(&l, LABELS_MANY, l.p, NULL);
 		if (!read_pair(&l, label))
 			return false;
-		if (!order_add(&order, out->n, false, by_name, out->v))
+		if (!order_add(&order, label->meant))
 			return fail(&l, LABELS_TWICE, label->start, NULL);
 		out->n++;
 		if (peek(&l) == ',')
@@ -265,83 +278,45 @@ bool labels_parse(struct bytes text, struct labels *out)
 	return true;
 }
 
-/* ---- comparing ---- */
+/* ---- order ---- */
 
-struct reader { /* of what a name means, byte by byte */
-	const uint8_t *p, *end;
-	uint8_t quote;
-	uint8_t meant[CHARACTER_MAX];
-	size_t at, n; /* in meant */
-};
-
-static void reader_fill(struct reader *r)
+int label_compare(struct bytes a, struct bytes b)
 {
-	size_t n = utf8_sequence(r->p, (size_t)(r->end - r->p));
+	size_t n = min_size(a.n, b.n);
+	int d = n ? memcmp(a.p, b.p, n) : 0;
 
-	r->at = 0;
-	if (*r->p == '\\' && r->quote && r->quote != '`') {
-		r->p += escape_read(r->p, r->end, r->quote, r->meant, &r->n);
-	} else if (n) {
-		memcpy(r->meant, r->p, n);
-		r->n = n;
-		r->p += n;
-	} else {
-		memcpy(r->meant, "\xef\xbf\xbd", REPLACEMENT_BYTES);
-		r->n = REPLACEMENT_BYTES;
-		r->p++;
-	}
+	return d ? d : (a.n > b.n) - (a.n < b.n);
 }
 
-/* -1 at the end. */
-static int reader_next(struct reader *r)
+static uint64_t key_of(struct bytes name)
 {
-	if (r->at == r->n) {
-		if (r->p == r->end)
-			return -1;
-		reader_fill(r);
-	}
-	return r->meant[r->at++];
+	uint64_t key = 0;
+
+	if (name.n)
+		memcpy(&key, name.p, min_size(name.n, sizeof(key)));
+	return __builtin_bswap64(key);
 }
 
-static struct reader reader_of(const struct label *label)
+static int order_compare(const struct order *o, unsigned a, unsigned b)
 {
-	return (struct reader){ .p = label->name.p,
-		                .end = label->name.p + label->name.n,
-		                .quote = label->quote };
+	if (o->keys[a] != o->keys[b])
+		return o->keys[a] < o->keys[b] ? -1 : 1;
+	return label_compare(o->names[a], o->names[b]);
 }
 
-int label_compare(const struct label *a, const struct label *b)
+bool order_add(struct order *o, struct bytes name)
 {
-	struct reader ra = reader_of(a), rb = reader_of(b);
-	int ca, cb;
-
-	if (a->plain && b->plain) {
-		ca = memcmp(a->name.p, b->name.p, min_size(a->name.n, b->name.n));
-		return ca ? ca : (a->name.n > b->name.n) - (a->name.n < b->name.n);
-	}
-	do {
-		ca = reader_next(&ra);
-		cb = reader_next(&rb);
-	} while (ca == cb && ca >= 0);
-	return ca - cb;
-}
-
-struct label label_named(struct bytes name)
-{
-	return (struct label){ .name = name, .plain = true };
-}
-
-bool order_add(struct order *o, unsigned index, bool again, order_fn compare, const void *all)
-{
-	unsigned low = 0, high = o->n;
+	unsigned low = 0, high = o->n, index = o->n;
 	bool is_new = true;
 
 	assert(o->n < LABELS_MAX);
-	if (high > 0 && compare(all, o->list[high - 1], index) < 0)
+	o->names[index] = name;
+	o->keys[index] = key_of(name);
+	if (high > 0 && order_compare(o, o->list[high - 1], index) < 0)
 		low = high;
 	while (low < high) {
 		unsigned middle = (low + high) / 2;
-		int d = compare(all, o->list[middle], index);
+		int d = order_compare(o, o->list[middle], index);
 
 		if (d == 0)
 			is_new = false;
@@ -350,8 +325,6 @@ bool order_add(struct order *o, unsigned index, bool again, order_fn compare, co
 		else
 			high = middle;
 	}
-	if (!is_new && !again)
-		return false;
 	memmove(o->list + low + 1, o->list + low, (o->n - low) * sizeof(o->list[0]));
 	o->list[low] = (uint16_t)index;
 	o->n++;

@@ -47,10 +47,9 @@ static struct cut pair_cut(const struct labels *labels, unsigned i)
 
 unsigned splice_own(const struct labels *labels, struct bytes name)
 {
-	const struct label wanted = label_named(name);
 	unsigned own = 0;
 
-	while (own < labels->n && label_compare(&labels->v[own], &wanted) != 0)
+	while (own < labels->n && !bytes_eq(labels->v[own].meant, name))
 		own++;
 	return own;
 }
@@ -67,11 +66,11 @@ unsigned splice_without(const struct labels *labels, unsigned own,
 unsigned splice(const struct labels *labels, unsigned own, struct bytes name, struct bytes stamp,
                 struct cut cuts[static SPLICE_MAX])
 {
-	const struct label ours = label_named(name), *v = labels->v;
+	const struct label *v = labels->v;
 	unsigned n = labels->n, i = 0;
 	struct cut insert, gone;
 
-	while (i < n && (i == own || label_compare(&v[i], &ours) < 0))
+	while (i < n && (i == own || label_compare(v[i].meant, name) < 0))
 		i++;
 	if (own < n && i == own + 1) { /* it goes where the other one was */
 		cuts[0] = (struct cut){ v[own].start, (size_t)(v[own].end - v[own].start),

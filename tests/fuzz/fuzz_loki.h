@@ -116,13 +116,12 @@ static void dump_entry(struct dump *d, struct bytes entry)
 static void dump_labels(struct dump *d, struct bytes text)
 {
 	static struct labels labels;
-	struct label name = label_named(bytes_str(d->s.name));
 
 	must(labels_parse(text, &labels), "labels of what is accepted parse");
 	for (unsigned i = 0; i < labels.n; i++) {
 		const struct label *l = &labels.v[i];
 
-		if (d->s.stamp && label_compare(l, &name) == 0) {
+		if (d->s.stamp && bytes_eq(l->meant, bytes_str(d->s.name))) {
 			size_t n = strlen(d->s.tenant);
 
 			d->labels_stamps++;

@@ -153,15 +153,39 @@ Test(loki_labels, a_name_is_bounded_once_it_is_mended)
 	accepted(text, 1);
 }
 
-Test(loki_labels, names_are_ordered_by_what_they_mean)
+Test(loki_labels, a_name_is_compared_by_what_it_means)
 {
-	accepted("{a=\"\", ab=\"\", \"a b\"=\"\", \"\\x61a\"=\"\", \"\xc3\xa9\"=\"\"}", 5);
-	cr_expect_lt(label_compare(&labels.v[0], &labels.v[1]), 0);
-	cr_expect_gt(label_compare(&labels.v[1], &labels.v[0]), 0);
-	cr_expect_lt(label_compare(&labels.v[2], &labels.v[1]), 0);
-	cr_expect_lt(label_compare(&labels.v[3], &labels.v[1]), 0);
-	cr_expect_gt(label_compare(&labels.v[4], &labels.v[1]), 0);
-	cr_expect_eq(label_compare(&labels.v[3], &labels.v[3]), 0);
+	accepted("{a=\"\", \"a b\"=\"\", \"\\x62\\u00e9\"=\"\", \"\xc3\xa9\"=\"\", \"\xff\"=\"\"}",
+	         5);
+	cr_expect(bytes_eq(labels.v[1].meant, BYTES("a b")));
+	cr_expect(bytes_eq(labels.v[2].meant, BYTES("b\xc3\xa9")));
+	cr_expect(bytes_eq(labels.v[3].meant, BYTES("\xc3\xa9")));
+	cr_expect(bytes_eq(labels.v[4].meant, BYTES("\xef\xbf\xbd")));
+	cr_expect_lt(label_compare(BYTES("a"), BYTES("ab")), 0);
+	cr_expect_gt(label_compare(BYTES("b"), BYTES("ab")), 0);
+	cr_expect_eq(label_compare(BYTES_NONE, BYTES("")), 0);
+}
+
+/* Unescaped names need room, and that is bounded. */
+Test(loki_labels, escaped_names_are_bounded_together)
+{
+	static char text[LABELS_ODD_MAX * 2];
+	size_t n = (size_t)sprintf(text, "{");
+
+	for (unsigned i = 0; i < 24; i++) {
+		n += (size_t)sprintf(text + n, "\"\\n%02u", i);
+		memset(text + n, 'a', 900);
+		n += 900;
+		n += (size_t)sprintf(text + n, "\"='',");
+		text[n] = '}';
+		text[n + 1] = '\0';
+		if (!parse(text)) {
+			cr_expect_str_eq(labels.why, "too many escaped label names");
+			cr_expect_gt(i, 10);
+			return;
+		}
+	}
+	cr_assert_fail("%zu bytes of escaped names were taken", n);
 }
 
 static void quoted(const char *text, const char *want)
