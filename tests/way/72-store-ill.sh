@@ -57,6 +57,22 @@ done
 ok "the log tells of it, one line a minute for each cause" test "$(grep -c 'lvl=err mod=sink_local' "$HG_LOG")" -le 8 -a "$(grep -c 'lvl=err mod=sink_local' "$HG_LOG")" -ge 1
 is "no file is left that holds nothing" "$(find "$store" -name '*.db' -size 0)" ""
 
+is "accepted = delivered + failed" "$(metric items_accepted_total)" $(($(metric items_delivered_total) + $(metric items_failed_total '{reason="store"}')))
+
+# ---- a disk that does not come back: nobody but the store's threads waits for it ----
+touch "$ill/disk/stuck"
+post /v1/logs "$T/body" >"$T/waits" &
+waiting=$!
+begun=$(now_us)
+for i in {1..20}; do get /health; done >/dev/null
+ok "stuck: others are served meanwhile" test $(($(now_us) - begun)) -lt 4000000
+ok "stuck: a reload waits for nothing" headgate_reload
+ok "stuck: and nobody is told that his record is safe" test ! -s "$T/waits"
+rm "$ill/disk/stuck"
+wait "$waiting"
+is "stuck: he is when it is" "$(<"$T/waits")" 200
+is "stuck: and all was counted" "$(metric items_accepted_total)" $(($(metric items_delivered_total) + $(metric items_failed_total '{reason="store"}')))
+
 # ---- the next file is there within 100 ms of a failed sync: only what was in that group is refused (F64) ----
 touch "$ill/disk/sync"
 is "one sync fails" "$(post /v1/logs "$T/body")" 503

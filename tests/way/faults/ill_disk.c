@@ -6,6 +6,7 @@
  * names is in $ILL_DISK, for files of the store it is true that
  *
  *   sync    fsync and fdatasync fail with EIO
+ *   stuck   they do not come back as long as it is there
  *   write   writes do
  *   short   half of a write is written, the rest does not fit
  *   full    nothing fits
@@ -28,6 +29,8 @@ int main(int argc, char **argv)
 	return 1;
 }
 #else
+enum { STUCK_LOOK_US = 10000 };
+
 static bool is_ill(const char *how, int fd)
 {
 	const char *folder = getenv("ILL_DISK");
@@ -76,6 +79,8 @@ static int synced(int fd, const char *name)
 {
 	int (*real)(int) = dlsym(RTLD_NEXT, name);
 
+	while (is_ill("stuck", fd))
+		usleep(STUCK_LOOK_US);
 	if (!is_ill("sync", fd))
 		return real(fd);
 	errno = EIO;
