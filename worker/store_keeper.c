@@ -151,9 +151,13 @@ static bool clean_up(struct store_keeper *k, const struct store_scan *scan)
 	for (size_t i = 0; i < scan->count; i++) {
 		const struct store_entry *e = &scan->entries[i];
 		bool old = is_too_old(k, e);
+		uint64_t bytes;
 		struct err err;
 
 		if (!old && !is_orphan(e))
+			continue;
+		/* Others drop the same files, and a number that is free is taken anew. */
+		if (store_has(k->dir, e->number, STORE_LOCK, &bytes))
 			continue;
 		if ((old ? store_remove : store_sweep)(k->dir, e->number, &err) < 0)
 			store_say(k->state, STORE_FOLDER_FAILED, e->number, 0, &err);

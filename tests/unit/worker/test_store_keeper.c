@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/store_keeper.c"
+
+#include "tests/unit/worker/store_folder.h"
+
+static struct store_state state;
+static struct store_keeper keeper; /* without its thread */
+static struct err err;
+
+static void set_up(void)
+{
+	folder_set_up();
+	cr_assert_eq(store_state_open(&state, &err), 0, "%s", err.text);
+	keeper = (struct store_keeper){ .dir = &folder, .state = &state, .bounds.sharers = 1 };
+}
+
+static void tear_down(void)
+{
+	store_state_close(&state);
+	folder_tear_down();
+}
+TestSuite(store_keeper, .init = set_up, .fini = tear_down);
+
+static void made_long_ago(const char *name)
+{
+	struct timespec old[2] = { { .tv_sec = 1000000 }, { .tv_sec = 1000000 } };
+
+	folder_write(&folder, name, "x");
+	cr_assert_eq(utimensat(folder.fd, name, old, 0), 0);
+}
+
+Test(store_keeper, what_is_too_old_goes_and_what_is_left_of_a_removal)
+{
+	struct store_scan scan;
+
+	keeper.bounds.max_age = 3600 * 1000;
+	made_long_ago("0000000001.db");
+	made_long_ago("0000000002.db");
+	folder_write(&folder, "0000000002.lock", "");
+	folder_write(&folder, "0000000003.db", "x");
+	folder_write(&folder, "0000000004.db-wal", "x");
+	cr_assert_eq(store_scan(&folder, &scan, &err), 0, "%s", err.text);
+	cr_expect(clean_up(&keeper, &scan));
+	cr_expect_str_eq(folder_names(&folder, ""), "0000000002.db 0000000002.lock 0000000003.db");
+	store_scan_done(&scan);
+}
+
+/* Another keeper was faster, and a writer took the number that was free again. */
+Test(store_keeper, a_number_that_was_taken_anew_since_the_look_is_left_alone)
+{
+	struct store_scan scan;
+
+	keeper.bounds.max_age = 3600 * 1000;
+	made_long_ago("0000000001.db");
+	cr_assert_eq(store_scan(&folder, &scan, &err), 0, "%s", err.text);
+	folder_write(&folder, "0000000001.lock", "1\n");
+	cr_expect_not(clean_up(&keeper, &scan));
+	cr_expect_str_eq(folder_names(&folder, ""), "0000000001.db 0000000001.lock");
+	store_scan_done(&scan);
+}
+
+Test(store_keeper, rows_are_rescued_only_where_there_is_room_for_their_wal)
+{
+	struct err why;
+
+	err_set(&why, "damaged");
+	folder_write(&folder, "0000000001.db", "x");
+	folder_write(&folder, "0000000001.db-wal", "0123456789");
+	cr_expect_eq(rescue(&keeper, 1, &why, 21), 0);
+	cr_expect_str_eq(why.text, "no room to copy its rows, they stay there; damaged");
+	cr_expect_str_eq(folder_names(&folder, ""), "0000000001.db 0000000001.db-wal");
+}
+
+Test(store_keeper, who_shall_end_adopts_no_further_file)
+{
+	folder_write(&folder, "0000000001.lock", ""); /* would be removed: it holds nothing */
+	pthread_mutex_init(&keeper.mutex, NULL);
+	keeper.stop = true;
+	look(&keeper, true);
+	cr_expect_str_eq(folder_names(&folder, ""), "0000000001.lock");
+	keeper.stop = false;
+	look(&keeper, true);
+	cr_expect_str_eq(folder_names(&folder, ""), "");
+	pthread_mutex_destroy(&keeper.mutex);
+}
