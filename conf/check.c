@@ -95,6 +95,78 @@ static void check_twins(struct loader *l, size_t first, size_t second)
 		         shown_name(l, second));
 }
 
+static bool is_among(uint8_t c, const char *chars)
+{
+	return c && strchr(chars, c);
+}
+
+static size_t alnums(struct bytes s, const char *and) /* letters, digits and those, in front */
+{
+	size_t n = 0;
+
+	while (n < s.n && (((s.p[n] | 0x20) >= 'a' && (s.p[n] | 0x20) <= 'z') ||
+	                   (s.p[n] >= '0' && s.p[n] <= '9') || is_among(s.p[n], and)))
+		n++;
+	return n;
+}
+
+/* Bytes of the host in front, `*.` before it included; 0 if there is none. */
+static size_t host_bytes(struct bytes s)
+{
+	size_t star = s.n > 2 && s.p[0] == '*' && s.p[1] == '.' ? 2 : 0, n = star;
+
+	if (s.n && s.p[0] == '[') {
+		n = 1 + alnums(bytes_from(s, 1), ":.");
+		return n > 2 && n < s.n && s.p[n] == ']' ? n + 1 : 0;
+	}
+	for (;;) {
+		size_t label = alnums(bytes_from(s, n), "-_");
+
+		n += label;
+		if (!label || n == s.n || s.p[n] != '.')
+			return label ? n : 0;
+		n++;
+	}
+}
+
+/* Whether browsers could send it, but for the star (RFC 6454 6.2): they leave out the scheme's own
+ * port and end behind the host or the port. */
+static bool origin_ok(struct bytes s)
+{
+	size_t scheme = alnums(s, "+-."), host;
+	struct bytes name = bytes_of(s.p, scheme), port;
+	uint64_t number;
+
+	if (bytes_eq(s, BYTES("*")))
+		return true;
+	s = bytes_from(s, scheme);
+	if (!scheme || s.n < 3 || memcmp(s.p, "://", 3) != 0)
+		return false;
+	s = bytes_from(s, 3);
+	host = host_bytes(s);
+	port = bytes_from(s, host + 1);
+	if (!host || host == s.n)
+		return host;
+	return s.p[host] == ':' && port.n && port.p[0] != '0' &&
+	       bytes_to_u64(port, UINT16_MAX, &number) &&
+	       !(number == 80 && bytes_eq_nocase(name, BYTES("http"))) &&
+	       !(number == 443 && bytes_eq_nocase(name, BYTES("https")));
+}
+
+static void check_origins(struct loader *l, const struct conf_list *origins, const char *path)
+{
+	for (size_t i = 0; i < origins->n; i++) {
+		const char *at = path_text(l, "%s[%zu]", path, i);
+
+		if (origin_ok(bytes_str(origins->v[i])))
+			continue;
+		ERROR_AT(l, at, "'%s' is no origin that a browser sends",
+		         written(l, at, origins->v[i]));
+		report_help(l->r, "scheme://host or scheme://host:port, without a path and without "
+		                  "the scheme's own port; scheme://*.host, or *");
+	}
+}
+
 static void check_listeners(struct loader *l)
 {
 	const struct listener_conf *v = l->conf->listeners.v;
@@ -103,6 +175,8 @@ static void check_listeners(struct loader *l)
 		check_listen(l, &v[i], path_text(l, "listeners[%zu].listen", i));
 		check_tls(l, &l->conf->listeners.v[i].tls, path_text(l, "listeners[%zu].tls", i),
 		          false);
+		check_origins(l, &v[i].allowed_origins,
+		              path_text(l, "listeners[%zu].allowed_origins", i));
 		if (strcmp(v[i].name, "admin") == 0)
 			ERROR_AT(l, path_text(l, "listeners[%zu].name", i),
 			         "the name admin is that of the admin section");

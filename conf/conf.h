@@ -45,6 +45,7 @@ struct listener_conf {
 	bool admin; /* the `admin` section, made a listener like the others, always the last */
 	struct tls_conf tls;
 	struct conf_file token_file; /* admin only: required of each request but /health */
+	struct conf_list allowed_origins; /* whose pages a browser may let post: worker/cors.c */
 	uint64_t max_connections;
 	uint64_t max_connections_per_source;
 };

@@ -172,9 +172,11 @@ static void dump_listener(const struct dump *d, const struct listener_conf *list
 		if (o->type == OPT_TLS && !listener->tls.pairs.n)
 			continue; /* without the map the listener is plain */
 		buf_str(d->out, i ? "    " : "  - ");
-		buf_printf(d->out, o->type == OPT_TLS ? "%s:" : "%s: ", o->path);
+		buf_printf(d->out, option_is_scalar(o) ? "%s: " : "%s:", o->path);
 		if (o->type == OPT_TLS) {
 			dump_tls(d, &listener->tls, path, 2);
+		} else if (o->type == OPT_LIST) {
+			dump_list(d, option_member_const(o, listener), path, 2);
 		} else {
 			dump_scalar(d, o, listener, path);
 			end_line(d, path);

@@ -92,10 +92,10 @@ static void load_scalar(struct loader *l, const struct option *o, void *base, co
 
 /* ---- lists and maps ---- */
 
-static void load_list(struct loader *l, const struct option *o, const char *path,
+static void load_list(struct loader *l, const struct option *o, void *base, const char *path,
                       const struct yaml_node *n)
 {
-	struct conf_list *list = option_member(o, l->conf);
+	struct conf_list *list = option_member(o, base);
 
 	if (!node_is(l->r, n, NODE_LIST))
 		return;
@@ -111,7 +111,7 @@ static void load_list(struct loader *l, const struct option *o, const char *path
 
 		if (!node_text(l, o, c, &v) || v.unknown)
 			continue;
-		if (!set_text(l, o, l->conf, path, v.text, c->text, c->at))
+		if (!set_text(l, o, base, path, v.text, c->text, c->at))
 			continue;
 		origin_set(l, item, c->at, v.raw);
 		origin_written(l, item, c->text);
@@ -268,6 +268,8 @@ static void load_listener(struct loader *l, const struct yaml_node *n, bool is_f
 
 		if (o && o->type == OPT_TLS)
 			load_tls(l, option_member(o, listener), path, c);
+		else if (o && o->type == OPT_LIST)
+			load_list(l, o, listener, path, c);
 		else if (o)
 			load_scalar(l, o, listener, path, c);
 		else
@@ -305,7 +307,7 @@ void load_option(struct loader *l, const struct option *o, void *base, const cha
 	if (option_is_scalar(o))
 		load_scalar(l, o, base, path, node);
 	else if (o->type == OPT_LIST)
-		load_list(l, o, path, node);
+		load_list(l, o, base, path, node);
 	else if (o->type == OPT_PAIRS)
 		load_pairs(l, o, path, node);
 	else if (o->type == OPT_TLS)

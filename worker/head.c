@@ -81,14 +81,6 @@ static struct bytes traceparent_parse(struct bytes v)
 	return bytes_of(v.p, TRACEPARENT_BYTES);
 }
 
-/* The value of a field that stands exactly once. */
-static struct bytes only_value(const struct http_head *h, const char *name)
-{
-	const struct http_field *f = http_field_find(h, name, 0);
-
-	return f && !http_field_find(h, name, 1) ? f->value : BYTES_NONE;
-}
-
 /* A field that differs from a configured credential header by _ for - alone. */
 static bool has_token_twin(const struct req *r)
 {
@@ -136,8 +128,8 @@ enum step head_run(struct req *r)
 	req_take(r, r->head.bytes);
 	if (has_token_twin(r))
 		return head_refuse(r, V_HTTP, "field name with _ for -", 0);
-	id = only_value(&r->head, "x-request-id");
+	id = http_field_only(&r->head, "x-request-id");
 	r->client_request_id = request_id_ok(id) ? id : BYTES_NONE;
-	r->traceparent = traceparent_parse(only_value(&r->head, "traceparent"));
+	r->traceparent = traceparent_parse(http_field_only(&r->head, "traceparent"));
 	return STEP_NEXT;
 }

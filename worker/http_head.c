@@ -392,12 +392,19 @@ bool http_field_is_twin(struct bytes name, struct bytes ours)
 static bool is_twin_of_ours(struct bytes name)
 {
 	static const struct bytes ours[] = {
-		BYTES("content-length"),   BYTES("transfer-encoding"),
-		BYTES("content-type"),     BYTES("content-encoding"),
-		BYTES("x-scope-orgid"),    BYTES("x-obstack-auth-token"),
-		BYTES("x-request-id"),     BYTES("x-forwarded-for"),
-		BYTES("x-forwarded-host"), BYTES("x-forwarded-proto"),
-		BYTES("proxy-connection"), BYTES("keep-alive"),
+		BYTES("content-length"),
+		BYTES("transfer-encoding"),
+		BYTES("content-type"),
+		BYTES("content-encoding"),
+		BYTES("x-scope-orgid"),
+		BYTES("x-obstack-auth-token"),
+		BYTES("x-request-id"),
+		BYTES("x-forwarded-for"),
+		BYTES("x-forwarded-host"),
+		BYTES("x-forwarded-proto"),
+		BYTES("proxy-connection"),
+		BYTES("keep-alive"),
+		BYTES("access-control-request-method"),
 	};
 
 	for (unsigned i = 0; i < ARRAY_LEN(ours); i++)
@@ -584,6 +591,13 @@ const struct http_field *http_field_find(const struct http_head *h, const char *
 		    n-- == 0)
 			return &h->fields[i];
 	return NULL;
+}
+
+struct bytes http_field_only(const struct http_head *h, const char *name)
+{
+	const struct http_field *f = http_field_find(h, name, 0);
+
+	return f && !http_field_find(h, name, 1) ? f->value : BYTES_NONE;
 }
 
 unsigned http_field_count(const struct http_head *h, const char *name)

@@ -41,6 +41,8 @@ enum head_result http_head_parse(struct bytes in, size_t *scanned, struct http_h
                                  enum verdict *verdict, const char **why, uint64_t *limit);
 /* The n-th field of that name (case-insensitive), n from 0; NULL if there is none. */
 const struct http_field *http_field_find(const struct http_head *h, const char *name, unsigned n);
+/* The value of a field that stands exactly once; BYTES_NONE for none and for two. */
+struct bytes http_field_only(const struct http_head *h, const char *name);
 unsigned http_field_count(const struct http_head *h, const char *name);
 /* Equal but for case, and "_" where the other has "-": some servers fold the two, so a twin of a name
  * that we judge by is refused. */

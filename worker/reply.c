@@ -15,7 +15,7 @@
 enum {
 	BODY_BYTES =
 		4 * KIB, /* of a dialect's body: two texts of 255, were each byte escaped by 6 */
-	HEAD_BYTES = 640, /* of a reply's head: bounded by its fields */
+	HEAD_BYTES = 640, /* of a reply's head, but for r->cors: bounded by its fields */
 	RETRY_MAX_S = 5, /* protocols.md 1.4: 1..5, or some exporters give up */
 	CHUNK_LINE = 10, /* 8 hex digits, CR, LF */
 	PAGE_BYTES_MAX = 16 * MIB, /* of one part of a page */
@@ -137,6 +137,7 @@ static void write_fields(const struct req *r, const struct reply *reply, struct 
 			buf_str(b, r->request_id);
 		buf_str(b, "\r\n");
 	}
+	buf_bytes(b, r->cors);
 	if (r->close_after)
 		field(b, "Connection", "close");
 	else if (r->head.minor == 0)
@@ -171,7 +172,7 @@ static void write_head(const struct req *r, const struct reply *reply, size_t bo
 /* A page does not fit the memory that every request has; req_finish() gives it back. */
 static void let_reply_grow(struct req *r)
 {
-	buf_init(&r->reply, PAGE_BYTES_MAX + CHUNK_LINE + HEAD_BYTES);
+	buf_init(&r->reply, PAGE_BYTES_MAX + CHUNK_LINE + HEAD_BYTES + r->cors.n);
 }
 
 static void render(struct req *r)
@@ -186,12 +187,12 @@ static void render(struct req *r)
 	reply.retry_after = r->retry_after = retry_after(r);
 	if (r->page_type)
 		reply.content_type = r->page_type;
-	else
+	else if (reply.status != 204) /* it has no body, and so no type of one */
 		dialect->render(r, &reply);
 	assert(!body.failed); /* BODY_BYTES holds every dialect's longest text */
 	whole = r->page_type ? r->page : buf_view(&body);
 	r->close_after = closes(r);
-	if (r->more || HEAD_BYTES + whole.n > sizeof(r->reply_mem))
+	if (r->more || HEAD_BYTES + r->cors.n + whole.n > sizeof(r->reply_mem))
 		let_reply_grow(r);
 	write_head(r, &reply, whole.n, &r->reply);
 	if (r->head.method != HTTP_HEAD)

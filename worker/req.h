@@ -101,6 +101,7 @@ struct req {
 	char request_id[33];        /* 32 lower-case hex digits, ours */
 	struct bytes client_request_id; /* if it satisfies ^[A-Za-z0-9._-]{1,64}$ */
 	struct bytes traceparent;   /* if valid */
+	struct bytes cors; /* fields of the reply's head, whole lines: set by cors_run() */
 	unix_ns received;           /* wall clock */
 	int64_t started_ns;         /* monotonic, head's first byte */
 	int64_t duration_ns;        /* to the reply's last byte; set by req_finish() */

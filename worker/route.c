@@ -8,6 +8,7 @@
 #include "common/stats.h"
 #include "conf/conf.h"
 #include "worker/admin.h"
+#include "worker/cors.h"
 #include "worker/dialects.h"
 #include "worker/listener.h"
 #include "worker/req.h"
@@ -259,7 +260,7 @@ static bool method_fits(const struct route *route, enum http_method method)
 		return route->get;
 	case HTTP_POST:
 		return route->post;
-	case HTTP_OPTIONS: /* a preflight too: there is no CORS in this version */
+	case HTTP_OPTIONS: /* a preflight that cors.c did not take */
 	case HTTP_OTHER:
 		return false;
 	}
@@ -289,6 +290,8 @@ enum step route_run(struct req *r)
 	}
 	if (!route)
 		return req_refuse(r, V_ROUTE);
+	if (route->post && cors_run(r))
+		return req_say(r, V_PREFLIGHT);
 	if (!method_fits(route, r->head.method))
 		return req_refuse(r, V_METHOD, route_allow(route));
 	return route->protocol ? STEP_NEXT : route->run(r);

@@ -77,7 +77,7 @@ BLOCKED=$(token_add blocked)
 conf_base
 logs_of
 conf http.head_timeout=400ms http.body_grace=300ms http.body_min_rate=1MiB/s limits.inflated=1MiB \
-	"protocols.otlp.metrics_topic=$NAME-nowhere"
+	"protocols.otlp.metrics_topic=$NAME-nowhere" 'listeners.0.allowed_origins=["http://app.example"]'
 expect_err 'mod=topics'
 headgate_start
 known "$TOKEN"
@@ -104,6 +104,7 @@ GOT=$(get /v1/logs); judge hg-method 405
 is "hg-method: it says which there is" "$(reply_header Allow)" POST
 in_json hg-method 405 /v1/logs -X PUT
 GOT=$(request /v1/logs -X OPTIONS -H 'Origin: http://example.com' -H 'Access-Control-Request-Method: POST'); judge hg-method 405
+GOT=$(TOKEN='' request /v1/logs -X OPTIONS -H 'Origin: http://app.example' -H 'Access-Control-Request-Method: POST'); judge preflight 204
 
 # auth
 in_json hg-org 400 /v1/logs -H 'X-Scope-OrgID: a|b'

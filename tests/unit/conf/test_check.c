@@ -76,6 +76,84 @@ Test(check, files_that_are_named_must_be_readable)
 	                 "the secret file 'open' is open to others (mode 0644)\n");
 }
 
+/* P20 */
+Test(check, an_origin_is_one_that_a_browser_sends)
+{
+	static const char *const good[] = {
+		"*",
+		"http://localhost",
+		"http://localhost:3000",
+		"https://App.example.com",
+		"https://*.example.com:8443",
+		"http://a_b.example",
+		"http://10.0.0.1:8080",
+		"http://[::1]:65535",
+		"http://a:443",
+		"https://a:80",
+		"capacitor://localhost",
+		"chrome-extension://abcdefghijklmnop",
+	};
+	static const char *const bad[] = {
+		"example.com",
+		"//example.com",
+		"://a",
+		"http:/a",
+		"http://",
+		"http://a/",
+		"http://a/b",
+		"http://a:",
+		"http://a:0",
+		"http://a:080",
+		"http://a:65536",
+		"http://a:x",
+		"http://a:80",
+		"HTTP://a:80",
+		"https://a:443",
+		"http://.a",
+		"http://a.",
+		"http://a..b",
+		"http://*",
+		"http://*.",
+		"http://*a.example",
+		"http://a.*.example",
+		"http://*.*.example",
+		"http://[::1",
+		"http://[]",
+		"http://*.[::1]",
+		"*://a",
+		"**",
+		"null",
+		"http://[::1]a",
+	};
+	char text[200];
+
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		snprintf(text, sizeof(text), "listeners: [{allowed_origins: [\"%s\"]}]\n", good[i]);
+		ASSERT_LOADS_WITH_SINK(text);
+		cr_assert_str_eq(conf->listeners.v[0].allowed_origins.v[0], good[i]);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		snprintf(text, sizeof(text), "listeners: [{allowed_origins: [\"*\", \"%s\"]}]\n",
+		         bad[i]);
+		ASSERT_ONE_ERROR(text, "headgate.yaml:2:37: error: '");
+		snprintf(text, sizeof(text), "'%s' is no origin that a browser sends\n", bad[i]);
+		ASSERT_SAID(text);
+		ASSERT_SAID("  help: scheme://host or scheme://host:port, ");
+	}
+}
+
+Test(check, origins_of_a_listener_are_its_own)
+{
+	ASSERT_LOADS_WITH_SINK("listeners:\n"
+	                       "  - {name: a, listen: 127.0.0.1:1, allowed_origins: [\"*\"]}\n"
+	                       "  - {name: b, listen: 127.0.0.1:2}\n");
+	cr_assert_eq(conf->listeners.v[0].allowed_origins.n, 1);
+	cr_assert_eq(conf->listeners.v[1].allowed_origins.n, 0);
+	ASSERT_ONE_ERROR("listeners:\n"
+	                 "  - {allowed_origins: \"*\"}\n",
+	                 "3:23: error: ");
+}
+
 /* ---- admin ---- */
 
 /* O18 */

@@ -54,6 +54,7 @@ static void load_all(void)
 	         "admin: {listen: \"127.0.0.1:9318\", token_file: %s/token}\n"
 	         "listeners:\n"
 	         "  - {name: one, listen: \"[::]:4318\", max_connections: 10,\n"
+	         "     allowed_origins: [\"https://app.example.com\", \"http://*.example.com\"],\n"
 	         "     tls: [{cert_file: %s/c1, key_file: %s/k1, min_version: \"1.3\"}, "
 	         "{cert_file: %s/c2, key_file: %s/k1}]}\n"
 	         "  - {name: two, listen: \"fd:two\", tls: {cert_file: %s/c1, key_file: %s/k1}}\n"
@@ -109,6 +110,9 @@ Test(dump, values_survive_the_way)
 	cr_assert_eq(conf->listeners.n, 3);
 	cr_assert_eq(conf->listeners.v[0].tls.pairs.n, 2);
 	cr_assert_eq(conf->listeners.v[0].tls.min_version, TLS_VERSION_1_3);
+	cr_assert_eq(conf->listeners.v[0].allowed_origins.n, 2);
+	cr_assert_str_eq(conf->listeners.v[0].allowed_origins.v[1], "http://*.example.com");
+	cr_assert_eq(conf->listeners.v[1].allowed_origins.n, 0);
 	cr_assert_eq(conf->listeners.v[1].tls.pairs.n, 1);
 	cr_assert_eq(conf->limits.depth, 50);
 	cr_assert_eq(conf->kafka.compression, COMPRESSION_ZSTD);
@@ -125,7 +129,7 @@ Test(dump, each_line_has_its_origin)
 	cr_assert_not_null(strstr(dumped, "\n  depth: 50  # -o\n"));
 	cr_assert_not_null(strstr(dumped, "\nsink: kafka  # headgate.yaml:1\n"));
 	cr_assert_not_null(strstr(dumped, "\n  poll: 30s  # default\n"));
-	cr_assert_not_null(strstr(dumped, "\n    - \"a:1\"  # headgate.yaml:11\n"));
+	cr_assert_not_null(strstr(dumped, "\n    - \"a:1\"  # headgate.yaml:12\n"));
 }
 
 /* O4 */
@@ -187,6 +191,7 @@ Test(dump, the_difference_has_what_differs_with_its_maps)
 	                 "listeners:  # headgate.yaml:4\n"
 	                 "  - name: \"public\"  # default\n"
 	                 "    listen: \"127.0.0.1:1\"  # headgate.yaml:4\n"
+	                 "    allowed_origins: []  # default\n"
 	                 "    max_connections: 65536  # default\n"
 	                 "    max_connections_per_source: 4096  # default\n"
 	                 "sink: discard  # headgate.yaml:1\n"

@@ -70,6 +70,10 @@ static void fill(void)
 	}
 	conf->listeners.v[0].name = "first";
 	conf->listeners.v[0].max_connections = 7;
+	conf->listeners.v[0].allowed_origins.v = pool_zalloc(pool, 2 * sizeof(char *));
+	conf->listeners.v[0].allowed_origins.n = 2;
+	conf->listeners.v[0].allowed_origins.v[0] = "https://app.example.com";
+	conf->listeners.v[0].allowed_origins.v[1] = "http://*.example.com";
 	conf->disable_auth = true;
 	conf->debug_modules = "auth,conn";
 	conf_add_admin(conf);

@@ -51,7 +51,6 @@ Test(route, another_method_is_told_which_is_allowed)
 
 	cr_assert_eq(fixture_status(reply), 405);
 	cr_assert(fixture_has(reply, "Allow: POST"));
-	/* P20: a preflight is no exception while there is no CORS */
 	reply = ask(f, "OPTIONS", "/v1/logs");
 	cr_assert_eq(fixture_status(reply), 405);
 	cr_assert(fixture_has(reply, "Allow: POST"));
