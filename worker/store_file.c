@@ -222,11 +222,11 @@ int store_file_commit(struct store_file *f, struct err *err)
 
 int store_file_finish(struct store_file *f, struct err *err)
 {
-	int rc, moved;
+	int rc;
 
 	if (f->rows == 0)
 		return store_file_fail(f, err);
-	rc = sqlite3_wal_checkpoint_v2(f->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, &moved);
+	rc = sqlite3_wal_checkpoint_v2(f->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 	if (rc == SQLITE_BUSY)
 		return 1;
 	if (rc != SQLITE_OK) {
