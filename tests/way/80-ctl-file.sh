@@ -19,7 +19,7 @@ verify() { "$HEADGATECTL" -c "$HG_DIR/headgate.yaml" "${@:2}" token verify - <<<
 # Somebody holds the lock of a folder for ever, which takes no more than to read it; looked at in the end.
 mkdir "$T/held"
 sed "s|$F|$T/held/tenants.yaml|" "$HG_DIR/headgate.yaml" >"$T/held.yaml"
-background flock "$T/held" sleep 1000
+background flock --no-fork "$T/held" sleep 1000
 ("$HEADGATECTL" -c "$T/held.yaml" tenant add acme >"$T/held.said" 2>&1; echo $? >"$T/held.code") &
 
 # -- a tenant, a token
@@ -183,6 +183,13 @@ like "it says what is the matter" "$(cat "$T/held.said")" 'somebody holds the lo
 # -- without the gateway
 is "no token is in a metric" "$(admin /metrics | grep -aoE 'hgt_[0-9A-Za-z]{8}')" ""
 is "no token is in a log" "$(grep -aoE 'hgt_[0-9A-Za-z]{8}_[0-9A-Za-z]{36}' "$HG_LOG" "$HG_DIR/access.log" "$HG_DIR/audit.log")" ""
+# -- --wait of issue
+code "a token, and the workers' word that they take it" 0 token issue acme --wait
+waited=$(cat "$T/said")
+like "still alone on stdout" "$waited" '^hgt_[0-9A-Za-z]{8}_[0-9A-Za-z]{36}$'
+like "the word is on stderr" "$(cat "$T/said.err")" 'issued [0-9A-Za-z]{8}: taken by [0-9]+/[0-9]+ workers'
+is "from then on no worker refuses it" \
+	"$(for _ in {1..20}; do TOKEN=$waited post /v1/metrics /dev/null; echo; done | sort | uniq -c | xargs)" "20 200"
 headgate_stop
 code "a change works without a gateway" 0 token revoke "${new:4:8}"
 code "waiting does not" 69 tenant suspend acme --wait

@@ -51,7 +51,7 @@ is "that line is about this request" "$(grep -oE '[(]request [0-9a-f]{32}' "$T/o
 pasted 'token revoke' >/dev/null
 ok "a revoked token is refused by every worker" grep -qE 'refused by 2/2 workers' "$T/out"
 ok "and its record with 401" grep -q 401 "$T/out"
-is "a new one works" "$(pasted 'token issue demo >')" 0
+is "a new one works" "$(pasted 'token issue demo --wait')" 0
 is "a typo is refused (78)" "$(pasted 'wrokers:/')" 78
 ok "with its place and a guess" grep -q "did you mean 'workers'" "$T/out"
 is "mended, it is taken" "$(pasted "^sed.*s/.wrokers")" 0

@@ -94,6 +94,9 @@ static bool is_bounded(const ProtobufCMessageDescriptor *d, struct bytes b, unsi
 		inner = bytes_of(b.p, n);
 		b = bytes_from(b, n);
 		field = protobuf_c_message_descriptor_get_field(d, (unsigned)(tag >> TAG_SHIFT));
+		if (field && field->type == PROTOBUF_C_TYPE_STRING &&
+		    inner.n && memchr(inner.p, '\0', inner.n))
+			return false; /* legal, but protobuf-c's strings end there */
 		if (field && field->type == PROTOBUF_C_TYPE_MESSAGE &&
 		    (left == 0 || !is_bounded(field->descriptor, inner, left - 1)))
 			return false;
@@ -326,7 +329,7 @@ const char *decode_value(const char *format, const char *signal, struct bytes va
 	if (value.n > VALUE_MAX_BYTES)
 		return "too large to be decoded";
 	if (!is_bounded(d, value, DEPTH_MAX))
-		return "no message of its format";
+		return "no message of its format, or one that holds a NUL in a text";
 	m = protobuf_c_message_unpack(d, NULL, value.n, value.p);
 	if (!m)
 		return "no message of its format";

@@ -22,6 +22,7 @@ static const struct command_option issue_options[] = {
 	{ "not-before", "TIME", "not yet valid until then", 0 },
 	{ "cidr",       "C,C",  "only from these address blocks (10.0.0.0/8)", 0 },
 	{ "name",       "TEXT", "for people", 0 },
+	WAIT_OPTIONS,
 	REGISTRY_OPTION,
 	{ 0 },
 };
@@ -148,14 +149,15 @@ static int make(json_t *row, char text[static TOKEN_BYTES + 1])
 	return 0;
 }
 
-/* The one place that prints a token. 0 or an exit code, said. */
-static int show_once(const struct ctl *c, const json_t *row, const char *token)
+/* The one place that prints a token, with what waiting brought (NULL: nothing) for --json. 0 or an
+ * exit code, said. */
+static int show_once(const struct ctl *c, const json_t *row, const char *token, json_t *wait)
 {
 	if (c->json)
-		ctl_json(json_pack("{s:s,s:O,s:O,s:O?}", "token", token, "id",
+		ctl_json(json_pack("{s:s,s:O,s:O,s:O?,s:O*}", "token", token, "id",
 		                   json_object_get(row, "id"), "tenant",
 		                   json_object_get(row, "tenant"), "expires_at",
-		                   json_object_get(row, "expires_at")));
+		                   json_object_get(row, "expires_at"), "wait", wait));
 	else
 		puts(token);
 	if (fflush(stdout) == 0)
@@ -164,10 +166,28 @@ static int show_once(const struct ctl *c, const json_t *row, const char *token)
 	                json_text_of(row, "id"));
 }
 
+/* The token is shown whatever the waiting brings: it is made, and nobody else has it. */
+static int show_issued(struct ctl *c, const json_t *row, const char *token)
+{
+	json_t *out = json_object();
+	char done[64];
+	int shown, code = 0;
+
+	snprintf(done, sizeof(done), "issued %s", json_text_of(row, "id"));
+	if (!c->json && (shown = show_once(c, row, token, NULL)) != 0)
+		code = shown;
+	else if (ctl_given(c, "wait"))
+		code = ctl_wait_for(c, stderr, done, "taken", out);
+	if (c->json && (shown = show_once(c, row, token, json_object_get(out, "wait"))) != 0)
+		code = shown;
+	json_decref(out);
+	return code;
+}
+
 static int issue_run(struct ctl *c)
 {
 	char token[TOKEN_BYTES + 1];
-	json_t *row = asked_for(c);
+	json_t *row = ctl_wait_check(c) == 0 ? asked_for(c) : NULL;
 	struct registry *s;
 	int code;
 
@@ -179,11 +199,11 @@ static int issue_run(struct ctl *c)
 	if (s && !code)
 		code = s->kind->token_add(s, row);
 	registry_close(s);
-	if (!code)
-		code = show_once(c, row, token);
-	if (!code)
+	if (!code) {
 		ctl_note(c, "token %s of %s: shown this once, only its hash is kept",
 		         json_text_of(row, "id"), c->args[0]);
+		code = show_issued(c, row, token);
+	}
 	json_decref(row);
 	return code;
 }
@@ -235,7 +255,7 @@ static int rotate_run(struct ctl *c)
 	registry_close(s);
 	if (!code) {
 		json_object_set(row, "tenant", json_object_get(old, "tenant"));
-		code = show_once(c, row, token);
+		code = show_once(c, row, token, NULL);
 		say_rotated(c, old, row, grace);
 	}
 	json_decref(old);

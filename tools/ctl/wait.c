@@ -41,7 +41,8 @@ static int say_timeout(const char *done, const json_t *answer)
 }
 
 /* What the answer means, in words unless --json has it all. */
-static int judge(struct ctl *c, const char *done, const char *verb, const json_t *answer)
+static int judge(struct ctl *c, FILE *to, const char *done, const char *verb,
+                 const json_t *answer)
 {
 	const char *result = json_text_of(answer, "result");
 
@@ -51,9 +52,9 @@ static int judge(struct ctl *c, const char *done, const char *verb, const json_t
 		return ctl_fail(EXIT_NEGATIVE, "%s, but the gateway refuses its tenants: %s", done,
 		                json_text_of(answer, "why"));
 	if (!c->json && !c->quiet)
-		printf("%s: %s by %lld/%lld workers after %lld ms\n", done, verb,
-		       json_number_of(answer, "confirmed"), json_number_of(answer, "workers"),
-		       json_number_of(answer, "ms"));
+		fprintf(to, "%s: %s by %lld/%lld workers after %lld ms\n", done, verb,
+		        json_number_of(answer, "confirmed"), json_number_of(answer, "workers"),
+		        json_number_of(answer, "ms"));
 	ctl_note(c, "of this host; other hosts are not covered");
 	return 0;
 }
@@ -75,7 +76,7 @@ int ctl_wait_check(const struct ctl *c)
 	return take_timeout(c, &timeout);
 }
 
-static int sync_master(struct ctl *c, const char *done, const char *verb, json_t *out)
+int ctl_wait_for(struct ctl *c, FILE *to, const char *done, const char *verb, json_t *out)
 {
 	msec_t timeout;
 	json_t *answer;
@@ -93,7 +94,7 @@ static int sync_master(struct ctl *c, const char *done, const char *verb, json_t
 		code = ctl_fail(EXIT_NEGATIVE, "%s, but the gateway says: %s", done,
 		                json_text_of(answer, "error"));
 	else
-		code = judge(c, done, verb, answer);
+		code = judge(c, to, done, verb, answer);
 	json_object_set_new(out, "wait", answer);
 	return code;
 }
@@ -103,7 +104,7 @@ int ctl_wait(struct ctl *c, const char *done, const char *verb, json_t *out)
 	int code = 0;
 
 	if (ctl_given(c, "wait"))
-		code = sync_master(c, done, verb, out);
+		code = ctl_wait_for(c, stdout, done, verb, out);
 	else if (!c->json && !c->quiet)
 		printf("%s\n", done);
 	if (c->json)

@@ -15,6 +15,9 @@
 
 /* Before anything is changed: whether its options are right. 0, or EXIT_USAGE, said. */
 int ctl_wait_check(const struct ctl *c) MUST_USE;
+/* Asks, waits and says on `to` as ctl_wait() does; out gets the answer as "wait". */
+int ctl_wait_for(struct ctl *c, FILE *to, const char *done, const char *verb,
+                 json_t *out) MUST_USE;
 /* done: "revoked 0123ABcd"; verb: "refused". With --wait asks, waits and says `DONE: VERB by 4/4
  * workers after 12 ms`, else only DONE. out: the object that --json prints; taken. */
 int ctl_wait(struct ctl *c, const char *done, const char *verb, json_t *out) MUST_USE;

@@ -122,6 +122,10 @@ Test(decode, what_it_cannot_read_is_said_and_nothing_is_appended)
 	cr_expect(decode_value("prom_rw1", "metrics", BYTES("\xff"), &out));
 	cr_expect(decode_value("prom_rw1", "metrics", BYTES("\x0a\x05x"), &out));
 	cr_expect(decode_value("prom_rw1", "metrics", BYTES("\x0b"), &out), "a group");
+	/* a label whose name holds a NUL, where protobuf-c's text would end */
+	cr_expect(decode_value("prom_rw1", "metrics", BYTES("\x0a\x07\x0a\x05\x0a\x03"
+	                                                    "a\0b"),
+	                       &out));
 	cr_expect(decode_value("prom_rw1", "metrics", bytes_of(large, sizeof(large)), &out));
 	cr_expect_eq(out.n, 0);
 }
