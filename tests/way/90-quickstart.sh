@@ -3,9 +3,9 @@
 # 90-quickstart.sh -- make quickstart as a person meets it: one record of every protocol within 60 s, every printed line works as it
 # was pasted, nothing lies outside build/, and Ctrl-C ends it all (O25)
 . "${0%/*}/lib.sh"
-export PORT HEADGATE_BUILD
+export PORT HEADGATE_BUILD QUICKSTART=build/quickstart-test
 PORT=$(port_pick)
-HERE=$ROOT/build/quickstart
+HERE=$ROOT/$QUICKSTART
 rm -rf "$HERE"
 
 # pasted LINE-REGEX: runs the first printed command that matches, as it stands; output in $T/out, its status printed.

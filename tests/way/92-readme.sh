@@ -13,7 +13,9 @@ ok "there is a block of shell" test -s "$T/block"
 { echo 'set -e; set -o pipefail; trap "kill \$(jobs -p) 2>/dev/null || :" EXIT'; cat "$T/block"; echo 'wait'; } >"$T/script"
 sed -i "s|127.0.0.1:$port\"|&|; s|send --all|send --url http://127.0.0.1:$port --all|" "$T/script"
 (PATH=$HEADGATE_BUILD:$PATH timeout 120 bash "$T/script") >"$T/out" 2>&1
-is "it works, line by line" $? 0
+code=$?
+is "it works, line by line" $code 0
+((code == 0)) || note "$(tail -n 5 "$T/out")"
 ok "every sample is accepted" grep -qE '^([0-9]+) of \1 accepted' "$T/out"
 is "five records are shown" "$(grep -c '"tenant":"acme"' "$T/out")" 5
 ok "the reload says what it did" grep -q 'generation 1 -> 2' "$T/out"
