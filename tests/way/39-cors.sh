@@ -46,7 +46,8 @@ is "the answer is a head alone" "$(wc -c <"$T/reply") $(reply_header Content-Len
 for path in /v1/traces /api/v1/write /loki/api/v1/push; do
 	is "$path: the same" "$(preflight "$app" $path) $(allowed)" "204 $app"
 done
-for origin in http://app.example.com $app:444 https://b.example.com http://example.net:8080 http://a.b.example.net:8080 http://a.example.net null; do
+for origin in http://app.example.com $app:444 https://b.example.com http://example.net:8080 http://a.b.example.net:8080 \
+	http://a.example.net null; do
 	is "$origin: not allowed" "$(preflight "$origin") $(told)" "405 0"
 done
 is "a page has none" "$(preflight "$app" /health) $(told)" "405 0"
