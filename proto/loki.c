@@ -205,15 +205,12 @@ static void text_edit(struct pb_walk *w, struct pb_frame *f, const struct pb_fie
 	size_t prefix = (size_t)(text.p - field->length_at), after = text.n;
 	size_t broken = 0;
 
-	for (unsigned i = 0; i <= n; i++) {
-		const uint8_t *to = i < n ? cuts[i].at : end;
-
-		broken += pb_broken(bytes_of(p, (size_t)(to - p)));
-		if (i == n)
-			break;
+	for (unsigned i = 0; i < n; i++) {
+		broken += pb_broken(bytes_of(p, (size_t)(cuts[i].at - p)));
 		after += cuts[i].ins.n - cuts[i].del;
-		p = to + cuts[i].del;
+		p = cuts[i].at + cuts[i].del;
 	}
+	broken += pb_broken(bytes_of(p, (size_t)(end - p)));
 	after += MENDED_GROWTH * broken;
 	if (n == 0 && !broken)
 		return;
