@@ -39,8 +39,10 @@ struct tls_conf { /* pairs.n = 0: the listener is plain */
 	enum tls_version min_version;
 };
 
+enum listener_dialect { LISTENER_NATIVE, LISTENER_MOOSE, LISTENER_GATEWAY };
 struct listener_conf {
 	const char *name;
+	enum listener_dialect dialect; /* whose rules the shared paths follow */
 	const char *listen; /* HOST:PORT, [V6]:PORT, or fd:NAME; a unix path for admin */
 	bool admin; /* the `admin` section, made a listener like the others, always the last */
 	struct tls_conf tls;
@@ -50,11 +52,18 @@ struct listener_conf {
 	uint64_t max_connections_per_source;
 };
 
+struct conf_files { /* a folder's files, read once at load, by name */
+	const char *path; /* of the folder; "" if not set */
+	struct conf_file *v;
+	size_t n;
+};
+
 enum tenants_kind { TENANTS_FILE, TENANTS_POSTGRES };
 enum record_enrich { ENRICH_BODY, ENRICH_HEADER };
 enum record_headers { HEADERS_TENANT, HEADERS_STANDARD, HEADERS_ALL };
 enum record_partition { PARTITION_SPREAD, PARTITION_SOURCE };
 enum conf_utf8 { CONF_UTF8_STRICT, CONF_UTF8_REPAIR };
+enum conf_json { CONF_JSON_TRANSCODE, CONF_JSON_SEPARATE };
 enum loki_stamp { LOKI_STAMP_LABEL, LOKI_STAMP_ENTRIES };
 enum sink_kind { SINK_LOCAL, SINK_KAFKA, SINK_DISCARD };
 enum compression {
@@ -70,6 +79,20 @@ enum conf_log_format { CONF_LOGFMT, CONF_JSON };
 enum audit_accepted { AUDIT_ALL, AUDIT_FIRST, AUDIT_NONE };
 enum audit_on_full { AUDIT_DROP, AUDIT_REFUSE };
 
+/* One of `routes`: a path more, or what a built-in route of that name does otherwise. Of the enums
+ * 0 is `inherit`, the rest as in the sections of their own, one more. */
+struct route_conf {
+	const char *name;
+	const char *path; /* "": that of the built-in route */
+	const char *protocol; /* a name of common/protocols.def; "": the built-in route's */
+	const char *topic; /* "": the built-in route's; with a path it is needed */
+	struct conf_list listeners; /* names; none: all */
+	uint64_t max_body, record_max_bytes; /* 0: inherit */
+	unsigned enrich, headers, partition, utf8, json; /* 0: inherit */
+	const char *stamp_name, *topic_prefix; /* "": inherit */
+	const char *scope; /* a signal's name; "": the protocol's own */
+};
+
 struct conf {
 	uint64_t workers; /* 0: auto, one per core that the process may run on */
 	bool sandbox;
@@ -77,6 +100,10 @@ struct conf {
 		struct listener_conf *v;
 		size_t n; /* with the admin listener, if on */
 	} listeners;
+	struct {
+		struct route_conf *v;
+		size_t n;
+	} routes;
 	struct {
 		const char *listen; /* "": off */
 		struct tls_conf tls;
@@ -102,6 +129,7 @@ struct conf {
 		struct {
 			bool enabled;
 			const char *traces_topic, *metrics_topic, *logs_topic;
+			enum conf_json json;
 			enum conf_utf8 utf8, utf8_logs;
 		} otlp;
 		struct {
@@ -111,9 +139,25 @@ struct conf {
 		struct {
 			bool enabled;
 			const char *topic;
+			enum conf_json json;
 			enum loki_stamp stamp;
 			enum conf_utf8 utf8;
 		} loki;
+		struct {
+			bool enabled;
+			struct conf_files dir; /* *.json, a model each: proto/model.h */
+			uint64_t max_body;
+			const char *namespace; /* before the topic, with a dot; "": none */
+			const char *path_prefix; /* "", or /a/b */
+			enum record_headers headers;
+		} models;
+		struct {
+			const char *topic;
+			uint64_t record_max_bytes;
+		} opaque;
+		struct {
+			bool enabled;
+		} micromegas;
 		struct {
 			bool enabled;
 			const char *topic; /* holds every format: consumers read the headers */
@@ -125,7 +169,18 @@ struct conf {
 		enum record_headers headers;
 		uint64_t max_bytes;
 		enum record_partition partition;
+		const char *topic_prefix; /* may hold {tenant} */
 	} record;
+	struct {
+		bool enabled;
+		const char *topic;
+		uint64_t per_tenant; /* a second */
+	} dead_letters;
+	struct {
+		bool enabled;
+		const char *topic;
+		msec_t interval;
+	} usage;
 	enum sink_kind sink;
 	struct {
 		const char *dir;
@@ -182,6 +237,14 @@ struct conf {
 		enum audit_accepted accepted;
 		enum audit_on_full on_full;
 	} audit;
+
+	struct { /* compatibility.md 7 */
+		enum { TEXTS_2025, TEXTS_CURRENT } micromegas_401_texts;
+		bool micromegas_otlp_plain_errors;
+		enum { QUOTA_503, QUOTA_429 } micromegas_quota_status;
+		enum { MISSING_TENANT_401, MISSING_TENANT_400 } gateway_missing_tenant_status;
+		enum { TENANT_HEADER_REQUIRED, TENANT_HEADER_OPTIONAL } gateway_tenant_header;
+	} compat;
 
 	/* Not options: what the command line adds (packed too). */
 	bool disable_auth;

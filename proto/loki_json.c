@@ -327,13 +327,13 @@ static enum transcode transcode(const struct shape *shape, const struct enrich_i
 	json_init(&m.j, in->body, in->utf8);
 	if (!read_request(&m)) {
 		if (m.full)
-			return TRANSCODE_ROOM;
+			return transcode_room(in, n);
 		reason(&m, e->reason, sizeof(e->reason));
 		return TRANSCODE_INVALID;
 	}
 	if (m.has_stream && m.p == out) { /* streams, if without entries: not nothing */
 		if (cap < 2)
-			return TRANSCODE_ROOM;
+			return transcode_room(in, n);
 		*m.p++ = TAG_STREAM;
 		*m.p++ = 0;
 	}

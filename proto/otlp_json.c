@@ -333,7 +333,7 @@ static enum transcode transcode(struct transcoder *t, const struct table *root,
 		}
 	}
 	if (t->full)
-		return TRANSCODE_ROOM;
+		return transcode_room(in, n);
 	reason(t, e->reason, sizeof(e->reason));
 	return TRANSCODE_INVALID;
 }

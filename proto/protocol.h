@@ -8,18 +8,27 @@
 #include "common/bytes.h"
 #include "common/telemetry.h"
 #include "common/verdict.h"
+#include "proto/slices.h"
 struct edits;
+struct model;
 
 enum dialect_id { /* whose rules shape replies: worker/dialects.c */
 	DIALECT_PLAIN,
+	DIALECT_GENERIC, /* data models, opaque bodies: 202 */
 	DIALECT_OTLP,
 	DIALECT_REMOTE_WRITE,
 	DIALECT_LOKI,
-	DIALECT_OBSTACK
+	/* Of the systems that headgate replaces (compatibility.md): on their own paths, or on the
+	 * shared ones of a listener with that dialect. */
+	DIALECT_OBSTACK,
+	DIALECT_MICROMEGAS,
+	DIALECT_MOOSE,
+	DIALECT_GATEWAY
 };
 enum utf8_mode { UTF8_STRICT, UTF8_REPAIR }; /* broken UTF-8 in a string: 400, or U+FFFD */
 
 enum { BODY_SLACK = 64 }; /* readable bytes past the end of every body given to enrich() */
+enum { HEADERS_WANTED_MAX = 4 }; /* of one protocol: struct protocol's headers */
 
 struct scratch { /* memory of a protocol between two bodies; zeroed it is ready, free() p ends it */
 	void *p;
@@ -52,6 +61,10 @@ struct enrich_in {
 	unsigned depth; /* nested messages allowed, the request being 1; 32..100 */
 	unsigned resources_max; /* OTLP Resource* messages of one request; beyond: V_COUNT */
 	struct scratch *scratch;
+	int64_t received; /* wall clock, ns since 1970 */
+	struct bytes headers[HEADERS_WANTED_MAX]; /* values of the fields that the protocol names;
+	                                           * p NULL: not sent */
+	const struct model *model; /* what a data model's objects must be; NULL on other routes */
 };
 
 /* What a reply to remote_write 2.0 says was written. */
@@ -59,11 +72,16 @@ enum written { WRITTEN_SAMPLES, WRITTEN_HISTOGRAMS, WRITTEN_EXEMPLARS, WRITTEN_C
 
 struct enriched {
 	struct edits *edits; /* the caller's, reset before; sorted: turns body into the value */
+	/* The caller's, emptied before: the records that the value consists of, in order. None: all
+	 * of it is one record. Only for values without edits: a transcoder writes them ready-made. */
+	struct slices *slices;
 	enum signal signal; /* the protocol's; with any_signal set by enrich() */
 	uint64_t items; /* spans, data points, log records; samples, histograms, exemplars, metadata */
 	uint64_t written[WRITTEN_COUNT]; /* formats that say so: of these items */
 	uint64_t spoofed; /* client's own tenant attributes removed */
 	uint64_t repaired; /* items whose broken UTF-8 was mended */
+	uint64_t rejected; /* items that no record can hold: set by split(), not by enrich() */
+	bool is_syntax; /* after V_INVALID: no JSON at all, rather than JSON that is refused */
 	char reason[256]; /* after V_INVALID: what and where, no bytes of the client unescaped */
 	uint64_t counted, count_limit; /* after V_COUNT: counting stops one past the limit */
 	const char *counted_what; /* after V_COUNT, for its text: "resources", "edits" */
@@ -76,26 +94,55 @@ typedef enum verdict (*enrich_fn)(const struct enrich_in *in, struct enriched *o
 
 enum transcode {
 	TRANSCODE_OK, /* *n bytes of out are the body that enrich() is given */
-	TRANSCODE_ROOM, /* cap is too small: once more with a larger buffer */
+	TRANSCODE_ROOM, /* cap is too small: *n bytes are enough, if the body is valid at all */
 	TRANSCODE_INVALID, /* e->reason says why */
+	TRANSCODE_COUNT, /* too many of something: e->counted and so on, as after V_COUNT */
 };
-enum { TRANSCODE_GROWTH = 4, TRANSCODE_EXTRA = 64 }; /* out never needs more than 4 x body + 64 */
+/* The answer of a transcoder from JSON to protobuf that is out of room: an element of a packed list
+ * of doubles takes 8 bytes for 2. */
+static inline enum transcode transcode_room(const struct enrich_in *in, size_t *n)
+{
+	*n = 4 * in->body.n + 64;
+	return TRANSCODE_ROOM;
+}
 
 /* Turns in->body into the form that enrich() reads. Writes nothing behind cap; sets e->signal where
- * only the body tells. What enrich() finds out is left to it. */
+ * only the body tells, and e->slices where a body is many records. What enrich() finds out is left
+ * to it. */
 typedef enum transcode (*transcode_fn)(const struct enrich_in *in, uint8_t *out, size_t cap,
                                        size_t *n, struct enriched *e);
 
+struct split_in { /* a value too large for one record (records.md 1.3) */
+	struct bytes value; /* as enrich() and the edits left it, BODY_SLACK readable bytes behind */
+	size_t limit; /* bytes of one part */
+	struct scratch *scratch;
+};
+enum split {
+	SPLIT_OK, /* *n bytes of out are the parts, one after the other */
+	SPLIT_ROOM, /* cap is too small: *n bytes are enough */
+	SPLIT_ITEM, /* an item of *n bytes fits no part, where none may be left out, or none is left */
+	SPLIT_COUNT, /* more than SLICES_MAX parts */
+};
+/* Cuts a value into messages of at most in->limit bytes that together hold its items, each once, in
+ * their order, and each part whatever encloses them. Writes nothing behind cap; parts is emptied
+ * before. *rejected counts the items left out because no part can hold them (OTLP alone). */
+typedef enum split (*split_fn)(const struct split_in *in, uint8_t *out, size_t cap, size_t *n,
+                               struct slices *parts, uint64_t *rejected);
+
 #define TYPE_ANY "*/*" /* as a format's type: any well-formed one that no format before it has */
 struct format {
-	const char *type; /* media type, lower case, no parameters; NULL ends the list */
+	const char *type; /* media type, lower case, no parameters, one * in it stands for any
+	                   * text; NULL ends the list */
 	const char *proto; /* the parameter `proto` that means this format; without one it is the
 	                    * first format of its type. NULL: the parameter is not looked at */
 	const char *record_format; /* the record's `format` header (records.md 1) */
-	const char *record_type; /* the record's `content-type` header */
+	const char *record_type; /* the record's `content-type` header; NULL: the request's own type,
+	                          * application/octet-stream if it has none */
 	transcode_fn transcode; /* NULL: enrich() reads the body as it came */
 	enrich_fn enrich;
-	/* Writes the stamp for a tenant into out (cap bytes): its length, 0 if it does not fit. */
+	split_fn split; /* NULL: a value too large for one record is refused */
+	/* Writes the stamp for a tenant into out (cap bytes): its length, 0 if it does not fit.
+	 * NULL: the tenant stands in key and headers alone. */
 	size_t (*stamp)(struct bytes name, struct bytes tenant_id, uint8_t *out, size_t cap);
 	bool untyped; /* meant by a request without Content-Type too */
 	bool block; /* the message is a snappy block, whether or not Content-Encoding says so */
@@ -111,6 +158,7 @@ struct protocol {
 	enum dialect_id dialect; /* a route may have another one, and other paths */
 	const char *const *paths; /* exact, NULL-terminated */
 	const struct format *formats; /* ends with type NULL */
+	const char *const *headers; /* fields of the request that it reads; NULL, or ends with NULL */
 	unsigned encodings; /* bit set of 1u << enum encoding */
 	uint64_t wire_limit; /* bytes; 0: limits.body */
 };

@@ -107,7 +107,10 @@ static enum step enrich_body(struct req *r)
 		assert(in.stamp.n); /* name and id are bounded far below STAMP_MAX */
 	}
 	edits_reset(&r->w->edits);
-	r->enriched = (struct enriched){ .edits = &r->w->edits, .signal = r->signal };
+	r->w->slices.n = 0;
+	r->enriched = (struct enriched){
+		.edits = &r->w->edits, .slices = &r->w->slices, .signal = r->signal
+	};
 	if (r->format->transcode) {
 		enum step step = transcode_body(r, &in);
 

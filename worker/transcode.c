@@ -2,8 +2,8 @@
 /*
  * transcode.c -- JSON becomes protobuf before it is enriched, so that one walker judges both. The
  * output is bounded as the inflater's is: each buffer is charged before it is got; first the size
- * of the body, which is enough but for long lists of small numbers, then what any body can become,
- * never above the limit of inflated bytes, then 413.
+ * of the body, which is enough but for long lists of small numbers, then what the transcoder says
+ * is enough, never above the limit of inflated bytes, then 413.
  */
 #include "worker/transcode.h"
 
@@ -13,13 +13,17 @@
 #include "worker/route.h"
 #include "worker/worker.h"
 
+enum { ATTEMPTS = 2 };
+
 static enum step refuse_size(struct req *r, uint64_t limit)
 {
 	return req_refuse(r, V_INFLATED_SIZE, (unsigned long long)limit);
 }
 
-/* One attempt with room for `size` bytes. TRANSCODE_ROOM through *result asks for another one. */
-static enum step attempt(struct req *r, struct enrich_in *in, size_t size, enum transcode *result)
+/* One attempt with room for `size` bytes. TRANSCODE_ROOM through *result asks for another one, with
+ * *enough. */
+static enum step attempt(struct req *r, struct enrich_in *in, size_t size, enum transcode *result,
+                         size_t *enough)
 {
 	struct body *mem;
 	size_t n = 0;
@@ -29,6 +33,7 @@ static enum step attempt(struct req *r, struct enrich_in *in, size_t size, enum 
 	mem = charge_get(r, size);
 	if (!mem)
 		return req_refuse(r, V_OVERLOAD);
+	r->enriched.slices->n = 0;
 	*result = r->format->transcode(in, mem->data, min_size(mem->cap, r->route->inflated_limit),
 	                               &n, &r->enriched);
 	if (*result == TRANSCODE_OK) {
@@ -39,25 +44,29 @@ static enum step attempt(struct req *r, struct enrich_in *in, size_t size, enum 
 	charge_put(r, mem);
 	if (*result == TRANSCODE_INVALID)
 		return req_refuse(r, V_INVALID, r->enriched.reason);
+	if (*result == TRANSCODE_COUNT)
+		return req_refuse(r, V_COUNT, (unsigned long long)r->enriched.counted,
+		                  r->enriched.counted_what,
+		                  (unsigned long long)r->enriched.count_limit);
+	*enough = n;
 	return STEP_NEXT;
 }
 
 enum step transcode_body(struct req *r, struct enrich_in *in)
 {
-	size_t limit = r->route->inflated_limit, tried = 0;
-	const size_t sizes[] = { r->body.n, TRANSCODE_GROWTH * r->body.n + TRANSCODE_EXTRA };
+	size_t limit = r->route->inflated_limit, size = r->body.n, tried = 0;
 
-	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
-		size_t size = min_size(sizes[i], limit);
+	for (unsigned i = 0; i < ATTEMPTS; i++) {
 		enum transcode result = TRANSCODE_ROOM;
 		enum step step;
 
+		size = min_size(size, limit);
 		if (size <= tried)
-			continue;
-		step = attempt(r, in, size, &result);
+			break;
+		tried = body_capacity(size);
+		step = attempt(r, in, size, &result, &size);
 		if (step != STEP_NEXT || result != TRANSCODE_ROOM)
 			return step;
-		tried = body_capacity(size);
 	}
 	return refuse_size(r, limit);
 }

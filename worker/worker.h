@@ -39,7 +39,8 @@ struct worker {
 	struct hasher *hasher;
 	struct inflater *inflater;
 	struct edits edits;     /* of the enrich stage: one request at a time */
-	struct scratch scratch; /* the same */
+	struct slices slices;   /* the same */
+	struct scratch scratch;
 	struct budget *budget;
 	struct bodies *bodies;
 	struct auth *auth;

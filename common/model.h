@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * model.h -- the schema of a data model (compatibility.md 5): a model file made a tree, checked.
+ * The master reads it to refuse a bad file at load, by name, line and path; a worker's proto/model.c
+ * judges objects by it. Read-only once made.
+ */
+#pragma once
+#include "common/bytes.h"
+#include "common/err.h"
+
+enum model_kind {
+	MODEL_BOOLEAN,
+	MODEL_STRING,
+	MODEL_FIXED_STRING, /* n: bytes */
+	MODEL_INT, /* bits 8..256; is_signed */
+	MODEL_BIG_INT,
+	MODEL_FLOAT, /* bits 32, 64 */
+	MODEL_BYTES,
+	MODEL_DECIMAL,
+	MODEL_DATE_TIME,
+	MODEL_DATE,
+	MODEL_UUID,
+	MODEL_IPV4,
+	MODEL_IPV6,
+	MODEL_JSON, /* columns: the typed paths */
+	MODEL_ENUM,
+	MODEL_ARRAY, /* element */
+	MODEL_MAP, /* key, element */
+	MODEL_NESTED, /* columns; named tuples too */
+	MODEL_GEO, /* n: how many arrays around a point: Point 0, Ring 1, Polygon 2, MultiPolygon 3 */
+};
+
+struct model_column;
+struct model_type {
+	enum model_kind kind;
+	bool nullable;
+	bool is_signed;
+	bool is_jwt; /* MODEL_NESTED: the claims of the verified JWT, never the client's */
+	unsigned bits, n;
+	char name[24]; /* as refusals show it: UInt8, FixedString(16) */
+	struct model_type *element, *key;
+	struct model_column *columns;
+	size_t column_count;
+	struct model_choice {
+		struct bytes name;
+		bool is_int;
+		int64_t number;
+		struct bytes text;
+	} *choices; /* MODEL_ENUM */
+	size_t choice_count;
+};
+struct model_column {
+	struct bytes name; /* of a typed path: dotted */
+	struct model_type type;
+	bool required;
+	bool has_default; /* a required one may be absent then */
+	bool is_derived; /* materialized or alias: stripped */
+};
+struct model {
+	const char *name;
+	const char *version; /* "": none */
+	const char *path; /* own path below ingest/; "": the name */
+	const char *topic; /* "": the name, with the version */
+	const char *dead_letter_queue; /* "": none */
+	bool allow_extra_fields;
+	bool has_schema_id;
+	uint32_t schema_id;
+	struct model_column *columns;
+	size_t column_count;
+	struct pool *pool; /* all of the above */
+};
+
+/* The model of a file's text. NULL with *err: what is wrong, and where in it. */
+struct model *model_parse(struct bytes json, struct err *err) MUST_USE;
+void model_free(struct model *m); /* NULL is fine */
