@@ -57,9 +57,10 @@ static inline uint8_t *loki_copy(struct bytes body, uint8_t slack)
 static inline bool loki_transcoded(struct loki_settings s, struct enrich_in *in, size_t room,
                                    struct loki_outcome *o)
 {
-	size_t bound = TRANSCODE_GROWTH * in->body.n + TRANSCODE_EXTRA;
 	enum transcode result;
+	size_t bound;
 
+	transcode_room(in, &bound);
 	do {
 		size_t cap = min_size(room, bound);
 

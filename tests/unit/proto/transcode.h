@@ -72,10 +72,11 @@ static inline void transcodes_agree(const struct transcoded *a, const struct tra
 static inline struct transcoded transcode_all(struct settings s, struct bytes body)
 {
 	static const uint8_t slacks[] = { 0x00, '"', '}', '0', 0xff, '\\' };
-	size_t bound = TRANSCODE_GROWTH * body.n + TRANSCODE_EXTRA, small = 1;
+	size_t bound, small = 1;
 	enum isa before = isa_get();
 	struct transcoded first, other;
 
+	transcode_room(&(struct enrich_in){ .body = body }, &bound);
 	isa_force(ISA_SCALAR);
 	first = transcode_once(s, body, bound, 0x00);
 	if (first.result == TRANSCODE_ROOM)
