@@ -161,48 +161,41 @@ static void dump_tls(const struct dump *d, const struct tls_conf *tls, const cha
 		dump_tls_map(d, tls, i, path, depth);
 }
 
-static void dump_listener(const struct dump *d, const struct listener_conf *listener, size_t index)
+/* One element of a list of maps; its options are no lists of maps in turn. */
+static void dump_map(const struct dump *d, const struct option_maps *kind, const void *map,
+                     size_t index)
 {
 	char path[128];
 
-	for (size_t i = 0; i < listener_options.n; i++) {
-		const struct option *o = &listener_options.v[i];
+	for (size_t i = 0; i < kind->table->n; i++) {
+		const struct option *o = &kind->table->v[i];
+		const void *member = option_member_const(o, map);
 
-		snprintf(path, sizeof(path), "listeners[%zu].%s", index, o->path);
-		if (o->type == OPT_TLS && !listener->tls.pairs.n)
+		snprintf(path, sizeof(path), "%s[%zu].%s", kind->path, index, o->path);
+		if (o->type == OPT_TLS && !((const struct tls_conf *)member)->pairs.n)
 			continue; /* without the map the listener is plain */
 		buf_str(d->out, i ? "    " : "  - ");
 		buf_printf(d->out, option_is_scalar(o) ? "%s: " : "%s:", o->path);
 		if (o->type == OPT_TLS) {
-			dump_tls(d, &listener->tls, path, 2);
+			dump_tls(d, member, path, 2);
 		} else if (o->type == OPT_LIST) {
-			dump_list(d, option_member_const(o, listener), path, 2);
+			dump_list(d, member, path, 2);
 		} else {
-			dump_scalar(d, o, listener, path);
+			dump_scalar(d, o, map, path);
 			end_line(d, path);
 		}
 	}
 }
 
-static size_t own_listeners(const struct conf *conf)
+static void dump_maps(const struct dump *d, const struct option *o)
 {
-	size_t n = conf->listeners.n;
+	const struct option_maps *kind = option_maps_of(o);
+	struct maps maps = maps_get(o, d->conf);
 
-	return n && conf->listeners.v[n - 1].admin ? n - 1 : n;
-}
-
-static bool same_listeners(const struct conf *a, const struct conf *b)
-{
-	size_t n = own_listeners(a);
-
-	if (n != own_listeners(b))
-		return false;
-	for (size_t i = 0; i < n; i++)
-		for (size_t k = 0; k < listener_options.n; k++)
-			if (!option_same(&listener_options.v[k], &a->listeners.v[i],
-			                 &b->listeners.v[i]))
-				return false;
-	return true;
+	buf_str(d->out, maps.n ? "" : " []");
+	end_line(d, o->path);
+	for (size_t i = 0; i < maps.n; i++)
+		dump_map(d, kind, maps_at(kind, maps, i), i);
 }
 
 /* Opens the maps that path stands in, but for those that are open. */
@@ -244,10 +237,8 @@ static void dump_option(struct dump *d, const struct option *o)
 		dump_pairs(d, member, o->path, depth);
 	} else if (o->type == OPT_TLS) {
 		dump_tls(d, member, o->path, depth);
-	} else if (o->type == OPT_LISTENERS) {
-		end_line(d, o->path);
-		for (size_t i = 0; i < own_listeners(d->conf); i++)
-			dump_listener(d, &d->conf->listeners.v[i], i);
+	} else if (o->type == OPT_MAPS) {
+		dump_maps(d, o);
 	}
 }
 
@@ -275,8 +266,7 @@ void conf_dump(const struct conf *conf, const struct conf_report *r, enum conf_d
 
 		if (o->type == OPT_INCLUDE)
 			dump_include(&d);
-		else if (what != CONF_DUMP_DIFF || !option_same(o, d.conf, defaults) ||
-		         (o->type == OPT_LISTENERS && !same_listeners(d.conf, defaults)))
+		else if (what != CONF_DUMP_DIFF || !option_same(o, d.conf, defaults))
 			dump_option(&d, o);
 	}
 	conf_free(defaults);
@@ -313,6 +303,18 @@ static bool is_expanded(const struct conf_origins *origins, const struct option 
 	return expanded;
 }
 
+/* Of an option whose file or folder is read: else NULL. */
+static const char *read_path(const struct option *o, const void *base)
+{
+	const void *member = option_member_const(o, base);
+
+	if (o->type == OPT_FILES)
+		return ((const struct conf_files *)member)->path;
+	if (o->type == OPT_FILE_PUBLIC || o->type == OPT_FILE_SECRET)
+		return ((const struct conf_file *)member)->path;
+	return NULL;
+}
+
 static void diff_end(const struct conf_origins *origins, const char *path, bool restart,
                      struct buf *out)
 {
@@ -331,9 +333,8 @@ static unsigned diff_option(const struct option *o, const char *path, const void
 	if (option_same(o, old, new))
 		return 0;
 	buf_printf(out, "%s: ", path);
-	if (shown && (o->type == OPT_FILE_PUBLIC || o->type == OPT_FILE_SECRET))
-		shown = strcmp(((const struct conf_file *)option_member_const(o, old))->path,
-		               ((const struct conf_file *)option_member_const(o, new))->path) != 0;
+	if (shown && read_path(o, old))
+		shown = strcmp(read_path(o, old), read_path(o, new)) != 0;
 	if (shown) {
 		diff_text(o, old, out);
 		buf_str(out, " -> ");
@@ -345,25 +346,26 @@ static unsigned diff_option(const struct option *o, const char *path, const void
 	return 1;
 }
 
-static unsigned diff_listeners(const struct conf *old, const struct conf *new,
-                               const struct conf_origins *origins, struct buf *out)
+static unsigned diff_maps(const struct option *o, const struct conf *old, const struct conf *new,
+                          const struct conf_origins *origins, struct buf *out)
 {
-	size_t was = own_listeners(old), is = own_listeners(new);
+	const struct option_maps *kind = option_maps_of(o);
+	struct maps was = maps_get(o, old), is = maps_get(o, new);
 	unsigned lines = 0;
 	char path[128];
 
-	for (size_t i = 0; i < min_size(was, is); i++) {
-		for (size_t k = 0; k < listener_options.n; k++) {
-			const struct option *o = &listener_options.v[k];
+	for (size_t i = 0; i < min_size(was.n, is.n); i++) {
+		for (size_t k = 0; k < kind->table->n; k++) {
+			const struct option *key = &kind->table->v[k];
 
-			snprintf(path, sizeof(path), "listeners[%zu].%s", i, o->path);
-			lines += diff_option(o, path, &old->listeners.v[i], &new->listeners.v[i],
-			                     origins, out);
+			snprintf(path, sizeof(path), "%s[%zu].%s", o->path, i, key->path);
+			lines += diff_option(key, path, maps_at(kind, was, i),
+			                     maps_at(kind, is, i), origins, out);
 		}
 	}
-	if (was != is) {
-		buf_printf(out, "listeners: %zu -> %zu", was, is);
-		diff_end(origins, "listeners", false, out); /* they come and go by a reload */
+	if (was.n != is.n) {
+		buf_printf(out, "%s: %zu -> %zu", o->path, was.n, is.n);
+		diff_end(origins, o->path, false, out); /* they come and go by a reload */
 		lines++;
 	}
 	return lines;
@@ -377,8 +379,8 @@ unsigned conf_diff(const struct conf *old, const struct conf *new, const struct 
 	for (size_t i = 0; i < options.n; i++) {
 		const struct option *o = &options.v[i];
 
-		lines += o->type == OPT_LISTENERS
-		                 ? diff_listeners(old, new, r->origins, out)
+		lines += o->type == OPT_MAPS
+		                 ? diff_maps(o, old, new, r->origins, out)
 		                 : diff_option(o, o->path, old, new, r->origins, out);
 	}
 	return lines;

@@ -239,65 +239,66 @@ static void load_tls(struct loader *l, struct tls_conf *tls, const char *path,
 			load_tls_map(l, tls, path, tls->pairs.n, c);
 }
 
-/* ---- listeners ---- */
+/* ---- lists of maps ---- */
 
-static struct listener_conf *add_listener(struct loader *l, bool is_first)
+/* One element more, with its defaults. */
+static void *add_map(struct loader *l, const struct option *o, bool is_first)
 {
-	size_t n = is_first ? 0 : l->conf->listeners.n; /* the first one replaces the default */
-	struct listener_conf *v = pool_zalloc(l->pool, (n + 1) * sizeof(*v));
+	const struct option_maps *kind = option_maps_of(o);
+	struct maps old = maps_get(o, l->conf), grown = { .n = 1 };
 
-	if (n)
-		memcpy(v, l->conf->listeners.v, n * sizeof(*v));
-	options_default(&listener_options, &v[n], l->pool);
-	l->conf->listeners.v = v;
-	l->conf->listeners.n = n + 1;
-	return &v[n];
+	if (!is_first) /* else it takes the place of the default */
+		grown.n += old.n;
+	grown.v = pool_zalloc(l->pool, grown.n * kind->bytes);
+	if (grown.n > 1)
+		memcpy(grown.v, old.v, old.n * kind->bytes);
+	maps_set(o, l->conf, grown);
+	options_default(kind->table, maps_at(kind, grown, grown.n - 1), l->pool);
+	return maps_at(kind, grown, grown.n - 1);
 }
 
-static void load_listener(struct loader *l, const struct yaml_node *n, bool is_first)
+static void load_map(struct loader *l, const struct option *o, const struct yaml_node *n,
+                     bool is_first)
 {
-	struct listener_conf *listener = add_listener(l, is_first);
-	size_t index = l->conf->listeners.n - 1;
+	const struct option_maps *kind = option_maps_of(o);
+	void *map = add_map(l, o, is_first);
+	size_t index = maps_get(o, l->conf).n - 1;
 
-	origin_set(l, path_text(l, "listeners[%zu]", index), n->at, NULL);
-	node_keys(l->r, n, allowed_keys(l, "listeners[]."));
+	origin_set(l, path_text(l, "%s[%zu]", o->path, index), n->at, NULL);
+	node_keys(l->r, n, allowed_keys(l, path_text(l, "%s[].", o->path)));
 	for (const struct yaml_node *c = n->first; c; c = c->next) {
-		const struct option *o = option_find(&listener_options, c->key->text);
-		const char *path = path_text(l, "listeners[%zu].%s", index, c->key->text);
-		const char *table = path_text(l, "listeners[].%s", c->key->text);
+		const struct option *key = option_find(kind->table, c->key->text);
+		const char *path = path_text(l, "%s[%zu].%s", o->path, index, c->key->text);
 
-		if (o && o->type == OPT_TLS)
-			load_tls(l, option_member(o, listener), path, c);
-		else if (o && o->type == OPT_LIST)
-			load_list(l, o, listener, path, c);
-		else if (o)
-			load_scalar(l, o, listener, path, c);
+		if (key)
+			load_option(l, key, map, path, c);
 		else
-			is_not_yet(l, table, path, NULL, c->key->at);
+			is_not_yet(l, path_text(l, "%s[].%s", o->path, c->key->text), path, NULL,
+			           c->key->at);
 	}
 }
 
-static void load_listeners(struct loader *l, const struct option *o, const struct yaml_node *n)
+static void load_maps(struct loader *l, const struct option *o, const struct yaml_node *n)
 {
 	size_t max = strtoul(o->max, NULL, 10);
 
 	if (!node_is(l->r, n, NODE_LIST))
 		return;
-	if (!n->count && !origin_find(l->origins, "listeners")) {
-		report_error(l->r, n->at, "'listeners' has no element");
-		report_help(l->r, "leave it out for the default listener");
+	if (!n->count && *o->min != '0' && !origin_find(l->origins, o->path)) {
+		report_error(l->r, n->at, "'%s' has no element", o->path);
+		report_help(l->r, "leave it out for the default");
 	}
+	if (!origin_find(l->origins, o->path))
+		origin_set(l, o->path, n->key->at, NULL);
 	for (const struct yaml_node *c = n->first; c; c = c->next) {
-		bool is_first = !origin_find(l->origins, "listeners");
+		bool is_first = !origin_find(l->origins, path_text(l, "%s[0]", o->path));
 
-		if (is_first)
-			origin_set(l, "listeners", n->key->at, NULL);
-		if (l->conf->listeners.n == max && !is_first) {
-			report_error(l->r, c->at, "there are more than %zu listeners", max);
+		if (!is_first && maps_get(o, l->conf).n == max) {
+			report_error(l->r, c->at, "there are more than %zu %s", max, o->path);
 			return;
 		}
 		if (node_is(l->r, c, NODE_MAP))
-			load_listener(l, c, !origin_find(l->origins, "listeners[0]"));
+			load_map(l, o, c, is_first);
 	}
 }
 
@@ -312,8 +313,8 @@ void load_option(struct loader *l, const struct option *o, void *base, const cha
 		load_pairs(l, o, path, node);
 	else if (o->type == OPT_TLS)
 		load_tls(l, option_member(o, base), path, node);
-	else if (o->type == OPT_LISTENERS)
-		load_listeners(l, o, node);
+	else if (o->type == OPT_MAPS)
+		load_maps(l, o, node);
 	/* OPT_INCLUDE has been read before everything else. */
 }
 
@@ -353,26 +354,39 @@ static bool set_tls(struct loader *l, struct tls_conf *tls, const char *path, co
 }
 
 /* `listeners[0].KEY`, for an element that is there. */
-static bool set_listener(struct loader *l, const struct conf_set *set, struct place at)
+static bool set_in_map(struct loader *l, const struct option_maps *kind, const struct conf_set *set,
+                       struct place at)
 {
+	const struct option *list = option_find(&options, kind->path), *o;
+	struct maps maps = maps_get(list, l->conf);
+	size_t n = strlen(kind->path);
 	unsigned long index;
+	void *map;
 	char *end;
-	struct listener_conf *listener;
-	const struct option *o;
 
-	if (strncmp(set->path, "listeners[", 10) != 0)
+	if (strncmp(set->path, kind->path, n) != 0 || set->path[n] != '[')
 		return false;
-	index = strtoul(set->path + 10, &end, 10);
-	if (strncmp(end, "].", 2) != 0 || index >= l->conf->listeners.n)
+	index = strtoul(set->path + n + 1, &end, 10);
+	if (strncmp(end, "].", 2) != 0 || index >= maps.n)
 		return false;
-	listener = &l->conf->listeners.v[index];
-	if (strncmp(end + 2, "tls.", 4) == 0)
-		return set_tls(l, &listener->tls, set->path, end + 6, set->value, at);
-	o = option_find(&listener_options, end + 2);
+	map = maps_at(kind, maps, index);
+	if (strncmp(end + 2, "tls.", 4) == 0) {
+		o = option_find(kind->table, "tls");
+		return o && set_tls(l, option_member(o, map), set->path, end + 6, set->value, at);
+	}
+	o = option_find(kind->table, end + 2);
 	if (!o)
 		return false;
-	set_scalar(l, o, listener, set->path, set->value, at);
+	set_scalar(l, o, map, set->path, set->value, at);
 	return true;
+}
+
+static bool set_in_maps(struct loader *l, const struct conf_set *set, struct place at)
+{
+	for (size_t i = 0; i < option_maps_count; i++)
+		if (set_in_map(l, &option_maps[i], set, at))
+			return true;
+	return false;
 }
 
 /* An unknown name that looks like a secret's: its value stands in argv all the same. */
@@ -431,6 +445,6 @@ void load_set(struct loader *l, const struct conf_set *set)
 	else if (strncmp(set->path, "admin.tls.", 10) == 0 &&
 	         set_tls(l, &l->conf->admin.tls, set->path, set->path + 10, set->value, at))
 		return;
-	else if (!set_listener(l, set, at) && !is_later(l, set->path, at))
+	else if (!set_in_maps(l, set, at) && !is_later(l, set->path, at))
 		say_unknown_set(l, set, at);
 }

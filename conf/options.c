@@ -17,16 +17,18 @@
 #define FITS_USEC(b, m) IS(b, m, uint64_t)
 #define FITS_SIZE(b, m) IS(b, m, uint64_t)
 #define FITS_RATE(b, m) IS(b, m, uint64_t)
+#define FITS_COUNT_RATE(b, m) IS(b, m, uint64_t)
 #define FITS_PERCENT(b, m) IS(b, m, uint64_t)
 #define FITS_ENUM(b, m) (sizeof(((b *)0)->m) == sizeof(unsigned))
 #define FITS_TEXT(b, m) IS(b, m, const char *)
 #define FITS_FILE_PUBLIC(b, m) IS(b, m, struct conf_file)
 #define FITS_FILE_SECRET(b, m) IS(b, m, struct conf_file)
 #define FITS_FILE_PATH(b, m) IS(b, m, struct conf_file)
+#define FITS_FILES(b, m) IS(b, m, struct conf_files)
 #define FITS_LIST(b, m) IS(b, m, struct conf_list)
 #define FITS_PAIRS(b, m) IS(b, m, struct conf_pairs)
 #define FITS_TLS(b, m) IS(b, m, struct tls_conf)
-#define FITS_LISTENERS(b, m) (sizeof(((b *)0)->m) == sizeof(((struct conf *)0)->listeners))
+#define FITS_MAPS(b, m) (sizeof(((b *)0)->m) == sizeof(struct maps))
 #define FITS_INCLUDE(b, m) 1
 
 #define WHEN_LIVE false
@@ -39,6 +41,7 @@
 #define OPTION(p, member, ty, ...) _Static_assert(FITS_##ty(struct conf, member), p);
 #define LISTENER_OPTION(p, member, ty, ...)                                                        \
 	_Static_assert(FITS_##ty(struct listener_conf, member), p);
+#define ROUTE_OPTION(p, member, ty, ...) _Static_assert(FITS_##ty(struct route_conf, member), p);
 #define TLS_OPTION(p, member, ty, ...) _Static_assert(FITS_##ty(struct tls_map, member), p);
 #include "conf/options.def"
 
@@ -63,6 +66,10 @@ static const struct option listener_rows[] = {
 #define LISTENER_OPTION(...) ROW(struct listener_conf, __VA_ARGS__)
 #include "conf/options.def"
 };
+static const struct option route_rows[] = {
+#define ROUTE_OPTION(...) ROW(struct route_conf, __VA_ARGS__)
+#include "conf/options.def"
+};
 static const struct option tls_rows[] = {
 #define TLS_OPTION(...) ROW(struct tls_map, __VA_ARGS__)
 #include "conf/options.def"
@@ -75,7 +82,13 @@ const struct not_yet not_yet[] = {
 
 const struct option_table options = { option_rows, ARRAY_LEN(option_rows) };
 const struct option_table listener_options = { listener_rows, ARRAY_LEN(listener_rows) };
+const struct option_table route_options = { route_rows, ARRAY_LEN(route_rows) };
 const struct option_table tls_options = { tls_rows, ARRAY_LEN(tls_rows) };
+const struct option_maps option_maps[] = {
+	{ "listeners", &listener_options, sizeof(struct listener_conf) },
+	{ "routes", &route_options, sizeof(struct route_conf) },
+};
+const size_t option_maps_count = ARRAY_LEN(option_maps);
 const size_t not_yet_count = ARRAY_LEN(not_yet);
 
 const struct option *option_find(const struct option_table *table, const char *path)
@@ -88,7 +101,36 @@ const struct option *option_find(const struct option_table *table, const char *p
 
 bool option_is_scalar(const struct option *o)
 {
-	return o->type <= OPT_FILE_PATH;
+	return o->type <= OPT_FILES;
+}
+
+const struct option_maps *option_maps_of(const struct option *o)
+{
+	for (size_t i = 0; i < ARRAY_LEN(option_maps); i++)
+		if (strcmp(option_maps[i].path, o->path) == 0)
+			return &option_maps[i];
+	assert(!"no list of maps");
+	return NULL;
+}
+
+/* Members are struct { struct listener_conf *v; size_t n; } and the like. */
+struct maps maps_get(const struct option *o, const void *base)
+{
+	const struct option_maps *kind = option_maps_of(o);
+	struct maps maps;
+
+	memcpy(&maps, option_member_const(o, base), sizeof(maps));
+	if (kind->table == &listener_options && maps.n) {
+		const struct listener_conf *last = maps_at(kind, maps, maps.n - 1);
+
+		maps.n -= last->admin;
+	}
+	return maps;
+}
+
+void maps_set(const struct option *o, void *base, struct maps maps)
+{
+	memcpy(option_member(o, base), &maps, sizeof(maps));
 }
 
 bool option_word(const struct option *o, unsigned index, struct bytes *out)
@@ -141,6 +183,8 @@ static int parse_number(enum option_type type, struct bytes text, uint64_t *out,
 		return value_size(text, out, err);
 	case OPT_RATE:
 		return value_rate(text, out, err);
+	case OPT_COUNT_RATE:
+		return value_count_rate(text, out, err);
 	case OPT_PERCENT:
 		return value_percent(text, out, err);
 	case OPT_BOOL:
@@ -149,10 +193,11 @@ static int parse_number(enum option_type type, struct bytes text, uint64_t *out,
 	case OPT_FILE_PUBLIC:
 	case OPT_FILE_SECRET:
 	case OPT_FILE_PATH:
+	case OPT_FILES:
 	case OPT_LIST:
 	case OPT_PAIRS:
 	case OPT_TLS:
-	case OPT_LISTENERS:
+	case OPT_MAPS:
 	case OPT_INCLUDE:
 		break;
 	}
@@ -264,6 +309,17 @@ static int set_file(void *member, struct pool *pool, const char *text, struct er
 	return 0;
 }
 
+static int set_files(void *member, struct pool *pool, const char *text, struct err *err)
+{
+	struct conf_files *files = member;
+	struct conf_file folder;
+
+	if (set_file(&folder, pool, text, err) < 0)
+		return -1;
+	*files = (struct conf_files){ .path = folder.path };
+	return 0;
+}
+
 static int add_item(const struct option *o, void *member, struct pool *pool, const char *text,
                     struct err *err)
 {
@@ -298,6 +354,7 @@ int option_set(const struct option *o, void *base, struct pool *pool, const char
 	case OPT_USEC:
 	case OPT_SIZE:
 	case OPT_RATE:
+	case OPT_COUNT_RATE:
 	case OPT_PERCENT:
 		return set_number(o, member, text, err);
 	case OPT_BOOL:
@@ -310,11 +367,13 @@ int option_set(const struct option *o, void *base, struct pool *pool, const char
 	case OPT_FILE_SECRET:
 	case OPT_FILE_PATH:
 		return set_file(member, pool, text, err);
+	case OPT_FILES:
+		return set_files(member, pool, text, err);
 	case OPT_LIST:
 		return add_item(o, member, pool, text, err);
 	case OPT_PAIRS:
 	case OPT_TLS:
-	case OPT_LISTENERS:
+	case OPT_MAPS:
 	case OPT_INCLUDE:
 		break;
 	}
@@ -328,7 +387,9 @@ void options_default(const struct option_table *table, void *base, struct pool *
 		const struct option *o = &table->v[i];
 		struct err err = { "" };
 
-		if (option_is_scalar(o) || (o->type == OPT_LIST && *o->def)) {
+		if (o->type == OPT_TEXT && !*o->def) {
+			*(const char **)option_member(o, base) = "";
+		} else if (option_is_scalar(o) || (o->type == OPT_LIST && *o->def)) {
 			int rc = option_set(o, base, pool, o->def, &err);
 
 			assert(rc == 0);

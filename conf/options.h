@@ -16,21 +16,23 @@ enum option_type {
 	OPT_USEC,
 	OPT_SIZE,
 	OPT_RATE,
+	OPT_COUNT_RATE,
 	OPT_PERCENT,
 	OPT_ENUM,
 	OPT_TEXT,
 	OPT_FILE_PUBLIC,
 	OPT_FILE_SECRET,
 	OPT_FILE_PATH,
+	OPT_FILES,
 	OPT_LIST,
 	OPT_PAIRS,
 	OPT_TLS,
-	OPT_LISTENERS,
+	OPT_MAPS,
 	OPT_INCLUDE, /* has no member */
 };
 
 struct option {
-	const char *path; /* "kafka.linger"; of a listener or tls map: the key alone */
+	const char *path; /* "kafka.linger"; of a map in a list, a tls map: the key alone */
 	enum option_type type;
 	size_t offset;
 	const char *def, *min, *max, *words;
@@ -49,7 +51,28 @@ struct option_table {
 };
 extern const struct option_table options; /* base: struct conf */
 extern const struct option_table listener_options; /* base: struct listener_conf */
+extern const struct option_table route_options; /* base: struct route_conf */
 extern const struct option_table tls_options; /* base: struct tls_map */
+
+struct option_maps { /* what the elements of an option of type MAPS are */
+	const char *path; /* "listeners" */
+	const struct option_table *table;
+	size_t bytes; /* of one element */
+};
+struct maps { /* a member of that type */
+	void *v;
+	size_t n;
+};
+extern const struct option_maps option_maps[];
+extern const size_t option_maps_count;
+const struct option_maps *option_maps_of(const struct option *o);
+/* The elements, but for the listener of the admin section, which has options of its own. */
+struct maps maps_get(const struct option *o, const void *base);
+void maps_set(const struct option *o, void *base, struct maps maps);
+static inline void *maps_at(const struct option_maps *kind, struct maps maps, size_t i)
+{
+	return (char *)maps.v + i * kind->bytes;
+}
 
 struct not_yet {
 	const char *path, *word; /* word: NULL, or one value of an ENUM */
@@ -72,7 +95,7 @@ static inline bool option_has_lines(const struct option *o) /* of a TEXT */
 }
 
 const struct option *option_find(const struct option_table *table, const char *path);
-/* COUNT..PERCENT, ENUM, TEXT and FILE_*: one text is the whole value. */
+/* COUNT..PERCENT, ENUM, TEXT and FILE*: one text is the whole value. */
 bool option_is_scalar(const struct option *o);
 
 /* Sets a scalar, or adds to a LIST, copying into pool. On failure *err says why, without the text.

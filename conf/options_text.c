@@ -23,7 +23,7 @@ static void number_text(const struct option *o, uint64_t v, struct buf *out)
 	else
 		snprintf(text, sizeof(text), "%llu", (unsigned long long)v);
 	buf_str(out, text);
-	if (o->type == OPT_RATE)
+	if (o->type == OPT_RATE || o->type == OPT_COUNT_RATE)
 		buf_str(out, v ? "/s" : "");
 	else if (o->type == OPT_PERCENT)
 		buf_char(out, '%');
@@ -52,6 +52,7 @@ void option_text(const struct option *o, const void *base, struct buf *out)
 	case OPT_USEC:
 	case OPT_SIZE:
 	case OPT_RATE:
+	case OPT_COUNT_RATE:
 	case OPT_PERCENT:
 		memcpy(&number, member, sizeof(number));
 		number_text(o, number, out);
@@ -71,10 +72,13 @@ void option_text(const struct option *o, const void *base, struct buf *out)
 	case OPT_FILE_PATH:
 		buf_str(out, ((const struct conf_file *)member)->path);
 		return;
+	case OPT_FILES:
+		buf_str(out, ((const struct conf_files *)member)->path);
+		return;
 	case OPT_LIST:
 	case OPT_PAIRS:
 	case OPT_TLS:
-	case OPT_LISTENERS:
+	case OPT_MAPS:
 	case OPT_INCLUDE:
 		break;
 	}
@@ -86,6 +90,14 @@ void option_text(const struct option *o, const void *base, struct buf *out)
 static bool file_same(const struct conf_file *a, const struct conf_file *b)
 {
 	return strcmp(a->path, b->path) == 0 && bytes_eq(a->content, b->content);
+}
+
+static bool files_same(const struct conf_files *a, const struct conf_files *b)
+{
+	for (size_t i = 0; i < min_size(a->n, b->n); i++)
+		if (!file_same(&a->v[i], &b->v[i]))
+			return false;
+	return a->n == b->n && strcmp(a->path, b->path) == 0;
 }
 
 static bool list_same(const struct conf_list *a, const struct conf_list *b)
@@ -114,6 +126,20 @@ static bool tls_same(const struct tls_conf *a, const struct tls_conf *b)
 	return a->pairs.n == b->pairs.n && a->min_version == b->min_version;
 }
 
+/* Recursion ends here: an element holds no list of maps. */
+static bool maps_same(const struct option *o, const void *a, const void *b)
+{
+	const struct option_maps *kind = option_maps_of(o);
+	struct maps ma = maps_get(o, a), mb = maps_get(o, b);
+
+	for (size_t i = 0; i < min_size(ma.n, mb.n); i++)
+		for (size_t k = 0; k < kind->table->n; k++)
+			if (!option_same(&kind->table->v[k], maps_at(kind, ma, i),
+			                 maps_at(kind, mb, i)))
+				return false;
+	return ma.n == mb.n;
+}
+
 bool option_same(const struct option *o, const void *a, const void *b)
 {
 	const void *ma = option_member_const(o, a), *mb = option_member_const(o, b);
@@ -125,6 +151,7 @@ bool option_same(const struct option *o, const void *a, const void *b)
 	case OPT_USEC:
 	case OPT_SIZE:
 	case OPT_RATE:
+	case OPT_COUNT_RATE:
 	case OPT_PERCENT:
 		return memcmp(ma, mb, sizeof(uint64_t)) == 0;
 	case OPT_BOOL:
@@ -137,13 +164,16 @@ bool option_same(const struct option *o, const void *a, const void *b)
 	case OPT_FILE_SECRET:
 	case OPT_FILE_PATH:
 		return file_same(ma, mb);
+	case OPT_FILES:
+		return files_same(ma, mb);
 	case OPT_LIST:
 		return list_same(ma, mb);
 	case OPT_PAIRS:
 		return pairs_same(ma, mb);
 	case OPT_TLS:
 		return tls_same(ma, mb);
-	case OPT_LISTENERS: /* compared member by member by who asks */
+	case OPT_MAPS:
+		return maps_same(o, a, b);
 	case OPT_INCLUDE:
 		break;
 	}
@@ -161,6 +191,7 @@ void option_range(const struct option *o, struct buf *out)
 	case OPT_USEC:
 	case OPT_SIZE:
 	case OPT_RATE:
+	case OPT_COUNT_RATE:
 	case OPT_PERCENT:
 		buf_printf(out, "%s..%s%s", o->min, o->max,
 		           o->type == OPT_COUNT_AUTO ? ", or auto" : "");
@@ -189,9 +220,14 @@ void option_range(const struct option *o, struct buf *out)
 	case OPT_FILE_PATH:
 		buf_str(out, "an absolute path");
 		return;
+	case OPT_FILES:
+		buf_str(out, "an absolute path, or \"\"");
+		return;
+	case OPT_MAPS:
+		buf_printf(out, "a list of %s..%s maps", o->min, o->max);
+		return;
 	case OPT_PAIRS:
 	case OPT_TLS:
-	case OPT_LISTENERS:
 	case OPT_INCLUDE:
 		return;
 	}

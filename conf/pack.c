@@ -35,6 +35,14 @@ static void put_file(struct buf *b, const struct conf_file *file)
 	put_bytes(b, file->content);
 }
 
+static void put_files(struct buf *b, const struct conf_files *files)
+{
+	put_text(b, files->path);
+	put_u64(b, files->n);
+	for (size_t i = 0; i < files->n; i++)
+		put_file(b, &files->v[i]);
+}
+
 static void put_tls(struct buf *b, const struct tls_conf *tls)
 {
 	put_u64(b, tls->min_version);
@@ -61,7 +69,7 @@ static void put_pairs(struct buf *b, const struct conf_pairs *pairs)
 	}
 }
 
-static void put_listeners(struct buf *b, const struct conf *conf);
+static void put_maps(struct buf *b, const struct option *o, const void *base);
 
 static void put_option(struct buf *b, const struct option *o, const void *base)
 {
@@ -76,6 +84,7 @@ static void put_option(struct buf *b, const struct option *o, const void *base)
 	case OPT_USEC:
 	case OPT_SIZE:
 	case OPT_RATE:
+	case OPT_COUNT_RATE:
 	case OPT_PERCENT:
 		memcpy(&number, member, sizeof(number));
 		put_u64(b, number);
@@ -95,6 +104,9 @@ static void put_option(struct buf *b, const struct option *o, const void *base)
 	case OPT_FILE_PATH:
 		put_file(b, member);
 		return;
+	case OPT_FILES:
+		put_files(b, member);
+		return;
 	case OPT_LIST:
 		put_list(b, member);
 		return;
@@ -104,8 +116,8 @@ static void put_option(struct buf *b, const struct option *o, const void *base)
 	case OPT_TLS:
 		put_tls(b, member);
 		return;
-	case OPT_LISTENERS:
-		put_listeners(b, base);
+	case OPT_MAPS:
+		put_maps(b, o, base);
 		return;
 	case OPT_INCLUDE:
 		return;
@@ -113,17 +125,16 @@ static void put_option(struct buf *b, const struct option *o, const void *base)
 	assert(!"not a type of option");
 }
 
-/* Without the one of the admin section: the other side makes it again. */
-static void put_listeners(struct buf *b, const struct conf *conf)
+/* Without the listener of the admin section: the other side makes it again. */
+static void put_maps(struct buf *b, const struct option *o, const void *base)
 {
-	size_t n = conf->listeners.n;
+	const struct option_maps *kind = option_maps_of(o);
+	struct maps maps = maps_get(o, base);
 
-	if (n && conf->listeners.v[n - 1].admin)
-		n--;
-	put_u64(b, n);
-	for (size_t i = 0; i < n; i++)
-		for (size_t k = 0; k < listener_options.n; k++)
-			put_option(b, &listener_options.v[k], &conf->listeners.v[i]);
+	put_u64(b, maps.n);
+	for (size_t i = 0; i < maps.n; i++)
+		for (size_t k = 0; k < kind->table->n; k++)
+			put_option(b, &kind->table->v[k], maps_at(kind, maps, i));
 }
 
 int conf_pack(const struct conf *conf, uint8_t **out, size_t *out_bytes, struct err *err)
@@ -208,6 +219,18 @@ static size_t get_count(struct cursor *c, size_t each)
 	return get_u64(c, c->rest.n < 8 ? 0 : (c->rest.n - 8) / each);
 }
 
+static void get_files(struct cursor *c, struct conf_files *files)
+{
+	size_t n;
+
+	files->path = get_text(c);
+	n = get_count(c, 2 * sizeof(uint64_t));
+	files->v = pool_zalloc(c->pool, n * sizeof(*files->v));
+	files->n = n;
+	for (size_t i = 0; i < n; i++)
+		get_file(c, &files->v[i]);
+}
+
 static void get_tls(struct cursor *c, struct tls_conf *tls)
 {
 	size_t n;
@@ -244,7 +267,7 @@ static void get_pairs(struct cursor *c, struct conf_pairs *pairs)
 	}
 }
 
-static void get_listeners(struct cursor *c, struct conf *conf);
+static void get_maps(struct cursor *c, const struct option *o, void *base);
 
 static void get_enum(struct cursor *c, const struct option *o, void *member)
 {
@@ -270,6 +293,7 @@ static void get_option(struct cursor *c, const struct option *o, void *base)
 	case OPT_USEC:
 	case OPT_SIZE:
 	case OPT_RATE:
+	case OPT_COUNT_RATE:
 	case OPT_PERCENT:
 		number = get_u64(c, INT64_MAX);
 		memcpy(member, &number, sizeof(number));
@@ -289,6 +313,9 @@ static void get_option(struct cursor *c, const struct option *o, void *base)
 	case OPT_FILE_PATH:
 		get_file(c, member);
 		return;
+	case OPT_FILES:
+		get_files(c, member);
+		return;
 	case OPT_LIST:
 		get_list(c, member);
 		return;
@@ -298,8 +325,8 @@ static void get_option(struct cursor *c, const struct option *o, void *base)
 	case OPT_TLS:
 		get_tls(c, member);
 		return;
-	case OPT_LISTENERS:
-		get_listeners(c, base);
+	case OPT_MAPS:
+		get_maps(c, o, base);
 		return;
 	case OPT_INCLUDE:
 		return;
@@ -307,15 +334,16 @@ static void get_option(struct cursor *c, const struct option *o, void *base)
 	assert(!"not a type of option");
 }
 
-static void get_listeners(struct cursor *c, struct conf *conf)
+static void get_maps(struct cursor *c, const struct option *o, void *base)
 {
-	size_t n = get_count(c, listener_options.n * sizeof(uint64_t));
+	const struct option_maps *kind = option_maps_of(o);
+	struct maps maps = { .n = get_count(c, kind->table->n * sizeof(uint64_t)) };
 
-	conf->listeners.v = pool_zalloc(c->pool, n * sizeof(*conf->listeners.v));
-	conf->listeners.n = n;
-	for (size_t i = 0; i < n; i++)
-		for (size_t k = 0; k < listener_options.n; k++)
-			get_option(c, &listener_options.v[k], &conf->listeners.v[i]);
+	maps.v = pool_zalloc(c->pool, maps.n * kind->bytes);
+	for (size_t i = 0; i < maps.n; i++)
+		for (size_t k = 0; k < kind->table->n; k++)
+			get_option(c, &kind->table->v[k], maps_at(kind, maps, i));
+	maps_set(o, base, maps);
 }
 
 struct conf *conf_unpack(struct bytes packed, struct err *err)

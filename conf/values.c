@@ -103,6 +103,20 @@ int value_rate(struct bytes text, uint64_t *out, struct err *err)
 	return value_size(amount, out, err);
 }
 
+int value_count_rate(struct bytes text, uint64_t *out, struct err *err)
+{
+	struct bytes amount = text;
+
+	if (bytes_eq(text, BYTES("0"))) {
+		*out = 0;
+		return 0;
+	}
+	if (text.n < 2 || memcmp(text.p + text.n - 2, "/s", 2) != 0)
+		return err_set(err, "a rate ends in /s, as 20/s");
+	amount.n -= 2;
+	return value_count(amount, out, err);
+}
+
 int value_percent(struct bytes text, uint64_t *out, struct err *err)
 {
 	struct bytes number = text;

@@ -16,6 +16,7 @@ int value_usec(struct bytes text, uint64_t *out, struct err *err) MUST_USE;
 int value_size(struct bytes text, uint64_t *out, struct err *err) MUST_USE;
 int value_rate(struct bytes text, uint64_t *out,
                struct err *err) MUST_USE; /* sizes or counts per s */
+int value_count_rate(struct bytes text, uint64_t *out, struct err *err) MUST_USE; /* counts alone */
 int value_percent(struct bytes text, uint64_t *out, struct err *err) MUST_USE; /* 0..100 */
 int value_count(struct bytes text, uint64_t *out, struct err *err) MUST_USE;
 int value_bool(struct bytes text, bool *out, struct err *err) MUST_USE; /* true, false only */

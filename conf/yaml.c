@@ -142,10 +142,13 @@ const char *const *allowed_keys(struct loader *l, const char *prefix)
 	const char *below = prefix;
 	size_t n = 0;
 
-	if (strcmp(prefix, "listeners[].") == 0 || strcmp(prefix, "tls[].") == 0) {
-		table = *prefix == 'l' ? &listener_options : &tls_options;
+	if (strcmp(prefix, "tls[].") == 0)
+		table = &tls_options;
+	for (size_t i = 0; i < option_maps_count; i++)
+		if (strcmp(prefix, path_text(l, "%s[].", option_maps[i].path)) == 0)
+			table = option_maps[i].table;
+	if (table != &options)
 		below = "";
-	}
 	for (size_t i = 0; i < table->n; i++)
 		add_name(names, &n, next_part(l, table->v[i].path, below));
 	for (size_t i = 0; i < not_yet_count; i++)

@@ -82,18 +82,36 @@ static void sample_tls(void)
 	}
 }
 
-static void sample_listener(void)
+/* The default's elements; an example behind # where it has none. */
+static void sample_maps(const struct option *list)
 {
-	for (size_t i = 0; i < listener_options.n; i++) {
-		const struct option *o = &listener_options.v[i];
+	static const char *const examples[][2] = {
+		{ "name", "app-blobs" },
+		{ "path", "/blobs/app" },
+		{ "protocol", "opaque" },
+		{ "topic", "app-blobs" },
+	};
+	const struct option_maps *kind = option_maps_of(list);
+	bool is_example = *list->min == '0';
 
-		describe(o, "    ");
+	printf(is_example ? " []\n# An example, in the place of []:\n" : "\n");
+	for (size_t i = 0; i < kind->table->n; i++) {
+		const struct option *o = &kind->table->v[i];
+		const char *example = NULL;
+
+		for (size_t k = 0; is_example && k < ARRAY_LEN(examples); k++)
+			if (strcmp(examples[k][0], o->path) == 0)
+				example = examples[k][1];
+		describe(o, is_example ? "#     " : "    ");
 		if (o->type == OPT_TLS) {
 			sample_tls();
 			continue;
 		}
-		printf("%s%s:", i ? "    " : "  - ", o->path);
-		sample_value(o);
+		printf("%s%s%s:", is_example ? "# " : "", i ? "    " : "  - ", o->path);
+		if (example)
+			printf(" %s\n", example);
+		else
+			sample_value(o);
 	}
 }
 
@@ -125,12 +143,10 @@ static void sample(void)
 		snprintf(indent, sizeof(indent), "%*s", (int)depth * 2, "");
 		describe(o, indent);
 		printf("%s%s:", indent, leaf(o));
-		if (o->type == OPT_LISTENERS) {
-			printf("\n");
-			sample_listener();
-		} else {
+		if (o->type == OPT_MAPS)
+			sample_maps(o);
+		else
 			sample_value(o);
-		}
 	}
 }
 
@@ -211,17 +227,33 @@ static void manual_option(const struct option *o, const char *prefix)
 		printf("A change needs a restart.\n");
 }
 
-/* The tables in the manual's order: listeners' own options stand behind `listeners`. */
+static void each_of(const struct option_table *table, const char *prefix,
+                    void (*fn)(const struct option *o, const char *prefix))
+{
+	char below[64];
+
+	for (size_t i = 0; i < table->n; i++) {
+		const struct option *o = &table->v[i];
+
+		fn(o, prefix);
+		if (o->type == OPT_TLS && *prefix) { /* admin.tls is said to be as this one */
+			snprintf(below, sizeof(below), "%s%s.", prefix, o->path);
+			each_of(&tls_options, below, fn);
+		}
+	}
+}
+
+/* The tables in the manual's order: what an element of a list of maps has stands behind the list. */
 static void each_option(void (*fn)(const struct option *o, const char *prefix))
 {
+	char prefix[32];
+
 	for (size_t i = 0; i < options.n; i++) {
 		fn(&options.v[i], "");
-		if (options.v[i].type != OPT_LISTENERS)
+		if (options.v[i].type != OPT_MAPS)
 			continue;
-		for (size_t k = 0; k < listener_options.n; k++)
-			fn(&listener_options.v[k], "listeners[].");
-		for (size_t k = 0; k < tls_options.n; k++)
-			fn(&tls_options.v[k], "listeners[].tls.");
+		snprintf(prefix, sizeof(prefix), "%s[].", options.v[i].path);
+		each_of(option_maps_of(&options.v[i])->table, prefix, fn);
 	}
 }
 

@@ -17,6 +17,10 @@ static const struct row rows[] = {
 	{ "sandbox", "true", { "true", "false" }, { "yes", "on", "1", "" } },
 	{ "listeners[].name", "public", { "a", "A-b_9" }, { "", "a b", "a.b", "\xc3\xa4" } },
 	{ "listeners[].listen", "127.0.0.1:4318", { "[::]:1", "fd:public" }, { "", "a\nb" } },
+	{ "listeners[].dialect",
+	  "native",
+	  { "native", "moose", "gateway" },
+	  { "", "micromegas", "Native" } },
 	{ "listeners[].allowed_origins",
 	  "",
 	  { "http://*.a-b.example:8080", "https://[::1]" },
@@ -48,6 +52,7 @@ static const struct row rows[] = {
 	{ "protocols.otlp.traces_topic", "otlp_spans", { "a", "a.b_c-D9" }, { "", "a/b", "a b" } },
 	{ "protocols.otlp.metrics_topic", "otlp_metrics", { "a" }, { "" } },
 	{ "protocols.otlp.logs_topic", "otlp_logs", { "a" }, { "" } },
+	{ "protocols.otlp.json", "transcode", { "transcode", "separate" }, { "", "keep" } },
 	{ "protocols.otlp.utf8", "strict", { "strict", "repair" }, { "lax", "" } },
 	{ "protocols.otlp.utf8_logs", "repair", { "strict", "repair" }, { "lax" } },
 	{ "protocols.remote_write.enabled", "true", { "false" }, { "no" } },
@@ -55,15 +60,53 @@ static const struct row rows[] = {
 	{ "protocols.remote_write.topic_v2", "prom_write_v2", { "a" }, { "" } },
 	{ "protocols.loki.enabled", "true", { "false" }, { "no" } },
 	{ "protocols.loki.topic", "loki_push", { "a" }, { "", "a/b" } },
+	{ "protocols.loki.json", "transcode", { "transcode", "separate" }, { "", "keep" } },
 	{ "protocols.loki.stamp", "label", { "label", "structured_metadata" }, { "labels", "" } },
 	{ "protocols.loki.utf8", "repair", { "strict", "repair" }, { "lax" } },
 	{ "protocols.obstack.enabled", "false", { "true" }, { "no" } },
 	{ "protocols.obstack.topic", "telemetry-raw", { "a" }, { "" } },
+	{ "protocols.models.enabled", "true", { "false" }, { "no" } },
+	{ "protocols.models.dir", "/etc/headgate/models", { "", "/a" }, { "a", "./a" } },
+	{ "protocols.models.max_body", "10MiB", { "1KiB", "1GiB" }, { "0", "1023B", "1025MiB" } },
+	{ "protocols.models.namespace", "", { "", "ns", "a.b_c-D9" }, { "a/b", "{tenant}" } },
+	{ "protocols.models.path_prefix", "", { "", "/a/b" }, { "/a\nb" } },
+	{ "protocols.models.headers", "tenant", { "tenant", "standard", "all" }, { "none" } },
+	{ "protocols.opaque.topic", "blobs", { "a" }, { "", "a/b" } },
+	{ "protocols.opaque.record_max_bytes",
+	  "102336KiB",
+	  { "1KiB", "104792064B" },
+	  { "0", "1023B", "104792065B" } },
+	{ "protocols.micromegas.enabled", "false", { "true" }, { "no" } },
+	{ "routes[].name", "", { "a", "A-b_9" }, { "", "a b", "a.b", "\xc3\xa4" } },
+	{ "routes[].path", "", { "", "/a" }, { "/a\tb" } },
+	{ "routes[].protocol", "", { "", "opaque", "otlp_logs" }, { "Opaque", "a-b" } },
+	{ "routes[].topic", "", { "", "a.b_c-D9" }, { "a/b", "{tenant}" } },
+	{ "routes[].listeners", "", { "public" }, { "", "a b" } },
+	{ "routes[].max_body", "0", { "0", "1KiB", "1GiB" }, { "1025MiB", "1" } },
+	{ "routes[].record_max_bytes", "0", { "0", "104792064B" }, { "104792065B", "1" } },
+	{ "routes[].enrich", "inherit", { "inherit", "body", "header" }, { "both" } },
+	{ "routes[].stamp_name", "", { "", "x.y-z_1" }, { "a b" } },
+	{ "routes[].headers", "inherit", { "tenant", "standard", "all" }, { "none" } },
+	{ "routes[].partition", "inherit", { "spread", "source" }, { "random" } },
+	{ "routes[].topic_prefix", "", { "", "{tenant}.a-b_C9" }, { "a/b", "a b" } },
+	{ "routes[].utf8", "inherit", { "strict", "repair" }, { "lax" } },
+	{ "routes[].json", "inherit", { "transcode", "separate" }, { "keep" } },
+	{ "routes[].scope", "", { "", "opaque" }, { "Logs", "a b" } },
 	{ "record.enrich", "body", { "body", "header" }, { "both" } },
 	{ "record.stamp_name", "tenant_id", { "a", "x.y-z_1" }, { "", "a b" } },
 	{ "record.headers", "standard", { "tenant", "standard", "all" }, { "none" } },
 	{ "record.max_bytes", "960KiB", { "1KiB", "104792064B" }, { "1023B", "104792065B", "1" } },
 	{ "record.partition", "spread", { "spread", "source" }, { "random" } },
+	{ "record.topic_prefix", "", { "", "{tenant}.a-b_C9" }, { "a/b", "a b" } },
+	{ "dead_letters.enabled", "false", { "true" }, { "no" } },
+	{ "dead_letters.topic", "headgate_dlq", { "a" }, { "", "a/b" } },
+	{ "dead_letters.per_tenant",
+	  "10/s",
+	  { "1/s", "100000/s" },
+	  { "0", "0/s", "100001/s", "10", "10B/s" } },
+	{ "usage.enabled", "false", { "true" }, { "no" } },
+	{ "usage.topic", "headgate_usage", { "a" }, { "", "a/b" } },
+	{ "usage.interval", "1m", { "1s", "1h" }, { "999ms", "61m", "60" } },
 	{ "sink", "local", { "local", "kafka", "discard" }, { "", "none", "file" } },
 	{ "local.dir", "/var/lib/headgate/local", { "/a" }, { "", "a\nb" } },
 	{ "local.max_bytes", "1GiB", { "1MiB", "1048576GiB" }, { "1023KiB", "1048577GiB" } },
@@ -108,17 +151,23 @@ static const struct row rows[] = {
 	{ "log.audit_file", "", { "", "/a" }, { "a" } },
 	{ "audit.accepted", "all", { "all", "first", "none" }, { "some" } },
 	{ "audit.on_full", "drop", { "drop", "refuse" }, { "block" } },
+	{ "compat.micromegas_401_texts", "2025", { "2025", "current" }, { "2026", "" } },
+	{ "compat.micromegas_otlp_plain_errors", "false", { "true" }, { "yes" } },
+	{ "compat.micromegas_quota_status", "503", { "503", "429" }, { "500" } },
+	{ "compat.gateway_missing_tenant_status", "401", { "401", "400" }, { "403" } },
+	{ "compat.gateway_tenant_header", "required", { "required", "optional" }, { "no" } },
 };
 
 /* Of these a single text is not the value; their tests are test_load_values.c's. */
 static const char *const structured[] = {
-	"include", "listeners", "listeners[].tls", "admin.tls", "kafka.properties",
+	"include", "listeners", "listeners[].tls", "admin.tls", "routes", "kafka.properties",
 };
 
 static const struct option *find(const char *path, void **base)
 {
 	static struct conf *conf;
 	static struct listener_conf listener;
+	static struct route_conf route;
 	static struct tls_map map;
 
 	if (!conf)
@@ -132,6 +181,11 @@ static const struct option *find(const char *path, void **base)
 		options_default(&listener_options, &listener, conf_pool(conf));
 		*base = &listener;
 		return option_find(&listener_options, path + 12);
+	}
+	if (strncmp(path, "routes[].", 9) == 0) {
+		options_default(&route_options, &route, conf_pool(conf));
+		*base = &route;
+		return option_find(&route_options, path + 9);
 	}
 	*base = conf;
 	return option_find(&options, path);
@@ -158,6 +212,9 @@ Test(options, every_option_has_a_row_here)
 	for (size_t i = 0; i < listener_options.n; i++)
 		cr_expect(is_covered("listeners[].", listener_options.v[i].path), "%s",
 		          listener_options.v[i].path);
+	for (size_t i = 0; i < route_options.n; i++)
+		cr_expect(is_covered("routes[].", route_options.v[i].path), "%s",
+		          route_options.v[i].path);
 	for (size_t i = 0; i < tls_options.n; i++)
 		cr_expect(is_covered("listeners[].tls.", tls_options.v[i].path), "%s",
 		          tls_options.v[i].path);
@@ -167,6 +224,24 @@ Test(options, every_option_has_a_doc)
 {
 	for (size_t i = 0; i < options.n; i++)
 		cr_expect_gt(strlen(options.v[i].doc), 10, "%s", options.v[i].path);
+}
+
+/* A section's value is that of a route, one later: `inherit` goes before them. */
+Test(options, what_a_route_inherits_is_its_first_word)
+{
+	static const char *const pairs[][2] = {
+		{ "enrich", "record.enrich" },          { "headers", "record.headers" },
+		{ "partition", "record.partition" },    { "utf8", "protocols.otlp.utf8" },
+		{ "json", "protocols.otlp.json" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
+		const struct option *own = option_find(&route_options, pairs[i][0]);
+		const struct option *section = option_find(&options, pairs[i][1]);
+
+		cr_expect_eq(strncmp(own->words, "inherit|", 8), 0);
+		cr_expect_str_eq(own->words + 8, section->words, "%s", pairs[i][0]);
+	}
 }
 
 Test(options, the_defaults_are_those_of_the_table)
