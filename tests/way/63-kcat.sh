@@ -1,0 +1,107 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# 63-kcat.sh -- an unmodified consumer, kcat, prints the records of every family: the key is the tenant, the headers are those of the contract and
+# in its order, the tenant's once, none of the client's own; the value is whole (R1, R26)
+. "${0%/*}/lib.sh"
+need kafka
+
+topics 2
+RAW_TOPIC=$NAME-raw
+topic create "$KAFKA_BROKERS" "$RAW_TOPIC" 2 || bail "can't create the topic $RAW_TOPIC"
+TOKEN=$(token_new)
+TENANT="a-b_c.d!*'()"	# every sign that an id may have
+tenants_file "$TENANT:$TOKEN"
+conf_base kafka file 2
+conf protocols.obstack.enabled=true "protocols.obstack.topic=$RAW_TOPIC"
+headgate_start
+known "$TOKEN"
+
+# ---- a body of each family ----
+TRACE=00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+JSON='Content-Type: application/json' PROTOBUF='Content-Type: application/x-protobuf'
+for signal in traces metrics logs; do otlp $signal -n 2 -m kcat -o "$T/$signal"; done
+printf '{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"\xf0\x9f\x98\x80"}}]}]}]}' >"$T/json"
+python3 "$WAY/tools/rw.py" "$T/rw"
+RW1=$(find "$T/rw" -name '204.1.histogram-both') RW2=$(find "$T/rw" -name '204.2.*histogram*' ! -name '*.*.*.*' | sort | head -n 1)
+python3 "$WAY/tools/loki.py" encode -o "$T/loki" '[["{a=\"b\"}",[["1","line"]]]]'
+printf '{"streams":[{"stream":{"a":"b"},"values":[["1","line"]]}]}' >"$T/loki.json"
+
+# What a client might hope to put into the record.
+ODD=(-H 'Version: 4' -H 'signal: odd' -H 'Tenant_Id: odd' -H 'tenant-id: odd' -H 'headgate-route: odd' -H 'headgate-part: 1/1' -H 'headgate-replayed: 1'
+	-H 'format: odd' -H 'X-Custom: odd' -H "X-Scope-OrgID: $TENANT")
+# told: the statuses, one for each family
+told()
+{
+	{
+		for signal in traces metrics logs; do request "/v1/$signal" -H "$PROTOBUF" --data-binary "@$T/$signal" "${ODD[@]}"; echo; done
+		request /v1/logs -H "$JSON; charset=utf-8" --data-binary "@$T/json" "${ODD[@]}"; echo
+		request /v1/logs -H "$PROTOBUF" --data-binary "@$T/logs" -H "traceparent: $TRACE" "${ODD[@]}"; echo
+		request /api/v1/write -H "$PROTOBUF" --data-binary "@$RW1" -H 'Content-Encoding: snappy' "${ODD[@]}"; echo
+		request /api/v1/write -H "$PROTOBUF;proto=io.prometheus.write.v2.Request" --data-binary "@$RW2" -H 'Content-Encoding: snappy' "${ODD[@]}"; echo
+		request /loki/api/v1/push -H "$PROTOBUF" --data-binary "@$T/loki" "${ODD[@]}"; echo
+		request /loki/api/v1/push -H "$JSON" --data-binary "@$T/loki.json" "${ODD[@]}"; echo
+		for signal in traces metrics logs; do request "/ingest/otlp/v1/$signal" -H "$PROTOBUF" --data-binary "@$T/$signal" "${ODD[@]}"; echo; done
+		request /ingest/prometheus/v1/write -H "$PROTOBUF" --data-binary "@$RW1" -H 'Content-Encoding: snappy' "${ODD[@]}"; echo
+	} | xargs
+}
+
+# ---- what kcat prints ----
+# read_by_kcat TOPIC [OPTION]...	from the beginning to the end
+read_by_kcat() { kcat -C -q -e -o beginning -b "$KAFKA_BROKERS" -t "$1" -X fetch.wait.max.ms=10 "${@:2}"; }
+ALL_TOPICS=("$TRACES_TOPIC" "$METRICS_TOPIC" "$LOGS_TOPIC" "$WRITE_TOPIC" "$WRITE2_TOPIC" "$LOKI_TOPIC" "$RAW_TOPIC")
+printed() { for each in "${ALL_TOPICS[@]}"; do read_by_kcat "$each" -J; done | python3 "$WAY/tools/kcat.py" "$TENANT" | sort -u; }
+# new_lines	what it prints now and did not before
+: >"$T/before"
+new_lines()
+{
+	printed >"$T/printed"
+	comm -13 "$T/before" "$T/printed"
+	cp "$T/printed" "$T/before"
+}
+# line TOPIC SIGNAL FORMAT TYPE [ROUTE [MORE]]: as it should be printed, for the level of headers that is on
+line()
+{
+	local out="$1 key=$TENANT X-Scope-OrgID=$TENANT tenant_id=$TENANT"
+	if [ "$LEVEL" != tenant ]; then
+		out+=" signal=$2 format=$3 content-type=$4"
+		[ "$LEVEL" != all ] || out+=" headgate-route=$5"
+		out+=" headgate-request-id=ID"
+		[ "$LEVEL" != all ] || out+=" headgate-received-ms=TIME headgate-contract=1"
+		out+=${6:+ $6}
+	fi
+	echo "$out"
+}
+wanted()
+{
+	local v1='application/x-protobuf;proto=prometheus.WriteRequest'
+	{
+		line "$TRACES_TOPIC" traces otlp_proto application/x-protobuf otlp_traces
+		line "$METRICS_TOPIC" metrics otlp_proto application/x-protobuf otlp_metrics
+		line "$LOGS_TOPIC" logs otlp_proto application/x-protobuf otlp_logs
+		line "$LOGS_TOPIC" logs otlp_proto application/x-protobuf otlp_logs "traceparent=$TRACE"
+		line "$WRITE_TOPIC" metrics prom_rw1 "$v1" remote_write
+		line "$WRITE2_TOPIC" metrics prom_rw2 'application/x-protobuf;proto=io.prometheus.write.v2.Request' remote_write
+		line "$LOKI_TOPIC" logs loki_proto application/x-protobuf loki
+		for signal in traces metrics logs; do line "$RAW_TOPIC" $signal otlp_proto application/x-protobuf obstack_$signal; done
+		line "$RAW_TOPIC" metrics prom_rw1 "$v1" obstack_write
+	} | sort -u
+}
+OF_EACH='200 200 200 200 200 204 204 204 204 202 202 202 202'
+for LEVEL in standard all tenant; do
+	if [ $LEVEL != standard ]; then
+		conf "record.headers=$LEVEL"
+		headgate_switch
+	fi
+	is "$LEVEL: a body of each family is accepted" "$(told)" "$OF_EACH"
+	is "$LEVEL: kcat finds key and headers of each as the contract says" "$(new_lines)" "$(wanted)"
+done
+for each in "${ALL_TOPICS[@]}"; do
+	is "${each#"$NAME"-}: the values are whole" "$(read_by_kcat "$each" -J | python3 "$WAY/tools/kcat.py" --values | sort)" \
+		"$(records "$each" | jq -r '"\(.partition) \(.offset) \(.value)"' | sort)"
+done
+
+# ---- as one would look at them ----
+is "in its own format: key, headers, value" "$(read_by_kcat "$LOKI_TOPIC" -f '%k|%h|%s\n' | grep -a signal= | grep -av headgate-route | cut -d'|' -f1,2 | sed -E 's/[0-9a-f]{32}/ID/' | sort -u)" \
+	"$TENANT|X-Scope-OrgID=$TENANT,tenant_id=$TENANT,signal=logs,format=loki_proto,content-type=application/x-protobuf,headgate-request-id=ID"
+like "the value has the stream" "$(read_by_kcat "$LOKI_TOPIC" -f '%s\n' | tr -d '\0' | grep -a -m 1 -o '{a=.*}')" '^\{a="b", tenant_id="a-b_c\.d!\*'\''\(\)"\}$'
+finish
