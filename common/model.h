@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * model.h -- the schema of a data model (compatibility.md 5): a model file made a tree, checked.
- * The master reads it to refuse a bad file at load, by name, line and path; a worker's proto/model.c
- * judges objects by it. Read-only once made.
+ * The master reads it to refuse a bad file at load, by name, line and path; a worker's
+ * proto/model.c judges objects by it. Read-only once made, so that what is looked up while a body
+ * is read was sorted here.
  */
 #pragma once
 #include "common/bytes.h"
@@ -27,7 +28,14 @@ enum model_kind {
 	MODEL_ARRAY, /* element */
 	MODEL_MAP, /* key, element */
 	MODEL_NESTED, /* columns; named tuples too */
-	MODEL_GEO, /* n: how many arrays around a point: Point 0, Ring 1, Polygon 2, MultiPolygon 3 */
+	MODEL_GEO, /* n: how many arrays around a point: Point 0, Ring 1, Polygon 2, MultiPolygon 3
+	            */
+};
+enum {
+	MODEL_BYTES_MAX = MIB, /* of a file */
+	MODEL_COLUMNS_MAX = 4096, /* with all that are nested, and typed paths */
+	MODEL_DEPTH_MAX = 32, /* types in types */
+	MODEL_NAME_MAX = 512, /* bytes: of a column, a typed path, a member of an enum */
 };
 
 struct model_column;
@@ -41,6 +49,7 @@ struct model_type {
 	struct model_type *element, *key;
 	struct model_column *columns;
 	size_t column_count;
+	const unsigned *by_name; /* places in columns: by name, typed paths by component */
 	struct model_choice {
 		struct bytes name;
 		bool is_int;
@@ -48,6 +57,7 @@ struct model_type {
 		struct bytes text;
 	} *choices; /* MODEL_ENUM */
 	size_t choice_count;
+	const unsigned *by_text, *by_number; /* places in choices */
 };
 struct model_column {
 	struct bytes name; /* of a typed path: dotted */
@@ -65,7 +75,8 @@ struct model {
 	bool allow_extra_fields;
 	bool has_schema_id;
 	uint32_t schema_id;
-	struct model_column *columns;
+	struct model_type root; /* MODEL_NESTED: the columns as a type */
+	struct model_column *columns; /* those of root */
 	size_t column_count;
 	struct pool *pool; /* all of the above */
 };
@@ -73,3 +84,10 @@ struct model {
 /* The model of a file's text. NULL with *err: what is wrong, and where in it. */
 struct model *model_parse(struct bytes json, struct err *err) MUST_USE;
 void model_free(struct model *m); /* NULL is fine */
+
+/* The place of a nested type's column of this name; column_count: none has it. */
+size_t model_column_find(const struct model_type *t, struct bytes name);
+/* A string that stands for a member of an enum: the name of a number, or the text itself. */
+bool model_choice_has_text(const struct model_type *t, struct bytes text);
+/* A number that does: its own, or the place of a text, from 0. */
+bool model_choice_has_number(const struct model_type *t, int64_t number);
