@@ -27,6 +27,7 @@ const struct command *const commands[] = {
 	&command_migrate,
 	&command_routes_ls,
 	&command_ls,
+	&command_import_moose,
 	&command_topics_ls,
 	&command_topics_create,
 	&command_send,

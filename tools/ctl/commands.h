@@ -16,3 +16,4 @@ extern const struct command command_routes_ls, command_ls, command_topics_ls, co
 extern const struct command command_send;
 extern const struct command command_cat;
 extern const struct command command_snippet;
+extern const struct command command_import_moose;
