@@ -312,10 +312,10 @@ static void check_auth(struct loader *l)
 }
 
 /* The stamp takes the place of the client's own: here that would be the metric's name. */
-static void check_stamp(struct loader *l)
+void check_stamp_name(struct loader *l, const char *path, const char *name)
 {
-	if (strcmp(l->conf->record.stamp_name, "__name__") == 0)
-		ERROR_AT(l, "record.stamp_name",
+	if (strcmp(name, "__name__") == 0)
+		ERROR_AT(l, path,
 		         "'__name__' is the metric's name in remote_write: take another one");
 }
 
@@ -345,5 +345,10 @@ void check_all(struct loader *l)
 	check_auth(l);
 	check_kafka(l);
 	check_limits(l);
-	check_stamp(l);
+	check_stamp_name(l, "record.stamp_name", c->record.stamp_name);
+	check_topic_prefix(l, "record.topic_prefix", c->record.topic_prefix);
+	use_topics_of_sections(l);
+	check_routes(l);
+	check_models(l);
+	check_topics(l);
 }

@@ -1,47 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_kafka.c -- sink, topics, brokers and login; and the librdkafka properties that nobody may
+ * check_kafka.c -- sink, brokers and login; and the librdkafka properties that nobody may
  * set, since a promise rests on each of them.
  */
 #include "conf/load.h"
-
-/* One topic holds one kind of message (records.md 1): a consumer decodes all of it alike. That of
- * Obstack holds several, and is its own: who reads it knows to look at the headers. */
-static void check_topics(struct loader *l)
-{
-	const struct conf *c = l->conf;
-	const bool otlp = c->protocols.otlp.enabled, rw = c->protocols.remote_write.enabled;
-	const struct {
-		const char *path, *topic;
-		bool enabled;
-	} topics[] = {
-		{ "protocols.otlp.traces_topic", c->protocols.otlp.traces_topic, otlp },
-		{ "protocols.otlp.metrics_topic", c->protocols.otlp.metrics_topic, otlp },
-		{ "protocols.otlp.logs_topic", c->protocols.otlp.logs_topic, otlp },
-		{ "protocols.remote_write.topic", c->protocols.remote_write.topic, rw },
-		{ "protocols.remote_write.topic_v2", c->protocols.remote_write.topic_v2, rw },
-		{ "protocols.loki.topic", c->protocols.loki.topic, c->protocols.loki.enabled },
-		{ "protocols.obstack.topic", c->protocols.obstack.topic,
-		  c->protocols.obstack.enabled },
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(topics); i++) {
-		const char *path = topics[i].path, *topic = topics[i].topic;
-
-		if (strcmp(topic, ".") == 0 || strcmp(topic, "..") == 0)
-			ERROR_AT(l, path, "'%s' is no name of a topic", written(l, path, topic));
-		for (size_t j = 0; j < i; j++) {
-			bool is_given = origin_find(l->origins, path); /* else the other one is */
-
-			if (!topics[i].enabled || !topics[j].enabled ||
-			    strcmp(topic, topics[j].topic) != 0)
-				continue;
-			ERROR_AT(l, is_given ? path : topics[j].path,
-			         "'%s' and '%s' are one topic: a topic holds one kind of message",
-			         topics[j].path, path);
-		}
-	}
-}
 
 static void check_sink(struct loader *l)
 {
@@ -233,7 +195,6 @@ static void check_properties(struct loader *l)
 
 void check_kafka(struct loader *l)
 {
-	check_topics(l);
 	check_sink(l);
 	check_brokers(l);
 	check_kafka_tls(l);

@@ -359,8 +359,8 @@ static unsigned diff_maps(const struct option *o, const struct conf *old, const 
 			const struct option *key = &kind->table->v[k];
 
 			snprintf(path, sizeof(path), "%s[%zu].%s", o->path, i, key->path);
-			lines += diff_option(key, path, maps_at(kind, was, i),
-			                     maps_at(kind, is, i), origins, out);
+			lines += diff_option(key, path, maps_at(kind, was, i), maps_at(kind, is, i),
+			                     origins, out);
 		}
 	}
 	if (was.n != is.n) {
@@ -379,9 +379,8 @@ unsigned conf_diff(const struct conf *old, const struct conf *new, const struct 
 	for (size_t i = 0; i < options.n; i++) {
 		const struct option *o = &options.v[i];
 
-		lines += o->type == OPT_MAPS
-		                 ? diff_maps(o, old, new, r->origins, out)
-		                 : diff_option(o, o->path, old, new, r->origins, out);
+		lines += o->type == OPT_MAPS ? diff_maps(o, old, new, r->origins, out)
+		                             : diff_option(o, o->path, old, new, r->origins, out);
 	}
 	return lines;
 }

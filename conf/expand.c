@@ -4,6 +4,7 @@
  * parsing (so that no text can become structure), and the files that options name. Never shows what
  * it read.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -12,7 +13,7 @@
 
 #include "conf/load.h"
 
-enum { SECRET_MAX = 64 * KIB, PUBLIC_MAX = MIB };
+enum { SECRET_MAX = 64 * KIB, PUBLIC_MAX = MIB, FOLDER_MAX = 1024 /* files */ };
 
 /* ---- files ---- */
 
@@ -139,6 +140,94 @@ bool read_option_file(struct loader *l, const struct option *o, const char *path
 		return false;
 	}
 	return true;
+}
+
+/* ---- a folder ---- */
+
+static bool is_read_there(const char *name) /* as *.json in a shell */
+{
+	size_t n = strlen(name);
+
+	return *name != '.' && n > 5 && strcmp(name + n - 5, ".json") == 0;
+}
+
+static const char *join(struct pool *pool, const char *folder, const char *name)
+{
+	size_t n = strlen(folder), name_bytes = strlen(name) + 1;
+	char *path = pool_alloc(pool, n + 1 + name_bytes);
+
+	memcpy(path, folder, n);
+	path[n] = '/';
+	memcpy(path + n + 1, name, name_bytes);
+	return path;
+}
+
+static int by_path(const void *a, const void *b)
+{
+	return strcmp(((const struct conf_file *)a)->path, ((const struct conf_file *)b)->path);
+}
+
+/* Paths alone, in bytewise order. False with errno if it cannot be read, E2BIG if it has too many.
+ */
+static bool list_folder(struct loader *l, struct conf_files *files)
+{
+	struct conf_file *v = pool_zalloc(l->pool, FOLDER_MAX * sizeof(*v));
+	DIR *folder = opendir(files->path);
+	struct dirent *entry;
+	size_t n = 0;
+	int why;
+
+	if (!folder)
+		return false;
+	for (errno = 0; (entry = readdir(folder)) && n <= FOLDER_MAX; errno = 0) {
+		if (!is_read_there(entry->d_name))
+			continue;
+		if (n < FOLDER_MAX)
+			v[n].path = join(l->pool, files->path, entry->d_name);
+		n++;
+	}
+	why = n > FOLDER_MAX ? E2BIG : errno;
+	closedir(folder);
+	errno = why;
+	if (why)
+		return false;
+	qsort(v, n, sizeof(*v), by_path);
+	files->v = v;
+	files->n = n;
+	return true;
+}
+
+const char *shown_file(struct loader *l, const char *path, const struct conf_files *files, size_t i)
+{
+	return join(report_pool(l->r), written(l, path, files->path),
+	            strrchr(files->v[i].path, '/') + 1);
+}
+
+bool read_option_folder(struct loader *l, const struct option *o, const char *path,
+                        struct conf_files *files)
+{
+	struct place at = place_of_option(l, path);
+	const char *shown = written(l, path, files->path);
+	bool ok = true;
+
+	if (!*files->path || l->in->offline)
+		return true;
+	if (!list_folder(l, files)) {
+		if (errno == ENOENT && strcmp(files->path, o->def) == 0)
+			return true; /* nobody asked for it */
+		if (errno == E2BIG)
+			report_error(l->r, at, "the folder '%s' holds more than %d files *.json",
+			             shown, FOLDER_MAX);
+		else
+			report_error(l->r, at, "can't read the folder '%s': %s", shown,
+			             strerror(errno));
+		return false;
+	}
+	for (size_t i = 0; i < files->n; i++)
+		ok = read_file(l, files->v[i].path, shown_file(l, path, files, i), PUBLIC_MAX,
+		               false, at, &files->v[i].content) &&
+		     ok;
+	return ok;
 }
 
 /* ---- ${...} ---- */

@@ -14,13 +14,23 @@ struct origin { /* where a value (or a section's first key) was given */
 	const char *raw; /* as written, if a file or credential was expanded in it; else NULL */
 	/* Good while loading only: */
 	struct place at;
-	const char *written; /* a scalar's text before expansion: what a message may show; else NULL */
+	const char
+		*written; /* a scalar's text before expansion: what a message may show; else NULL */
 };
 
 struct conf_origins { /* one for each conf_report */
 	struct pool *pool;
 	struct origin *v;
 	size_t n, cap;
+};
+
+struct topic_use { /* somebody who sends records to a topic */
+	struct place at;
+	bool is_given; /* not a default: a message points there */
+	const char *what; /* as messages say it: "'usage.topic'", "the model 'a.json'" */
+	const char *shown; /* the topic, as written */
+	const char *topic; /* with its prefix, which may hold {tenant} */
+	const char *kind; /* of messages: one topic holds one */
 };
 
 struct loader {
@@ -31,6 +41,8 @@ struct loader {
 	struct conf_origins *origins;
 	const struct source *main; /* for what has no place of its own */
 	size_t main_dir_bytes; /* of in->file, with the slash */
+	struct topic_use *uses; /* in the order in which they said so */
+	size_t use_count, use_cap;
 	unsigned unread; /* files that could not be read: what seems missing may stand there */
 	bool usage; /* a secret was given by -o */
 };
@@ -69,9 +81,28 @@ void load_set(struct loader *l, const struct conf_set *set); /* one -o */
 bool expand(struct loader *l, const char *text, bool secret, struct place at, struct value *out);
 bool read_option_file(struct loader *l, const struct option *o, const char *path,
                       struct conf_file *file);
+bool read_option_folder(struct loader *l, const struct option *o, const char *path,
+                        struct conf_files *files);
+/* The name of one of its files as a message may show it. */
+const char *shown_file(struct loader *l, const char *path, const struct conf_files *files,
+                       size_t i);
 
-/* check.c, check_kafka.c: files that options name, and what no option can say alone. */
+/* check.c, check_*.c: files that options name, and what no option can say alone. */
 void check_all(struct loader *l);
 void check_kafka(struct loader *l);
+void check_routes(struct loader *l);
+void check_models(struct loader *l);
+void check_stamp_name(struct loader *l, const char *path, const char *name);
+/* "" or /a/b: printable ASCII without blanks, ? and #, no slash at its end. */
+bool is_url_path(const char *path);
+
+/* check_topics.c: first all say what they send where, then topics are compared. */
+void use_topics_of_sections(struct loader *l);
+void use_topic(struct loader *l, struct topic_use use);
+/* The topic of an option; a second kind of message has a suffix: "_json". */
+void use_topic_option(struct loader *l, const char *path, const char *prefix, const char *topic,
+                      const char *suffix, const char *kind);
+void check_topics(struct loader *l);
+void check_topic_prefix(struct loader *l, const char *path, const char *prefix);
 #define ERROR_AT(l, path, ...) report_error((l)->r, place_of_option((l), (path)), __VA_ARGS__)
 #define WARN_AT(l, path, ...) report_warning((l)->r, place_of_option((l), (path)), __VA_ARGS__)

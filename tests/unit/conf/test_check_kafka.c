@@ -30,57 +30,6 @@ Test(check_kafka, brokers_are_host_and_port)
 	}
 }
 
-/* R2 */
-Test(check_kafka, two_signals_on_one_topic_are_refused)
-{
-	ASSERT_ONE_ERROR("protocols: {otlp: {traces_topic: t, logs_topic: t}}\n",
-	                 "2:49: error: 'protocols.otlp.traces_topic' and "
-	                 "'protocols.otlp.logs_topic' are one topic");
-	ASSERT_ONE_ERROR(
-		"protocols: {otlp: {traces_topic: otlp_logs}}\n",
-		"2:34: error: 'protocols.otlp.traces_topic' and 'protocols.otlp.logs_topic' are "
-		"one topic: a topic holds one kind of message\n");
-}
-
-/* R2: an RW 2.0 body decoded as RW 1.0 is an empty message without an error */
-Test(check_kafka, two_formats_on_one_topic_are_refused)
-{
-	ASSERT_ONE_ERROR("protocols: {remote_write: {topic: t, topic_v2: t}}\n",
-	                 "2:48: error: 'protocols.remote_write.topic' and "
-	                 "'protocols.remote_write.topic_v2' are one topic");
-	ASSERT_ONE_ERROR("protocols: {remote_write: {topic_v2: otlp_metrics}}\n",
-	                 "'protocols.otlp.metrics_topic' and 'protocols.remote_write.topic_v2' are "
-	                 "one topic");
-	ASSERT_ONE_ERROR("protocols: {obstack: {enabled: true, topic: prom_write}}\n",
-	                 "'protocols.remote_write.topic' and 'protocols.obstack.topic' are one "
-	                 "topic");
-}
-
-/* A7: the formats of Obstack share the one topic that is theirs */
-Test(check_kafka, the_topic_of_obstack_holds_several_formats)
-{
-	ASSERT_LOADS_WITH_SINK("protocols: {obstack: {enabled: true}}\n");
-	cr_assert_str_eq(conf->protocols.obstack.topic, "telemetry-raw");
-}
-
-Test(check_kafka, what_is_not_enabled_sends_nothing_to_a_topic)
-{
-	ASSERT_LOADS_WITH_SINK("protocols: {obstack: {topic: prom_write}}\n");
-	ASSERT_LOADS_WITH_SINK("protocols: {otlp: {enabled: false}, obstack: {enabled: true, "
-	                       "topic: otlp_logs}}\n");
-	ASSERT_LOADS_WITH_SINK(
-		"protocols: {remote_write: {enabled: false, topic_v2: prom_write}}\n");
-}
-
-Test(check_kafka, a_topic_has_a_name_that_kafka_takes)
-{
-	ASSERT_ONE_ERROR("protocols: {otlp: {traces_topic: .}}\n", "'.' is no name of a topic\n");
-	ASSERT_ONE_ERROR("protocols: {otlp: {metrics_topic: ..}}\n",
-	                 "'..' is no name of a topic\n");
-	ASSERT_ONE_ERROR("protocols: {otlp: {logs_topic: a/b}}\n",
-	                 "it holds a character that is not allowed\n");
-}
-
 static const char *sasl(const char *mechanism)
 {
 	static char text[400];

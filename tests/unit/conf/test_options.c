@@ -74,8 +74,8 @@ static const struct row rows[] = {
 	{ "protocols.opaque.topic", "blobs", { "a" }, { "", "a/b" } },
 	{ "protocols.opaque.record_max_bytes",
 	  "102336KiB",
-	  { "1KiB", "104792064B" },
-	  { "0", "1023B", "104792065B" } },
+	  { "1KiB", "104923136B", "512MiB" },
+	  { "0", "1023B", "513MiB" } },
 	{ "protocols.micromegas.enabled", "false", { "true" }, { "no" } },
 	{ "routes[].name", "", { "a", "A-b_9" }, { "", "a b", "a.b", "\xc3\xa4" } },
 	{ "routes[].path", "", { "", "/a" }, { "/a\tb" } },
@@ -83,7 +83,7 @@ static const struct row rows[] = {
 	{ "routes[].topic", "", { "", "a.b_c-D9" }, { "a/b", "{tenant}" } },
 	{ "routes[].listeners", "", { "public" }, { "", "a b" } },
 	{ "routes[].max_body", "0", { "0", "1KiB", "1GiB" }, { "1025MiB", "1" } },
-	{ "routes[].record_max_bytes", "0", { "0", "104792064B" }, { "104792065B", "1" } },
+	{ "routes[].record_max_bytes", "0", { "0", "512MiB" }, { "513MiB", "1" } },
 	{ "routes[].enrich", "inherit", { "inherit", "body", "header" }, { "both" } },
 	{ "routes[].stamp_name", "", { "", "x.y-z_1" }, { "a b" } },
 	{ "routes[].headers", "inherit", { "tenant", "standard", "all" }, { "none" } },
@@ -230,8 +230,8 @@ Test(options, every_option_has_a_doc)
 Test(options, what_a_route_inherits_is_its_first_word)
 {
 	static const char *const pairs[][2] = {
-		{ "enrich", "record.enrich" },          { "headers", "record.headers" },
-		{ "partition", "record.partition" },    { "utf8", "protocols.otlp.utf8" },
+		{ "enrich", "record.enrich" },       { "headers", "record.headers" },
+		{ "partition", "record.partition" }, { "utf8", "protocols.otlp.utf8" },
 		{ "json", "protocols.otlp.json" },
 	};
 

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * check_topics.c -- one topic holds one kind of message (records.md 1): a consumer decodes all of
+ * it alike, and drops for good what is another message. Who sends records says so here, by option;
+ * then all are compared. What a route without a path does to a built-in one is a worker's to see.
+ */
+#include "conf/load.h"
+
+enum { TOPIC_MAX = 249, TENANT_MAX = 150 };
+static const char tenant_word[] = "{tenant}";
+
+/* ---- who sends where ---- */
+
+void use_topic(struct loader *l, struct topic_use use)
+{
+	if (l->use_count == l->use_cap) {
+		struct topic_use *grown;
+
+		l->use_cap = max_size(2 * l->use_cap, 32);
+		grown = pool_alloc(report_pool(l->r), l->use_cap * sizeof(*grown));
+		if (l->use_count)
+			memcpy(grown, l->uses, l->use_count * sizeof(*grown));
+		l->uses = grown;
+	}
+	l->uses[l->use_count++] = use;
+}
+
+void use_topic_option(struct loader *l, const char *path, const char *prefix, const char *topic,
+                      const char *suffix, const char *kind)
+{
+	use_topic(l,
+	          (struct topic_use){
+			  .at = place_of_option(l, path),
+			  .is_given = origin_find(l->origins, path),
+			  .what = path_text(l, "'%s'%s%s", path, *suffix ? " with " : "", suffix),
+			  .shown = written(l, path, topic),
+			  .topic = path_text(l, "%s%s%s", prefix, topic, suffix),
+			  .kind = path_text(l, "%s%s", kind, suffix),
+		  });
+}
+
+void use_topics_of_sections(struct loader *l)
+{
+	const struct conf *c = l->conf;
+	const __typeof__(c->protocols) *p = &c->protocols;
+	const bool otlp = p->otlp.enabled || p->micromegas.enabled, rw = p->remote_write.enabled;
+	const bool otlp_json = otlp && p->otlp.json == CONF_JSON_SEPARATE;
+	const bool loki_json = p->loki.enabled && p->loki.json == CONF_JSON_SEPARATE;
+	const char *prefix = c->record.topic_prefix;
+	const struct {
+		bool enabled;
+		const char *path, *topic, *suffix, *kind;
+	} uses[] = {
+#define O "protocols."
+		{ otlp, O "otlp.traces_topic", p->otlp.traces_topic, "", "otlp_traces" },
+		{ otlp, O "otlp.metrics_topic", p->otlp.metrics_topic, "", "otlp_metrics" },
+		{ otlp, O "otlp.logs_topic", p->otlp.logs_topic, "", "otlp_logs" },
+		{ otlp_json, O "otlp.traces_topic", p->otlp.traces_topic, "_json", "otlp_traces" },
+		{ otlp_json, O "otlp.metrics_topic", p->otlp.metrics_topic, "_json",
+		  "otlp_metrics" },
+		{ otlp_json, O "otlp.logs_topic", p->otlp.logs_topic, "_json", "otlp_logs" },
+		{ rw, O "remote_write.topic", p->remote_write.topic, "", "remote_write" },
+		{ rw, O "remote_write.topic_v2", p->remote_write.topic_v2, "", "remote_write_v2" },
+		{ p->loki.enabled, O "loki.topic", p->loki.topic, "", "loki" },
+		{ loki_json, O "loki.topic", p->loki.topic, "_json", "loki" },
+		{ p->micromegas.enabled, O "opaque.topic", p->opaque.topic, "", "opaque" },
+		/* Several, but it is its own: who reads it knows to look at the headers. */
+		{ p->obstack.enabled, O "obstack.topic", p->obstack.topic, "", "obstack" },
+#undef O
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(uses); i++)
+		if (uses[i].enabled)
+			use_topic_option(l, uses[i].path, prefix, uses[i].topic, uses[i].suffix,
+			                 uses[i].kind);
+	if (c->dead_letters.enabled)
+		use_topic_option(l, "dead_letters.topic", "", c->dead_letters.topic, "",
+		                 "dead letters");
+	if (c->usage.enabled)
+		use_topic_option(l, "usage.topic", "", c->usage.topic, "", "usage");
+}
+
+/* ---- a prefix ---- */
+
+void check_topic_prefix(struct loader *l, const char *path, const char *prefix)
+{
+	const char *tenant = strstr(prefix, tenant_word);
+	const char *rest = tenant ? tenant + strlen(tenant_word) : prefix;
+
+	if (strcspn(prefix, "{}") == (size_t)((tenant ? tenant : rest + strlen(rest)) - prefix) &&
+	    !strpbrk(rest, "{}"))
+		return;
+	ERROR_AT(l, path, "'%s' is no prefix of topics", written(l, path, prefix));
+	report_help(l->r, "letters, digits, dots, _ and -, and {tenant} once");
+}
+
+/* ---- whether two may be one ---- */
+
+struct template
+{ /* a topic, cut where the tenant stands */
+	struct bytes head, tail;
+	bool has_tenant;
+};
+
+static struct template template_of(const char *topic)
+{
+	const char *tenant = strstr(topic, tenant_word);
+
+	if (!tenant)
+		return (struct template){ .head = bytes_str(topic) };
+	return (struct template){ .head = bytes_of(topic, (size_t)(tenant - topic)),
+		                  .tail = bytes_str(tenant + strlen(tenant_word)),
+		                  .has_tenant = true };
+}
+
+/* Ids with other characters have no topic where {tenant} is in its name. */
+static bool is_of_tenant(struct bytes s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		uint8_t c = s.p[i];
+
+		if (!((c | 0x20) >= 'a' && (c | 0x20) <= 'z') && !(c >= '0' && c <= '9') &&
+		    c != '_' && c != '-')
+			return false;
+	}
+	return true;
+}
+
+/* The longer one begins with the shorter one, and what it has more can be of a tenant's id. */
+static bool heads_meet(struct bytes a, struct bytes b)
+{
+	if (a.n < b.n)
+		return heads_meet(b, a);
+	return memcmp(a.p, b.p, b.n) == 0 && is_of_tenant(bytes_from(a, b.n));
+}
+
+static bool tails_meet(struct bytes a, struct bytes b)
+{
+	if (a.n < b.n)
+		return tails_meet(b, a);
+	return memcmp(a.p + a.n - b.n, b.p, b.n) == 0 && is_of_tenant(bytes_of(a.p, a.n - b.n));
+}
+
+/* A name without a tenant is one that the other gets with some tenant's id. */
+static bool is_instance(struct bytes name, const struct template *t)
+{
+	size_t ends = t->head.n + t->tail.n;
+
+	return name.n > ends && name.n - ends <= TENANT_MAX &&
+	       memcmp(name.p, t->head.p, t->head.n) == 0 &&
+	       memcmp(name.p + name.n - t->tail.n, t->tail.p, t->tail.n) == 0 &&
+	       is_of_tenant(bytes_of(name.p + t->head.n, name.n - ends));
+}
+
+static bool may_be_one(const struct template *a, const struct template *b)
+{
+	if (a->has_tenant && b->has_tenant)
+		return heads_meet(a->head, b->head) && tails_meet(a->tail, b->tail);
+	if (a->has_tenant || b->has_tenant)
+		return a->has_tenant ? is_instance(b->head, a) : is_instance(a->head, b);
+	return bytes_eq(a->head, b->head);
+}
+
+static void check_use(struct loader *l, const struct topic_use *use)
+{
+	size_t n = strlen(use->topic);
+
+	if (strstr(use->topic, tenant_word))
+		n -= strlen(tenant_word) - 1; /* of the shortest id */
+	if (strcmp(use->topic, ".") == 0 || strcmp(use->topic, "..") == 0)
+		report_error(l->r, use->at, "'%s' is no name of a topic", use->shown);
+	else if (n > TOPIC_MAX)
+		report_error(l->r, use->at, "%s is over %d bytes with what stands before it",
+		             use->what, TOPIC_MAX);
+}
+
+static void say_one_topic(struct loader *l, const struct topic_use *a, const struct topic_use *b)
+{
+	report_error(l->r, b->is_given ? b->at : a->at,
+	             "%s and %s are one topic: a topic holds one kind of message", a->what,
+	             b->what);
+	if (strcmp(a->topic, b->topic) != 0)
+		report_help(l->r, "with some tenant's id in the prefix the one is the other");
+}
+
+void check_topics(struct loader *l)
+{
+	struct template *templates =
+		pool_alloc(report_pool(l->r), (l->use_count + 1) * sizeof(*templates));
+
+	for (size_t i = 0; i < l->use_count; i++) {
+		check_use(l, &l->uses[i]);
+		templates[i] = template_of(l->uses[i].topic);
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(l->uses[i].kind, l->uses[k].kind) != 0 &&
+			    may_be_one(&templates[i], &templates[k]))
+				say_one_topic(l, &l->uses[k], &l->uses[i]);
+	}
+}
