@@ -33,6 +33,11 @@ static inline struct bytes bytes_from(struct bytes b, size_t skip)
 
 	return (struct bytes){ b.n ? b.p + k : b.p, b.n - k };
 }
+/* Its first n bytes, or all of it. */
+static inline struct bytes bytes_cut(struct bytes b, size_t n)
+{
+	return bytes_of(b.p, b.n < n ? b.n : n);
+}
 bool bytes_eq_nocase(struct bytes a, struct bytes b); /* ASCII case only */
 struct bytes bytes_trim(struct bytes b); /* SP and HTAB at both ends (RFC 9110 OWS) */
 /* 1*DIGIT into *out; false if empty, another byte, or over max. */

@@ -16,7 +16,11 @@ enum encoding {
 	ENCODING_SNAPPY, /* one block */
 	ENCODING_COUNT
 };
-enum { ENCODINGS_ALL = (1 << ENCODING_COUNT) - 1 }; /* as struct protocol's bit set */
+enum { /* as struct protocol's bit set */
+	ENCODINGS_ALL = (1 << ENCODING_COUNT) - 1,
+	ENCODINGS_GENERIC = 1 << ENCODING_IDENTITY | 1 << ENCODING_GZIP | 1 << ENCODING_DEFLATE |
+	                    1 << ENCODING_ZSTD,
+};
 
 const char *encoding_name(enum encoding e); /* identity, gzip, ... */
 const char *encoding_library(void); /* libdeflate's version when this was built; for -v */

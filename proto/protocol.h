@@ -115,6 +115,7 @@ typedef enum transcode (*transcode_fn)(const struct enrich_in *in, uint8_t *out,
 struct split_in { /* a value too large for one record (records.md 1.3) */
 	struct bytes value; /* as enrich() and the edits left it, BODY_SLACK readable bytes behind */
 	size_t limit; /* bytes of one part */
+	enum signal signal; /* for formats of any_signal */
 	struct scratch *scratch;
 };
 enum split {
@@ -160,7 +161,7 @@ struct protocol {
 	const struct format *formats; /* ends with type NULL */
 	const char *const *headers; /* fields of the request that it reads; NULL, or ends with NULL */
 	unsigned encodings; /* bit set of 1u << enum encoding */
-	uint64_t wire_limit; /* bytes; 0: limits.body */
+	uint64_t wire_limit, inflated_limit; /* bytes; 0: limits.body, limits.inflated */
 };
 
 /* Builds the protocols' constant tables; once, before the first enrich(). Again is harmless. */
@@ -169,3 +170,9 @@ void protocols_open(void);
 extern const struct protocol protocol_otlp_traces, protocol_otlp_metrics, protocol_otlp_logs,
 	protocol_otlp_any, protocol_remote_write, protocol_loki, protocol_loki_legacy,
 	protocol_loki_entries, protocol_loki_legacy_entries; /* stamp: structured_metadata */
+/* The same, but JSON bodies stay JSON. */
+extern const struct protocol protocol_otlp_traces_kept, protocol_otlp_metrics_kept,
+	protocol_otlp_logs_kept, protocol_otlp_any_kept, protocol_loki_kept,
+	protocol_loki_legacy_kept, protocol_loki_entries_kept, protocol_loki_legacy_entries_kept;
+extern const struct protocol protocol_models, protocol_moose; /* proto/model.h */
+extern const struct protocol protocol_opaque;

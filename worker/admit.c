@@ -11,6 +11,7 @@
 #include "worker/budget.h"
 #include "worker/charge.h"
 #include "worker/media.h"
+#include "worker/models.h"
 #include "worker/req.h"
 #include "worker/route.h"
 #include "worker/when.h"
@@ -34,7 +35,17 @@ static enum step refuse_field(struct req *r, enum verdict v, struct bytes value)
 
 static bool type_fits(const struct format *f, struct bytes type)
 {
-	return strcmp(f->type, TYPE_ANY) == 0 || bytes_eq_nocase(type, bytes_str(f->type));
+	struct bytes wanted = bytes_str(f->type);
+	const uint8_t *star = memchr(wanted.p, '*', wanted.n);
+	size_t before = star ? (size_t)(star - wanted.p) : 0, behind = wanted.n - before - 1;
+
+	if (strcmp(f->type, TYPE_ANY) == 0)
+		return true;
+	if (!star)
+		return bytes_eq_nocase(type, wanted);
+	return type.n > before + behind &&
+	       bytes_eq_nocase(bytes_cut(type, before), bytes_cut(wanted, before)) &&
+	       bytes_eq_nocase(bytes_from(type, type.n - behind), bytes_from(wanted, before + 1));
 }
 
 /* The format that a Content-Type means; NULL: none of the route's. */
@@ -59,6 +70,22 @@ static const struct format *untyped_format(const struct format *f)
 	return f->type ? f : NULL;
 }
 
+/* That of a route which asks for no type: a malformed one is as good as none. */
+static const struct format *careless_format(const struct format *formats)
+{
+	const struct format *f = untyped_format(formats);
+
+	return f && strcmp(f->type, TYPE_ANY) == 0 ? f : NULL;
+}
+
+static enum step check_model(struct req *r)
+{
+	if (!r->route->is_prefix)
+		return STEP_NEXT;
+	r->model = models_find(r->w->models, r->head.path);
+	return r->model ? STEP_NEXT : req_refuse(r, V_MODEL);
+}
+
 static enum step check_type(struct req *r)
 {
 	const struct format *formats = r->route->protocol->formats;
@@ -69,6 +96,8 @@ static enum step check_type(struct req *r)
 		r->format = find_format(formats, r->head.content_type);
 	else
 		r->format = untyped_format(formats);
+	if (!r->format)
+		r->format = careless_format(formats);
 	return r->format ? STEP_NEXT : refuse_field(r, V_TYPE, r->head.content_type);
 }
 
@@ -146,7 +175,8 @@ enum step admit_run(struct req *r)
 {
 	/* in the order of protocols.md 1.2 */
 	static enum step (*const checks[])(struct req * r) = {
-		check_type, check_encoding, check_length, check_tenant, check_worker, charge_length,
+		check_model,  check_type,   check_encoding, check_length,
+		check_tenant, check_worker, charge_length,
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(checks); i++) {

@@ -10,6 +10,7 @@
 #include "common/buf.h"
 #include "common/limits.h"
 #include "common/stats.h"
+#include "worker/dialects.h"
 #include "worker/route.h"
 #include "worker/worker.h"
 
@@ -90,6 +91,7 @@ static void read_basic(struct req *r, struct bytes encoded, struct credential *c
 	c->method = METHOD_BASIC;
 	if (!base64_decode(encoded, plain, &n) || !(colon = memchr(plain, ':', n))) {
 		c->broken = "Basic credentials that cannot be read";
+		c->is_other_scheme = true; /* to those who know Bearer alone */
 		return;
 	}
 	c->basic_user = bytes_of(plain, (size_t)(colon - plain));
@@ -101,14 +103,17 @@ static void read_authorization(struct req *r, struct bytes value, struct credent
 	const uint8_t *blank = value.n ? memchr(value.p, ' ', value.n) : NULL;
 	struct bytes scheme = bytes_of(value.p, blank ? (size_t)(blank - value.p) : value.n);
 	struct bytes rest = bytes_trim(bytes_from(value, scheme.n));
+	bool exact = dialect_get(r->route->dialect)->exact_bearer;
 
-	if (bytes_eq_nocase(scheme, BYTES("bearer"))) {
+	if (exact ? bytes_eq(scheme, BYTES("Bearer")) && blank
+	          : bytes_eq_nocase(scheme, BYTES("bearer"))) {
 		c->method = METHOD_TOKEN;
 		c->secret = rest;
 	} else if (bytes_eq_nocase(scheme, BYTES("basic"))) {
 		read_basic(r, rest, c);
 	} else {
 		c->broken = "Authorization of another scheme";
+		c->is_other_scheme = true;
 	}
 	if (!c->broken && c->secret.n == 0)
 		c->broken = "an empty token";
@@ -195,6 +200,11 @@ static enum step check_org(struct req *r, const struct credential *c)
 			return refuse_org(r, org, org.p + i);
 	if (bytes_eq(org, BYTES(".")) || bytes_eq(org, BYTES("..")))
 		return refuse_org_text(r, "tenant ID is '.' or '..'");
+	if (!org.n && dialect_get(r->route->dialect)->org == ORG_REQUIRED &&
+	    r->w->conf->compat.gateway_tenant_header == TENANT_HEADER_REQUIRED) {
+		r->who.result = AUTH_MISMATCH;
+		return req_refuse(r, V_ORG_MISSING);
+	}
 	if (org.n && !bytes_eq(org, tenant))
 		return refuse_mismatch(r, "X-Scope-OrgID");
 	/* Only where Basic decided: --disable-auth looks at no credential. */
@@ -203,9 +213,14 @@ static enum step check_org(struct req *r, const struct credential *c)
 	return STEP_NEXT;
 }
 
+static enum signal scope_of(const struct req *r)
+{
+	return r->route->scope < SIGNAL_COUNT ? (enum signal)r->route->scope : r->signal;
+}
+
 bool auth_has_scope(const struct req *r)
 {
-	return r->who.scopes & (1u << r->signal);
+	return r->who.scopes & (1u << scope_of(r));
 }
 
 static enum step check_scope(struct req *r)
@@ -214,7 +229,7 @@ static enum step check_scope(struct req *r)
 	if (r->route->protocol->any_signal || auth_has_scope(r))
 		return STEP_NEXT;
 	r->who.result = AUTH_SCOPE;
-	return req_refuse(r, V_SCOPE, r->who.token, signal_name(r->signal));
+	return req_refuse(r, V_SCOPE, r->who.token, signal_name(scope_of(r)));
 }
 
 /* ---- the stage ---- */
@@ -268,6 +283,9 @@ static enum step judge(struct req *r)
 	read_credential(r, &c);
 	r->who = (struct identity){ .method = c.method,
 		                    .metric_slot = limits_metric_none(r->w->limits) };
+	r->credential = !c.broken && c.method == METHOD_NONE ? CREDENTIAL_NONE
+	                : c.is_other_scheme                  ? CREDENTIAL_SCHEME
+	                                                     : CREDENTIAL_GIVEN;
 	say = ask(r, &c);
 	if (say == AUTH_LATER)
 		return STEP_WAKE;

@@ -13,6 +13,7 @@ struct credential { /* a secret: has no formatter, is never logged; only its dig
 	struct bytes secret;
 	enum auth_method method; /* token, basic, obstack or header: how it came */
 	struct bytes basic_user; /* Basic: empty, or must equal the tenant */
+	bool is_other_scheme;    /* broken: an Authorization that is neither Bearer nor readable Basic */
 	const char *broken;      /* static text: sent twice, two that differ, unreadable; NULL: one or none */
 };
 

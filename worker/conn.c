@@ -298,9 +298,12 @@ static enum turn request_turn(struct conn *c)
 	case STEP_NEXT:
 	case STEP_REPLY:
 	case STEP_ROOM:
+	case STEP_TURN:
 		break;
 	}
 	a->step = run(a);
+	if (a->step == STEP_TURN)
+		return conn_go_later(c, DEADLINE_ANSWER);
 	/* A long reply comes in parts, each the work of a turn. */
 	if (a->step == STEP_ROOM && a->r.more) {
 		turn = flush(c);

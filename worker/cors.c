@@ -8,8 +8,10 @@
 #include "worker/cors.h"
 
 #include "conf/conf.h"
+#include "worker/dialects.h"
 #include "worker/listener.h"
 #include "worker/req.h"
+#include "worker/route.h"
 #include "worker/worker.h"
 
 enum {
@@ -108,6 +110,10 @@ bool cors_run(struct req *r)
 	struct buf b;
 	size_t cap;
 
+	if (dialect_get(r->route->dialect)->preflight && r->head.method == HTTP_OPTIONS) {
+		r->cors = bytes_str(dialect_get(r->route->dialect)->preflight);
+		return true;
+	}
 	if (!is_allowed(allowed, origin))
 		return false;
 	preflight = is_preflight(&r->head);

@@ -6,17 +6,29 @@
 #pragma once
 #include "common/buf.h"
 #include "worker/req.h"
+struct route;
 
 struct reply {
 	int status;
 	const char *content_type; /* NULL: no such header */
+	struct buf *fields;       /* of the head, whole lines: at most REPLY_FIELDS bytes */
 	struct buf *body;         /* appended to by the dialect */
 	unsigned retry_after;     /* seconds, 0: none; the dialect may repeat it in the body */
 };
+enum { REPLY_FIELDS = 256 };
+enum org_rule { /* X-Scope-OrgID */
+	ORG_CHECKED, /* may be there, and must name the tenant then */
+	ORG_REQUIRED,
+};
 struct dialect {
 	const char *name;
-	int (*status)(enum verdict v); /* the dialect's mapping of verdict.def's status */
+	/* The dialect's mapping of verdict.def's status; render() may still change it. */
+	int (*status)(const struct route *route, enum verdict v);
+	/* Fields and body; the body of a 204 is thrown away. */
 	void (*render)(const struct req *r, struct reply *reply);
+	enum org_rule org;
+	bool exact_bearer; /* `Bearer ` in these very letters */
+	const char *preflight; /* lines of the answer to any OPTIONS; NULL: as CORS says */
 };
 const struct dialect *dialect_get(enum dialect_id id);
 /* The route's; where no route was met, that of the request's media type. */

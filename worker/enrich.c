@@ -8,6 +8,7 @@
 #include "worker/bodies.h"
 #include "worker/budget.h"
 #include "worker/charge.h"
+#include "worker/models.h"
 #include "worker/req.h"
 #include "worker/route.h"
 #include "worker/transcode.h"
@@ -41,7 +42,8 @@ static enum step emit(struct req *r)
 	size_t bytes = edits_out_bytes(r->enriched.edits, r->body.n);
 	struct body *mem;
 
-	if (bytes > r->route->record_max) /* produce would say so, after the copy */
+	/* Produce would say so, after the copy. */
+	if (bytes > r->route->record_max && !r->format->split)
 		return refuse_record(r, bytes, r->route->record_max);
 	if (charge_impossible(r, bytes))
 		return refuse_record(r, r->charged + body_capacity(bytes),
@@ -85,23 +87,38 @@ static enum step on_verdict(struct req *r, enum verdict v)
 	return e->edits->n || !r->body_mem || is_roomy(r) ? emit(r) : STEP_NEXT;
 }
 
+/* The fields of the request that the protocol reads. */
+static void read_headers(const struct req *r, struct enrich_in *in)
+{
+	const char *const *names = r->route->protocol->headers;
+
+	for (unsigned i = 0; names && names[i]; i++) {
+		const struct http_field *f = http_field_find(&r->head, names[i], 0);
+
+		assert(i < HEADERS_WANTED_MAX);
+		in->headers[i] = f ? f->value : BYTES_NONE;
+	}
+}
+
 static enum step enrich_body(struct req *r)
 {
-	const struct conf *conf = r->w->conf;
-	struct bytes name = bytes_str(conf->record.stamp_name);
 	enum verdict v;
 	uint8_t stamp[STAMP_MAX]; /* the edits point here until emit() */
 	struct enrich_in in = {
 		.body = r->body,
-		.stamp_name = name,
+		.stamp_name = r->route->stamp_name,
 		.utf8 = r->route->utf8,
-		.depth = (unsigned)conf->limits.depth,
+		.depth = (unsigned)r->w->conf->limits.depth,
 		.resources_max = RESOURCES_MAX,
 		.scratch = &r->w->scratch,
+		.received = r->received,
+		.model = r->model ? r->model->model : NULL,
 	};
 
-	if (conf->record.enrich == ENRICH_BODY) {
-		in.stamp.n = r->format->stamp(name, bytes_of(r->who.tenant, r->who.tenant_n), stamp,
+	read_headers(r, &in);
+	if (r->route->enrich == ENRICH_BODY && r->format->stamp) {
+		in.stamp.n = r->format->stamp(in.stamp_name,
+		                              bytes_of(r->who.tenant, r->who.tenant_n), stamp,
 		                              sizeof(stamp));
 		in.stamp.p = stamp;
 		assert(in.stamp.n); /* name and id are bounded far below STAMP_MAX */

@@ -20,6 +20,7 @@
 #include "worker/bodies.h"
 #include "worker/budget.h"
 #include "worker/conn.h"
+#include "worker/models.h"
 #include "worker/route.h"
 #include "worker/sandbox.h"
 #include "worker/sink.h"
@@ -424,7 +425,11 @@ static int open_parts(struct life *l, struct err *err)
 	w->taps = taps_new(w);
 	w->budget = budget_new(w->conf->limits.worker_bytes, (unsigned)w->conf->limits.tenant_share,
 	                       w->conf->limits.max_tenants);
-	if (!(w->routes = routes_open(w)) || !(w->auth = auth_open(w, err)) ||
+	if (!(w->models = models_open(w->conf, err)) || !(w->routes = routes_open(w, err))) {
+		w->conf_refused = true;
+		return -1;
+	}
+	if (!(w->auth = auth_open(w, err)) ||
 	    !(w->audit = audit_open(w, l->log_fds[STREAM_ACCESS], l->log_fds[STREAM_AUDIT], err)) ||
 	    !(w->tls = tls_open(w, err)) || !(w->conns = conns_open(w, err)))
 		return -1;
@@ -518,6 +523,7 @@ static void close_all(struct life *l)
 	tls_close(w->tls);
 	auth_close(w->auth);
 	routes_close(w->routes);
+	models_close(w->models);
 	snapshot_unmap(w->table);
 	bodies_free(w->bodies);
 	taps_free(w->taps);

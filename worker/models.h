@@ -10,6 +10,7 @@
 #include "common/model.h"
 struct conf;
 struct models;
+struct route_topic;
 
 struct model_entry {
 	const struct model *model;
@@ -17,7 +18,7 @@ struct model_entry {
 	const char *destination;       /* without it: `headgatectl ls` */
 	const char *dead_letter_topic; /* NULL: none */
 	const char *path;              /* below ingest/, with the version if it has one */
-	unsigned topic_index, dead_letter_index; /* of the routes' table: worker/route.h sets them */
+	struct route_topic *route_topic, *dead_letters; /* set by worker/route_table.c */
 };
 
 /* The master has checked the files with the same parser; an error here is one of ours. */

@@ -15,7 +15,7 @@
 enum {
 	BODY_BYTES =
 		4 * KIB, /* of a dialect's body: two texts of 255, were each byte escaped by 6 */
-	HEAD_BYTES = 640, /* of a reply's head, but for r->cors: bounded by its fields */
+	HEAD_BYTES = 640 + REPLY_FIELDS, /* of a reply's head, but for r->cors: bounded by its fields */
 	RETRY_MAX_S = 5, /* protocols.md 1.4: 1..5, or some exporters give up */
 	CHUNK_LINE = 10, /* 8 hex digits, CR, LF */
 	PAGE_BYTES_MAX = 16 * MIB, /* of one part of a page */
@@ -127,6 +127,7 @@ static void write_fields(const struct req *r, const struct reply *reply, struct 
 		write_written(r, reply, b);
 	if (reply->status == 401)
 		field(b, "WWW-Authenticate", "Bearer");
+	buf_bytes(b, buf_view(reply->fields));
 	if (r->verdict == V_METHOD)
 		field(b, "Allow", route_allow(r->route));
 	if (r->client_request_id.n || r->request_id[0]) {
@@ -178,17 +179,25 @@ static void let_reply_grow(struct req *r)
 static void render(struct req *r)
 {
 	const struct dialect *dialect = dialect_of(r);
-	char text[BODY_BYTES];
-	struct buf body;
-	struct reply reply = { .status = dialect->status(r->verdict), .body = &body };
+	char text[BODY_BYTES], lines[REPLY_FIELDS];
+	struct buf body, fields;
+	struct reply reply = { .status = dialect->status(r->route, r->verdict),
+		               .body = &body,
+		               .fields = &fields };
 	struct bytes whole;
 
 	buf_init_fixed(&body, text, sizeof(text));
+	buf_init_fixed(&fields, lines, sizeof(lines));
 	reply.retry_after = r->retry_after = retry_after(r);
 	if (r->page_type)
 		reply.content_type = r->page_type;
-	else if (reply.status != 204) /* it has no body, and so no type of one */
+	else
 		dialect->render(r, &reply);
+	if (reply.status == 204) { /* it has no body, and so no type of one */
+		buf_reset(&body);
+		reply.content_type = NULL;
+	}
+	assert(!fields.failed);
 	assert(!body.failed); /* BODY_BYTES holds every dialect's longest text */
 	whole = r->page_type ? r->page : buf_view(&body);
 	r->close_after = closes(r);

@@ -11,6 +11,7 @@
 #include "worker/audit.h"
 #include "worker/bodies.h"
 #include "worker/budget.h"
+#include "worker/produce.h"
 #include "worker/route.h"
 #include "worker/taps.h"
 #include "worker/worker.h"
@@ -65,6 +66,7 @@ void req_finish(struct req *r)
 	audit_request(w->audit, r, code, r->bytes_out);
 	if (w->taps)
 		taps_request(w->taps, r, code);
+	produce_abandon(r);
 	if (r->charged)
 		budget_give(w->budget, r->who.tenant_ordinal, r->charged);
 	body_put(w->bodies, r->body_mem);

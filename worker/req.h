@@ -17,6 +17,8 @@
 struct worker;
 struct route;
 struct body;
+struct parcel;
+struct model_entry;
 struct req;
 struct listener;
 
@@ -26,6 +28,7 @@ enum step {
 	STEP_BYTES, /* call again when more bytes of the client are there */
 	STEP_WAKE,  /* call again after req_wake() */
 	STEP_ROOM,  /* call again when r->out has been sent */
+	STEP_TURN,  /* call again in the next turn of the loop: others come first */
 	STEP_DONE,  /* stages_run() only: the reply is sent */
 };
 
@@ -95,6 +98,7 @@ struct req {
 	size_t head_scanned; /* private to http_head_parse() */
 	struct http_head head;
 	const struct route *route;
+	const struct model_entry *model; /* of a data model's route, once admit has found it */
 	const struct format *format; /* NULL until admit judged the type */
 	enum encoding encoding;
 	enum signal signal;         /* the protocol's, or what its body turned out to be */
@@ -107,6 +111,8 @@ struct req {
 	int64_t duration_ns;        /* to the reply's last byte; set by req_finish() */
 
 	struct identity who;
+	/* What came, whatever it was worth: some dialects tell a stranger. */
+	enum { CREDENTIAL_NONE, CREDENTIAL_SCHEME, CREDENTIAL_GIVEN } credential;
 
 	/* body */
 	bool continue_sent;
@@ -129,6 +135,9 @@ struct req {
 	struct enriched enriched;
 
 	/* produce */
+	struct parcel *parcel;  /* while records of it are left to send */
+	struct slices slices;   /* the records, where they take more than one turn */
+	size_t sent;            /* of them */
 	bool produced;          /* handed to the sink: accepted was counted */
 	const char *topic;
 	int32_t partition;      /* of the report; -1 unknown */

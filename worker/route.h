@@ -1,43 +1,56 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * route.h -- path and method to what happens. One table per process, built from the configuration;
- * paths match exactly, undecoded, but for one trailing slash.
+ * route.h -- path and method to what happens. One table per process, built from the configuration
+ * (worker/route_table.c); paths match exactly, undecoded, but for one trailing slash.
  */
 #pragma once
 #include "common/err.h"
+#include "conf/conf.h"
 #include "proto/protocol.h"
 struct req;
 struct worker;
-struct conf;
+struct route_topic;
 
 /* The last index is of no route: requests refused before one was found count there, named "none". */
-enum { ROUTES_MAX = 32, ROUTE_NONE = ROUTES_MAX - 1 };
+enum { ROUTES_MAX = 64, ROUTE_NONE = ROUTES_MAX - 1 };
 
 struct route {
 	const char *name;  /* metrics, logs, the headgate-route header */
 	unsigned index;    /* DIM_ROUTE */
 	const char *const *paths;
+	bool is_prefix;    /* what begins with a path, whatever the case of its letters: data models */
+	uint32_t listeners; /* bit set of 1u << index: where it is served */
 	bool get, post;    /* HEAD wherever GET is */
-	bool admin;        /* on admin listeners only; else on ingest listeners only */
-	bool both;         /* on both: /health */
 	const struct protocol *protocol; /* NULL: run answers at once */
 	enum step (*run)(struct req *r); /* /health, /ready, admin pages: sets verdict and reply body */
 	enum dialect_id dialect;
-	unsigned topics[FORMATS_MAX]; /* index of the topic of each format */
+	/* What becomes of a body: the sections of their own, or what `routes` says. */
+	struct route_topic *topics[FORMATS_MAX]; /* of each format; NULL: a data model's own */
 	enum utf8_mode utf8;
 	uint64_t wire_limit, inflated_limit;
 	uint64_t record_max;     /* bytes of one record: key, value, headers, 512 */
+	enum record_enrich enrich;
+	struct bytes stamp_name;
+	enum record_headers headers;
+	enum record_partition partition;
+	unsigned scope; /* a signal: what a token needs; SIGNAL_COUNT: the request's own */
 };
 
 struct routes;
-struct routes *routes_open(const struct worker *w) MUST_USE;
-void routes_close(struct routes *rs);
+/* Fails where a route of the configuration overrides none, or two formats meet in one topic. */
+struct routes *routes_open(struct worker *w, struct err *err) MUST_USE;
+void routes_close(struct routes *rs); /* NULL is fine */
 const char *routes_name(const struct routes *rs, unsigned index); /* NULL beyond the last */
 const struct route *routes_get(const struct routes *rs, unsigned index);
-/* The topic of a record of this format, one of the route's protocol: an index, and its name. */
-unsigned route_topic(const struct route *route, const struct format *format);
+/* The topic of the records of this request, for sinks: an index, which may be new (`{tenant}`). */
+unsigned routes_topic(struct routes *rs, const struct req *r);
+/* As configured: with the {tenant} of a prefix, if it has one. For a data model's route NULL. */
+const char *route_topic_text(const struct route *route, const struct format *format);
+/* Topics known so far, those of a configuration without `{tenant}` all from the start. */
+unsigned routes_topics(const struct routes *rs);
 const char *routes_topic_name(const struct routes *rs, unsigned topic);
-/* Distinct topics of enabled routes, in order; count <= ROUTES_MAX. */
-unsigned routes_topics(const struct routes *rs, const char **names);
+bool routes_uses(const struct routes *rs, const struct route *route, unsigned topic);
+uint64_t routes_topic_record_max(const struct routes *rs, unsigned topic); /* the largest of its routes */
+bool routes_topic_is_raw(const struct routes *rs, unsigned topic); /* opaque: not to be compressed */
 const char *route_allow(const struct route *route); /* the Allow header's value */
 int routes_code(const struct routes *rs, unsigned index, enum verdict v); /* after the dialect's mapping */

@@ -7,6 +7,7 @@
 #include "common/bytes.h"
 #include "common/err.h"
 #include "common/telemetry.h"
+#include "common/token.h"
 #include "common/verdict.h"
 #include "common/stats.h"
 #include "worker/route.h"
@@ -18,32 +19,58 @@ struct record_header {
 	const char *name;
 	struct bytes value;
 };
-/* All ten of records.md 1.1; values that are not static: request id, milliseconds, traceparent. */
-enum { RECORD_HEADERS_MAX = 10, RECORD_HEADER_MEM = 32 + 20 + 55 };
+/* All of records.md 1.1 but headgate-part; values that are not static: request id, milliseconds,
+ * traceparent, the reason and detail of a dead letter. */
+enum {
+	RECORD_HEADERS_MAX = 12,
+	RECORD_TYPE_MAX = 255, /* bytes of a client's media type */
+	RECORD_HEADER_MEM = 32 + 24 + 55 + RECORD_TYPE_MAX + 32 + 1024,
+	RECORD_PART_BYTES = 24, /* 262144/262144, as far as a compiler can tell */
+};
 
-struct record { /* pooled; owned by the sink from send() until record_done() */
-	struct record *next;
-	uint64_t handle; /* of the request */
+/* What one request hands to its sink: records that share buffer, charge, headers and one answer. It
+ * ends, and all of it is given back, with the last of them. */
+struct parcel {
+	struct parcel *next;
 	struct worker *w;
-	unsigned topic;  /* index in topics (worker/topics.h) */
-	struct body *mem; /* holds value; given back at record_done() */
-	struct bytes value;
+	uint64_t handle;  /* of the request; 0: nobody waits */
+	struct body *mem; /* holds the values */
+	uint64_t charged; /* of the budget */
+	unsigned topic;
+	const char *topic_name; /* for the life of the worker's routes */
 	struct bytes key; /* points into key_mem */
-	char key_mem[151];
-	struct record_header headers[RECORD_HEADERS_MAX];
+	char key_mem[TENANT_ID_MAX + 1];
+	struct record_header headers[RECORD_HEADERS_MAX]; /* of each record */
 	unsigned header_count;
+	size_t header_used;
 	char header_mem[RECORD_HEADER_MEM];
 	int64_t timestamp_ms;
-	uint32_t partition_word; /* the partitioner is a pure function of it */
-	/* accounting */
 	uint32_t tenant_ordinal;
 	unsigned metric_slot;
 	enum signal signal;
+	unsigned parts; /* of a split value, for headgate-part; 0: none */
+	/* the answer */
+	unsigned open; /* records without one, and one for the hand that still sends */
+	enum verdict verdict;
+	uint64_t delivered; /* items */
+	int32_t partition; /* of the last record */
+	int64_t offset;
+};
+
+struct record { /* pooled; owned by the sink from send() until record_done() */
+	struct record *next;
+	struct parcel *parcel;
+	struct bytes value;
 	uint64_t items;
-	uint64_t charged; /* of the budget */
+	uint32_t partition_word; /* the partitioner is a pure function of it */
+	unsigned part; /* 1-based; 0: not a part */
 	int64_t produced_ns;
 	bool resent; /* once, after a fatal error of the producer */
 };
+
+/* The i-th header of a record; false behind the last. `part` is memory for headgate-part. */
+bool record_header(const struct record *rec, unsigned i, char part[static RECORD_PART_BYTES],
+                   struct record_header *out);
 
 enum delivery { /* how a record ended; each is a word of stats.def */
 	DELIVERY_OK, DELIVERY_TIMED_OUT, DELIVERY_MAYBE, DELIVERY_TOO_LARGE, DELIVERY_AUTHORIZATION,
@@ -74,25 +101,42 @@ struct rd_kafka_s *sink_kafka_client(struct worker *w, struct err *err) MUST_USE
 void sink_kafka_version(char *out, size_t cap); /* librdkafka, for -v: running and built with */
 const char *sink_kafka_error_name(unsigned i);  /* texts of DIM_KAFKA_ERROR; NULL beyond the last */
 
+struct spread { /* of a topic: the partition word of `record.partition: spread` */
+	uint32_t word;
+	uint64_t bytes;
+	int64_t since_ns;
+};
 struct sink_open { /* what worker->sink is; zeroed but for the first two it is ready */
 	const struct sink *ops;
 	void *state;
-	struct record *spare; /* records for reuse */
+	struct record *spare; /* for reuse */
+	struct parcel *spare_parcels;
 	uint64_t in_flight;   /* records between send() and record_done() */
 	uint32_t spread_seed; /* so that workers do not fill the same partitions at the same time */
-	struct spread {
-		uint32_t word;
-		uint64_t bytes;
-		int64_t since_ns;
-	} spread[ROUTES_MAX]; /* per topic: the partition word of `record.partition: spread` */
+	struct spread *spread; /* by topic */
+	unsigned spread_count;
 	bool closing;
 };
 int sink_open(struct worker *w, struct err *err) MUST_USE; /* by conf->sink, from an explicit array */
 void sink_close(struct worker *w); /* after conns_close(): what is still in flight wakes nobody */
 void sink_gauges(struct worker *w); /* the queue's gauges; sinks with a timer call it there too */
 
+void sink_pools_free(struct sink_open *s); /* records and parcels kept for reuse */
+
 struct record *record_get(struct worker *w);
-void record_put(struct worker *w, struct record *rec); /* gives back mem and budget too */
-/* Counts delivered, late or failed, frees budget and buffer, then wakes the request with its verdict
- * (V_ACCEPTED, V_KAFKA_TIMEOUT, V_RECORD_SIZE, V_TOPIC_UNAVAILABLE, V_STORE, V_STORE_FULL). */
+void record_put(struct worker *w, struct record *rec);
+/* A parcel without records, held open by its maker: parcel_close() ends that. */
+struct parcel *parcel_get(struct worker *w);
+void parcel_header(struct parcel *p, const char *name, struct bytes value); /* none if it is empty */
+/* The same with a copy of a value that does not live as long as the parcel. */
+void parcel_header_copy(struct parcel *p, const char *name, struct bytes value);
+size_t parcel_header_bytes(const struct parcel *p);
+/* Whether the sink took it. If not, *v says why, and the record is still the caller's. One that is
+ * stored at once is done at once. */
+bool record_send(struct record *rec, enum verdict *v) MUST_USE;
+/* Counts delivered or failed, and closes its part of the parcel with its verdict (V_ACCEPTED,
+ * V_KAFKA_TIMEOUT, V_RECORD_SIZE, V_TOPIC_UNAVAILABLE, V_STORE, V_STORE_FULL). */
 void record_done(struct record *rec, enum delivery how, enum verdict v, int32_t partition, int64_t offset);
+/* One record less, or the hand of the maker; V_NONE has no say in the verdict. With the last one
+ * budget and buffer are given back, then the request is woken with the verdict: the worst of all. */
+void parcel_close(struct parcel *p, enum verdict v);

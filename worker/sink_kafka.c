@@ -382,10 +382,10 @@ static enum verdict refused(struct kafka *k, const struct record *rec, rd_kafka_
 	case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
 	case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
 	case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
-		topics_mark_unavailable(k->topics, rec->topic, false);
+		topics_mark_unavailable(k->topics, rec->parcel->topic, false);
 		return V_TOPIC_UNAVAILABLE;
 	case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-		topics_mark_unavailable(k->topics, rec->topic, true);
+		topics_mark_unavailable(k->topics, rec->parcel->topic, true);
 		return V_TOPIC_UNAVAILABLE;
 	}
 	if (log_limited(cause_limit(k, cause_key(err, "")), 1, loop_now(), &held))
@@ -401,20 +401,29 @@ static void wait_for_producer(struct kafka *k, struct record *rec)
 	k->waiting_end = &rec->next;
 }
 
-static bool can_produce(const struct kafka *k)
+/* With {tenant} in a prefix a tenant's first record brings its topic with it. */
+static void learn_topics(struct kafka *k)
 {
-	return k->live && !k->live->failed && topics_known(k->topics);
+	const struct routes *rs = k->w->routes;
+
+	for (unsigned i = topics_count(k->topics); i < routes_topics(rs); i++)
+		topics_add(k->topics, routes_topic_name(rs, i), routes_topic_is_raw(rs, i));
+}
+
+static bool can_produce(struct kafka *k, const struct record *rec)
+{
+	return k->live && !k->live->failed && topics_known(k->topics) &&
+	       !topics_unlooked(k->topics, rec->parcel->topic);
 }
 
 static rd_kafka_headers_t *make_headers(const struct record *rec)
 {
-	rd_kafka_headers_t *headers = rd_kafka_headers_new(rec->header_count);
+	rd_kafka_headers_t *headers = rd_kafka_headers_new(rec->parcel->header_count + 1);
+	char part[RECORD_PART_BYTES];
+	struct record_header h;
 
-	for (unsigned i = 0; i < rec->header_count; i++) {
-		const struct record_header *h = &rec->headers[i];
-
-		rd_kafka_header_add(headers, h->name, -1, h->value.p, (ssize_t)h->value.n);
-	}
+	for (unsigned i = 0; record_header(rec, i, part, &h); i++)
+		rd_kafka_header_add(headers, h.name, -1, h.value.p, (ssize_t)h.value.n);
 	return headers;
 }
 
@@ -425,11 +434,11 @@ static enum verdict produce(struct kafka *k, struct record *rec)
 	rd_kafka_headers_t *headers;
 	rd_kafka_resp_err_t err;
 
-	if (!can_produce(k)) {
+	if (!can_produce(k, rec)) {
 		wait_for_producer(k, rec);
 		return V_NONE;
 	}
-	topic = topics_handle(k->topics, rec->topic);
+	topic = topics_handle(k->topics, rec->parcel->topic);
 	if (!topic)
 		return V_TOPIC_UNAVAILABLE;
 	headers = make_headers(rec);
@@ -438,9 +447,9 @@ static enum verdict produce(struct kafka *k, struct record *rec)
 	 */
 	err = rd_kafka_producev(
 		k->live->rk, RD_KAFKA_V_RKT(topic), RD_KAFKA_V_PARTITION(RD_KAFKA_PARTITION_UA),
-		RD_KAFKA_V_MSGFLAGS(0), RD_KAFKA_V_KEY(rec->key.p, rec->key.n),
+		RD_KAFKA_V_MSGFLAGS(0), RD_KAFKA_V_KEY(rec->parcel->key.p, rec->parcel->key.n),
 		RD_KAFKA_V_VALUE((void *)(uintptr_t)rec->value.p, rec->value.n),
-		RD_KAFKA_V_TIMESTAMP(rec->timestamp_ms), RD_KAFKA_V_HEADERS(headers),
+		RD_KAFKA_V_TIMESTAMP(rec->parcel->timestamp_ms), RD_KAFKA_V_HEADERS(headers),
 		RD_KAFKA_V_OPAQUE(rec), RD_KAFKA_V_END);
 	if (!err) {
 		k->live->held++;
@@ -523,7 +532,7 @@ static void say_too_large(struct kafka *k, const struct record *rec)
 	if (log_limited(&k->size_log, 1, loop_now(), &held))
 		log_err("sink_kafka",
 		        "the broker refuses a record for its size: 413; look at max.message.bytes",
-		        KV_U("value_bytes", rec->value.n), KV_U("topic_index", rec->topic),
+		        KV_U("value_bytes", rec->value.n), KV_S("topic", rec->parcel->topic_name),
 		        KV_U("repeats", held));
 }
 
@@ -539,13 +548,13 @@ static enum verdict verdict_of(struct kafka *k, const struct record *rec, rd_kaf
 		return V_RECORD_SIZE;
 	case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
 	case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
-		topics_mark_unavailable(k->topics, rec->topic, true);
+		topics_mark_unavailable(k->topics, rec->parcel->topic, true);
 		*how = DELIVERY_AUTHORIZATION;
 		return V_TOPIC_UNAVAILABLE;
 	case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
 	case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
 	case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
-		topics_mark_unavailable(k->topics, rec->topic, false);
+		topics_mark_unavailable(k->topics, rec->parcel->topic, false);
 		*how = DELIVERY_OTHER;
 		return V_TOPIC_UNAVAILABLE;
 	}
@@ -788,8 +797,6 @@ static void kafka_free(struct kafka *k)
 static void *kafka_open(struct worker *w, struct err *err)
 {
 	struct kafka *k = xcalloc(1, sizeof(*k));
-	const char *names[ROUTES_MAX];
-	unsigned count = routes_topics(w->routes, names);
 	struct timeval second = { 1, 0 };
 
 	k->w = w;
@@ -802,11 +809,12 @@ static void *kafka_open(struct worker *w, struct err *err)
 	}
 	event_assign(&k->wake, w->base, k->wake_fd, EV_READ | EV_PERSIST, on_wake, k);
 	event_assign(&k->tick, w->base, -1, EV_PERSIST, on_tick, k);
-	k->topics = topics_open(w, names, count, err);
+	k->topics = topics_open(w, err);
 	if (!k->topics || producer_start(k, err) < 0) {
 		kafka_free(k);
 		return NULL;
 	}
+	learn_topics(k);
 	topics_watch(k->topics, on_topics, k);
 	event_add(&k->wake, NULL);
 	event_add(&k->tick, &second);
@@ -815,12 +823,16 @@ static void *kafka_open(struct worker *w, struct err *err)
 
 static enum verdict kafka_send(void *sink, struct record *rec)
 {
+	learn_topics(sink);
 	return produce(sink, rec);
 }
 
 static uint64_t kafka_ceiling(void *sink, unsigned topic)
 {
-	return topics_ceiling(((struct kafka *)sink)->topics, topic);
+	struct kafka *k = sink;
+
+	learn_topics(k);
+	return topics_ceiling(k->topics, topic);
 }
 
 static bool kafka_idle(void *sink)

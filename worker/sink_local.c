@@ -37,7 +37,6 @@ struct local {
 	struct store_bounds bounds;
 	struct store_keeper *keeper;
 	struct store_writer *writer;
-	const char *topics[ROUTES_MAX];
 	struct event bell, tick;
 	uint64_t quarantined; /* counted so far */
 	struct log_limit limits[STORE_EVENT_COUNT];
@@ -215,7 +214,7 @@ static int open_threads(struct local *l, struct err *err)
 	l->keeper = store_keeper_open(&l->dir, &l->state, &l->bounds, err);
 	if (!l->keeper)
 		return -1;
-	l->writer = store_writer_open(&l->dir, &l->state, l->keeper, &l->bounds, l->topics, err);
+	l->writer = store_writer_open(&l->dir, &l->state, l->keeper, &l->bounds, err);
 	return l->writer ? 0 : -1;
 }
 
@@ -227,7 +226,6 @@ static void *local_open(struct worker *w, struct err *err)
 	l->w = w;
 	l->state.bell = -1;
 	l->bounds = bounds_of(w->conf);
-	routes_topics(w->routes, l->topics);
 	if (store_dir_open(&l->dir, w->conf->local.dir, err) < 0 ||
 	    store_state_open(&l->state, err) < 0 || open_threads(l, err) < 0) {
 		local_close(l);

@@ -38,7 +38,7 @@ enum step stages_run(struct req *r)
 			r->refused_at = r->at;
 			r->at = STAGE_REPLY;
 		} else {
-			return step; /* STEP_BYTES, STEP_WAKE, STEP_ROOM */
+			return step; /* STEP_BYTES, STEP_WAKE, STEP_ROOM, STEP_TURN */
 		}
 	}
 	return STEP_DONE;

@@ -25,7 +25,6 @@ struct store_writer {
 	struct store_state *state;
 	struct store_keeper *keeper;
 	struct store_bounds bounds;
-	const char *const *topics;
 	pthread_t thread;
 	pthread_mutex_t mutex; /* of all up to the blank line */
 	pthread_cond_t more;
@@ -193,16 +192,20 @@ static struct record *within_bounds(struct store_writer *w, struct record *recor
 
 static struct bytes headers_json(struct buf *b, const struct record *rec)
 {
+	char part[RECORD_PART_BYTES];
+	struct record_header h;
+
 	buf_reset(b);
-	for (unsigned i = 0; i < rec->header_count; i++) {
-		buf_str(b, i ? ",[\"" : "[[\"");
-		buf_json(b, bytes_str(rec->headers[i].name), SIZE_MAX);
+	buf_char(b, '[');
+	for (unsigned i = 0; record_header(rec, i, part, &h); i++) {
+		buf_str(b, i ? ",[\"" : "[\"");
+		buf_json(b, bytes_str(h.name), SIZE_MAX);
 		buf_str(b, "\",\"");
-		buf_json(b, rec->headers[i].value, SIZE_MAX);
+		buf_json(b, h.value, SIZE_MAX);
 		buf_str(b, "\"]");
 	}
-	buf_str(b, rec->header_count ? "]" : "[]");
-	assert(!b->failed); /* ten short headers of our own */
+	buf_char(b, ']');
+	assert(!b->failed); /* a dozen short headers */
 	return buf_view(b);
 }
 
@@ -212,10 +215,10 @@ static int write_rows(struct store_writer *w, const struct record *records, stru
 		return -1;
 	for (const struct record *rec = records; rec; rec = rec->next) {
 		struct store_row row = {
-			.received_ms = rec->timestamp_ms,
-			.tenant = rec->key,
-			.topic = bytes_str(w->topics[rec->topic]),
-			.signal = bytes_str(signal_name(rec->signal)),
+			.received_ms = rec->parcel->timestamp_ms,
+			.tenant = rec->parcel->key,
+			.topic = bytes_str(rec->parcel->topic_name),
+			.signal = bytes_str(signal_name(rec->parcel->signal)),
 			.headers = headers_json(&w->headers, rec),
 			.value = rec->value,
 		};
@@ -310,8 +313,7 @@ static void *writer_main(void *arg)
 
 struct store_writer *store_writer_open(const struct store_dir *dir, struct store_state *state,
                                        struct store_keeper *keeper,
-                                       const struct store_bounds *bounds, const char *const *topics,
-                                       struct err *err)
+                                       const struct store_bounds *bounds, struct err *err)
 {
 	struct store_writer *w = xcalloc(1, sizeof(*w));
 
@@ -319,7 +321,6 @@ struct store_writer *store_writer_open(const struct store_dir *dir, struct store
 	w->state = state;
 	w->keeper = keeper;
 	w->bounds = *bounds;
-	w->topics = topics;
 	w->last = &w->first;
 	w->done_end = &w->done;
 	buf_init(&w->headers, HEADERS_BYTES);

@@ -18,10 +18,9 @@ struct store_group { /* records of one fate, in the order of their rows */
 };
 
 struct store_writer;
-/* topics: names by record.topic; they outlive the writer. */
 struct store_writer *store_writer_open(const struct store_dir *dir, struct store_state *state,
                                        struct store_keeper *keeper,
-                                       const struct store_bounds *bounds, const char *const *topics,
+                                       const struct store_bounds *bounds,
                                        struct err *err) MUST_USE;
 /* rec is the writer's until its group is taken. */
 void store_writer_push(struct store_writer *w, struct record *rec);

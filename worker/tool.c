@@ -7,6 +7,7 @@
 #include "common/channel.h"
 #include "common/log.h"
 #include "worker/dialects.h"
+#include "worker/models.h"
 #include "worker/route.h"
 
 enum { EXIT_USAGE = 2, LINE_BYTES = 8 * KIB, NUMBER_MAX = 1000000 };
@@ -33,15 +34,15 @@ static void add_text(struct buf *b, const char *text)
 	buf_char(b, '"');
 }
 
-static void add_topics(struct buf *b, const struct routes *rs, const struct route *route)
+static void add_topics(struct buf *b, const struct route *route)
 {
-	for (unsigned i = 0; i < FORMATS_MAX && route->protocol->formats[i].type; i++) {
+	for (unsigned i = 0; i < FORMATS_MAX && route->topics[i]; i++) {
 		const struct format *format = &route->protocol->formats[i];
 
 		buf_printf(b, "%s{\"format\":", i ? "," : "");
 		add_text(b, format->record_format);
 		buf_str(b, ",\"topic\":");
-		add_text(b, routes_topic_name(rs, route_topic(route, format)));
+		add_text(b, route_topic_text(route, format));
 		buf_char(b, '}');
 	}
 }
@@ -52,7 +53,31 @@ static const char *signal_of(const struct protocol *p)
 	return p && !p->any_signal ? signal_name(p->signal) : "";
 }
 
-static bool say_route(const struct routes *rs, const struct route *route)
+/* all, admin, ingest; or the names of some, with a comma between. */
+static void add_listeners(struct buf *b, const struct conf *conf, const struct route *route)
+{
+	uint32_t admin = 0, all = (UINT32_C(1) << conf->listeners.n) - 1;
+	const char *comma = "";
+
+	for (size_t i = 0; i < conf->listeners.n; i++)
+		admin |= (uint32_t)conf->listeners.v[i].admin << i;
+	buf_char(b, '"');
+	if (route->listeners == all && admin)
+		buf_str(b, "all");
+	else if (route->listeners == admin)
+		buf_str(b, "admin");
+	else if (route->listeners == (all & ~admin))
+		buf_str(b, "ingest");
+	else
+		for (size_t i = 0; i < conf->listeners.n; i++)
+			if (route->listeners >> i & 1) {
+				buf_printf(b, "%s%s", comma, conf->listeners.v[i].name);
+				comma = ",";
+			}
+	buf_char(b, '"');
+}
+
+static bool say_route(const struct conf *conf, const struct routes *rs, const struct route *route)
 {
 	enum verdict success = route->protocol ? V_ACCEPTED : V_ADMIN;
 	char line[LINE_BYTES];
@@ -70,12 +95,11 @@ static bool say_route(const struct routes *rs, const struct route *route)
 	add_text(&b, dialect_get(route->dialect)->name);
 	buf_printf(&b, ",\"code\":%d,\"signal\":", routes_code(rs, route->index, success));
 	add_text(&b, signal_of(route->protocol));
-	buf_printf(&b, ",\"listeners\":\"%s\",\"records\":[",
-	           route->both    ? "all"
-	           : route->admin ? "admin"
-	                          : "ingest");
+	buf_str(&b, ",\"listeners\":");
+	add_listeners(&b, conf, route);
+	buf_str(&b, ",\"records\":[");
 	if (route->protocol)
-		add_topics(&b, rs, route);
+		add_topics(&b, route);
 	buf_str(&b, "]}\n");
 	assert(!b.failed); /* of the program's own texts, and topics of 249 bytes */
 	return fwrite(b.p, 1, b.n, stdout) == b.n;
@@ -86,7 +110,7 @@ static int say_routes(const struct worker *w)
 	const struct route *route;
 
 	for (unsigned i = 0; (route = routes_get(w->routes, i)); i++)
-		if (!say_route(w->routes, route))
+		if (!say_route(w->conf, w->routes, route))
 			return EX_IOERR;
 	return 0;
 }
@@ -127,8 +151,9 @@ static int open_conf(struct worker *w, struct err *err)
 	if (!w->conf)
 		return -1;
 	log_setup(LOG_LEVEL_ERR, LOG_FORMAT_LOGFMT, NULL);
-	w->routes = routes_open(w);
-	return 0;
+	w->models = models_open(w->conf, err);
+	w->routes = w->models ? routes_open(w, err) : NULL;
+	return w->routes ? 0 : -1;
 }
 
 bool tool_is(int argc, char **argv)
@@ -151,6 +176,7 @@ int tool_run(struct worker *w, int argc, char **argv)
 		return tool_error(EX_SOFTWARE, err.text);
 	code = topics ? topics_tool(w, &wish) : say_routes(w);
 	routes_close(w->routes);
+	models_close(w->models);
 	conf_free((struct conf *)w->conf);
 	return fflush(stdout) == 0 ? code : EX_IOERR;
 }

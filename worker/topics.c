@@ -48,9 +48,9 @@ struct reading {
 	rd_kafka_t *rk;
 	int done_fd;
 	unsigned count;
-	const char *const *names; /* READ_LIMITS: NULL for a topic that is not there */
+	const char **names; /* READ_LIMITS: NULL for a topic that is not there */
 	rd_kafka_resp_err_t failed;
-	struct found found[ROUTES_MAX];
+	struct found *found;
 	int32_t brokers[BROKERS_MAX];
 	unsigned broker_count;
 	uint64_t request_max; /* the least socket.request.max.bytes; 0: not told */
@@ -59,7 +59,9 @@ struct reading {
 
 struct topic {
 	const char *name;
+	bool is_raw; /* its records are not to be compressed */
 	rd_kafka_topic_t *handle;
+	bool looked; /* some metadata was read since it is known here */
 	bool listed;
 	bool unavailable; /* told by delivery reports; until the next metadata */
 	int partitions;
@@ -70,14 +72,13 @@ struct topic {
 struct topics {
 	struct worker *w;
 	rd_kafka_t *rk; /* NULL: detached */
-	struct topic v[ROUTES_MAX];
-	unsigned count;
+	struct topic *v;
+	unsigned count, cap;
 	bool known;
 	uint64_t request_max;
 	int32_t brokers[BROKERS_MAX];
 	unsigned broker_count;
 	struct reading *reading; /* NULL: none runs */
-	const char *asked[ROUTES_MAX];
 	msec_t metadata_at, limits_at; /* when the next reading of each is due */
 	int done_fd;
 	struct event done_event, due_event;
@@ -95,6 +96,38 @@ static bool is_listed(const rd_kafka_metadata_topic_t *m)
 	       m->partition_cnt > 0;
 }
 
+static int by_name(const void *a, const void *b)
+{
+	const rd_kafka_metadata_topic_t *const *x = a, *const *y = b;
+
+	return strcmp((*x)->topic, (*y)->topic);
+}
+
+/* A cluster may have thousands of topics, and so may we. */
+static void find_topics(struct reading *rd, const struct rd_kafka_metadata *meta)
+{
+	size_t n = 0;
+	const rd_kafka_metadata_topic_t **sorted =
+		xcalloc((size_t)meta->topic_cnt + 1, sizeof(const rd_kafka_metadata_topic_t *));
+
+	for (int i = 0; i < meta->topic_cnt; i++)
+		if (is_listed(&meta->topics[i]))
+			sorted[n++] = &meta->topics[i];
+	qsort(sorted, n, sizeof(*sorted), by_name);
+	for (unsigned k = 0; k < rd->count; k++) {
+		rd_kafka_metadata_topic_t wanted = { .topic = (char *)(uintptr_t)rd->names[k] };
+		const rd_kafka_metadata_topic_t *key = &wanted, **at;
+
+		at = bsearch(&key, sorted, n, sizeof(*sorted), by_name);
+		if (!at)
+			continue;
+		rd->found[k].listed = true;
+		rd->found[k].partitions = (*at)->partition_cnt;
+		rd->found[k].replicas = (*at)->partitions[0].replica_cnt;
+	}
+	free(sorted);
+}
+
 static void read_metadata(struct reading *rd)
 {
 	const struct rd_kafka_metadata *meta;
@@ -102,16 +135,7 @@ static void read_metadata(struct reading *rd)
 	rd->failed = rd_kafka_metadata(rd->rk, 1, NULL, &meta, ASK_TIMEOUT_MS);
 	if (rd->failed)
 		return;
-	for (int i = 0; i < meta->topic_cnt; i++) {
-		for (unsigned k = 0; k < rd->count; k++) {
-			if (strcmp(meta->topics[i].topic, rd->names[k]) == 0 &&
-			    is_listed(&meta->topics[i])) {
-				rd->found[k].listed = true;
-				rd->found[k].partitions = meta->topics[i].partition_cnt;
-				rd->found[k].replicas = meta->topics[i].partitions[0].replica_cnt;
-			}
-		}
-	}
+	find_topics(rd, meta);
 	for (int i = 0; i < meta->broker_cnt && rd->broker_count < BROKERS_MAX; i++)
 		rd->brokers[rd->broker_count++] = meta->brokers[i].id;
 	rd_kafka_metadata_destroy(meta);
@@ -174,7 +198,7 @@ static void read_limits(struct reading *rd)
 	rd_kafka_queue_t *queue = rd_kafka_queue_new(rd->rk);
 	rd_kafka_AdminOptions_t *options =
 		rd_kafka_AdminOptions_new(rd->rk, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
-	rd_kafka_ConfigResource_t *resources[ROUTES_MAX], *self;
+	rd_kafka_ConfigResource_t **resources = xcalloc(rd->count + 1, sizeof(*resources)), *self;
 	unsigned questions = 0, looks = ASK_TIMEOUT_MS / LOOK_MS;
 	size_t count = 0;
 	char id[16], why[128];
@@ -195,6 +219,7 @@ static void read_limits(struct reading *rd)
 		ask_limits(rd, options, queue, &self, 1);
 	}
 	rd_kafka_AdminOptions_destroy(options);
+	free(resources);
 	while (questions && looks && !rd->stop) {
 		rd_kafka_event_t *event = rd_kafka_queue_poll(queue, LOOK_MS);
 
@@ -226,19 +251,22 @@ static void *reading_main(void *arg)
 	return NULL;
 }
 
-int topics_ask(rd_kafka_t *rk, const char *const *names, unsigned count, struct topic_facts *out,
+int topics_ask(rd_kafka_t *rk, const char **names, unsigned count, struct topic_facts *out,
                struct err *err)
 {
 	struct reading rd = { .rk = rk, .names = names, .count = count };
 
-	assert(count <= ROUTES_MAX);
+	rd.found = xcalloc(count + 1, sizeof(*rd.found));
 	read_metadata(&rd);
-	if (rd.failed)
+	if (rd.failed) {
+		free(rd.found);
 		return err_set(err, "%s", rd_kafka_err2str(rd.failed));
+	}
 	read_limits(&rd);
 	for (unsigned i = 0; i < count; i++)
 		out[i] = (struct topic_facts){ rd.found[i].listed, rd.found[i].partitions,
 			                       rd.found[i].replicas, rd.found[i].max_message };
+	free(rd.found);
 	return 0;
 }
 
@@ -257,19 +285,34 @@ static void set_due(struct topics *t)
 		event_del(&t->due_event);
 }
 
-static void start_reading(struct topics *t, enum reading_kind kind)
+static struct reading *reading_new(unsigned count)
 {
 	struct reading *rd = xcalloc(1, sizeof(*rd));
+
+	rd->count = count;
+	rd->names = xcalloc(count + 1, sizeof(*rd->names));
+	rd->found = xcalloc(count + 1, sizeof(*rd->found));
+	return rd;
+}
+
+static void reading_free(struct reading *rd)
+{
+	free(rd->names);
+	free(rd->found);
+	free(rd);
+}
+
+static void start_reading(struct topics *t, enum reading_kind kind)
+{
+	struct reading *rd = reading_new(t->count);
 	sigset_t all, before;
 	int failed;
 
 	for (unsigned i = 0; i < t->count; i++)
-		t->asked[i] = kind == READ_METADATA || t->v[i].handle ? t->v[i].name : NULL;
+		rd->names[i] = kind == READ_METADATA || t->v[i].handle ? t->v[i].name : NULL;
 	rd->kind = kind;
 	rd->rk = t->rk;
 	rd->done_fd = t->done_fd;
-	rd->names = t->asked;
-	rd->count = t->count;
 	if (kind == READ_LIMITS) {
 		memcpy(rd->brokers, t->brokers, sizeof(rd->brokers));
 		rd->broker_count = t->broker_count;
@@ -282,7 +325,7 @@ static void start_reading(struct topics *t, enum reading_kind kind)
 	if (failed) {
 		log_err("topics", "no thread to read metadata, trying again",
 		        KV_S("error", strerror(failed)), KV_I("in_ms", AGAIN_MS));
-		free(rd);
+		reading_free(rd);
 		t->metadata_at = t->limits_at = loop_now() + AGAIN_MS;
 		return;
 	}
@@ -338,8 +381,16 @@ static int32_t partition_of(const rd_kafka_topic_t *topic, const void *key, size
 static int make_handle(struct topics *t, struct topic *topic, struct err *err)
 {
 	rd_kafka_topic_conf_t *conf = rd_kafka_default_topic_conf_dup(t->rk);
+	char why[256];
 
 	rd_kafka_topic_conf_set_partitioner_cb(conf, partition_of);
+	/* Blobs are compressed already as a rule (records.md 1.3). */
+	if (topic->is_raw &&
+	    rd_kafka_topic_conf_set(conf, "compression.codec", "none", why, sizeof(why)) !=
+	            RD_KAFKA_CONF_OK) {
+		rd_kafka_topic_conf_destroy(conf);
+		return err_set(err, "topic %s: %s", topic->name, why);
+	}
 	topic->handle = rd_kafka_topic_new(t->rk, topic->name, conf);
 	if (topic->handle)
 		return 0;
@@ -360,6 +411,7 @@ static void apply_topic(struct topics *t, struct topic *topic, const struct foun
 	struct err err;
 	bool was = topic->listed;
 
+	topic->looked = true;
 	topic->listed = found->listed;
 	topic->partitions = found->partitions;
 	topic->unavailable = false;
@@ -396,12 +448,14 @@ static void apply_metadata(struct topics *t, const struct reading *rd)
 	}
 	memcpy(t->brokers, rd->brokers, sizeof(t->brokers));
 	t->broker_count = rd->broker_count;
-	for (unsigned i = 0; i < t->count; i++)
+	for (unsigned i = 0; i < rd->count; i++)
 		apply_topic(t, &t->v[i], &rd->found[i]);
 	t->known = true;
 	t->metadata_at = loop_now();
-	t->metadata_at +=
-		topics_missing(t, NULL, 0) ? MISSING_MS : t->w->conf->kafka.metadata_refresh;
+	if (rd->count == t->count) /* else some came meanwhile, and wait */
+		t->metadata_at += topics_missing(t, NULL, 0)
+		                          ? MISSING_MS
+		                          : t->w->conf->kafka.metadata_refresh;
 	gauge(t);
 	if (t->changed)
 		t->changed(t->changed_arg);
@@ -409,7 +463,7 @@ static void apply_metadata(struct topics *t, const struct reading *rd)
 
 static void apply_limits(struct topics *t, const struct reading *rd)
 {
-	for (unsigned i = 0; i < t->count; i++)
+	for (unsigned i = 0; i < rd->count; i++)
 		t->v[i].max_message = rd->found[i].max_message;
 	t->request_max = rd->request_max;
 	t->limits_at = loop_now() + CONFIGS_MS;
@@ -426,7 +480,7 @@ static void end_reading(struct topics *t)
 		apply_metadata(t, rd);
 	if (rd->rk == t->rk && rd->kind == READ_LIMITS)
 		apply_limits(t, rd);
-	free(rd);
+	reading_free(rd);
 }
 
 static void on_done(evutil_socket_t fd, short what, void *arg)
@@ -441,16 +495,11 @@ static void on_done(evutil_socket_t fd, short what, void *arg)
 	set_due(t);
 }
 
-struct topics *topics_open(struct worker *w, const char *const *names, unsigned count,
-                           struct err *err)
+struct topics *topics_open(struct worker *w, struct err *err)
 {
 	struct topics *t = xcalloc(1, sizeof(*t));
 
-	assert(count <= ROUTES_MAX);
 	t->w = w;
-	t->count = count;
-	for (unsigned i = 0; i < count; i++)
-		t->v[i].name = names[i];
 	t->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (t->done_fd < 0) {
 		free(t);
@@ -463,6 +512,28 @@ struct topics *topics_open(struct worker *w, const char *const *names, unsigned 
 	return t;
 }
 
+void topics_add(struct topics *t, const char *name, bool is_raw)
+{
+	if (t->count == t->cap) {
+		t->cap = t->cap ? 2 * t->cap : 16;
+		t->v = xrealloc(t->v, t->cap, sizeof(*t->v));
+	}
+	t->v[t->count++] = (struct topic){ .name = name, .is_raw = is_raw };
+	t->metadata_at = loop_now();
+	set_due(t);
+}
+
+unsigned topics_count(const struct topics *t)
+{
+	return t->count;
+}
+
+bool topics_unlooked(const struct topics *t, unsigned index)
+{
+	assert(index < t->count);
+	return !t->v[index].looked;
+}
+
 void topics_close(struct topics *t)
 {
 	if (!t)
@@ -470,11 +541,12 @@ void topics_close(struct topics *t)
 	topics_detach(t);
 	if (t->reading) { /* waits ASK_TIMEOUT_MS at most, and only while no broker answers */
 		pthread_join(t->reading->thread, NULL);
-		free(t->reading);
+		reading_free(t->reading);
 		t->reading = NULL;
 	}
 	event_del(&t->done_event);
 	close(t->done_fd);
+	free(t->v);
 	free(t);
 }
 

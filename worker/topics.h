@@ -19,11 +19,15 @@ struct topic_facts {
 	uint64_t max_message; /* 0: not told */
 };
 enum { TOPICS_ASK_MS = 5000 };
-int topics_ask(struct rd_kafka_s *rk, const char *const *names, unsigned count,
+int topics_ask(struct rd_kafka_s *rk, const char **names, unsigned count,
                struct topic_facts *out, struct err *err) MUST_USE;
 
-/* Names come from the routes (worker/route.h), in their order; equal names share an index. */
-struct topics *topics_open(struct worker *w, const char *const *names, unsigned count, struct err *err);
+struct topics *topics_open(struct worker *w, struct err *err);
+/* One more: indices are those of worker/route.h, in order. The name is kept by pointer. Metadata is
+ * read at once; until then nobody knows whether it is there. */
+void topics_add(struct topics *t, const char *name, bool is_raw);
+unsigned topics_count(const struct topics *t);
+bool topics_unlooked(const struct topics *t, unsigned index);
 void topics_close(struct topics *t);
 /* A new producer (at start, after a fatal error): topic objects are made anew. */
 int topics_attach(struct topics *t, struct rd_kafka_s *rk, struct err *err) MUST_USE;

@@ -36,39 +36,20 @@ struct topic_state {
 struct tool {
 	struct worker *w;
 	rd_kafka_t *rk;
-	const char *names[ROUTES_MAX];
 	unsigned count;
-	struct topic_state v[ROUTES_MAX];
+	const char **names;
+	struct topic_state *v;
 };
-
-static bool uses(const struct route *route, unsigned topic)
-{
-	for (unsigned i = 0; route->protocol && i < FORMATS_MAX && route->protocol->formats[i].type;
-	     i++)
-		if (route->topics[i] == topic)
-			return true;
-	return false;
-}
-
-static void find_record_max(struct tool *t)
-{
-	const struct route *route;
-
-	for (unsigned i = 0; (route = routes_get(t->w->routes, i)); i++)
-		for (unsigned k = 0; k < t->count; k++)
-			if (uses(route, k) && route->record_max > t->v[k].record_max)
-				t->v[k].record_max = route->record_max;
-}
 
 static int ask(struct tool *t, struct err *err)
 {
-	struct topic_facts facts[ROUTES_MAX];
+	struct topic_facts *facts = xcalloc(t->count, sizeof(*facts));
+	int rc = topics_ask(t->rk, t->names, t->count, facts, err);
 
-	if (topics_ask(t->rk, t->names, t->count, facts, err) < 0)
-		return -1;
-	for (unsigned i = 0; i < t->count; i++)
+	for (unsigned i = 0; i < t->count && rc == 0; i++)
 		t->v[i].facts = facts[i];
-	return 0;
+	free(facts);
+	return rc;
 }
 
 /* Why no broker answers: the last thing that the library had to say. */
@@ -159,7 +140,7 @@ static int send_wishes(struct tool *t, rd_kafka_NewTopic_t **topics, size_t n, s
 
 static int create_missing(struct tool *t, const struct topics_wish *wish, struct err *err)
 {
-	rd_kafka_NewTopic_t *topics[ROUTES_MAX];
+	rd_kafka_NewTopic_t **topics = xcalloc(t->count, sizeof(*topics));
 	size_t n = 0;
 	int rc = 0;
 
@@ -175,6 +156,7 @@ static int create_missing(struct tool *t, const struct topics_wish *wish, struct
 	if (n && rc == 0)
 		rc = send_wishes(t, topics, n, err);
 	rd_kafka_NewTopic_destroy_array(topics, n);
+	free(topics);
 	return rc;
 }
 
@@ -191,7 +173,7 @@ static bool say(const struct tool *t, unsigned i)
 	buf_init_fixed(&b, line, sizeof(line));
 	buf_printf(&b, "{\"topic\":\"%s\",\"routes\":[", t->names[i]);
 	for (unsigned k = 0; (route = routes_get(t->w->routes, k)); k++)
-		if (uses(route, i))
+		if (routes_uses(t->w->routes, route, i))
 			buf_printf(&b, "%s\"%s\"", n++ ? "," : "", route->name);
 	buf_printf(&b,
 	           "],\"exists\":%s,\"created\":%s,\"partitions\":%d,\"replication\":%d,"
@@ -255,13 +237,22 @@ int topics_tool(struct worker *w, const struct topics_wish *wish)
 	struct err err;
 	int code;
 
-	t.count = routes_topics(w->routes, t.names);
-	find_record_max(&t);
+	t.count = routes_topics(w->routes);
+	t.names = xcalloc(t.count + 1, sizeof(*t.names));
+	t.v = xcalloc(t.count + 1, sizeof(*t.v));
+	for (unsigned i = 0; i < t.count; i++) {
+		t.names[i] = routes_topic_name(w->routes, i);
+		t.v[i].record_max = routes_topic_record_max(w->routes, i);
+	}
 	t.rk = sink_kafka_client(w, &err);
-	if (!t.rk)
-		return tool_error(EX_CONFIG, err.text);
-	rd_kafka_set_log_queue(t.rk, NULL);
-	code = run(&t, wish);
-	rd_kafka_destroy_flags(t.rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	if (t.rk) {
+		rd_kafka_set_log_queue(t.rk, NULL);
+		code = run(&t, wish);
+		rd_kafka_destroy_flags(t.rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	} else {
+		code = tool_error(EX_CONFIG, err.text);
+	}
+	free(t.names);
+	free(t.v);
 	return code;
 }

@@ -61,7 +61,7 @@ enum step transcode_body(struct req *r, struct enrich_in *in)
 		enum step step;
 
 		size = min_size(size, limit);
-		if (size <= tried)
+		if (i && size <= tried)
 			break;
 		tried = body_capacity(size);
 		step = attempt(r, in, size, &result, &size);

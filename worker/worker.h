@@ -19,6 +19,7 @@ struct conns;
 struct tls;
 struct auth;
 struct routes;
+struct models;
 struct sink_open;
 struct audit;
 struct taps;
@@ -44,6 +45,7 @@ struct worker {
 	struct budget *budget;
 	struct bodies *bodies;
 	struct auth *auth;
+	struct models *models;
 	struct routes *routes;
 	struct sink_open *sink;
 	struct audit *audit;

@@ -13,6 +13,7 @@
 #include "worker/bodies.h"
 #include "worker/budget.h"
 #include "worker/listener.h"
+#include "worker/models.h"
 #include "worker/route.h"
 #include "worker/sink.h"
 #include "worker/worker.h"
@@ -28,7 +29,7 @@ static const int64_t FIXTURE_NOW_S = 1764000000; /* 2025-11-24T16:00:00Z */
 struct fixture_record {
 	uint8_t *value;
 	size_t value_n;
-	char key[151];
+	char key[151], topic[250];
 	char headers[1024]; /* name=value, a line each */
 };
 
@@ -56,6 +57,8 @@ static inline enum verdict fixture_send(void *sink, struct record *rec)
 {
 	struct fixture *f = sink;
 	struct fixture_record *kept = &f->records[f->record_count];
+	char part[RECORD_PART_BYTES];
+	struct record_header h;
 	size_t n = 0;
 
 	if (f->sink_says != V_ACCEPTED)
@@ -64,11 +67,12 @@ static inline enum verdict fixture_send(void *sink, struct record *rec)
 	kept->value = malloc(rec->value.n + 1);
 	memcpy(kept->value, rec->value.p, rec->value.n);
 	kept->value_n = rec->value.n;
-	snprintf(kept->key, sizeof(kept->key), "%.*s", (int)rec->key.n, (const char *)rec->key.p);
-	for (unsigned i = 0; i < rec->header_count; i++)
+	snprintf(kept->key, sizeof(kept->key), "%.*s", (int)rec->parcel->key.n,
+	         (const char *)rec->parcel->key.p);
+	snprintf(kept->topic, sizeof(kept->topic), "%s", rec->parcel->topic_name);
+	for (unsigned i = 0; record_header(rec, i, part, &h); i++)
 		n += (size_t)snprintf(kept->headers + n, sizeof(kept->headers) - n, "%s=%.*s\n",
-		                      rec->headers[i].name, (int)rec->headers[i].value.n,
-		                      (const char *)rec->headers[i].value.p);
+		                      h.name, (int)h.value.n, (const char *)h.value.p);
 	f->record_count++;
 	return V_ACCEPTED;
 }
@@ -208,7 +212,11 @@ static inline void fixture_conf(struct fixture *f)
 	c->protocols.loki.topic = "loki_push";
 	c->protocols.loki.utf8 = CONF_UTF8_REPAIR;
 	c->protocols.obstack.topic = "telemetry-raw";
+	c->protocols.models.path_prefix = c->protocols.models.namespace = "";
+	c->protocols.opaque.topic = "blobs";
+	c->protocols.opaque.record_max_bytes = 100 * MIB;
 	c->record.stamp_name = "tenant_id";
+	c->record.topic_prefix = "";
 	c->record.headers = HEADERS_STANDARD;
 	c->record.max_bytes = 960 * KIB;
 	c->kafka.ack_deadline = 8000;
@@ -273,7 +281,9 @@ static inline void fixture_start(struct fixture *f, int access_fd, int audit_fd)
 	w->bodies = bodies_new();
 	w->budget = budget_new(f->conf.limits.worker_bytes, (unsigned)f->conf.limits.tenant_share,
 	                       f->conf.limits.max_tenants);
-	w->routes = routes_open(w);
+	w->models = models_open(&f->conf, &err);
+	cr_assert(w->models, "%s", err.text);
+	w->routes = routes_open(w, &err);
 	cr_assert(w->routes, "%s", err.text);
 	w->auth = auth_open(w, &err);
 	cr_assert(w->auth, "%s", err.text);
@@ -306,6 +316,13 @@ static inline struct fixture *fixture_open_all(void)
 	return f;
 }
 
+/* As with `record.enrich: header`, once it is started. */
+static inline void fixture_enrich_header(struct fixture *f)
+{
+	for (unsigned i = 0; routes_get(f->w.routes, i); i++)
+		((struct route *)routes_get(f->w.routes, i))->enrich = ENRICH_HEADER;
+}
+
 static inline void fixture_forget_records(struct fixture *f)
 {
 	while (f->record_count)
@@ -319,13 +336,12 @@ static inline void fixture_close(struct fixture *f)
 	cr_assert_eq(budget_used(w->budget), 0, "%llu bytes of the budget were never given back",
 	             (unsigned long long)budget_used(w->budget));
 	fixture_forget_records(f);
-	for (struct record *rec = f->sink.spare, *next; rec; rec = next) {
-		next = rec->next;
-		free(rec);
-	}
+	sink_pools_free(&f->sink);
 	audit_close(w->audit);
 	auth_close(w->auth);
 	routes_close(w->routes);
+	models_close(w->models);
+	slices_done(&w->slices);
 	snapshot_unmap(w->table);
 	bodies_free(w->bodies);
 	budget_free(w->budget);
@@ -400,7 +416,7 @@ static inline const char *fixture_run(struct fixture *f, const struct listener *
 	while ((f->step = stages_run(&f->r)) != STEP_DONE) {
 		if (f->r.out.n)
 			fixture_send_out(f);
-		if (f->step == STEP_ROOM)
+		if (f->step == STEP_ROOM || f->step == STEP_TURN)
 			continue;
 		cr_assert_eq(f->step, STEP_BYTES);
 		if (in.n == 0)

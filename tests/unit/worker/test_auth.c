@@ -440,13 +440,19 @@ Test(auth, every_bad_credential_of_obstack_gets_the_same_bytes)
 
 Test(auth, a_scope_is_of_the_signal_that_the_request_has)
 {
-	struct req r = { .who = { .scopes = 1u << SIGNAL_LOGS | 1u << SIGNAL_METRICS } };
+	struct route route = { .scope = SIGNAL_COUNT };
+	struct req r = { .route = &route,
+		         .who = { .scopes = 1u << SIGNAL_LOGS | 1u << SIGNAL_METRICS } };
 
 	r.signal = SIGNAL_LOGS;
 	cr_assert(auth_has_scope(&r));
 	r.signal = SIGNAL_METRICS;
 	cr_assert(auth_has_scope(&r));
 	r.signal = SIGNAL_TRACES;
+	cr_assert(!auth_has_scope(&r));
+	route.scope = SIGNAL_LOGS; /* `routes` may say what a token needs */
+	cr_assert(auth_has_scope(&r));
+	route.scope = SIGNAL_EVENTS;
 	cr_assert(!auth_has_scope(&r));
 	r.who.scopes = SCOPE_ALL;
 	cr_assert(auth_has_scope(&r));

@@ -78,7 +78,7 @@ Test(enrich, with_headers_alone_the_body_leaves_as_it_came)
 	struct fixture *f = fixture_open();
 	struct request q = request_of("/v1/traces", ACME PROTOBUF, one_span, sizeof(one_span));
 
-	f->conf.record.enrich = ENRICH_HEADER;
+	fixture_enrich_header(f);
 	/* whole: it lies in the connection's buffer, so it is copied */
 	fixture_run(f, &f->public, request_bytes(&q), SIZE_MAX);
 	/* in pieces: it has a buffer of its own, which becomes the record's */
@@ -99,7 +99,7 @@ Test(enrich, a_body_that_needs_no_edit_is_never_copied)
 	struct request q = request_of("/v1/traces", ACME PROTOBUF, one_span, sizeof(one_span));
 	const uint8_t *before;
 
-	f->conf.record.enrich = ENRICH_HEADER;
+	fixture_enrich_header(f);
 	fixture_begin(f, &f->public);
 	fixture_feed(f, q.p, q.n - 1);
 	cr_assert_eq(stages_run(&f->r), STEP_BYTES);

@@ -110,12 +110,11 @@ Test(route, an_unknown_path_is_refused_in_the_words_of_its_media_type)
 Test(route, the_table_says_topics_limits_and_text_rules)
 {
 	struct fixture *f = fixture_open();
-	const char *names[ROUTES_MAX];
 	const struct route *logs = NULL;
 
-	cr_assert_eq(routes_topics(f->w.routes, names), 3);
-	cr_assert_str_eq(names[0], "otlp_spans");
-	cr_assert_str_eq(names[2], "otlp_logs");
+	cr_assert_eq(routes_topics(f->w.routes), 3);
+	cr_assert_str_eq(routes_topic_name(f->w.routes, 0), "otlp_spans");
+	cr_assert_str_eq(routes_topic_name(f->w.routes, 2), "otlp_logs");
 	for (unsigned i = 0; routes_get(f->w.routes, i); i++) {
 		cr_assert_eq(routes_get(f->w.routes, i)->index, i);
 		cr_assert_str_eq(routes_name(f->w.routes, i), routes_get(f->w.routes, i)->name);
@@ -127,7 +126,7 @@ Test(route, the_table_says_topics_limits_and_text_rules)
 	cr_assert_eq(routes_get(f->w.routes, 0)->utf8, UTF8_STRICT);
 	cr_assert_eq(logs->wire_limit, 64 * MIB);
 	cr_assert_eq(logs->record_max, 960 * KIB);
-	cr_assert_eq(route_topic(logs, logs->protocol->formats), 2);
+	cr_assert_str_eq(route_topic_text(logs, logs->protocol->formats), "otlp_logs");
 	cr_assert_str_eq(routes_name(f->w.routes, ROUTE_NONE), "none");
 	cr_assert_null(routes_name(f->w.routes, ROUTE_NONE - 1));
 	cr_assert_eq(routes_code(f->w.routes, 0, V_CREDENTIAL), 401);
@@ -138,11 +137,10 @@ Test(route, the_table_says_topics_limits_and_text_rules)
 Test(route, a_disabled_family_has_no_paths_and_no_topics)
 {
 	struct fixture *f = fixture_new();
-	const char *names[ROUTES_MAX];
 
 	f->conf.protocols.otlp.enabled = false;
 	fixture_start(f, -1, -1);
-	cr_assert_eq(routes_topics(f->w.routes, names), 0);
+	cr_assert_eq(routes_topics(f->w.routes), 0);
 	cr_assert_eq(fixture_status(ask(f, "POST", "/v1/logs")), 404);
 	cr_assert_eq(fixture_status(ask(f, "GET", "/health")), 200);
 	fixture_close(f);
@@ -198,20 +196,18 @@ Test(route, each_format_of_a_route_has_its_topic)
 		{ "loki", 1, "loki_push" },              { "loki_legacy", 1, "loki_push" },
 	};
 	struct fixture *f = fixture_open_all();
-	const char *names[ROUTES_MAX];
 	unsigned found = 0;
 
-	cr_assert_eq(routes_topics(f->w.routes, names), 7);
+	cr_assert_eq(routes_topics(f->w.routes), 7);
 	for (unsigned i = 0; routes_get(f->w.routes, i); i++)
 		for (size_t k = 0; k < ARRAY_LEN(cases); k++) {
 			const struct route *route = routes_get(f->w.routes, i);
-			unsigned topic;
 
 			if (strcmp(route->name, cases[k].route) != 0)
 				continue;
-			topic = route_topic(route, &route->protocol->formats[cases[k].format]);
-			cr_assert_str_eq(names[topic], cases[k].topic, "%s", route->name);
-			cr_assert_str_eq(routes_topic_name(f->w.routes, topic), cases[k].topic);
+			cr_assert_str_eq(route_topic_text(
+						 route, &route->protocol->formats[cases[k].format]),
+			                 cases[k].topic, "%s", route->name);
 			found++;
 		}
 	cr_assert_eq(found, ARRAY_LEN(cases));

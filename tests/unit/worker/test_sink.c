@@ -2,19 +2,16 @@
 #include <criterion/criterion.h>
 #include <strings.h>
 
+#include "common/loop.h"
 #include "worker/req.h"
-#include "worker/route.h"
+#include "worker/route_table.h"
 
 /* conn.c's is linked too. */
 static bool fake_wake(struct worker *of, uint64_t handle, enum verdict v, int32_t partition,
                       int64_t offset);
-/* So is route.c's. */
-static const char *fake_topic_name(const struct routes *rs, unsigned topic);
 #define req_wake fake_wake
-#define routes_topic_name fake_topic_name
 #include "worker/sink.c"
 #undef req_wake
-#undef routes_topic_name
 
 enum { BODY = 100, TENANT = 3, SLOT = 1 };
 
@@ -32,9 +29,14 @@ static const struct format formats[] = { { .type = "application/x-protobuf",
 static const struct protocol protocol = { .name = "otlp_logs",
 	                                  .signal = SIGNAL_LOGS,
 	                                  .formats = formats };
-static struct route route = {
-	.name = "otlp_logs", .protocol = &protocol, .topics = { 2, 1 }, .record_max = 4096
-};
+static struct route_topic topics[] = { { .index = 0 }, { .index = 1 }, { .index = 2 } };
+static struct routes routes;
+static struct route route = { .name = "otlp_logs",
+	                      .protocol = &protocol,
+	                      .topics = { &topics[2], &topics[1] },
+	                      .record_max = 4096,
+	                      .headers = HEADERS_STANDARD,
+	                      .scope = SIGNAL_COUNT };
 
 /* The sink of these tests: says what it was told to say, and keeps what it took. */
 static enum verdict says;
@@ -53,12 +55,6 @@ static uint64_t test_ceiling(void *sink, unsigned topic)
 	(void)sink;
 	cr_assert_eq(topic, r.format == formats ? 2 : 1);
 	return bound;
-}
-
-static const char *fake_topic_name(const struct routes *rs, unsigned topic)
-{
-	(void)rs;
-	return topic == 2 ? "logs" : "logs_json";
 }
 
 static const struct sink test_sink = { .name = "test", .send = test_send, .ceiling = test_ceiling };
@@ -121,7 +117,11 @@ static void set_up(void)
 	int fd = stats_memfd(4, &err);
 
 	w.conf = &conf;
-	conf.record.headers = HEADERS_STANDARD;
+	routes.topics = topic_table_new();
+	topic_table_add(routes.topics, BYTES("spans"));
+	topic_table_add(routes.topics, BYTES("logs_json"));
+	topic_table_add(routes.topics, BYTES("logs"));
+	w.routes = &routes;
 	conf.kafka.linger_us = 1000;
 	conf.kafka.batch_bytes = 1000;
 	w.stats = stats_map(fd, true, 4, &err);
@@ -137,10 +137,9 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-	for (struct record *rec = opened.spare, *next; rec; rec = next) {
-		next = rec->next;
-		free(rec);
-	}
+	sink_pools_free(&opened);
+	slices_done(&w.slices);
+	topic_table_free(routes.topics);
 	if (r.charged)
 		budget_give(w.budget, TENANT, r.charged);
 	body_put(w.bodies, r.body_mem);
@@ -158,18 +157,18 @@ static void header_names_are(const char *const *names)
 	unsigned n = 0;
 
 	for (; names[n]; n++) {
-		cr_assert_lt(n, taken->header_count, "%s is missing", names[n]);
-		cr_assert_str_eq(taken->headers[n].name, names[n]);
-		cr_assert_gt(taken->headers[n].value.n, 0);
+		cr_assert_lt(n, taken->parcel->header_count, "%s is missing", names[n]);
+		cr_assert_str_eq(taken->parcel->headers[n].name, names[n]);
+		cr_assert_gt(taken->parcel->headers[n].value.n, 0);
 	}
-	cr_assert_eq(taken->header_count, n);
+	cr_assert_eq(taken->parcel->header_count, n);
 }
 
 static void header_is(unsigned i, const char *value)
 {
-	cr_assert(bytes_eq(taken->headers[i].value, bytes_str(value)), "%s is %.*s",
-	          taken->headers[i].name, (int)taken->headers[i].value.n,
-	          (const char *)taken->headers[i].value.p);
+	cr_assert(bytes_eq(taken->parcel->headers[i].value, bytes_str(value)), "%s is %.*s",
+	          taken->parcel->headers[i].name, (int)taken->parcel->headers[i].value.n,
+	          (const char *)taken->parcel->headers[i].value.p);
 }
 
 static void delivered(void)
@@ -181,8 +180,8 @@ static void delivered(void)
 Test(sink, a_record_has_the_tenant_as_key_and_the_standard_headers_in_order)
 {
 	cr_assert_eq(produce_run(&r), STEP_WAKE);
-	cr_assert(bytes_eq(taken->key, BYTES("acme")));
-	cr_assert_eq(taken->timestamp_ms, 1700000000123);
+	cr_assert(bytes_eq(taken->parcel->key, BYTES("acme")));
+	cr_assert_eq(taken->parcel->timestamp_ms, 1700000000123);
 	header_names_are((const char *const[]){ "X-Scope-OrgID", "tenant_id", "signal", "format",
 	                                        "content-type", "headgate-request-id", NULL });
 	header_is(0, "acme");
@@ -197,7 +196,7 @@ Test(sink, a_record_has_the_tenant_as_key_and_the_standard_headers_in_order)
 /* R1 */
 Test(sink, all_headers_stand_in_the_order_of_the_contract)
 {
-	conf.record.headers = HEADERS_ALL;
+	route.headers = HEADERS_ALL;
 	r.traceparent = BYTES("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
 	produce_run(&r);
 	header_names_are((const char *const[]){ "X-Scope-OrgID", "tenant_id", "signal", "format",
@@ -208,17 +207,17 @@ Test(sink, all_headers_stand_in_the_order_of_the_contract)
 	header_is(7, "1700000000123");
 	header_is(8, "1");
 	header_is(9, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
-	for (unsigned i = 0; i < taken->header_count; i++) {
-		cr_assert(strcasecmp(taken->headers[i].name, "version") != 0);
+	for (unsigned i = 0; i < taken->parcel->header_count; i++) {
+		cr_assert(strcasecmp(taken->parcel->headers[i].name, "version") != 0);
 		for (unsigned k = 0; k < i; k++)
-			cr_assert(strcasecmp(taken->headers[i].name, taken->headers[k].name) != 0);
+			cr_assert(strcasecmp(taken->parcel->headers[i].name, taken->parcel->headers[k].name) != 0);
 	}
 	delivered();
 }
 
 Test(sink, headers_tenant_keeps_the_first_two_only)
 {
-	conf.record.headers = HEADERS_TENANT;
+	route.headers = HEADERS_TENANT;
 	r.traceparent = BYTES("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
 	produce_run(&r);
 	header_names_are((const char *const[]){ "X-Scope-OrgID", "tenant_id", NULL });
@@ -229,7 +228,7 @@ Test(sink, an_opaque_record_always_names_its_route)
 {
 	r.signal = SIGNAL_OPAQUE;
 	produce_run(&r);
-	cr_assert_str_eq(taken->headers[5].name, "headgate-route");
+	cr_assert_str_eq(taken->parcel->headers[5].name, "headgate-route");
 	delivered();
 }
 
@@ -238,7 +237,7 @@ Test(sink, each_format_has_its_topic_and_its_headers)
 {
 	r.format = &formats[1];
 	produce_run(&r);
-	cr_assert_eq(taken->topic, 1);
+	cr_assert_eq(taken->parcel->topic, 1);
 	cr_assert_str_eq(r.topic, "logs_json");
 	header_is(3, "otlp_json");
 	header_is(4, "application/json");
@@ -276,8 +275,8 @@ Test(sink, the_longest_tenant_id_fits)
 	memset(r.who.tenant, 'z', TENANT_ID_MAX);
 	r.who.tenant_n = TENANT_ID_MAX;
 	produce_run(&r);
-	cr_assert_eq(taken->key.n, TENANT_ID_MAX);
-	cr_assert_eq(taken->headers[0].value.n, TENANT_ID_MAX);
+	cr_assert_eq(taken->parcel->key.n, TENANT_ID_MAX);
+	cr_assert_eq(taken->parcel->headers[0].value.n, TENANT_ID_MAX);
 	delivered();
 }
 
@@ -288,13 +287,13 @@ Test(sink, buffer_and_charge_become_the_records)
 	uint64_t charged = r.charged;
 
 	produce_run(&r);
-	cr_assert_eq(taken->mem, mem);
+	cr_assert_eq(taken->parcel->mem, mem);
 	cr_assert_eq(taken->value.p, mem->data);
 	cr_assert_eq(taken->value.n, BODY);
 	cr_assert_null(r.body_mem);
 	cr_assert_eq(r.charged, 0);
-	cr_assert_geq(taken->charged, charged + header_bytes(taken) + BUDGET_RECORD_OVERHEAD);
-	cr_assert_eq(budget_used(w.budget), taken->charged);
+	cr_assert_geq(taken->parcel->charged, charged + parcel_header_bytes(taken->parcel) + BUDGET_RECORD_OVERHEAD);
+	cr_assert_eq(budget_used(w.budget), taken->parcel->charged);
 	delivered();
 }
 
@@ -528,7 +527,7 @@ Test(sink, source_gives_one_sender_one_word_and_others_another)
 {
 	uint32_t mine;
 
-	conf.record.partition = PARTITION_SOURCE;
+	route.partition = PARTITION_SOURCE;
 	produce_run(&r);
 	mine = taken->partition_word;
 	delivered();

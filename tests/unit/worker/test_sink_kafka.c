@@ -8,14 +8,20 @@
 /* Those of route.c and conn.c are linked too. */
 static const char *test_routes_name(const struct routes *rs, unsigned index);
 static const struct route *test_routes_get(const struct routes *rs, unsigned index);
-static unsigned test_routes_topics(const struct routes *rs, const char **names);
+static unsigned test_routes_topics(const struct routes *rs);
+static const char *test_topic_name(const struct routes *rs, unsigned topic);
+static bool test_topic_is_raw(const struct routes *rs, unsigned topic);
 #define routes_name test_routes_name
 #define routes_get test_routes_get
 #define routes_topics test_routes_topics
+#define routes_topic_name test_topic_name
+#define routes_topic_is_raw test_topic_is_raw
 #include "worker/sink_kafka.c"
 #undef routes_name
 #undef routes_get
 #undef routes_topics
+#undef routes_topic_name
+#undef routes_topic_is_raw
 
 #include <librdkafka/rdkafka_mock.h>
 
@@ -38,11 +44,26 @@ static const struct route *test_routes_get(const struct routes *rs, unsigned ind
 	return &route;
 }
 
-static unsigned test_routes_topics(const struct routes *rs, const char **names)
+static const char *topic_names[] = { "logs", "late" };
+static unsigned topic_count = 1;
+static bool is_raw;
+
+static unsigned test_routes_topics(const struct routes *rs)
 {
 	(void)rs;
-	names[0] = "logs";
-	return 1;
+	return topic_count;
+}
+
+static const char *test_topic_name(const struct routes *rs, unsigned topic)
+{
+	(void)rs;
+	return topic_names[topic];
+}
+
+static bool test_topic_is_raw(const struct routes *rs, unsigned topic)
+{
+	(void)rs, (void)topic;
+	return is_raw;
 }
 
 static void defaults(void)
@@ -217,22 +238,25 @@ Test(sink_kafka_settings, certificates_and_password_are_contents_never_paths)
 static struct record *record(size_t value_bytes)
 {
 	struct record *rec = record_get(&w);
+	struct parcel *p = parcel_get(&w); /* its open hand is the record's: see take() */
 
-	rec->handle = 1; /* of no request: req_wake() finds none */
-	rec->topic = 0;
-	rec->mem = body_get(w.bodies, value_bytes);
-	rec->charged = body_capacity(value_bytes);
-	cr_assert(budget_take(w.budget, 1, 0, rec->charged));
-	memset(rec->mem->data, 'v', value_bytes);
-	rec->value = bytes_of(rec->mem->data, value_bytes);
-	memcpy(rec->key_mem, "acme", 4);
-	rec->key = bytes_of(rec->key_mem, 4);
-	rec->headers[rec->header_count++] = (struct record_header){ "tenant_id", rec->key };
-	rec->tenant_ordinal = 1;
-	rec->metric_slot = 0;
-	rec->signal = SIGNAL_LOGS;
+	rec->parcel = p;
+	p->handle = 1; /* of no request: req_wake() finds none */
+	p->topic = 0;
+	p->topic_name = topic_names[0];
+	p->mem = body_get(w.bodies, value_bytes);
+	p->charged = body_capacity(value_bytes);
+	p->tenant_ordinal = 1;
+	cr_assert(budget_take(w.budget, 1, 0, p->charged));
+	memset(p->mem->data, 'v', value_bytes);
+	rec->value = bytes_of(p->mem->data, value_bytes);
+	memcpy(p->key_mem, "acme", 4);
+	p->key = bytes_of(p->key_mem, 4);
+	parcel_header(p, "tenant_id", p->key);
+	p->metric_slot = 0;
+	p->signal = SIGNAL_LOGS;
 	rec->items = 1;
-	rec->timestamp_ms = 1700000000123;
+	p->timestamp_ms = 1700000000123;
 	rec->produced_ns = loop_now_ns();
 	return rec;
 }
@@ -331,7 +355,8 @@ Test(sink_kafka, reports_become_ends_and_verdicts)
 		{ RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, NOT, DELIVERY_OTHER, V_TOPIC_UNAVAILABLE },
 		{ RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, NOT, DELIVERY_OTHER, V_TOPIC_UNAVAILABLE },
 	};
-	struct record rec = { 0 };
+	struct parcel parcel = { .topic_name = "logs" };
+	struct record rec = { .parcel = &parcel };
 
 	opens();
 	for (size_t i = 0; i < ARRAY_LEN(reports); i++) {
@@ -518,6 +543,8 @@ Test(sink_kafka, a_denied_record_ends_as_authorization_and_its_topic_is_unavaila
 	cr_assert_eq(items(TS_FAILED_AUTHORIZATION), 1);
 	rec = record(10);
 	cr_assert_eq(take(rec), V_TOPIC_UNAVAILABLE);
+	rec->parcel->handle = 0;
+	parcel_close(rec->parcel, V_NONE);
 	record_put(&w, rec);
 	mock_closes();
 }

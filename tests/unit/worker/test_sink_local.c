@@ -30,10 +30,17 @@ static struct fixture *f;
 static struct local *l;
 static struct err err;
 
+static void forget(struct record *rec)
+{
+	rec->parcel->handle = 0; /* nobody is to be woken */
+	parcel_close(rec->parcel, V_NONE);
+	record_put(&f->w, rec);
+}
+
 static void test_record_done(struct record *rec, enum delivery how, enum verdict v,
                              int32_t partition, int64_t offset)
 {
-	unsigned i = (unsigned)rec->handle;
+	unsigned i = (unsigned)rec->parcel->handle;
 
 	cr_assert_lt(i, (unsigned)ANSWERS);
 	answers[i].how = how;
@@ -42,7 +49,7 @@ static void test_record_done(struct record *rec, enum delivery how, enum verdict
 	answers[i].offset = offset;
 	answered++;
 	f->sink.in_flight--;
-	record_put(&f->w, rec);
+	forget(rec);
 }
 
 static void opens(void)
@@ -85,26 +92,28 @@ TestSuite(sink_local, .init = set_up, .fini = tear_down);
 static enum verdict put(unsigned i, size_t bytes)
 {
 	struct record *rec = record_get(&f->w);
+	struct parcel *p = parcel_get(&f->w);
 	enum verdict v;
 
-	rec->mem = body_get(f->w.bodies, bytes);
-	memset(rec->mem->data, (int)('a' + i % 26), bytes);
-	rec->value = bytes_of(rec->mem->data, bytes);
-	rec->handle = i;
-	rec->topic = 2;
-	rec->signal = SIGNAL_LOGS;
-	rec->timestamp_ms = 1764000000000 + i;
+	rec->parcel = p;
+	p->mem = body_get(f->w.bodies, bytes);
+	memset(p->mem->data, (int)('a' + i % 26), bytes);
+	rec->value = bytes_of(p->mem->data, bytes);
+	p->handle = i;
+	p->topic = 2;
+	p->topic_name = "otlp_logs";
+	p->signal = SIGNAL_LOGS;
+	p->timestamp_ms = 1764000000000 + i;
 	rec->produced_ns = loop_now_ns();
-	memcpy(rec->key_mem, "acme", 4);
-	rec->key = bytes_of(rec->key_mem, 4);
-	rec->headers[0] = (struct record_header){ "X-Scope-OrgID", rec->key };
-	rec->headers[1] = (struct record_header){ "content-type", BYTES("a\"b") };
-	rec->header_count = 2;
+	memcpy(p->key_mem, "acme", 4);
+	p->key = bytes_of(p->key_mem, 4);
+	parcel_header(p, "X-Scope-OrgID", p->key);
+	parcel_header(p, "content-type", BYTES("a\"b"));
 	v = sink_local.send(l, rec);
 	if (v == V_NONE)
 		f->sink.in_flight++;
 	else
-		record_put(&f->w, rec);
+		forget(rec);
 	return v;
 }
 

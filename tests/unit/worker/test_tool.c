@@ -42,16 +42,20 @@ static struct worker w;
 static void open_routes(void)
 {
 	struct conf *conf = conf_new();
+	struct err err = { "" };
 
 	conf->protocols.otlp.enabled = conf->protocols.remote_write.enabled = true;
 	conf->protocols.remote_write.topic = "a\"b"; /* no configuration has it: it must be JSON */
 	w.conf = conf;
-	w.routes = routes_open(&w);
+	w.models = models_open(conf, &err);
+	w.routes = routes_open(&w, &err);
+	cr_assert(w.routes, "%s", err.text);
 }
 
 static void close_routes(void)
 {
 	routes_close(w.routes);
+	models_close(w.models);
 	conf_free((struct conf *)w.conf);
 }
 

@@ -9,6 +9,7 @@ static struct worker w;
 static struct topics *t;
 static rd_kafka_t *rk; /* knows no broker: nothing here needs one */
 static struct reading answer;
+static struct found found[3];
 static unsigned changes;
 
 static void on_change(void *arg)
@@ -42,7 +43,9 @@ static void set_up(void)
 	close(fd);
 	w.base = loop_open(&err);
 	cr_assert(w.base && w.stats, "%s", err.text);
-	t = topics_open(&w, names, 3, &err);
+	t = topics_open(&w, &err);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		topics_add(t, names[i], false);
 	cr_assert_not_null(t, "%s", err.text);
 	topics_watch(t, on_change, &w);
 	rk = producer();
@@ -64,7 +67,9 @@ static void cluster_says(int spans, int logs, int metrics)
 {
 	const int partitions[] = { spans, logs, metrics };
 
-	answer = (struct reading){ .kind = READ_METADATA, .rk = rk, .count = 3, .broker_count = 1 };
+	answer = (struct reading){
+		.kind = READ_METADATA, .rk = rk, .count = 3, .found = found, .broker_count = 1
+	};
 	for (unsigned i = 0; i < 3; i++)
 		answer.found[i] =
 			(struct found){ .listed = partitions[i] > 0, .partitions = partitions[i] };
@@ -74,10 +79,33 @@ static void cluster_says(int spans, int logs, int metrics)
 static void limits_are(uint64_t spans, uint64_t brokers)
 {
 	answer = (struct reading){
-		.kind = READ_LIMITS, .rk = rk, .count = 3, .request_max = brokers
+		.kind = READ_LIMITS, .rk = rk, .count = 3, .found = found, .request_max = brokers
 	};
-	answer.found[0].max_message = spans;
+	memset(found, 0, sizeof(found));
+	found[0].max_message = spans;
 	apply_limits(t, &answer);
+}
+
+/* The first record of a tenant may bring a topic (`{tenant}`). */
+Test(topics, a_topic_that_comes_later_is_looked_for_at_once)
+{
+	static struct found four[4];
+
+	cluster_says(4, 2, 1);
+	cr_assert(!topics_unlooked(t, 2));
+	loop_set_clock(1000000000000 + 1000000000, 0);
+	topics_add(t, "late", false);
+	cr_assert_eq(topics_count(t), 4);
+	cr_assert(topics_unlooked(t, 3));
+	cr_assert_leq(t->metadata_at, loop_now());
+	cluster_says(4, 2, 1); /* asked before it was known here: no word about it */
+	cr_assert(topics_unlooked(t, 3));
+	cr_assert_leq(t->metadata_at, loop_now(), "asked again at once");
+	answer = (struct reading){ .kind = READ_METADATA, .rk = rk, .count = 4, .found = four };
+	four[0] = four[1] = four[2] = four[3] = (struct found){ .listed = true, .partitions = 1 };
+	apply_metadata(t, &answer);
+	cr_assert(!topics_unlooked(t, 3));
+	cr_assert_not_null(topics_handle(t, 3));
 }
 
 Test(topics, nothing_is_known_before_the_first_metadata)
@@ -240,11 +268,10 @@ static void *does_nothing(void *arg)
 
 Test(topics, what_a_replaced_producer_was_told_is_dropped)
 {
-	struct reading *rd = xcalloc(1, sizeof(*rd));
+	struct reading *rd = reading_new(3);
 
 	rd->rk = (rd_kafka_t *)&answer; /* any other: only compared */
 	rd->kind = READ_LIMITS;
-	rd->count = 3;
 	rd->found[0].max_message = 1000000;
 	cr_assert_eq(pthread_create(&rd->thread, NULL, does_nothing, NULL), 0);
 	t->reading = rd;

@@ -50,7 +50,7 @@ Test(transcode, json_gives_the_record_of_the_same_protobuf)
 	}
 	cr_expect_str_eq(f->r.format->record_format, "otlp_proto");
 	cr_expect_str_eq(f->r.format->record_type, "application/x-protobuf");
-	cr_expect_str_eq(routes_topic_name(f->w.routes, route_topic(f->r.route, f->r.format)),
+	cr_expect_str_eq(route_topic_text(f->r.route, f->r.format),
 	                 "otlp_spans");
 	fixture_close(f);
 }
@@ -195,7 +195,7 @@ Test(transcode, output_is_charged_before_it_is_written)
 	cr_assert_eq(f->r.verdict, V_OVERLOAD);
 	budget_give(f->w.budget, 2, 5 * MIB);
 	cr_assert_eq(budget_used(f->w.budget), 0);
-	f->conf.record.enrich = ENRICH_HEADER;
+	fixture_enrich_header(f);
 	cr_assert_eq(fixture_status(fixture_run(f, &f->public, request_bytes(&q), SIZE_MAX)), 200);
 	free(q.p);
 	fixture_close(f);

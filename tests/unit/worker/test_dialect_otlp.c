@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "worker/dialects.c"
+#include "worker/dialect_otlp.c"
 
 #include <jansson.h>
+
+#include "proto/schema/status.pb-c.h"
 
 #include "tests/unit/worker/fixture.h"
 
@@ -34,11 +36,18 @@ static int render_as(struct fixture *f, enum verdict v, unsigned retry_after, st
                      const char **type)
 {
 	const struct dialect *d = dialect_of(&f->r);
-	struct reply reply = { .status = d->status(v), .body = body, .retry_after = retry_after };
+	char lines[REPLY_FIELDS];
+	struct buf fields;
+	struct reply reply = { .status = d->status(f->r.route, v),
+		               .body = body,
+		               .fields = &fields,
+		               .retry_after = retry_after };
 
 	f->r.verdict = v;
 	buf_reset(body);
+	buf_init_fixed(&fields, lines, sizeof(lines));
 	d->render(&f->r, &reply);
+	cr_assert(!fields.failed);
 	*type = reply.content_type;
 	cr_assert(!body->failed);
 	return reply.status;

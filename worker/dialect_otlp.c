@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dialect_otlp.c -- OTLP: google.rpc.Status in the encoding of the request (protocols.md 4.3, 4.4).
+ * protobuf-c packs these few messages; it unpacks none here.
+ */
+#include "worker/dialect_private.h"
+
+#include "proto/schema/status.pb-c.h"
+
+static int rpc_code(int status)
+{
+	switch (status) {
+	case 400:
+		return 3; /* INVALID_ARGUMENT */
+	case 401:
+		return 16; /* UNAUTHENTICATED */
+	case 403:
+		return 7; /* PERMISSION_DENIED */
+	case 404:
+		return 12; /* UNIMPLEMENTED */
+	case 429:
+		return 8; /* RESOURCE_EXHAUSTED */
+	case 502:
+	case 503:
+	case 504:
+		return 14; /* UNAVAILABLE */
+	}
+	return 2; /* UNKNOWN */
+}
+
+/* What of the request a 400 is about. */
+static const char *violated_field(const struct req *r)
+{
+	if (r->verdict == V_ORG)
+		return "X-Scope-OrgID";
+	return r->refused_at <= STAGE_ADMIT ? "head" : "body";
+}
+
+static void json_status(const struct req *r, const struct reply *reply, const char *message)
+{
+	struct buf *out = reply->body;
+
+	buf_printf(out, "{\"code\":%d,\"message\":", rpc_code(reply->status));
+	dialect_json_text(out, message);
+	if (reply->status == 400) {
+		buf_printf(out,
+		           ",\"details\":[{\"@type\":\"type.googleapis.com/google.rpc.BadRequest\","
+		           "\"fieldViolations\":[{\"field\":\"%s\",\"description\":",
+		           violated_field(r));
+		dialect_json_text(out, dialect_text(r));
+		buf_str(out, "}]}]");
+	} else if (reply->retry_after) {
+		buf_printf(out,
+		           ",\"details\":[{\"@type\":\"type.googleapis.com/google.rpc.RetryInfo\","
+		           "\"retryDelay\":\"%us\"}]",
+		           reply->retry_after);
+	}
+	buf_char(out, '}');
+}
+
+static size_t pack_bad_request(const struct req *r, uint8_t *out, size_t cap)
+{
+	Google__Rpc__BadRequest__FieldViolation violation =
+		GOOGLE__RPC__BAD_REQUEST__FIELD_VIOLATION__INIT;
+	Google__Rpc__BadRequest__FieldViolation *violations[] = { &violation };
+	Google__Rpc__BadRequest bad = GOOGLE__RPC__BAD_REQUEST__INIT;
+
+	violation.field = (char *)violated_field(r);
+	violation.description = (char *)dialect_text(r);
+	bad.field_violations = violations;
+	bad.n_field_violations = 1;
+	assert(google__rpc__bad_request__get_packed_size(&bad) <= cap);
+	return google__rpc__bad_request__pack(&bad, out);
+}
+
+static size_t pack_retry_info(unsigned seconds, uint8_t *out, size_t cap)
+{
+	Google__Rpc__Duration delay = GOOGLE__RPC__DURATION__INIT;
+	Google__Rpc__RetryInfo info = GOOGLE__RPC__RETRY_INFO__INIT;
+
+	delay.seconds = seconds;
+	info.retry_delay = &delay;
+	assert(google__rpc__retry_info__get_packed_size(&info) <= cap);
+	return google__rpc__retry_info__pack(&info, out);
+}
+
+static void protobuf_status(const struct req *r, const struct reply *reply, const char *message)
+{
+	uint8_t detail[DIALECT_MESSAGE_BYTES], packed[3 * DIALECT_MESSAGE_BYTES];
+	Google__Rpc__Any any = GOOGLE__RPC__ANY__INIT, *details[] = { &any };
+	Google__Rpc__Status status = GOOGLE__RPC__STATUS__INIT;
+
+	status.code = rpc_code(reply->status);
+	status.message = (char *)message;
+	any.value.data = detail;
+	if (reply->status == 400) {
+		any.type_url = (char *)"type.googleapis.com/google.rpc.BadRequest";
+		any.value.len = pack_bad_request(r, detail, sizeof(detail));
+	} else if (reply->retry_after) {
+		any.type_url = (char *)"type.googleapis.com/google.rpc.RetryInfo";
+		any.value.len = pack_retry_info(reply->retry_after, detail, sizeof(detail));
+	}
+	status.details = details;
+	status.n_details = any.value.len > 0;
+	assert(google__rpc__status__get_packed_size(&status) <= sizeof(packed));
+	buf_add(reply->body, packed, google__rpc__status__pack(&status, packed));
+}
+
+void dialect_otlp_success(const struct req *r, struct reply *reply)
+{
+	/* Exporters compare it with their own for equality: without parameters, on success too. */
+	reply->content_type = dialect_is_json(r) ? dialect_json : dialect_protobuf;
+	if (dialect_is_json(r))
+		buf_str(reply->body, "{}"); /* in protobuf the empty message is no byte */
+}
+
+void dialect_otlp_status(const struct req *r, const char *message, bool json, struct reply *reply)
+{
+	reply->content_type = json ? dialect_json : dialect_protobuf;
+	if (json)
+		json_status(r, reply, message);
+	else
+		protobuf_status(r, reply, message);
+}
+
+static void otlp_render(const struct req *r, struct reply *reply)
+{
+	char message[DIALECT_MESSAGE_BYTES];
+	struct buf b;
+
+	if (verdict_is_success(r->verdict)) {
+		dialect_otlp_success(r, reply);
+		return;
+	}
+	buf_init_fixed(&b, message, sizeof(message) - 1);
+	dialect_message_as(r, dialect_text(r), &b);
+	message[b.n] = '\0';
+	dialect_otlp_status(r, message, dialect_is_json(r), reply);
+}
+
+static int otlp_status(const struct route *route, enum verdict v)
+{
+	(void)route;
+	return verdict_get(v)->status;
+}
+
+const struct dialect dialect_otlp = { "otlp", otlp_status, otlp_render, .org = ORG_CHECKED };
