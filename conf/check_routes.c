@@ -28,14 +28,15 @@ static void check_protocol(struct loader *l, const struct route_conf *r, size_t 
 #include "common/protocols.def"
 #undef PROTOCOL
 	};
-	const char *path = at_route(l, index, "protocol"), *near;
+	const char *path = at_route(l, index, "protocol");
+	const char *text = shown(l, index, "protocol", r->protocol), *near;
 
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)
 		if (strcmp(words[i], r->protocol) == 0)
 			return;
-	near = report_nearest(r->protocol, words, ARRAY_LEN(words));
-	ERROR_AT(l, path, "'%s' is no protocol%s%s%s", shown(l, index, "protocol", r->protocol),
-	         near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+	near = report_nearest(text, words, ARRAY_LEN(words));
+	ERROR_AT(l, path, "'%s' is no protocol%s%s%s", text, near ? " (did you mean '" : "",
+	         near ? near : "", near ? "'?)" : "");
 }
 
 /* What was refused has been told, and offline a value that a file holds is not known. */

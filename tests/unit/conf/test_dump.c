@@ -57,11 +57,21 @@ static void load_all(void)
 	         "     allowed_origins: [\"https://app.example.com\", \"http://*.example.com\"],\n"
 	         "     tls: [{cert_file: %s/c1, key_file: %s/k1, min_version: \"1.3\"}, "
 	         "{cert_file: %s/c2, key_file: %s/k1}]}\n"
-	         "  - {name: two, listen: \"fd:two\", tls: {cert_file: %s/c1, key_file: %s/k1}}\n"
+	         "  - {name: two, listen: \"fd:two\", dialect: gateway, tls: {cert_file: %s/c1, "
+	         "key_file: %s/k1}}\n"
 	         "tenants: {source: postgres, dsn: \"host=db password=${file:%s/secret}\"}\n"
 	         "auth: {token_headers: [X-A, X-B], default_tenant: \"no\"}\n"
 	         "protocols: {otlp: {logs_topic: \"${HG_TOPIC}\", traces_topic: "
 	         "\"${file:%s/name}\"}}\n"
+	         "routes:\n"
+	         "  - {name: app-blobs, path: \"/b/$$/*\", protocol: opaque, topic: "
+	         "\"${HG_TOPIC}-raw\", "
+	         "listeners: [one, two], max_body: 3MiB, headers: all, topic_prefix: "
+	         "\"{tenant}.\"}\n"
+	         "  - {name: otlp_logs, json: separate, stamp_name: \"yes\"}\n"
+	         "record: {topic_prefix: \"a.{tenant}.\"}\n"
+	         "dead_letters: {enabled: true, per_tenant: 20/s}\nusage: {interval: 90s}\n"
+	         "compat: {micromegas_quota_status: 429, micromegas_401_texts: current}\n"
 	         "kafka:\n"
 	         "  brokers: [a:1, \"[::1]:2\"]\n"
 	         "  tls: {enabled: true}\n"
@@ -107,6 +117,24 @@ Test(dump, values_survive_the_way)
 	cr_assert_str_eq(conf->protocols.otlp.traces_topic, "from-a-file");
 	cr_assert_str_eq(conf->protocols.otlp.logs_topic, "topic-of-env");
 	cr_assert_str_eq(conf->auth.default_tenant, "no");
+	cr_assert_eq(conf->listeners.v[0].dialect, LISTENER_NATIVE);
+	cr_assert_eq(conf->listeners.v[1].dialect, LISTENER_GATEWAY);
+	cr_assert_eq(conf->routes.n, 2);
+	cr_assert_str_eq(conf->routes.v[0].path, "/b/$/*");
+	cr_assert_str_eq(conf->routes.v[0].topic, "topic-of-env-raw");
+	cr_assert_eq(conf->routes.v[0].listeners.n, 2);
+	cr_assert_str_eq(conf->routes.v[0].listeners.v[1], "two");
+	cr_assert_eq(conf->routes.v[0].max_body, 3 * MIB);
+	cr_assert_eq(conf->routes.v[0].headers, 1 + HEADERS_ALL);
+	cr_assert_eq(conf->routes.v[0].json, 0);
+	cr_assert_eq(conf->routes.v[1].json, 1 + CONF_JSON_SEPARATE);
+	cr_assert_str_eq(conf->routes.v[1].stamp_name, "yes");
+	cr_assert_eq(conf->routes.v[1].listeners.n, 0);
+	cr_assert_str_eq(conf->record.topic_prefix, "a.{tenant}.");
+	cr_assert_eq(conf->dead_letters.per_tenant, 20);
+	cr_assert_eq(conf->usage.interval, 90000);
+	cr_assert_eq(conf->compat.micromegas_quota_status, QUOTA_429);
+	cr_assert_eq(conf->compat.micromegas_401_texts, TEXTS_CURRENT);
 	cr_assert_eq(conf->listeners.n, 3);
 	cr_assert_eq(conf->listeners.v[0].tls.pairs.n, 2);
 	cr_assert_eq(conf->listeners.v[0].tls.min_version, TLS_VERSION_1_3);
@@ -129,7 +157,7 @@ Test(dump, each_line_has_its_origin)
 	cr_assert_not_null(strstr(dumped, "\n  depth: 50  # -o\n"));
 	cr_assert_not_null(strstr(dumped, "\nsink: kafka  # headgate.yaml:1\n"));
 	cr_assert_not_null(strstr(dumped, "\n  poll: 30s  # default\n"));
-	cr_assert_not_null(strstr(dumped, "\n    - \"a:1\"  # headgate.yaml:12\n"));
+	cr_assert_not_null(strstr(dumped, "\n    - \"a:1\"  # headgate.yaml:19\n"));
 }
 
 /* O4 */
@@ -261,6 +289,52 @@ Test(dump, a_reload_tells_what_changed)
 	                "listeners: [{listen: 127.0.0.1:4318}, {name: b, listen: 127.0.0.1:2}]\n",
 	                1),
 		"listeners: 1 -> 2  # headgate.yaml:2\n");
+}
+
+Test(dump, a_reload_tells_what_changed_in_routes)
+{
+	cr_assert_str_eq(diff_of("routes: [{name: a, topic: t}]\n",
+	                         "routes: [{name: a, topic: u, listeners: [public]}]\n", 2),
+	                 "routes[0].topic: t -> u  # headgate.yaml:2\n"
+	                 "routes[0].listeners:  -> public  # headgate.yaml:2\n");
+	cr_assert_str_eq(diff_of("", "routes: [{name: a, topic: u}]\n", 1),
+	                 "routes: 0 -> 1  # headgate.yaml:2\n");
+	cr_assert_str_eq(diff_of("routes: [{name: a, topic: u}]\n", "", 1),
+	                 "routes: 1 -> 0  # default\n");
+	cr_assert_str_eq(diff_of("", "listeners: [{dialect: moose}]\nusage: {enabled: true}\n", 2),
+	                 "listeners[0].dialect: native -> moose  # headgate.yaml:2\n"
+	                 "usage.enabled: false -> true  # headgate.yaml:3\n");
+}
+
+/* A model is live: a reload reads the folder again. */
+Test(dump, a_folder_with_a_new_model_changed)
+{
+	static const char before[] = "{\"name\":\"a\",\"columns\":[{\"name\":\"x\",\"data_type\":"
+				     "\"String\",\"required\":true}]}";
+	char text[300];
+	struct conf *old;
+	struct buf out;
+
+	put("a.json", before);
+	snprintf(text, sizeof(text), "protocols: {models: {dir: %s}}\n", dir);
+	ASSERT_LOADS_WITH_SINK(text);
+	old = conf;
+	conf = NULL;
+	cr_assert_eq(remove(file_path("a.json")), 0);
+	put("b.json", before);
+	ASSERT_LOADS_WITH_SINK(text);
+	buf_init_fixed(&out, dumped, sizeof(dumped) - 1);
+	cr_assert_eq(conf_diff(old, conf, &report, &out), 1);
+	cr_assert(bytes_eq(buf_view(&out),
+	                   BYTES("protocols.models.dir: changed  # headgate.yaml:2\n")));
+	conf_free(conf);
+	conf = NULL;
+	ASSERT_LOADS_WITH_SINK("protocols: {models: {dir: \"\"}}\n");
+	buf_reset(&out);
+	cr_assert_eq(conf_diff(old, conf, &report, &out), 1);
+	dumped[out.n] = '\0';
+	cr_assert_not_null(strstr(dumped, " ->   # headgate.yaml:2\n"), "%s", dumped);
+	conf_free(old);
 }
 
 Test(dump, secrets_only_changed)

@@ -118,6 +118,17 @@ Test(expand, nor_is_it_where_values_are_compared)
 		"kafka: {sasl: {mechanism: '${HG_E}'}}\n",
 		"kafka: {tls: {enabled: true, ca_file: '/${HG_E}'}}\n",
 		"kafka: {tls: {enabled: true, ca_file: '/${HG_E}'}, client_id: '${cred:x}'}\n",
+		"routes: [{name: '${HG_C}'}, {name: '${HG_C}'}]\n",
+		"routes: [{name: a, path: /a, protocol: '${HG_C}', topic: t}]\n",
+		"routes: [{name: a, path: '${HG_C}', protocol: opaque, topic: t}]\n",
+		"routes: [{name: a, path: /a, protocol: opaque, topic: '${HG_A}'}]\n",
+		"routes: [{name: a, listeners: ['${HG_C}']}]\n",
+		"routes: [{name: a, scope: '${HG_C}'}]\n",
+		"routes: [{name: a, topic_prefix: '{${HG_C}'}]\n",
+		"record: {topic_prefix: '{${HG_C}'}\n",
+		"protocols: {models: {dir: '/${HG_C}'}}\n",
+		"protocols: {models: {path_prefix: '${HG_C}'}}\n",
+		"usage: {enabled: true, topic: '${HG_A}'}\n",
 	};
 
 	setenv("HG_A", "..", 1);

@@ -42,6 +42,12 @@ Test(load_values, a_wrong_kind_of_node_is_said)
 	ASSERT_ONE_ERROR("listeners: {name: a}\n", "'listeners' must be a list, not a map\n");
 	ASSERT_ONE_ERROR("listeners: [a]\n", "a map is expected here, not a single value\n");
 	ASSERT_ONE_ERROR("listeners: []\n", "'listeners' has no element\n");
+	ASSERT_ONE_ERROR("routes: {name: a}\n", "'routes' must be a list, not a map\n");
+	ASSERT_ONE_ERROR("routes: [[a]]\n", "a map is expected here, not a list\n");
+	ASSERT_ONE_ERROR("routes: [{name: otlp_logs, listeners: public}]\n",
+	                 "'listeners' must be a list, not a single value\n");
+	ASSERT_ONE_ERROR("protocols: {models: {dir: [/a]}}\n",
+	                 "'dir' must be a single value, not a list\n");
 	ASSERT_ONE_ERROR("admin: {tls: x}\n", "'tls' must be a map, not a single value\n");
 	ASSERT_ONE_ERROR("admin: {tls: [x]}\n", "a map is expected here, not a single value\n");
 	ASSERT_ONE_ERROR("kafka: {client_id: }\n", "a text is expected here\n");
@@ -173,7 +179,15 @@ Test(load_values, a_set_wins_over_the_file)
 	set("limits.depth", "51");
 	set("sink", "discard");
 	set("listeners[0].listen", "127.0.0.1:0");
-	ASSERT_LOADS("limits: {depth: 60}\n");
+	set("listeners[0].dialect", "gateway");
+	set("routes[1].topic", "u");
+	set("usage.interval", "5s");
+	ASSERT_LOADS("limits: {depth: 60}\n"
+	             "routes: [{name: a, topic: t}, {name: b, topic: t}]\n");
+	cr_assert_eq(conf->listeners.v[0].dialect, LISTENER_GATEWAY);
+	cr_assert_str_eq(conf->routes.v[0].topic, "t");
+	cr_assert_str_eq(conf->routes.v[1].topic, "u");
+	cr_assert_eq(conf->usage.interval, 5000);
 	cr_assert_eq(conf->limits.depth, 51);
 	cr_assert_str_eq(conf->listeners.v[0].listen, "127.0.0.1:0");
 }

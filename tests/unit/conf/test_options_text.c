@@ -27,6 +27,9 @@ Test(options_text, what_is_allowed_is_said_in_the_options_own_unit)
 	cr_assert_str_eq(range_of("kafka.sasl.username"), "0..256 bytes");
 	cr_assert_str_eq(range_of("auth.token_headers"), "a list of 0..8 texts");
 	cr_assert_str_eq(range_of("tenants.file"), "an absolute path");
+	cr_assert_str_eq(range_of("protocols.models.dir"), "an absolute path, or \"\"");
+	cr_assert_str_eq(range_of("routes"), "a list of 0..24 maps");
+	cr_assert_str_eq(range_of("dead_letters.per_tenant"), "1/s..100000/s");
 }
 
 Test(options_text, a_value_reads_back_as_its_text)
@@ -56,6 +59,9 @@ Test(options_text, a_difference_anywhere_is_seen)
 {
 	struct conf *a = conf_new(), *b = conf_new();
 	struct conf_pair one = { "k", "v" }, other = { "k", "w" };
+	struct conf_file model = { "/m/a.json", BYTES("{}") },
+			 changed = { "/m/a.json", BYTES("[]") };
+	struct route_conf route = { .name = "a" }, other_route;
 	const struct option *o = option_find(&options, "kafka.properties");
 
 	cr_assert(option_same(o, a, b));
@@ -70,6 +76,34 @@ Test(options_text, a_difference_anywhere_is_seen)
 	o = option_find(&options, "admin.tls");
 	cr_assert(option_same(o, a, b));
 	a->admin.tls.min_version = TLS_VERSION_1_3;
+	cr_assert_not(option_same(o, a, b));
+	o = option_find(&options, "protocols.models.dir");
+	cr_assert(option_same(o, a, b));
+	a->protocols.models.dir.v = &model;
+	a->protocols.models.dir.n = 1;
+	cr_assert_not(option_same(o, a, b));
+	b->protocols.models.dir.v = &changed;
+	b->protocols.models.dir.n = 1;
+	cr_assert_not(option_same(o, a, b));
+	b->protocols.models.dir.v = &model;
+	cr_assert(option_same(o, a, b));
+	b->protocols.models.dir.path = "/other";
+	cr_assert_not(option_same(o, a, b));
+	o = option_find(&options, "listeners");
+	cr_assert(option_same(o, a, b));
+	a->listeners.v[0].dialect = LISTENER_MOOSE;
+	cr_assert_not(option_same(o, a, b));
+	o = option_find(&options, "routes");
+	cr_assert(option_same(o, a, b));
+	a->routes.v = &route;
+	a->routes.n = 1;
+	cr_assert_not(option_same(o, a, b));
+	options_default(&route_options, &route, conf_pool(a));
+	other_route = route;
+	b->routes.v = &other_route;
+	b->routes.n = 1;
+	cr_assert(option_same(o, a, b));
+	other_route.json = 1;
 	cr_assert_not(option_same(o, a, b));
 	o = option_find(&options, "kafka.brokers");
 	cr_assert_eq(option_set(o, a, conf_pool(a), "a:1", &err), 0);

@@ -81,6 +81,14 @@ Test(values, rates_end_in_per_second)
 	REFUSED(value_rate, "/s");
 	REFUSED(value_rate, "1KiB");
 	REFUSED(value_rate, "20/m");
+	GIVES(value_count_rate, "0", 0);
+	GIVES(value_count_rate, "20/s", 20);
+	REFUSED(value_count_rate, "20");
+	REFUSED(value_count_rate, "/s");
+	REFUSED(value_count_rate, "s");
+	REFUSED(value_count_rate, "20B/s");
+	REFUSED(value_count_rate, "1KiB/s");
+	REFUSED(value_count_rate, "20/m");
 }
 
 Test(values, shares_end_in_percent)
