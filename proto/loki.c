@@ -15,6 +15,7 @@
 #include "proto/loki_splice.h"
 #include "proto/pb_read.h"
 #include "proto/schema/loki.pb-c.h"
+#include "proto/split.h"
 
 enum loki_watch { WATCH_NOTHING, WATCH_STREAM, WATCH_ENTRY, WATCH_TIME, WATCH_PAIR, WATCH_PARSED };
 
@@ -466,12 +467,14 @@ static size_t entries_stamp(struct bytes name, struct bytes tenant_id, uint8_t *
 			                              .record_type = "application/x-protobuf",     \
 			                              .transcode = (transcode_),                   \
 			                              .enrich = (enrich_),                         \
+			                              .split = split_loki,                         \
 			                              .stamp = (stamp_) },                         \
 			                            { .type = TYPE_ANY,                            \
 			                              .block = true,                               \
 			                              .record_format = "loki_proto",               \
 			                              .record_type = "application/x-protobuf",     \
 			                              .enrich = (enrich_),                         \
+			                              .split = split_loki,                         \
 			                              .stamp = (stamp_) },                         \
 			                            { 0 } },                                       \
 		.encodings = 1u << ENCODING_IDENTITY | 1u << ENCODING_GZIP |                       \

@@ -14,6 +14,7 @@
 #include "proto/remote_write_private.h"
 #include "proto/schema/remote_write.pb-c.h"
 #include "proto/schema/remote_write_v2.pb-c.h"
+#include "proto/split.h"
 
 #define V1(x) prometheus__##x##__descriptor
 #define V2(x) io__prometheus__write__v2__##x##__descriptor
@@ -302,6 +303,7 @@ const struct protocol protocol_remote_write = {
 	                                      .record_type = "application/x-protobuf;proto="
 	                                                     "prometheus.WriteRequest",
 	                                      .enrich = v1_enrich,
+	                                      .split = split_rw1,
 	                                      .stamp = v1_stamp },
 	                                    { .type = "application/x-protobuf",
 	                                      .proto = "io.prometheus.write.v2.Request",
@@ -311,6 +313,7 @@ const struct protocol protocol_remote_write = {
 	                                      .record_type = "application/x-protobuf;proto="
 	                                                     "io.prometheus.write.v2.Request",
 	                                      .enrich = v2_enrich,
+	                                      .split = split_rw2,
 	                                      .stamp = v2_stamp },
 	                                    { 0 } },
 	.encodings = 1u << ENCODING_IDENTITY | 1u << ENCODING_SNAPPY,

@@ -423,26 +423,8 @@ static enum split cut(const struct shape *request, const struct split_in *in, ui
 
 /* ---- the formats ---- */
 
-enum split split_traces(const struct split_in *in, uint8_t *out, size_t cap, size_t *n,
-                        struct slices *parts, uint64_t *rejected)
-{
-	return cut(&of_spans_or_logs, in, out, cap, n, parts, rejected);
-}
-
-enum split split_metrics(const struct split_in *in, uint8_t *out, size_t cap, size_t *n,
-                         struct slices *parts, uint64_t *rejected)
-{
-	return cut(&of_metrics, in, out, cap, n, parts, rejected);
-}
-
-enum split split_logs(const struct split_in *in, uint8_t *out, size_t cap, size_t *n,
+enum split split_otlp(const struct split_in *in, uint8_t *out, size_t cap, size_t *n,
                       struct slices *parts, uint64_t *rejected)
-{
-	return cut(&of_spans_or_logs, in, out, cap, n, parts, rejected);
-}
-
-enum split split_any(const struct split_in *in, uint8_t *out, size_t cap, size_t *n,
-                     struct slices *parts, uint64_t *rejected)
 {
 	return cut(in->signal == SIGNAL_METRICS ? &of_metrics : &of_spans_or_logs, in, out, cap, n,
 	           parts, rejected);

@@ -10,15 +10,9 @@
 #pragma once
 #include "proto/protocol.h"
 
-enum split split_traces(const struct split_in *in, uint8_t *out, size_t cap, size_t *n,
-                        struct slices *parts, uint64_t *rejected);
-enum split split_metrics(const struct split_in *in, uint8_t *out, size_t cap, size_t *n,
-                         struct slices *parts, uint64_t *rejected);
-enum split split_logs(const struct split_in *in, uint8_t *out, size_t cap, size_t *n,
+/* By in->signal. */
+enum split split_otlp(const struct split_in *in, uint8_t *out, size_t cap, size_t *n,
                       struct slices *parts, uint64_t *rejected);
-/* One of these three, by in->signal. */
-enum split split_any(const struct split_in *in, uint8_t *out, size_t cap, size_t *n,
-                     struct slices *parts, uint64_t *rejected);
 enum split split_loki(const struct split_in *in, uint8_t *out, size_t cap, size_t *n,
                       struct slices *parts, uint64_t *rejected);
 enum split split_rw1(const struct split_in *in, uint8_t *out, size_t cap, size_t *n,

@@ -28,8 +28,8 @@ static inline void split_must(bool holds, enum split_kind kind, size_t limit, co
 
 static inline split_fn split_of(enum split_kind kind)
 {
-	static const split_fn list[] = { split_traces, split_metrics, split_logs,
-		                         split_loki,   split_rw1,     split_rw2 };
+	static const split_fn list[] = { split_otlp, split_otlp, split_otlp,
+		                         split_loki, split_rw1,  split_rw2 };
 
 	return list[kind];
 }
@@ -348,7 +348,9 @@ static inline void split_free(struct split_done *d)
 static inline struct split_done split_run(enum split_kind kind, struct bytes value, size_t limit)
 {
 	struct scratch scratch = { .p = xcalloc(1, 1000), .bytes = 1000 };
-	struct split_in in = { .limit = limit, .scratch = &scratch };
+	struct split_in in = { .limit = limit,
+		               .signal = split_is_otlp(kind) ? (enum signal)kind : SIGNAL_LOGS,
+		               .scratch = &scratch };
 	uint8_t *copy = loki_copy(value, 0xff);
 	struct split_done d = { .n = 0 };
 	size_t n;

@@ -471,24 +471,3 @@ Test(split, more_parts_than_slices_are_refused)
 	split_free(&d);
 	split_free(&more);
 }
-
-Test(split, a_body_of_any_signal_is_cut_by_its_own)
-{
-	struct scratch scratch = { 0 };
-	struct split_in in = {
-		.value = value_of(METRIC("2a { " POINT("01") POINT("02") " }")),
-		.limit = 38,
-		.scratch = &scratch,
-	};
-	struct slices parts = { 0 };
-	uint64_t rejected;
-	size_t n;
-
-	in.signal = SIGNAL_METRICS;
-	cr_expect_eq(split_any(&in, NULL, 0, &n, &parts, &rejected), SPLIT_ROOM);
-	cr_expect_eq(parts.n, 2);
-	in.signal = SIGNAL_LOGS; /* to which the Metric is an item */
-	cr_expect_eq(split_any(&in, NULL, 0, &n, &parts, &rejected), SPLIT_ITEM);
-	slices_done(&parts);
-	free(scratch.p);
-}
