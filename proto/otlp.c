@@ -17,6 +17,7 @@
 #include "proto/schema/logs_service.pb-c.h"
 #include "proto/schema/metrics_service.pb-c.h"
 #include "proto/schema/trace_service.pb-c.h"
+#include "proto/split.h"
 
 enum otlp_watch { WATCH_NOTHING, WATCH_ENVELOPE, WATCH_RESOURCE };
 enum {
@@ -93,6 +94,12 @@ void otlp_open(void)
 		&schema, &COLLECTOR(metrics__v1__export_metrics_service_request), marks);
 	roots[SIGNAL_LOGS] =
 		pb_schema_add(&schema, &COLLECTOR(logs__v1__export_logs_service_request), marks);
+}
+
+const struct pb_schema *otlp_schema(void)
+{
+	assert(schema.n);
+	return &schema;
 }
 
 struct otlp { /* of one body */
@@ -182,6 +189,7 @@ enum verdict otlp_enrich(enum signal signal, bool exact, const struct enrich_in 
 	w.utf8 = in->utf8;
 	w.depth = in->depth;
 	w.reserved = in->stamp.n ? in->stamp_name : BYTES_NONE;
+	w.reserved_prefix = in->stamp.n ? in->stamp_prefix : BYTES_NONE;
 	w.edits = out->edits;
 	w.exact = exact;
 	w.on_open = on_open;
@@ -259,7 +267,7 @@ static enum verdict found_enrich(const struct enrich_in *in, struct enriched *ou
 }
 
 /* KeyValue{key name, value{string_value id}} as an element of Resource.attributes. */
-static size_t otlp_stamp(struct bytes name, struct bytes tenant_id, uint8_t *out, size_t cap)
+size_t otlp_stamp(struct bytes name, struct bytes tenant_id, uint8_t *out, size_t cap)
 {
 	size_t value = 1 + pb_varint_size(tenant_id.n) + tenant_id.n;
 	size_t pair = 1 + pb_varint_size(name.n) + name.n + 1 + pb_varint_size(value) + value;
@@ -282,63 +290,40 @@ static size_t otlp_stamp(struct bytes name, struct bytes tenant_id, uint8_t *out
 	return all;
 }
 
-#define FORMATS(enrich_, transcode_, json_enrich_)                                                 \
-	(const struct format[])                                                                    \
-	{                                                                                          \
-		{ .type = "application/x-protobuf",                                                \
-		  .record_format = "otlp_proto",                                                   \
-		  .record_type = "application/x-protobuf",                                         \
-		  .enrich = (enrich_),                                                             \
-		  .stamp = otlp_stamp },                                                           \
-			{ .type = "application/json", /* a record like the others */               \
-			  .record_format = "otlp_proto",                                           \
-			  .record_type = "application/x-protobuf",                                 \
-			  .transcode = (transcode_),                                               \
-			  .enrich = (json_enrich_),                                                \
-			  .stamp = otlp_stamp },                                                   \
-		{                                                                                  \
-			0                                                                          \
-		}                                                                                  \
-	}
+/* clang-format off */
+#define PROTOBUF(enrich_)                                                                          \
+	{ .type = "application/x-protobuf", .record_format = "otlp_proto",                         \
+	  .record_type = "application/x-protobuf", .enrich = (enrich_), .split = split_otlp,       \
+	  .stamp = otlp_stamp }
+#define TRANSCODED(transcode_, enrich_) /* a record like the others */                             \
+	{ .type = "application/json", .record_format = "otlp_proto",                               \
+	  .record_type = "application/x-protobuf", .transcode = (transcode_),                      \
+	  .enrich = (enrich_), .split = split_otlp, .stamp = otlp_stamp }
+#define KEPT(enrich_)                                                                              \
+	{ .type = "application/json", .record_format = "otlp_json",                                \
+	  .record_type = "application/json", .enrich = (enrich_), .stamp = otlp_json_stamp }
+#define PATHS(...) .paths = (const char *const[]){ __VA_ARGS__ }
+#define OTLP(name_, signal_, enrich_, ... /* JSON */)                                              \
+	.name = (name_), .signal = (signal_), .dialect = DIALECT_OTLP,                             \
+	.formats = (const struct format[]){ PROTOBUF(enrich_), __VA_ARGS__, { 0 } },               \
+	.encodings = ENCODINGS_ALL, .wire_limit = 64 * MIB
 
-const struct protocol protocol_otlp_traces = {
-	.name = "otlp_traces",
-	.signal = SIGNAL_TRACES,
-	.dialect = DIALECT_OTLP,
-	.paths = (const char *const[]){ "/v1/traces", "/otlp/v1/traces", NULL },
-	.formats = FORMATS(traces_enrich, otlp_json_traces, traces_enrich),
-	.encodings = ENCODINGS_ALL,
-	.wire_limit = 64 * MIB,
-};
+#define TRACES(json_) { OTLP("otlp_traces", SIGNAL_TRACES, traces_enrich, json_),                  \
+	PATHS("/v1/traces", "/otlp/v1/traces", NULL) }
+#define METRICS_OF(json_) { OTLP("otlp_metrics", SIGNAL_METRICS, metrics_enrich, json_),           \
+	PATHS("/v1/metrics", "/otlp/v1/metrics", "/api/v1/otlp/v1/metrics", NULL) }
+#define LOGS_OF(json_) { OTLP("otlp_logs", SIGNAL_LOGS, logs_enrich, json_),                       \
+	PATHS("/v1/logs", "/otlp/v1/logs", NULL) }
+#define ANY(json_) /* traces until the body tells; the paths are a dialect's */                    \
+	{ OTLP("otlp_any", SIGNAL_TRACES, any_enrich, json_), .any_signal = true, PATHS(NULL) }
 
-const struct protocol protocol_otlp_metrics = {
-	.name = "otlp_metrics",
-	.signal = SIGNAL_METRICS,
-	.dialect = DIALECT_OTLP,
-	.paths = (const char *const[]){ "/v1/metrics", "/otlp/v1/metrics",
-	                                "/api/v1/otlp/v1/metrics", NULL },
-	.formats = FORMATS(metrics_enrich, otlp_json_metrics, metrics_enrich),
-	.encodings = ENCODINGS_ALL,
-	.wire_limit = 64 * MIB,
-};
-
-const struct protocol protocol_otlp_logs = {
-	.name = "otlp_logs",
-	.signal = SIGNAL_LOGS,
-	.dialect = DIALECT_OTLP,
-	.paths = (const char *const[]){ "/v1/logs", "/otlp/v1/logs", NULL },
-	.formats = FORMATS(logs_enrich, otlp_json_logs, logs_enrich),
-	.encodings = ENCODINGS_ALL,
-	.wire_limit = 64 * MIB,
-};
-
-const struct protocol protocol_otlp_any = {
-	.name = "otlp_any",
-	.signal = SIGNAL_TRACES, /* until the body tells */
-	.any_signal = true,
-	.dialect = DIALECT_OTLP,
-	.paths = (const char *const[]){ NULL }, /* a dialect's */
-	.formats = FORMATS(any_enrich, otlp_json_any, found_enrich),
-	.encodings = ENCODINGS_ALL,
-	.wire_limit = 64 * MIB,
-};
+const struct protocol
+	protocol_otlp_traces = TRACES(TRANSCODED(otlp_json_traces, traces_enrich)),
+	protocol_otlp_metrics = METRICS_OF(TRANSCODED(otlp_json_metrics, metrics_enrich)),
+	protocol_otlp_logs = LOGS_OF(TRANSCODED(otlp_json_logs, logs_enrich)),
+	protocol_otlp_any = ANY(TRANSCODED(otlp_json_any, found_enrich)),
+	protocol_otlp_traces_kept = TRACES(KEPT(otlp_json_keep_traces)),
+	protocol_otlp_metrics_kept = METRICS_OF(KEPT(otlp_json_keep_metrics)),
+	protocol_otlp_logs_kept = LOGS_OF(KEPT(otlp_json_keep_logs)),
+	protocol_otlp_any_kept = ANY(KEPT(otlp_json_keep_any));
+/* clang-format on */

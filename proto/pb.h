@@ -130,6 +130,7 @@ struct pb_walk {
 	enum utf8_mode utf8;
 	unsigned depth; /* 1..PB_DEPTH_MAX messages, the root being 1 */
 	struct bytes reserved; /* name to remove, n = 0: none */
+	struct bytes reserved_prefix; /* beside it, all names that begin so; n = 0: none */
 	struct edits *edits;
 	bool exact; /* tests: never the fast path */
 	/* Told of PB_WATCH frames; false stops the walk. The close hook comes before the frame's
@@ -165,6 +166,8 @@ size_t pb_broken(struct bytes text);
 void pb_mend(struct pb_walk *w, struct bytes text);
 /* Is text, once repaired, this name? */
 bool pb_text_is(struct bytes text, struct bytes name);
+/* Is it a name to be removed, once repaired? */
+bool pb_is_reserved(const struct pb_walk *w, struct bytes text);
 
 /* Before an edit inside f: gives f and all that enclose it their slots, in order. */
 void pb_touch(struct pb_walk *w, struct pb_frame *f);

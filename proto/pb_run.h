@@ -165,14 +165,16 @@ TARGET static bool RUN(struct pb_walk *w)
 				    !pb_text(w, f, field, length_at, bytes_of(p, n)))
 					return false;
 			if (op.role == PB_NAME && f->role == PB_PAIR && w->reserved.n)
-				f->is_reserved = pb_text_is(bytes_of(p, n), w->reserved);
+				f->is_reserved = pb_is_reserved(w, bytes_of(p, n));
 			p += n;
 			break;
 		case KIND_KEY_VALUE:
 			while (*p < 0x80 && end - p > *p && f < fast_limit &&
 			       JOIN(RUN, _key_value)(p + 1, *p)) {
 				if (op.role == PB_PAIR &&
-				    bytes_eq(bytes_of(p + 3, p[2]), w->reserved))
+				    (w->reserved_prefix.n
+				             ? pb_is_reserved(w, bytes_of(p + 3, p[2]))
+				             : bytes_eq(bytes_of(p + 3, p[2]), w->reserved)))
 					break; /* to be removed */
 				p += 1 + *p;
 				if (p == end || *p != tag)

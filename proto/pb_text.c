@@ -85,6 +85,15 @@ bool pb_text_is(struct bytes text, struct bytes name)
 	return at == name.n;
 }
 
+bool pb_is_reserved(const struct pb_walk *w, struct bytes text)
+{
+	struct bytes prefix = w->reserved_prefix;
+
+	/* The prefix is ASCII: what is repaired is no part of it. */
+	return pb_text_is(text, w->reserved) ||
+	       (prefix.n && bytes_eq(bytes_cut(text, prefix.n), prefix));
+}
+
 /* ---- texts of errors ---- */
 
 static const char *const texts[PB_ERROR_COUNT] = {

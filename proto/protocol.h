@@ -57,6 +57,7 @@ struct enrich_in {
 	struct bytes stamp; /* ready-made by stamp() of the format; n = 0: record.enrich is header,
 	                     * the body leaves as it came */
 	struct bytes stamp_name; /* the reserved attribute, e.g. tenant_id; 1..255 bytes */
+	struct bytes stamp_prefix; /* attributes that begin so are reserved too; n = 0: none */
 	enum utf8_mode utf8;
 	unsigned depth; /* nested messages allowed, the request being 1; 32..100 */
 	unsigned resources_max; /* OTLP Resource* messages of one request; beyond: V_COUNT */
@@ -82,6 +83,7 @@ struct enriched {
 	uint64_t repaired; /* items whose broken UTF-8 was mended */
 	uint64_t rejected; /* items that no record can hold: set by split(), not by enrich() */
 	bool is_syntax; /* after V_INVALID: no JSON at all, rather than JSON that is refused */
+	bool is_tenant; /* after V_INVALID: not the body's fault: its model cannot hold the id: 403 */
 	char reason[256]; /* after V_INVALID: what and where, no bytes of the client unescaped */
 	uint64_t counted, count_limit; /* after V_COUNT: counting stops one past the limit */
 	const char *counted_what; /* after V_COUNT, for its text: "resources", "edits" */
@@ -115,7 +117,7 @@ typedef enum transcode (*transcode_fn)(const struct enrich_in *in, uint8_t *out,
 struct split_in { /* a value too large for one record (records.md 1.3) */
 	struct bytes value; /* as enrich() and the edits left it, BODY_SLACK readable bytes behind */
 	size_t limit; /* bytes of one part */
-	enum signal signal; /* for formats of any_signal */
+	enum signal signal; /* of the value */
 	struct scratch *scratch;
 };
 enum split {
@@ -176,3 +178,6 @@ extern const struct protocol protocol_otlp_traces_kept, protocol_otlp_metrics_ke
 	protocol_loki_legacy_kept, protocol_loki_entries_kept, protocol_loki_legacy_entries_kept;
 extern const struct protocol protocol_models, protocol_moose; /* proto/model.h */
 extern const struct protocol protocol_opaque;
+extern const struct protocol protocol_micromegas_process, protocol_micromegas_stream,
+	protocol_micromegas_block, protocol_micromegas_traces, protocol_micromegas_metrics,
+	protocol_micromegas_logs, protocol_micromegas_webhook;

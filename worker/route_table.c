@@ -225,7 +225,7 @@ static void add_protocols(struct routes *rs, const struct conf *conf)
 {
 	const __typeof__(conf->protocols) *c = &conf->protocols;
 	const bool otlp = c->otlp.enabled, write = c->remote_write.enabled, loki = c->loki.enabled,
-		   obstack = c->obstack.enabled;
+		   obstack = c->obstack.enabled, micromegas = c->micromegas.enabled;
 	const enum conf_utf8 strict = CONF_UTF8_STRICT;
 	/* clang-format off */
 #define GATEWAY(name, paths) "gateway_" name, DIALECT_GATEWAY, paths
@@ -264,6 +264,18 @@ static void add_protocols(struct routes *rs, const struct conf *conf)
 		  OBSTACK("otlp", obstack_paths[3]) },
 		{ obstack, ON_ALL, &protocol_remote_write, { c->obstack.topic }, strict,
 		  OBSTACK("write", obstack_paths[4]) },
+
+		{ micromegas, ON_ALL, &protocol_micromegas_process, { c->opaque.topic }, strict, OWN },
+		{ micromegas, ON_ALL, &protocol_micromegas_stream, { c->opaque.topic }, strict, OWN },
+		{ micromegas, ON_ALL, &protocol_micromegas_block, { c->opaque.topic }, strict, OWN },
+		{ micromegas, ON_ALL, &protocol_micromegas_traces, { c->otlp.traces_topic },
+		  c->otlp.utf8, OWN },
+		{ micromegas, ON_ALL, &protocol_micromegas_metrics, { c->otlp.metrics_topic },
+		  c->otlp.utf8, OWN },
+		{ micromegas, ON_ALL, &protocol_micromegas_logs, { c->otlp.logs_topic },
+		  c->otlp.utf8_logs, OWN },
+		{ micromegas, ON_ALL, &protocol_micromegas_webhook, { c->otlp.logs_topic },
+		  CONF_UTF8_REPAIR, OWN },
 	};
 #undef GATEWAY
 #undef OBSTACK
