@@ -6,6 +6,7 @@
 #include "worker/dialect_private.h"
 
 #include "proto/schema/status.pb-c.h"
+#include "proto/schema/trace_service.pb-c.h"
 
 static int rpc_code(int status)
 {
@@ -106,11 +107,49 @@ static void protobuf_status(const struct req *r, const struct reply *reply, cons
 	buf_add(reply->body, packed, google__rpc__status__pack(&status, packed));
 }
 
+/* Some items were too large for any record, and the rest is stored (protocols.md 4.3). */
+static const char partial_text[] = "too large for one record: left out";
+
+static void json_partial(enum signal signal, uint64_t rejected, struct buf *out)
+{
+	static const char *const members[SIGNAL_COUNT] = {
+		[SIGNAL_TRACES] = "rejectedSpans",
+		[SIGNAL_METRICS] = "rejectedDataPoints",
+		[SIGNAL_LOGS] = "rejectedLogRecords",
+	};
+
+	assert(members[signal]);
+	buf_printf(out, "{\"partialSuccess\":{\"%s\":\"%llu\",\"errorMessage\":\"%s\"}}",
+	           members[signal], (unsigned long long)rejected, partial_text);
+}
+
+/* The responses of the three signals are one shape with one set of field numbers. */
+static void protobuf_partial(uint64_t rejected, struct buf *out)
+{
+	Opentelemetry__Proto__Collector__Trace__V1__ExportTracePartialSuccess partial =
+		OPENTELEMETRY__PROTO__COLLECTOR__TRACE__V1__EXPORT_TRACE_PARTIAL_SUCCESS__INIT;
+	Opentelemetry__Proto__Collector__Trace__V1__ExportTraceServiceResponse response =
+		OPENTELEMETRY__PROTO__COLLECTOR__TRACE__V1__EXPORT_TRACE_SERVICE_RESPONSE__INIT;
+	uint8_t packed[sizeof(partial_text) + 32];
+
+	partial.rejected_spans = (int64_t)rejected;
+	partial.error_message = (char *)(uintptr_t)partial_text;
+	response.partial_success = &partial;
+	assert(protobuf_c_message_get_packed_size(&response.base) <= sizeof(packed));
+	buf_add(out, packed, protobuf_c_message_pack(&response.base, packed));
+}
+
 void dialect_otlp_success(const struct req *r, struct reply *reply)
 {
+	uint64_t rejected = r->verdict == V_ACCEPTED ? r->enriched.rejected : 0;
+
 	/* Exporters compare it with their own for equality: without parameters, on success too. */
 	reply->content_type = dialect_is_json(r) ? dialect_json : dialect_protobuf;
-	if (dialect_is_json(r))
+	if (rejected && dialect_is_json(r))
+		json_partial(r->signal, rejected, reply->body);
+	else if (rejected)
+		protobuf_partial(rejected, reply->body);
+	else if (dialect_is_json(r))
 		buf_str(reply->body, "{}"); /* in protobuf the empty message is no byte */
 }
 

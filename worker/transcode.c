@@ -43,7 +43,8 @@ static enum step attempt(struct req *r, struct enrich_in *in, size_t size, enum 
 	}
 	charge_put(r, mem);
 	if (*result == TRANSCODE_INVALID)
-		return req_refuse(r, V_INVALID, r->enriched.reason);
+		return req_refuse(r, r->enriched.is_tenant ? V_MODEL_TENANT : V_INVALID,
+		                  r->enriched.reason);
 	if (*result == TRANSCODE_COUNT)
 		return req_refuse(r, V_COUNT, (unsigned long long)r->enriched.counted,
 		                  r->enriched.counted_what,
