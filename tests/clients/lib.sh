@@ -5,9 +5,9 @@
 # the manual, and what follows. Such a test starts an unmodified program, gives it known values and reads all of them back.
 #
 # programs KIND...	the folders of those programs, built or unpacked (tools/cached): DEBIAN, PROMETHEUS, VMAGENT, COLLECTOR,
-#			LOKI_JS, LOKISEND, CLICKHOUSE
-# gateway		headgate over TLS with a private CA, the tenant acme, its TOKEN (also in $T/token) and topics of the
-#			test's own: those of topics, and RAW_TOPIC of Obstack
+#			LOKI_JS, LOKISEND, CLICKHOUSE, LOKI_PYTHON, JAVA, OTELSEND (Go), RUST
+# gateway [SETTING=VALUE]...	headgate over TLS with a private CA, the tenant acme, its TOKEN (also in $T/token) and topics of
+#			the test's own: those of topics, and RAW_TOPIC of Obstack
 # target COUNT		starts target.py: COUNT scrapes, then only 503; TARGET is its host:port
 # client NAME COMMAND...	starts a program in the folder $T/NAME, its log there; CLIENT_PID. client_stop NAME: as its manager would
 # log_of NAME REGEX	lines of its log
@@ -39,7 +39,7 @@ gateway()
 	TOKEN=$(token_add acme)
 	printf '%s' "$TOKEN" >"$T/token"
 	conf_base tls
-	conf protocols.obstack.enabled=true "protocols.obstack.topic=$RAW_TOPIC"
+	conf protocols.obstack.enabled=true "protocols.obstack.topic=$RAW_TOPIC" "$@"
 	headgate_start
 	known "$TOKEN"
 }

@@ -14,7 +14,7 @@ headgate_start
 known "$TOKEN"
 
 # P21 in its OTLP protobuf part: R1, R3, R4
-sdk_way python
+SDK_CODINGS='none gzip deflate' sdk_way python
 
 # what the SDK is told when it may not
 TOKEN=$(token_new)
