@@ -8,6 +8,7 @@
 #include <libdeflate.h>
 #include <snappy-c.h>
 
+#include "proto/deflate.h"
 #include "proto/zstd.h"
 
 enum {
@@ -23,7 +24,7 @@ enum {
 static const char *const trailing = "bytes after the end";
 
 struct inflater {
-	struct libdeflate_decompressor *deflate;
+	struct deflate *deflate;
 	struct zstd *zstd;
 };
 
@@ -36,9 +37,7 @@ struct inflater *inflater_open(void)
 {
 	struct inflater *inf = xcalloc(1, sizeof(*inf));
 
-	inf->deflate = libdeflate_alloc_decompressor();
-	if (!inf->deflate)
-		out_of_memory();
+	inf->deflate = deflate_open();
 	inf->zstd = zstd_open();
 	return inf;
 }
@@ -47,7 +46,7 @@ void inflater_close(struct inflater *inf)
 {
 	if (!inf)
 		return;
-	libdeflate_free_decompressor(inf->deflate);
+	deflate_close(inf->deflate);
 	zstd_close(inf->zstd);
 	free(inf);
 }
@@ -110,21 +109,20 @@ static enum inflate_result gzip_run(struct inflater *inf, struct bytes in, uint8
 {
 	size_t done = 0, read = 0;
 
+	deflate_begin(inf->deflate, in.n);
 	do {
 		size_t took = 0, gave = 0;
+		const char *more = NULL;
+		enum inflate_result result =
+			deflate_member(inf->deflate, DEFLATE_GZIP, bytes_from(in, read), out + done,
+		                       out_cap - done, &took, &gave, &more);
 
-		switch ((int)libdeflate_gzip_decompress_ex(inf->deflate, in.p + read, in.n - read,
-		                                           out + done, out_cap - done, &took,
-		                                           &gave)) {
-		case LIBDEFLATE_SUCCESS:
-			break;
-		case LIBDEFLATE_INSUFFICIENT_SPACE:
-			return INFLATE_ROOM;
-		default:
-			*why = read ? "bytes after a member are no other member"
-			            : "corrupt or truncated data, or a false checksum or size";
-			return INFLATE_CORRUPT;
-		}
+		if (result == INFLATE_CORRUPT)
+			*why = more   ? more
+			       : read ? "bytes after a member are no other member"
+			              : "corrupt or truncated data, or a false checksum or size";
+		if (result != INFLATE_OK)
+			return result;
 		read += took;
 		done += gave;
 	} while (read < in.n);
@@ -143,34 +141,33 @@ static enum inflate_result deflate_look(struct bytes in, size_t limit, size_t ro
 	return INFLATE_OK;
 }
 
-/* Of zlib's wrapping or of the raw form: what libdeflate says, and that nothing is left over. */
-static enum inflate_result judge_stream(enum libdeflate_result result, size_t left, size_t gave,
-                                        size_t *out_bytes, const char **why)
+/* zlib's wrapping or the raw form, and nothing behind it. */
+static enum inflate_result stream_run(struct inflater *inf, enum deflate_form form,
+                                      struct bytes in, uint8_t *out, size_t out_cap,
+                                      size_t *out_bytes, const char **why)
 {
-	switch ((int)result) {
-	case LIBDEFLATE_SUCCESS:
-		if (left == 0) {
-			*out_bytes = gave;
-			return INFLATE_OK;
-		}
+	size_t took = 0, gave = 0;
+	const char *more = NULL;
+	enum inflate_result result;
+
+	deflate_begin(inf->deflate, in.n);
+	result = deflate_member(inf->deflate, form, in, out, out_cap, &took, &gave, &more);
+	if (result == INFLATE_CORRUPT)
+		*why = more ? more : "corrupt or truncated data, or a false checksum";
+	if (result != INFLATE_OK)
+		return result;
+	if (took < in.n) {
 		*why = trailing;
 		return INFLATE_CORRUPT;
-	case LIBDEFLATE_INSUFFICIENT_SPACE:
-		return INFLATE_ROOM;
-	default:
-		*why = "corrupt or truncated data, or a false checksum";
-		return INFLATE_CORRUPT;
 	}
+	*out_bytes = gave;
+	return INFLATE_OK;
 }
 
 static enum inflate_result zlib_run(struct inflater *inf, struct bytes in, uint8_t *out,
                                     size_t out_cap, size_t *out_bytes, const char **why)
 {
-	size_t took = 0, gave = 0;
-	enum libdeflate_result result =
-		libdeflate_zlib_decompress_ex(inf->deflate, in.p, in.n, out, out_cap, &took, &gave);
-
-	return judge_stream(result, in.n - took, gave, out_bytes, why);
+	return stream_run(inf, DEFLATE_ZLIB, in, out, out_cap, out_bytes, why);
 }
 
 /* RFC 1950 2.2, without a dictionary. Read as the raw form such a first byte would be a stored
@@ -191,14 +188,8 @@ static bool is_zlib(struct bytes in)
 static enum inflate_result deflate_run(struct inflater *inf, struct bytes in, uint8_t *out,
                                        size_t out_cap, size_t *out_bytes, const char **why)
 {
-	size_t took = 0, gave = 0;
-	enum libdeflate_result result;
-
-	if (is_zlib(in))
-		return zlib_run(inf, in, out, out_cap, out_bytes, why);
-	result = libdeflate_deflate_decompress_ex(inf->deflate, in.p, in.n, out, out_cap, &took,
-	                                          &gave);
-	return judge_stream(result, in.n - took, gave, out_bytes, why);
+	return stream_run(inf, is_zlib(in) ? DEFLATE_ZLIB : DEFLATE_RAW, in, out, out_cap,
+	                  out_bytes, why);
 }
 
 static enum inflate_result frames_look(struct bytes in, size_t limit, size_t rooms[ENCODING_TRIES],

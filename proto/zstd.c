@@ -15,6 +15,10 @@ enum {
 	BLOCK_HEAD_BYTES = 3,
 	BLOCK_MAX = 128 * KIB, /* of output; less if the window is smaller */
 	CHECKSUM_BYTES = 4,
+	/* Of one body: a block of 16 bytes may hold three tables to build, 3.5 us of work. What is
+	 * compressed as a whole needs 8 blocks for a MiB. */
+	COMPRESSED_MAX = 16384,
+	HEADS_MAX = 1 << 20, /* frames and blocks of any kind: at most 60 ns each */
 };
 static const uint32_t MAGIC = 0xfd2fb528, MAGIC_SKIP = 0x184d2a50, MAGIC_SKIP_MASK = 0xfffffff0;
 static const char *const truncated = "truncated data";
@@ -30,6 +34,7 @@ struct frame {
 	bool skip; /* holds no output */
 	bool sized; /* says its content's size, which is least and most then */
 	uint64_t least, most; /* bytes of output */
+	size_t heads, compressed; /* blocks, the frame itself among the heads */
 };
 
 /* A cursor with a sticky error: after it everything is 0 and nothing moves. */
@@ -118,11 +123,13 @@ static uint64_t read_head(struct reader *r, struct frame *f, bool *checksum)
 }
 
 /* Adds what one block gives; true: it is the last one. */
-static bool read_block(struct reader *r, uint64_t block_max, uint64_t *least, uint64_t *most)
+static bool read_block(struct reader *r, struct frame *f, uint64_t block_max, uint64_t *least,
+                       uint64_t *most)
 {
 	uint32_t head = (uint32_t)little_endian(r, BLOCK_HEAD_BYTES), n = head >> 3;
 	enum block type = (enum block)(head >> 1 & 3);
 
+	f->heads++;
 	if (n > block_max)
 		r->why = "a block that is too large";
 	switch (type) {
@@ -134,6 +141,7 @@ static bool read_block(struct reader *r, uint64_t block_max, uint64_t *least, ui
 		break;
 	case BLOCK_COMPRESSED:
 		*most += block_max;
+		f->compressed++;
 		skip(r, n);
 		break;
 	case BLOCK_RESERVED:
@@ -152,7 +160,7 @@ static void read_blocks(struct reader *r, struct frame *f)
 	if (!r->why && window > ZSTD_WINDOW_MAX)
 		r->why = "a window over 8 MiB";
 	while (!last && !r->why)
-		last = read_block(r, block_max, &least, &most);
+		last = read_block(r, f, block_max, &least, &most);
 	skip(r, checksum ? CHECKSUM_BYTES : 0);
 	if (r->why)
 		return;
@@ -170,7 +178,7 @@ static bool frame_read(struct bytes in, struct frame *f, const char **why)
 	struct reader r = { .in = in };
 	uint32_t magic = (uint32_t)little_endian(&r, MAGIC_BYTES);
 
-	*f = (struct frame){ .skip = (magic & MAGIC_SKIP_MASK) == MAGIC_SKIP };
+	*f = (struct frame){ .skip = (magic & MAGIC_SKIP_MASK) == MAGIC_SKIP, .heads = 1 };
 	if (f->skip)
 		skip(&r, little_endian(&r, 4));
 	else if (magic == MAGIC)
@@ -187,6 +195,7 @@ enum inflate_result zstd_look(struct bytes in, size_t limit, size_t *claim, size
                               const char **why)
 {
 	uint64_t all_least = 0, all_most = 0;
+	size_t heads = 0, compressed = 0;
 	bool sized = true;
 
 	/* neither sum wraps: a frame gives at most BLOCK_MAX for each 3 bytes of the input */
@@ -198,10 +207,17 @@ enum inflate_result zstd_look(struct bytes in, size_t limit, size_t *claim, size
 		sized &= f.sized || f.skip;
 		all_least += f.least;
 		all_most += f.most;
+		heads += f.heads;
+		compressed += f.compressed;
 		at += f.n;
 	}
 	if (all_least > limit)
 		return INFLATE_ROOM;
+	if (compressed > COMPRESSED_MAX || heads > HEADS_MAX) {
+		*why = compressed > COMPRESSED_MAX ? "more than 16384 compressed blocks"
+		                                   : "more than 1048576 frames and blocks";
+		return INFLATE_CORRUPT;
+	}
 	*claim = sized ? all_least : 0;
 	*most = all_most;
 	return INFLATE_OK;

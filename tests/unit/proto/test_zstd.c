@@ -421,3 +421,62 @@ Test(zstd, only_frames_of_the_standard_are_frames)
 	refused(BYTES("\x0a\x10 plain text"), "no frame");
 	refused(BYTES("\x1f\x8b\x08\0\0\0\0\0"), "no frame");
 }
+
+/* n blocks of a type and size, zeros inside, in frames of `per` each. */
+static struct bytes frames_of(uint8_t *room, enum block type, size_t size, size_t n, size_t per)
+{
+	uint8_t *p = room;
+
+	for (size_t i = 0; i < n; i++) {
+		uint32_t b = block(type, (uint32_t)size, i % per == per - 1 || i == n - 1);
+
+		if (i % per == 0)
+			p = mempcpy(p, "\x28\xb5\x2f\xfd\0\x50", 6);
+		p = mempcpy(p, (uint8_t[]){ (uint8_t)b, (uint8_t)(b >> 8), (uint8_t)(b >> 16) }, 3);
+		p = (uint8_t *)memset(p, 0, type == BLOCK_RLE ? 1 : size) +
+		    (type == BLOCK_RLE ? 1 : size);
+	}
+	return bytes_of(room, (size_t)(p - room));
+}
+
+static void expect_bound(struct bytes in, const char *reason)
+{
+	size_t claim = 4711, most = 4711;
+	const char *why = NULL;
+	enum inflate_result r = zstd_look(in, 64 * MIB, &claim, &most, &why);
+
+	cr_expect_eq(r, reason ? INFLATE_CORRUPT : INFLATE_OK);
+	cr_expect_str_eq(why ? why : "", reason ? reason : "");
+}
+
+/* B20: 64 MiB of the least blocks with tables of their own held a worker for 14 s. */
+Test(zstd, blocks_with_tables_are_counted_before_any_is_decoded)
+{
+	static const char why[] = "more than 16384 compressed blocks";
+	uint8_t *room = xcalloc(16 * MIB, 1);
+	size_t most = COMPRESSED_MAX;
+
+	expect_bound(frames_of(room, BLOCK_COMPRESSED, 13, most, SIZE_MAX), NULL);
+	expect_bound(frames_of(room, BLOCK_COMPRESSED, 13, most + 1, SIZE_MAX), why);
+	expect_bound(frames_of(room, BLOCK_COMPRESSED, 13, most + 1, 7), why);
+	expect_bound(frames_of(room, BLOCK_RAW, 13, most + 1, SIZE_MAX), NULL);
+	free(room);
+}
+
+Test(zstd, frames_and_blocks_of_nothing_are_counted_together)
+{
+	static const char why[] = "more than 1048576 frames and blocks";
+	uint8_t *room = xcalloc(16 * MIB, 1);
+	size_t most = HEADS_MAX;
+
+	expect_bound(frames_of(room, BLOCK_RAW, 0, most - 1, SIZE_MAX), NULL); /* and one frame */
+	expect_bound(frames_of(room, BLOCK_RAW, 0, most, SIZE_MAX), why);
+	expect_bound(frames_of(room, BLOCK_RLE, 1, most, SIZE_MAX), why);
+	expect_bound(frames_of(room, BLOCK_RAW, 0, most / 2, 1), NULL);
+	expect_bound(frames_of(room, BLOCK_RAW, 0, most / 2 + 1, 1), why);
+	for (size_t i = 0; i <= most; i++)
+		memcpy(room + 8 * i, "\x50\x2a\x4d\x18\0\0\0\0", 8);
+	expect_bound(bytes_of(room, 8 * most), NULL);
+	expect_bound(bytes_of(room, 8 * (most + 1)), why);
+	free(room);
+}
