@@ -42,6 +42,13 @@ like "it names both places" "$(said)" "4:1: error: duplicate key 'workers': firs
 refused "two formats of remote_write on one topic" 3:54 'protocols: {remote_write: {topic: metrics, topic_v2: metrics}}'
 like "it names both options" "$(said)" "'protocols\.remote_write\.topic' and 'protocols\.remote_write\.topic_v2' are one topic"
 refused "a topic of one message that Obstack fills with several" 3:45 'protocols: {obstack: {enabled: true, topic: otlp_logs}}'
+refused "a route that sends something else to a topic" 3:55 \
+	'routes: [{name: a, path: /a, protocol: opaque, topic: otlp_logs}]'
+like "it names both of them" "$(said)" "'protocols\.otlp\.logs_topic' and 'routes\[0\]\.topic' are one topic"
+refused "topics that a tenant's id makes one" 4:55 'record: {topic_prefix: "{tenant}_"}' \
+	'routes: [{name: a, path: /a, protocol: opaque, topic: logs}]'
+refused "a route on a listener that is not there" 3:60 \
+	'routes: [{name: a, path: /a, protocol: opaque, listeners: [publik], topic: a}]'
 refused "an anchor" 3:10 'workers: &a 1'
 refused "an alias" 3:10 'workers: *a'
 refused "a merge key" 4:3 'log:' '  <<: *a'
@@ -70,11 +77,33 @@ file headgate.yaml 'sink: discard' "kafka: {tls: {enabled: true}, sasl: {mechani
 is "a secret file open to others is exit 78" $? 78
 like "with the command to run" "$(said)" "help: chmod o-rwx $T/pw"
 
+# models: each file is read at load, by the parser of the workers
+mkdir "$T/models"
+model() { # model FILE NAME TYPE
+	printf '{"name":"%s","version":"1.0","columns":[{"name":"id","data_type":"%s","required":true}]}\n' "$2" "$3" >"$T/models/$1"
+}
+file headgate.yaml 'sink: discard' "protocols: {models: {dir: $T/models, path_prefix: /in}}"
+model user.json UserEvent String
+model order.json Order Strin
+"$HEADGATE" -T -c "$C/headgate.yaml" >/dev/null 2>"$T/said"
+is "a bad model is exit 78" $? 78
+like "the file is named, and the place in it" "$(said)" "$T/models/order\.json: error: column id: "
+model order.json userevent UInt8
+"$HEADGATE" -T -c "$C/headgate.yaml" >/dev/null 2>"$T/said"
+is "two models of one path are exit 78" $? 78
+like "both files are named" "$(said)" "$T/models/user\.json: error: the path 'ingest/UserEvent/1\.0' is also that of '$T/models/order\.json'"
+rm "$T/models/order.json"
+ok "one is a good configuration" "$HEADGATE" -T -c "$C/headgate.yaml"
+
 # O4
 chmod 600 "$T/pw"
 (umask 077; printf 'hgadmin_0123456789\n' >"$T/admin-token")
 file headgate.yaml 'sink: kafka' "admin: {listen: 127.0.0.1:9318, token_file: $T/admin-token}" 'listeners:' \
-	'  - {name: one, listen: 127.0.0.1:0, max_connections: 10}' '  - {name: two, listen: "[::1]:0"}' \
+	'  - {name: one, listen: 127.0.0.1:0, max_connections: 10}' '  - {name: two, listen: "[::1]:0", dialect: gateway}' \
+	"protocols: {models: {dir: $T/models, namespace: ns}, micromegas: {enabled: true}, loki: {json: separate}}" \
+	'routes:' '  - {name: app-blobs, path: "/b/$$", protocol: opaque, topic: blobs, listeners: [two], max_body: 2MiB}' \
+	'  - {name: otlp_logs, topic_prefix: "{tenant}.", headers: all}' \
+	'dead_letters: {enabled: true, per_tenant: 20/s}' 'compat: {micromegas_quota_status: 429}' \
 	'kafka:' '  brokers: [a:1, "[::1]:2"]' '  tls: {enabled: true}' \
 	"  sasl: {mechanism: PLAIN, username: 'q\"u\$\$o', password_file: $T/pw}" \
 	'  properties: {retry.backoff.ms: 50, ssl.key.password: hunter2}' \
@@ -86,6 +115,7 @@ dump "$C/headgate.yaml" >"$T/first"
 is "-T is exit 0" $? 0
 is "each line has its origin" "$(grep -vc '  # ' "$T/first")" 0
 ok "an included file's too" grep -qx '  compression: zstd  # conf.d/20-kafka.yaml:1' "$T/first"
+ok "a route's" grep -qx '    path: "/b/\$\$"  # headgate.yaml:8' "$T/first"
 ok "and the command line's" grep -qx '  depth: 50  # -o' "$T/first"
 ok "no secret is in it" fails grep -qE 'geheim|hunter2|hgadmin' "$T/first"
 mkdir "$T/again"
