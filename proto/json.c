@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * json.c -- the scanner but for its short inline paths: long and odd strings, numbers, literals,
- * values that nobody wants. Text is searched by a kernel per ISA (common/isa.h); the scalar one
- * defines the answer.
+ * values that nobody wants; what a string means is json_text.c's. Text is searched by a kernel per
+ * ISA (common/isa.h); the scalar one defines the answer.
  */
 #include "proto/json.h"
 
-enum {
-	SURROGATE_LONE = 0xff, /* no byte of UTF-8 */
-	UNICODE_DIGITS = 4,
-	ESCAPE_MAX = 12, /* a surrogate pair */
-};
+#include "proto/json_escape.h"
 
 static const char *const texts[JSON_ERROR_COUNT] = {
 	[JSON_OK] = "valid",
@@ -136,71 +132,13 @@ const uint8_t *json_plain_long(const struct json *j, const uint8_t *p)
 	return find(j, p, true);
 }
 
-static int hex_digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* The four digits at p, or -1. */
-static int hex_unit(const uint8_t *p)
-{
-	int unit = 0;
-
-	for (int i = 0; i < UNICODE_DIGITS; i++) {
-		int digit = hex_digit(p[i]);
-
-		if (digit < 0)
-			return -1;
-		unit = unit << 4 | digit;
-	}
-	return unit;
-}
-
-static bool is_high(int unit)
-{
-	return unit >= 0xd800 && unit <= 0xdbff;
-}
-
-static bool is_low(int unit)
-{
-	return unit >= 0xdc00 && unit <= 0xdfff;
-}
-
-/* The escape at p, a backslash: how long it is (both halves of a pair), and the character it stands
- * for; -1 for a lone surrogate. 0: it is no escape. May read ESCAPE_MAX bytes. */
-static size_t escape_read(const uint8_t *p, int32_t *meant)
-{
-	static const uint8_t simple[256] = {
-		['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
-		['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t'
-	};
-	int unit, low;
-
-	*meant = simple[p[1]];
-	if (*meant)
-		return 2;
-	if (p[1] != 'u' || (unit = hex_unit(p + 2)) < 0)
-		return 0;
-	*meant = unit;
-	if (!is_high(unit) && !is_low(unit))
-		return 6;
-	*meant = -1;
-	if (is_low(unit) || p[6] != '\\' || p[7] != 'u' || !is_low(low = hex_unit(p + 8)))
-		return 6;
-	*meant = 0x10000 + ((unit - 0xd800) << 10 | (low - 0xdc00));
-	return 12;
-}
-
 /* A string from q on, where it is no longer plain. Every escape in it is looked at here once, so
  * that json_unescape() need not doubt any. */
 bool json_read_string_odd(struct json *j, const uint8_t *q, struct json_text *text)
 {
 	const uint8_t *from = j->p + 1;
-	uint8_t tail[ESCAPE_MAX] = { 0 }; /* what lies behind the end has no say */
-	bool escaped = false;
+	uint8_t tail[JSON_ESCAPE_MAX] = { 0 }; /* what lies behind the end has no say */
+	bool escaped = false, lone = false;
 	size_t n;
 	int32_t meant;
 
@@ -208,17 +146,18 @@ bool json_read_string_odd(struct json *j, const uint8_t *q, struct json_text *te
 		if (*q != '\\')
 			return json_fail(j, q, JSON_CONTROL);
 		escaped = true;
-		if (likely(j->end - q >= ESCAPE_MAX)) {
-			n = escape_read(q, &meant);
+		if (likely(j->end - q >= JSON_ESCAPE_MAX)) {
+			n = json_escape(q, &meant);
 		} else {
 			memcpy(tail, q, (size_t)(j->end - q));
-			n = escape_read(tail, &meant);
+			n = json_escape(tail, &meant);
 			memset(tail, 0, sizeof(tail));
 		}
 		if (n == 0)
 			return json_fail(j, q, JSON_ESCAPE);
 		if (meant < 0 && j->utf8 == UTF8_STRICT)
 			return json_fail(j, q, JSON_SURROGATE);
+		lone |= meant < 0;
 	}
 	if (q >= j->end)
 		return json_fail(j, j->end, JSON_ENDS);
@@ -226,51 +165,10 @@ bool json_read_string_odd(struct json *j, const uint8_t *q, struct json_text *te
 	text->escaped = escaped;
 	if (j->utf8 == UTF8_STRICT && !bytes_is_utf8(text->raw))
 		return json_fail(j, from, JSON_UTF8);
+	if (j->mends && (lone || !bytes_is_utf8(text->raw)))
+		json_mend(j, text->raw);
 	j->p = q + 1;
 	return true;
-}
-
-static uint8_t *utf8_put(uint8_t *out, int32_t c)
-{
-	if (c < 0) {
-		*out++ = SURROGATE_LONE;
-	} else if (c < 0x80) {
-		*out++ = (uint8_t)c;
-	} else if (c < 0x800) {
-		*out++ = (uint8_t)(0xc0 | c >> 6);
-		*out++ = (uint8_t)(0x80 | (c & 0x3f));
-	} else if (c < 0x10000) {
-		*out++ = (uint8_t)(0xe0 | c >> 12);
-		*out++ = (uint8_t)(0x80 | (c >> 6 & 0x3f));
-		*out++ = (uint8_t)(0x80 | (c & 0x3f));
-	} else {
-		*out++ = (uint8_t)(0xf0 | c >> 18);
-		*out++ = (uint8_t)(0x80 | (c >> 12 & 0x3f));
-		*out++ = (uint8_t)(0x80 | (c >> 6 & 0x3f));
-		*out++ = (uint8_t)(0x80 | (c & 0x3f));
-	}
-	return out;
-}
-
-/* The quote behind the text ends every look ahead: it is part of no escape. */
-size_t json_unescape(struct json_text text, uint8_t *out)
-{
-	const uint8_t *p = text.raw.p, *end = p + text.raw.n;
-	uint8_t *to = out;
-
-	while (p < end) {
-		const uint8_t *slash = memchr(p, '\\', (size_t)(end - p));
-		const uint8_t *stop = slash ? slash : end;
-		int32_t meant;
-
-		to = mempcpy(to, p, (size_t)(stop - p));
-		p = stop;
-		if (!slash)
-			break;
-		p += escape_read(p, &meant);
-		to = utf8_put(to, meant);
-	}
-	return (size_t)(to - out);
 }
 
 /* ---- values ---- */

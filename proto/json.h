@@ -8,7 +8,7 @@
  * The error is sticky: after the first one every read says false and nothing moves. UTF8_STRICT
  * refuses broken UTF-8 and lone surrogate escapes; UTF8_REPAIR lets both pass inside strings, and
  * json_unescape() leaves them broken on purpose, one byte for each U+FFFD to come, for the walker
- * that mends and counts.
+ * that mends and counts. Where the body stays JSON the scanner mends: by edits, as it passes.
  *
  * The body is followed by BODY_SLACK readable bytes, whatever they are: what a fast look reads
  * there is compared with the end before it counts.
@@ -47,6 +47,8 @@ struct json {
 	enum isa isa;
 	enum json_error error;
 	const uint8_t *error_at;
+	struct edits *mends; /* NULL, or where UTF8_REPAIR puts U+FFFD for what is broken */
+	uint64_t mended; /* strings so mended; whoever counts by item takes them off */
 };
 
 struct json_text { /* a string, as it stands between its quotes */
@@ -83,6 +85,10 @@ bool json_end(struct json *j) MUST_USE;
 
 /* What the text means: at most text.raw.n bytes. A lone surrogate becomes the byte 0xff. */
 size_t json_unescape(struct json_text text, uint8_t *out);
+/* Whether it means this name of ASCII. */
+bool json_text_is(struct json_text text, struct bytes name);
+/* Where in text.raw the byte `at` of that stands; `at` is where a character begins, or the end. */
+const uint8_t *json_text_at(struct json_text text, size_t at);
 
 /* Numbers, as json_read_number() gave them or as the content of a string. False: not a number of
  * this grammar, no integer, or out of range. 64-bit integers are read from their digits; a fraction
@@ -104,6 +110,7 @@ static inline bool json_is_space(uint8_t c)
 const uint8_t *json_plain_long(const struct json *j, const uint8_t *p);
 bool json_read_string_odd(struct json *j, const uint8_t *q, struct json_text *text);
 const uint8_t *json_number_end(const uint8_t *p, const uint8_t *end); /* NULL: not a number */
+void json_mend(struct json *j, struct bytes raw) __attribute__((cold));
 
 static inline uint8_t json_peek(struct json *j)
 {

@@ -13,7 +13,11 @@
 
 #include <stdio.h>
 
+#include "proto/otlp.h"
 #include "proto/otlp_json_private.h"
+
+/* The walk is compiled twice, with `keeps` and without: neither pays for the other. */
+#define TWICE static inline __attribute__((always_inline))
 
 enum { DEEP = 12 }; /* below, prefixes are never moved: 60 levels would each move all inside */
 
@@ -22,8 +26,15 @@ static struct tables tables;
 
 void otlp_json_open(void)
 {
-	if (!tables.n)
-		tables_build(&tables);
+	if (tables.n)
+		return;
+	otlp_open(); /* its schema says what is an item, a unit, an attribute to look at */
+	tables_build(&tables, otlp_schema());
+}
+
+const struct tables *otlp_json_tables(void)
+{
+	return &tables;
 }
 
 /* ---- failures ---- */
@@ -40,7 +51,7 @@ bool otlp_json_refuse(struct transcoder *t, const uint8_t *at, const char *why)
 }
 
 /* "resourceSpans[3].scopeSpans[0].spans[2].name: invalid UTF-8 (byte 812)" */
-static void reason(const struct transcoder *t, char *out, size_t cap)
+void otlp_json_reason(const struct transcoder *t, char *out, size_t cap)
 {
 	enum { PATH_BYTES = 150 }; /* deeper paths end in "..": the byte says where */
 	const char *what = t->why ? t->why : json_error_text(t->j.error);
@@ -88,8 +99,8 @@ static bool legacy(struct transcoder *t, struct level *l, uint8_t c)
 
 /* The next message: an element of a list, or the value of a member; c is its first byte. NULL: it
  * is none, or too deep. */
-static inline struct level *push(struct transcoder *t, struct level *l, const struct member *m,
-                                 uint8_t c)
+TWICE struct level *push(struct transcoder *t, struct level *l, const struct member *m, uint8_t c,
+                         bool keeps)
 {
 	unsigned at = (unsigned)(l - t->levels) + 1;
 	struct level *in = l + 1;
@@ -102,12 +113,19 @@ static inline struct level *push(struct transcoder *t, struct level *l, const st
 		otlp_json_refuse(t, t->j.p, "too many nested messages");
 		return NULL;
 	}
-	if (unlikely(!room(t, 0)))
-		return NULL;
-	put_tag(t, m);
 	in->table = &tables.v[m->child];
-	in->reserved = (uint8_t)(m->wide || at >= DEEP ? reserve_wide(t) : in->table->reserve);
-	in->content = t->p += in->reserved;
+	if (keeps) {
+		in->mended = t->j.mended;
+		if (m->role == PB_PAIR)
+			t->keep->pair = in;
+	} else {
+		if (unlikely(!room(t, 0)))
+			return NULL;
+		put_tag(t, m);
+		in->reserved =
+			(uint8_t)(m->wide || at >= DEEP ? reserve_wide(t) : in->table->reserve);
+		in->content = t->p += in->reserved;
+	}
 	in->member = NULL;
 	in->seen = in->set = 0;
 	in->in_list = in->has_scopes = false;
@@ -117,12 +135,34 @@ static inline struct level *push(struct transcoder *t, struct level *l, const st
 }
 
 /* A null among messages is one without members: attributes of null values come so. */
-static bool put_null(struct transcoder *t, const struct member *m)
+TWICE bool put_null(struct transcoder *t, const struct member *m, bool keeps)
 {
-	if (!json_read_null(&t->j) || !room(t, 0))
+	const uint8_t *at = t->j.p;
+
+	if (!json_read_null(&t->j))
+		return false;
+	if (keeps) {
+		if (m->role != PB_PLAIN)
+			otlp_json_keep_null(t, m, at, true);
+		return true;
+	}
+	if (!room(t, 0))
 		return false;
 	put_tag(t, m);
 	*t->p++ = 0;
+	return true;
+}
+
+/* The same as JSON: past it, unless it has to leave. */
+static inline bool keep_pair(struct transcoder *t, const struct member *m, struct bytes key,
+                             const uint8_t *end)
+{
+	if (m->role == PB_PAIR && t->keep->in->stamp.n) {
+		if (bytes_eq(key, t->keep->in->stamp_name))
+			return false;
+		json_splice_end(&t->keep->attributes, end, false);
+	}
+	t->j.p = end;
 	return true;
 }
 
@@ -130,7 +170,7 @@ static bool put_null(struct transcoder *t, const struct member *m)
  * no more than 127 bytes as protobuf. False: anything else, which takes the general path; that
  * gives the same bytes, as the scalar ISA, which has no other, shows. at: the level it would have.
  */
-static inline bool put_pair(struct transcoder *t, const struct member *m, unsigned at)
+TWICE bool put_pair(struct transcoder *t, const struct member *m, unsigned at, bool keeps)
 {
 	static const char open[] = "{\"key\":\"", between[] = "\",\"value\":{\"stringValue\":\"";
 	enum { OPEN = sizeof(open) - 1, BETWEEN = sizeof(between) - 1, CLOSE = 3, FRAMING = 6 };
@@ -150,6 +190,8 @@ static inline bool put_pair(struct transcoder *t, const struct member *m, unsign
 		return false;
 	k = (size_t)(key_end - key);
 	v = (size_t)(end - value);
+	if (keeps)
+		return keep_pair(t, m, bytes_of(key, k), end + CLOSE);
 	if (k == 0 || k + v + FRAMING >= 0x80 || !has_room(t, k + v))
 		return false;
 	put_tag(t, m);
@@ -172,7 +214,7 @@ static inline bool put_pair(struct transcoder *t, const struct member *m, unsign
 
 /* The list at hand, from its next element on: the level of a message that was opened, l if the list
  * has ended. NULL: an error. */
-static inline struct level *list_step(struct transcoder *t, struct level *l, bool first)
+TWICE struct level *list_step(struct transcoder *t, struct level *l, bool first, bool keeps)
 {
 	const struct member *m = l->member;
 
@@ -182,24 +224,40 @@ static inline struct level *list_step(struct transcoder *t, struct level *l, boo
 		l->element = first ? 0 : l->element + 1;
 		if (m->is_scopes)
 			l->has_scopes = true;
-		if (m->is_pairs && put_pair(t, m, (unsigned)(l - t->levels) + 1))
+		if (keeps && m->role != PB_PLAIN)
+			otlp_json_keep_element(t, m);
+		if (m->is_pairs && put_pair(t, m, (unsigned)(l - t->levels) + 1, keeps))
 			continue;
 		if (unlikely(c == 'n')) {
-			if (!put_null(t, m))
+			if (!put_null(t, m, keeps))
 				return NULL;
 			continue;
 		}
-		return push(t, l, m, c);
+		return push(t, l, m, c, keeps);
 	}
 	if (t->j.error)
 		return NULL;
+	if (keeps && m->role == PB_PAIR)
+		otlp_json_keep_list_end(t);
 	l->in_list = false;
 	return l;
 }
 
+/* A member that is as good as absent. */
+TWICE bool read_null(struct transcoder *t, const struct member *m, bool keeps)
+{
+	const uint8_t *at = t->j.p;
+
+	if (!json_read_null(&t->j))
+		return false;
+	if (keeps && m->role != PB_PLAIN)
+		otlp_json_keep_null(t, m, at, false);
+	return true;
+}
+
 /* A member's value: the level of a message that was opened, or l. NULL: an error. */
-static inline struct level *read_value(struct transcoder *t, struct level *l,
-                                       const struct member *m)
+TWICE struct level *read_value(struct transcoder *t, struct level *l, const struct member *m,
+                               bool keeps)
 {
 	uint8_t c = json_peek(&t->j);
 
@@ -209,7 +267,7 @@ static inline struct level *read_value(struct transcoder *t, struct level *l,
 	}
 	l->seen |= m->bit;
 	if (unlikely(c == 'n'))
-		return json_read_null(&t->j) ? l : NULL;
+		return read_null(t, m, keeps) ? l : NULL;
 	if (unlikely(l->set & m->excludes)) {
 		otlp_json_refuse(t, t->j.p, two_of_one);
 		return NULL;
@@ -217,14 +275,16 @@ static inline struct level *read_value(struct transcoder *t, struct level *l,
 	l->set |= m->bit;
 	if (m->kind == MEMBER_MESSAGE) {
 		if (!m->repeated)
-			return push(t, l, m, c);
+			return push(t, l, m, c, keeps);
 		if (unlikely(c != '[')) {
 			otlp_json_refuse(t, t->j.p, "expected an array");
 			return NULL;
 		}
 		json_open(&t->j);
+		if (keeps && m->role == PB_PAIR)
+			otlp_json_keep_list(t);
 		l->in_list = true;
-		return list_step(t, l, true);
+		return list_step(t, l, true, keeps);
 	}
 	if (unlikely(m->kind == MEMBER_LEGACY))
 		return legacy(t, l, c) ? l : NULL;
@@ -232,7 +292,7 @@ static inline struct level *read_value(struct transcoder *t, struct level *l,
 		otlp_json_refuse(t, t->j.p, "a member of another signal");
 		return NULL;
 	}
-	return otlp_json_scalar(t, m, c) ? l : NULL;
+	return (keeps ? otlp_json_check(t, m, c) : otlp_json_scalar(t, m, c)) ? l : NULL;
 }
 
 static __attribute__((noinline)) const struct member *find_escaped(const struct table *table,
@@ -252,23 +312,27 @@ static inline const struct member *find(const struct table *table, const struct 
 	return table_find(table, name->raw.p, name->raw.n);
 }
 
-/* The message of l has ended: the level around it, NULL at an error. */
-static inline struct level *pop(struct transcoder *t, struct level *l)
+/* The message of l has ended: the level around it, NULL at an error. empty: it had no member. */
+TWICE struct level *pop(struct transcoder *t, struct level *l, bool empty, bool keeps)
 {
 	if (unlikely(l->legacy && !l->has_scopes)) {
 		otlp_json_refuse(t, l->legacy,
 		                 "instrumentationLibrary without scopes is no longer OTLP");
 		return NULL;
 	}
-	if (!put_length(t, l->content, l->reserved, l - t->levels >= DEEP))
+	if (keeps) {
+		if (l->table->is_unit || l == t->keep->pair)
+			otlp_json_keep_close(t, l, empty);
+	} else if (!put_length(t, l->content, l->reserved, l - t->levels >= DEEP)) {
 		return NULL;
+	}
 	t->top = --l;
-	return l->in_list ? list_step(t, l, false) : l;
+	return l->in_list ? list_step(t, l, false, keeps) : l;
 }
 
 /* One turn is one member. Between turns the cursor stands behind a value, or behind the `{` of l if
  * nothing of it was seen. */
-static bool run(struct transcoder *t)
+TWICE bool run(struct transcoder *t, bool keeps)
 {
 	struct level *l = t->levels, *next;
 	bool first = true;
@@ -282,7 +346,7 @@ static bool run(struct transcoder *t)
 
 			l->member = m;
 			if (likely(m != NULL)) {
-				next = read_value(t, l, m);
+				next = read_value(t, l, m, keeps);
 			} else {
 				t->has_unknown |= l == t->levels;
 				next = skip(t, l) ? l : NULL;
@@ -298,7 +362,7 @@ static bool run(struct transcoder *t)
 			l->member = NULL;
 			return json_end(&t->j);
 		} else {
-			next = pop(t, l);
+			next = pop(t, l, first, keeps);
 			if (unlikely(!next))
 				return false;
 			first = next == l; /* the level of the next element */
@@ -309,13 +373,15 @@ static bool run(struct transcoder *t)
 
 /* ---- what the protocols call ---- */
 
-static enum transcode transcode(struct transcoder *t, const struct table *root,
-                                const struct enrich_in *in, uint8_t *out, size_t cap, size_t *n,
-                                struct enriched *e)
+bool otlp_json_walk(struct transcoder *t, const struct table *root, const struct enrich_in *in,
+                    uint8_t *out, size_t cap, struct keeper *keep)
 {
 	assert(tables.n && in->depth >= 1 && in->depth <= PB_DEPTH_MAX);
 	memset(t, 0, offsetof(struct transcoder, levels)); /* levels are written when they open */
 	json_init(&t->j, in->body, in->utf8);
+	t->keep = keep;
+	if (keep && in->utf8 == UTF8_REPAIR)
+		t->j.mends = keep->out->edits;
 	t->p = out;
 	t->end = out + cap;
 	t->depth = in->depth;
@@ -324,17 +390,23 @@ static enum transcode transcode(struct transcoder *t, const struct table *root,
 	if (json_peek(&t->j) != '{') {
 		if (t->j.p == t->j.end)
 			json_fail(&t->j, t->j.p, JSON_ENDS);
-		otlp_json_refuse(t, t->j.p, "expected an object");
-	} else {
-		json_open(&t->j);
-		if (run(t)) {
-			*n = (size_t)(t->p - out);
-			return TRANSCODE_OK;
-		}
+		return otlp_json_refuse(t, t->j.p, "expected an object");
+	}
+	json_open(&t->j);
+	return keep ? run(t, true) : run(t, false);
+}
+
+static enum transcode transcode(struct transcoder *t, const struct table *root,
+                                const struct enrich_in *in, uint8_t *out, size_t cap, size_t *n,
+                                struct enriched *e)
+{
+	if (otlp_json_walk(t, root, in, out, cap, NULL)) {
+		*n = (size_t)(t->p - out);
+		return TRANSCODE_OK;
 	}
 	if (t->full)
 		return transcode_room(in, n);
-	reason(t, e->reason, sizeof(e->reason));
+	otlp_json_reason(t, e->reason, sizeof(e->reason));
 	return TRANSCODE_INVALID;
 }
 
@@ -364,22 +436,28 @@ enum transcode otlp_json_logs(const struct enrich_in *in, uint8_t *out, size_t c
 
 /* The member at the top tells (compatibility.md 2): members of two signals, or members but none of
  * a signal, tell nothing. */
+bool otlp_json_found(const struct transcoder *t, bool sound, struct enriched *e)
+{
+	uint32_t set = t->levels[0].set;
+
+	if (sound ? set == 0 && t->has_unknown : t->why == two_of_one && t->top == t->levels) {
+		snprintf(e->reason, sizeof(e->reason),
+		         "signal cannot be determined: add /traces, /metrics or /logs");
+		return false;
+	}
+	for (int s = SIGNAL_TRACES; sound && s <= SIGNAL_LOGS; s++)
+		if (set & tables.any->members[s - SIGNAL_TRACES].bit)
+			e->signal = (enum signal)s;
+	return sound;
+}
+
 enum transcode otlp_json_any(const struct enrich_in *in, uint8_t *out, size_t cap, size_t *n,
                              struct enriched *e)
 {
 	struct transcoder t;
 	enum transcode result = transcode(&t, tables.any, in, out, cap, n, e);
-	uint32_t set = t.levels[0].set;
 
-	if (result == TRANSCODE_OK ? set == 0 && t.has_unknown
-	                           : t.why == two_of_one && t.top == t.levels) {
-		snprintf(e->reason, sizeof(e->reason),
-		         "signal cannot be determined: add /traces, /metrics or /logs");
+	if (result != TRANSCODE_ROOM && !otlp_json_found(&t, result == TRANSCODE_OK, e))
 		return TRANSCODE_INVALID;
-	}
-	if (result == TRANSCODE_OK && set)
-		for (int s = SIGNAL_TRACES; s <= SIGNAL_LOGS; s++)
-			if (set & tables.any->members[s - SIGNAL_TRACES].bit)
-				e->signal = (enum signal)s;
 	return result;
 }

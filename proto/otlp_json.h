@@ -20,3 +20,10 @@ enum transcode otlp_json_logs(const struct enrich_in *in, uint8_t *out, size_t c
                               struct enriched *e);
 enum transcode otlp_json_any(const struct enrich_in *in, uint8_t *out, size_t cap, size_t *n,
                              struct enriched *e);
+
+/* enrich_fn of the same bodies, which stay JSON (otlp_json_keep.c), and the stamp() of those. */
+enum verdict otlp_json_keep_traces(const struct enrich_in *in, struct enriched *out);
+enum verdict otlp_json_keep_metrics(const struct enrich_in *in, struct enriched *out);
+enum verdict otlp_json_keep_logs(const struct enrich_in *in, struct enriched *out);
+enum verdict otlp_json_keep_any(const struct enrich_in *in, struct enriched *out);
+size_t otlp_json_stamp(struct bytes name, struct bytes tenant_id, uint8_t *out, size_t cap);

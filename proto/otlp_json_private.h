@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * otlp_json_private.h -- what the transcoder's files share: its state, and the writing of protobuf.
- * otlp_json.c walks the messages, otlp_json_value.c reads what is no message.
+ * otlp_json.c walks the messages, otlp_json_value.c reads what is no message. With a keeper the
+ * same walk writes nothing: it judges, counts, and finds the places to edit (otlp_json_keep.c).
  */
 #pragma once
 #include "proto/json.h"
+#include "proto/json_splice.h"
 #include "proto/otlp_json_table.h"
 #include "proto/pb.h"
 
@@ -24,10 +26,22 @@ struct level { /* an open message */
 	bool has_scopes;
 	uint8_t reserved; /* bytes of that room */
 	const uint8_t *legacy; /* where content of an instrumentationLibrary* stands; NULL: none */
+	uint64_t mended; /* strings before this message; with a keeper */
+};
+
+struct keeper { /* of a body that stays JSON */
+	const struct enrich_in *in;
+	struct enriched *out;
+	uint64_t resources; /* Resource* messages */
+	struct json_splice attributes; /* of the Resource at hand */
+	const struct level *pair; /* the one of these at hand, if it is not in its usual shape */
+	bool is_reserved; /* its name is */
+	uint64_t mended_then; /* strings before it */
 };
 
 struct transcoder {
 	struct json j;
+	struct keeper *keep; /* NULL: protobuf is written */
 	uint8_t *p, *end; /* of out */
 	bool full; /* there was no room */
 	bool has_unknown; /* members at the top that no signal has */
@@ -43,9 +57,31 @@ bool otlp_json_refuse(struct transcoder *t, const uint8_t *at, const char *why)
 	__attribute__((cold));
 /* Reads the value of a member that is no message, and not null; c is its first byte. */
 bool otlp_json_scalar(struct transcoder *t, const struct member *m, uint8_t c);
+bool otlp_json_check(struct transcoder *t, const struct member *m, uint8_t c); /* with a keeper */
 /* A string that is never long: as it stands, or unescaped into `local`; BYTES_NONE for a longer
  * one, which nobody would accept. */
 struct bytes otlp_json_short(struct json_text text, uint8_t local[static SHORT_TEXT + 8]);
+
+/* ---- the walk ---- */
+
+/* The whole body as a request of this root; out may be NULL with a keeper. False: t says why. */
+bool otlp_json_walk(struct transcoder *t, const struct table *root, const struct enrich_in *in,
+                    uint8_t *out, size_t cap, struct keeper *keep);
+void otlp_json_reason(const struct transcoder *t, char *out, size_t cap);
+/* After a walk of the root of any signal, which said `sound`: finds the signal. False: e->reason
+ * says why there is none. */
+bool otlp_json_found(const struct transcoder *t, bool sound, struct enriched *e);
+const struct tables *otlp_json_tables(void);
+
+/* What the keeper is told: members and elements whose role is more than PB_PLAIN, and the end of
+ * messages that are units, or a pair. */
+void otlp_json_keep_element(struct transcoder *t, const struct member *m);
+void otlp_json_keep_null(struct transcoder *t, const struct member *m, const uint8_t *at,
+                         bool in_list);
+void otlp_json_keep_list(struct transcoder *t); /* a Resource's attributes begin */
+void otlp_json_keep_list_end(struct transcoder *t);
+void otlp_json_keep_close(struct transcoder *t, const struct level *l, bool empty);
+void otlp_json_keep_name(struct transcoder *t, const struct json_text *name);
 
 /* ---- writing ---- */
 

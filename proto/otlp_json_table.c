@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <stdio.h>
 
+#include "proto/pb.h"
 #include "proto/schema/logs_service.pb-c.h"
 #include "proto/schema/metrics_service.pb-c.h"
 #include "proto/schema/trace_service.pb-c.h"
@@ -140,7 +141,19 @@ static void member_tag(struct member *m, const ProtobufCFieldDescriptor *field, 
 	m->tag[1] = (uint8_t)(tag >> 7);
 }
 
-static void add_field(struct tables *t, size_t at, const ProtobufCFieldDescriptor *field)
+static const struct pb_message *message_of(const struct pb_schema *schema,
+                                           const ProtobufCMessageDescriptor *descriptor)
+{
+	size_t i = 0;
+
+	while (i < schema->n && schema->messages[i].descriptor != descriptor)
+		i++;
+	assert(i < schema->n);
+	return &schema->messages[i];
+}
+
+static void add_field(struct tables *t, size_t at, const struct pb_message *owner,
+                      const ProtobufCFieldDescriptor *field)
 {
 	struct type type = type_of(field->type);
 	struct member *m;
@@ -152,6 +165,9 @@ static void add_field(struct tables *t, size_t at, const ProtobufCFieldDescripto
 	m->up = type.up;
 	m->down = type.down;
 	m->repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
+	m->role = owner->ops[field->id << 3 | type.wire_type].role;
+	if (m->role == PB_PAIR || (m->role == PB_WATCH && !m->repeated))
+		t->v[at].home = m->bit; /* resource of a Resource*, attributes of a Resource */
 	if (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) {
 		m->keeps_default = true;
 		m->oneof =
@@ -200,12 +216,14 @@ static void hash(struct table *t)
 	t->multiplier = multiplier | 1;
 }
 
-static void add_message(struct tables *t, size_t at)
+static void add_message(struct tables *t, size_t at, const struct pb_schema *schema)
 {
 	const ProtobufCMessageDescriptor *d = t->v[at].descriptor;
+	const struct pb_message *message = message_of(schema, d);
 
+	t->v[at].is_unit = message->is_unit;
 	for (unsigned i = 0; i < d->n_fields; i++)
-		add_field(t, at, &d->fields[i]);
+		add_field(t, at, message, &d->fields[i]);
 	t->v[at].reserve = d->n_fields < RESERVE_FIELDS ? 1 : 2;
 }
 
@@ -241,12 +259,12 @@ static const ProtobufCMessageDescriptor *const requests[SIGNAL_COUNT] = {
 };
 
 /* The list of a request comes first in its table; the members of other signals follow. */
-static void add_roots(struct tables *t)
+static void add_roots(struct tables *t, const struct pb_schema *schema)
 {
 	for (int s = SIGNAL_TRACES; s <= SIGNAL_LOGS; s++) {
 		size_t at = index_of(t, requests[s]);
 
-		add_message(t, at);
+		add_message(t, at, schema);
 		t->v[at].members[0].wide = true;
 		for (int other = SIGNAL_TRACES; other <= SIGNAL_LOGS; other++)
 			if (other != s)
@@ -257,29 +275,29 @@ static void add_roots(struct tables *t)
 }
 
 /* The root of a route without a signal: one list of the three. Last, as it is nobody's child. */
-static void add_any(struct tables *t)
+static void add_any(struct tables *t, const struct pb_schema *schema)
 {
 	size_t at = t->n++;
 
 	assert(at < TABLE_MESSAGES_MAX);
 	for (int s = SIGNAL_TRACES; s <= SIGNAL_LOGS; s++) {
-		add_field(t, at, &requests[s]->fields[0]);
+		add_field(t, at, message_of(schema, requests[s]), &requests[s]->fields[0]);
 		t->v[at].members[s - SIGNAL_TRACES].wide = true;
 		t->v[at].members[s - SIGNAL_TRACES].oneof = UINT_MAX;
 	}
 	t->any = &t->v[at];
 }
 
-void tables_build(struct tables *t)
+void tables_build(struct tables *t, const struct pb_schema *schema)
 {
-	add_roots(t);
+	add_roots(t, schema);
 	/* what a message refers to is added behind it: this ends with all that is reached */
 	for (size_t i = 0; i < t->n; i++)
 		if (t->v[i].n_members == 0)
-			add_message(t, i);
+			add_message(t, i, schema);
 	for (int s = SIGNAL_TRACES; s <= SIGNAL_LOGS; s++)
 		add_legacy(&t->v[t->roots[s]->members[0].child]);
-	add_any(t);
+	add_any(t, schema);
 	for (size_t i = 0; i < t->n; i++) {
 		exclude(&t->v[i]);
 		hash(&t->v[i]);

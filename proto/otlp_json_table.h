@@ -5,8 +5,9 @@
  */
 #pragma once
 #include <protobuf-c/protobuf-c.h>
-#include "common/telemetry.h"
 #include "common/bytes.h"
+#include "common/telemetry.h"
+struct pb_schema;
 
 enum {
 	TABLE_MESSAGES_MAX = 40,
@@ -44,6 +45,7 @@ struct member {
 	bool wide; /* a message that holds most of the body */
 	bool is_scopes; /* the list of Scope* */
 	bool is_pairs; /* a list of KeyValue */
+	uint8_t role; /* enum pb_role, as the walker of protobuf has it */
 	unsigned oneof; /* 0: in none */
 	uint32_t bit; /* this member */
 	uint32_t excludes; /* the other members of its oneof */
@@ -60,6 +62,8 @@ struct table {
 	const ProtobufCMessageDescriptor *descriptor; /* NULL: the root of any signal */
 	uint8_t n_members, n_names;
 	uint8_t reserve; /* bytes of the length prefix of a usual one */
+	bool is_unit; /* counts once, however many strings in it were mended */
+	uint32_t home; /* bit of the member in which the stamp is; 0: not here */
 	uint64_t multiplier; /* no two names in one slot */
 	uint8_t slots[TABLE_SLOTS];
 	struct member_name names[TABLE_NAMES_MAX];
@@ -73,7 +77,8 @@ struct tables {
 	const struct table *any; /* has their three lists */
 };
 
-void tables_build(struct tables *t);
+/* Roles and units are those of the schema by which protobuf is walked. */
+void tables_build(struct tables *t, const struct pb_schema *schema);
 
 /* k may be read up to 8 bytes behind n. */
 static inline struct member_name name_words(const uint8_t *k, size_t n)

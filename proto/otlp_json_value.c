@@ -4,9 +4,10 @@
  * hex ids, base64, integers and doubles as numbers or strings, enumerations by number or name, and
  * lists of them. Called for one member at a time by otlp_json.c.
  */
+#include "proto/json_escape.h"
 #include "proto/otlp_json_private.h"
 
-enum { ESCAPE_GROWTH = 6 /* \u0061 */ };
+enum { ESCAPE_GROWTH = 6 /* \u0061 */, ID_BYTES_MAX = 16 };
 
 static void put_word(struct transcoder *t, const struct member *m, uint64_t word)
 {
@@ -76,9 +77,10 @@ static const uint8_t hex_values[256] = {
 	['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
 };
 
-static bool put_id(struct transcoder *t, const struct member *m, struct json_text text)
+static inline bool put_id(struct transcoder *t, const struct member *m, struct json_text text,
+                          bool keeps)
 {
-	uint8_t local[SHORT_TEXT + 8];
+	uint8_t local[SHORT_TEXT + 8], id[ID_BYTES_MAX];
 	unsigned bad = 0;
 	struct bytes hex = otlp_json_short(text, local);
 
@@ -89,18 +91,23 @@ static bool put_id(struct transcoder *t, const struct member *m, struct json_tex
 		                        m->id_bytes == 8
 		                                ? "an id must be 16 hex digits, or empty"
 		                                : "a trace id must be 32 hex digits, or empty");
-	if (!room(t, m->id_bytes))
-		return false;
-	put_tag(t, m);
-	*t->p++ = m->id_bytes;
 	for (unsigned i = 0; i < m->id_bytes; i++) {
 		unsigned high = hex_values[hex.p[2 * i]] - 1u;
 		unsigned low = hex_values[hex.p[2 * i + 1]] - 1u;
 
 		bad |= high | low;
-		*t->p++ = (uint8_t)(high << 4 | low);
+		id[i] = (uint8_t)(high << 4 | low);
 	}
-	return bad <= 15 || otlp_json_refuse(t, text.raw.p, "an id must be hex digits");
+	if (bad > 15)
+		return otlp_json_refuse(t, text.raw.p, "an id must be hex digits");
+	if (keeps)
+		return true;
+	if (!room(t, m->id_bytes))
+		return false;
+	put_tag(t, m);
+	*t->p++ = m->id_bytes;
+	t->p = mempcpy(t->p, id, m->id_bytes);
+	return true;
 }
 
 static int base64_value(uint8_t c)
@@ -142,12 +149,34 @@ static size_t base64_decode(uint8_t *p, size_t n)
 	return (size_t)(to - p);
 }
 
-static bool put_bytes(struct transcoder *t, const struct member *m, struct json_text text)
+/* The same of a text that stays where it is, in no memory. */
+static bool is_base64(struct json_text text)
 {
+	const uint8_t *p = text.raw.p, *end = p + text.raw.n;
+	size_t n = 0, pad = 0;
+
+	for (; p < end; n++) {
+		int32_t c = *p;
+
+		p += c == '\\' ? json_escape(p, &c) : 1;
+		if (c == '=')
+			pad++;
+		else if (pad || c < 0 || c > 0x7f || base64_value((uint8_t)c) < 0)
+			return false;
+	}
+	return n % 4 == 0 && pad <= 2;
+}
+
+static bool put_bytes(struct transcoder *t, const struct member *m, struct json_text text,
+                      bool keeps)
+{
+	static const char otherwise[] = "expected base64 with its padding";
 	unsigned reserved = (unsigned)pb_varint_size(text.raw.n);
 	uint8_t *content;
 	size_t n = text.raw.n;
 
+	if (keeps)
+		return is_base64(text) || otlp_json_refuse(t, text.raw.p, otherwise);
 	if (!room(t, n))
 		return false;
 	put_tag(t, m);
@@ -158,7 +187,7 @@ static bool put_bytes(struct transcoder *t, const struct member *m, struct json_
 		memcpy(content, text.raw.p, n);
 	n = base64_decode(content, n);
 	if (n == SIZE_MAX)
-		return otlp_json_refuse(t, text.raw.p, "expected base64 with its padding");
+		return otlp_json_refuse(t, text.raw.p, otherwise);
 	t->p = content + n;
 	return put_length(t, content, reserved, false);
 }
@@ -281,7 +310,7 @@ static bool read_word(struct transcoder *t, const struct member *m, uint8_t c, u
 }
 
 /* A list of strings, or a packed one of numbers. */
-static bool read_list(struct transcoder *t, const struct member *m)
+static inline bool read_list(struct transcoder *t, const struct member *m, bool keeps)
 {
 	unsigned reserved = reserve_wide(t);
 	uint8_t *before = t->p, *content = NULL;
@@ -289,10 +318,10 @@ static bool read_list(struct transcoder *t, const struct member *m)
 	struct json_text text;
 	uint64_t word;
 
-	if (!room(t, 0))
+	if (!keeps && !room(t, 0))
 		return false;
 	json_open(&t->j);
-	if (m->kind != MEMBER_STRING) {
+	if (!keeps && m->kind != MEMBER_STRING) {
 		put_tag(t, m);
 		content = t->p += reserved;
 	}
@@ -302,10 +331,16 @@ static bool read_list(struct transcoder *t, const struct member *m)
 		if (m->kind == MEMBER_STRING) {
 			if (c != '"')
 				return otlp_json_refuse(t, t->j.p, "expected a string");
-			if (!json_read_string(&t->j, &text) || !put_string(t, m, &text, true))
+			if (!json_read_string(&t->j, &text))
+				return false;
+			if (!keeps && !put_string(t, m, &text, true))
 				return false;
 		} else {
-			if (!read_word(t, m, c, &word) || !room(t, 0))
+			if (!read_word(t, m, c, &word))
+				return false;
+			if (keeps)
+				continue;
+			if (!room(t, 0))
 				return false;
 			put_word(t, m, word);
 		}
@@ -319,15 +354,19 @@ static bool read_list(struct transcoder *t, const struct member *m)
 	return !content || put_length(t, content, reserved, false);
 }
 
-/* What is no message; the value is not null. */
-bool otlp_json_scalar(struct transcoder *t, const struct member *m, uint8_t c)
+/* What is no message; the value is not null. Compiled twice, as the walk is. */
+static inline __attribute__((always_inline)) bool scalar(struct transcoder *t,
+                                                         const struct member *m, uint8_t c,
+                                                         bool keeps)
 {
 	struct json_text text;
 	uint64_t word;
 
-	if (unlikely(m->repeated))
-		return c == '[' ? read_list(t, m)
-		                : otlp_json_refuse(t, t->j.p, "expected an array");
+	if (unlikely(m->repeated)) {
+		if (c != '[')
+			return otlp_json_refuse(t, t->j.p, "expected an array");
+		return read_list(t, m, keeps);
+	}
 	switch ((enum member_kind)m->kind) {
 	case MEMBER_STRING:
 	case MEMBER_ID:
@@ -336,17 +375,25 @@ bool otlp_json_scalar(struct transcoder *t, const struct member *m, uint8_t c)
 			return otlp_json_refuse(t, t->j.p, "expected a string");
 		if (unlikely(!json_read_string(&t->j, &text)))
 			return false;
-		if (likely(m->kind == MEMBER_STRING))
-			return put_string(t, m, &text, m->keeps_default);
-		return m->kind == MEMBER_ID ? put_id(t, m, text) : put_bytes(t, m, text);
+		if (likely(m->kind == MEMBER_STRING)) {
+			if (!keeps)
+				return put_string(t, m, &text, m->keeps_default);
+			if (m->role == PB_NAME && t->top == t->keep->pair)
+				otlp_json_keep_name(t, &text);
+			return true;
+		}
+		return m->kind == MEMBER_ID ? put_id(t, m, text, keeps)
+		                            : put_bytes(t, m, text, keeps);
 	case MEMBER_BOOL:
 	case MEMBER_INTEGER:
 	case MEMBER_DOUBLE:
 	case MEMBER_ENUM:
-		if (unlikely(!read_word(t, m, c, &word) || !room(t, 0)))
+		if (unlikely(!read_word(t, m, c, &word)))
 			return false;
-		if (word == 0 && !m->keeps_default)
+		if (keeps || (word == 0 && !m->keeps_default))
 			return true;
+		if (unlikely(!room(t, 0)))
+			return false;
 		put_tag(t, m);
 		put_word(t, m, word);
 		return true;
@@ -357,4 +404,14 @@ bool otlp_json_scalar(struct transcoder *t, const struct member *m, uint8_t c)
 	}
 	assert(!"a scalar");
 	return false;
+}
+
+bool otlp_json_scalar(struct transcoder *t, const struct member *m, uint8_t c)
+{
+	return scalar(t, m, c, false);
+}
+
+bool otlp_json_check(struct transcoder *t, const struct member *m, uint8_t c)
+{
+	return scalar(t, m, c, true);
 }
