@@ -27,8 +27,8 @@ def with_base64(value):
     return value
 
 
-def of_json(line):
-    body = json.loads(line)
+def of_json(text):
+    body = json.loads(text)
     (name,) = body
     request = REQUESTS[LISTS[name]][0]()
     ParseDict(with_base64(body), request)
@@ -37,10 +37,15 @@ def of_json(line):
 
 def of_record(line):
     record = json.loads(line)
-    (signal,) = [bytes.fromhex(value).decode() for name, value in record["headers"] if name == "signal"]
-    request = REQUESTS[signal][0]()
-    request.ParseFromString(bytes.fromhex(record["value"]))
-    return signal, request
+    headers = {name: bytes.fromhex(value).decode() for name, value in record["headers"]}
+    value = bytes.fromhex(record["value"])
+    if headers["format"] == "otlp_json":
+        signal, request = of_json(value)
+        assert signal == headers["signal"], f"{signal} is in a record of {headers['signal']}"
+        return signal, request
+    request = REQUESTS[headers["signal"]][0]()
+    request.ParseFromString(value)
+    return headers["signal"], request
 
 
 def settle(signal, request):
