@@ -319,6 +319,14 @@ void check_stamp_name(struct loader *l, const char *path, const char *name)
 		         "'__name__' is the metric's name in remote_write: take another one");
 }
 
+static void check_share(struct loader *l, const char *path, uint64_t bytes, uint64_t share)
+{
+	if (bytes > share && origin_find(l->origins, path))
+		WARN_AT(l, path,
+		        "a record of '%s' does not fit a tenant's share of 'limits.worker_bytes'",
+		        path);
+}
+
 static void check_limits(struct loader *l)
 {
 	const struct conf *c = l->conf;
@@ -330,6 +338,12 @@ static void check_limits(struct loader *l)
 		                                                    : "limits.worker_bytes",
 		        "a record of 'record.max_bytes' does not fit a tenant's share of "
 		        "'limits.worker_bytes'");
+	/* These are told only if somebody asked for so much: most blobs are small. */
+	check_share(l, "protocols.opaque.record_max_bytes", c->protocols.opaque.record_max_bytes,
+	            share);
+	for (size_t i = 0; i < c->routes.n; i++)
+		check_share(l, path_text(l, "routes[%zu].record_max_bytes", i),
+		            c->routes.v[i].record_max_bytes, share);
 }
 
 void check_all(struct loader *l)

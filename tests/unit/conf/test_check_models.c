@@ -68,6 +68,17 @@ Test(check_models, the_default_folder_may_be_missing_another_may_not)
 	ASSERT_ONE_ERROR(text, "can't read the folder 'file': Not a directory\n");
 }
 
+Test(check_models, the_samples_are_models)
+{
+	autofree char *samples = realpath("conf/models", NULL);
+	char text[4200];
+
+	cr_assert_not_null(samples);
+	snprintf(text, sizeof(text), "protocols: {models: {dir: \"%s\"}}\n", samples);
+	ASSERT_LOADS_WITH_SINK(text);
+	cr_assert_geq(conf->protocols.models.dir.n, 1);
+}
+
 Test(check_models, an_empty_folder_is_no_model)
 {
 	ASSERT_LOADS_WITH_SINK(with("", ""));
