@@ -9,10 +9,12 @@
  */
 #include "proto/loki.h"
 
-#include "common/buf.h"
+#include <stdio.h>
+
 #include "proto/encoding.h"
-#include "proto/loki_labels.h"
+#include "proto/loki_judge.h"
 #include "proto/loki_splice.h"
+#include "proto/loki_time.h"
 #include "proto/pb_read.h"
 #include "proto/schema/loki.pb-c.h"
 #include "proto/split.h"
@@ -28,11 +30,7 @@ enum {
 	TAG_NAME = 0x0a, /* LabelPairAdapter */
 	TAG_VALUE = 0x12,
 	MENDED_GROWTH = 2, /* U+FFFD for one byte */
-	SHOWN_LABELS = 32, /* of a label text in a reason: a byte may be shown as four */
-	SHOWN_NAME = 16,
 };
-#define SECONDS_MIN INT64_C(-62135596800) /* 0001-01-01, protobuf's own bounds */
-#define SECONDS_MAX INT64_C(253402300799) /* 9999-12-31 */
 #define NANOS_MAX 999999999
 
 #define MESSAGE(x) logproto__##x##__descriptor
@@ -74,71 +72,6 @@ struct loki { /* of one body */
 	struct labels *labels; /* of the stream at hand */
 };
 
-/* ---- refusals ---- */
-
-static struct buf reason_begin(struct loki *l)
-{
-	struct buf b;
-
-	l->verdict = V_INVALID;
-	buf_init_fixed(&b, l->out->reason, sizeof(l->out->reason) - 1);
-	return b;
-}
-
-static void reason_end(struct loki *l, const struct buf *b)
-{
-	l->out->reason[b->n] = '\0';
-}
-
-static void refuse_count(struct loki *l, const char *what, uint64_t counted, uint64_t limit)
-{
-	l->verdict = V_COUNT;
-	l->out->counted_what = what;
-	l->out->counted = counted;
-	l->out->count_limit = limit;
-}
-
-static void refuse_unlabelled(struct loki *l)
-{
-	struct buf b = reason_begin(l);
-
-	buf_str(&b, "error at least one label pair is required per stream");
-	reason_end(l, &b);
-}
-
-/* The texts are Loki's (protocols.md 6). */
-static void refuse_labels(struct loki *l, struct bytes text)
-{
-	const struct labels *labels = l->labels;
-	struct buf b = reason_begin(l);
-
-	switch (labels->error) {
-	case LABELS_SYNTAX:
-		buf_printf(&b, "couldn't parse labels: %s (byte %zu of '", labels->why,
-		           (size_t)(labels->at - text.p));
-		buf_escaped(&b, text, SHOWN_LABELS);
-		buf_str(&b, "')");
-		break;
-	case LABELS_TWICE:
-	case LABELS_NAME_LONG:
-		buf_str(&b, "stream '");
-		buf_escaped(&b, text, SHOWN_LABELS);
-		buf_str(&b, labels->error == LABELS_TWICE ? "' has duplicate label name: '"
-		                                          : "' has label name too long: '");
-		buf_escaped(&b, labels->v[labels->n].name, SHOWN_NAME);
-		buf_char(&b, '\'');
-		break;
-	case LABELS_MANY:
-		buf_str(&b, "entry for stream '");
-		buf_escaped(&b, text, SHOWN_LABELS);
-		buf_printf(&b, "' has %u label names; limit %d", labels->n + 1, LABELS_MAX);
-		break;
-	case LABELS_OK:
-		assert(!"an error");
-	}
-	reason_end(l, &b);
-}
-
 /* ---- parts ---- */
 
 /* The message f is left out, with all edits inside. Those come last in the list, whatever slots
@@ -173,7 +106,7 @@ static bool is_time(const struct pb_frame *f)
 	while (pb_next(&c, &field)) {
 		int64_t value = (int64_t)field.value;
 
-		if (field.tag == TAG_SECONDS && (value < SECONDS_MIN || value > SECONDS_MAX))
+		if (field.tag == TAG_SECONDS && !time_is_in_range(value))
 			return false;
 		if (field.tag == TAG_NANOS && (value < 0 || value > NANOS_MAX))
 			return false;
@@ -232,13 +165,11 @@ static void text_edit(struct pb_walk *w, struct pb_frame *f, const struct pb_fie
 
 static bool text_is_utf8(struct loki *l, struct bytes text)
 {
-	struct buf b;
-
 	if (l->in->utf8 == UTF8_REPAIR || bytes_is_utf8(text))
 		return true;
-	b = reason_begin(l);
-	buf_printf(&b, "streams[%llu].labels: invalid UTF-8", (unsigned long long)l->streams - 1);
-	reason_end(l, &b);
+	l->verdict = V_INVALID;
+	snprintf(l->out->reason, sizeof(l->out->reason), "streams[%llu].labels: invalid UTF-8",
+	         (unsigned long long)l->streams - 1);
 	return false;
 }
 
@@ -246,27 +177,14 @@ static void labels_edit(struct loki *l, struct pb_walk *w, struct pb_frame *f,
                         const struct pb_field *field)
 {
 	struct labels *labels = l->labels;
-	unsigned meant = 0, own;
 	struct cut cuts[SPLICE_MAX];
-	unsigned n = 0;
+	unsigned n = 0, own;
 
-	if (field->bytes.n > LABELS_TEXT_MAX) {
-		refuse_count(l, "bytes of a stream's labels", field->bytes.n, LABELS_TEXT_MAX);
-		return;
-	}
 	if (!text_is_utf8(l, field->bytes))
 		return;
-	if (!labels_parse(field->bytes, labels)) {
-		refuse_labels(l, field->bytes);
+	l->verdict = loki_judge(l->in, l->into_entries, field->bytes, labels, &own, l->out);
+	if (l->verdict != V_NONE)
 		return;
-	}
-	own = l->has_stamp ? splice_own(labels, l->in->stamp_name) : labels->n;
-	for (unsigned i = 0; i < labels->n; i++)
-		meant += !labels->v[i].is_empty && !(l->into_entries && i == own);
-	if (!meant) {
-		refuse_unlabelled(l);
-		return;
-	}
 	w->removed += own < labels->n;
 	if (l->has_stamp && l->into_entries)
 		n = splice_without(labels, own, cuts);
@@ -279,12 +197,7 @@ static void labels_edit(struct loki *l, struct pb_walk *w, struct pb_frame *f,
 
 static bool refuse_time(struct loki *l, struct pb_walk *w)
 {
-	struct buf b = reason_begin(l);
-
-	buf_printf(&b, "streams[%llu].entries[%llu].timestamp: out of range",
-	           (unsigned long long)l->streams - 1,
-	           (unsigned long long)(w->items - l->items_then - 1));
-	reason_end(l, &b);
+	l->verdict = loki_untimely(l->out, l->streams - 1, w->items - l->items_then - 1);
 	return false;
 }
 
@@ -353,7 +266,7 @@ static void stream_close(struct loki *l, struct pb_walk *w, struct pb_frame *f)
 		if (field.tag == TAG_LABELS)
 			last = field.at;
 	if (!last) {
-		refuse_unlabelled(l);
+		l->verdict = loki_unlabelled(l->out);
 		return;
 	}
 	if (l->has_stamp)
@@ -411,10 +324,8 @@ enum verdict loki_enrich(bool into_entries, bool exact, const struct enrich_in *
 	}
 	if (l.verdict != V_NONE)
 		return l.verdict;
-	if (out->edits->failed) {
-		refuse_count(&l, "edits", EDITS_MAX + 1, EDITS_MAX);
-		return l.verdict;
-	}
+	if (out->edits->failed)
+		return loki_too_many(out, "edits", EDITS_MAX + 1, EDITS_MAX);
 	edits_sort(out->edits); /* labels come first in most streams: a look, no more */
 	out->items = w.items;
 	out->spoofed = w.removed;
