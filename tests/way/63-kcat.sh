@@ -6,13 +6,17 @@
 need kafka
 
 topics 2
-RAW_TOPIC=$NAME-raw
-topic create "$KAFKA_BROKERS" "$RAW_TOPIC" 2 || bail "can't create the topic $RAW_TOPIC"
+RAW_TOPIC=$NAME-raw BLOB_TOPIC=$NAME-blobs OWN_BLOB_TOPIC=$NAME-own-blobs OWN_TOPIC=$NAME-own
+for each in "$RAW_TOPIC" "$BLOB_TOPIC" "$OWN_BLOB_TOPIC" "$OWN_TOPIC" {"$TRACES_TOPIC","$METRICS_TOPIC","$LOGS_TOPIC","$LOKI_TOPIC","$OWN_TOPIC"}_json; do
+	topic create "$KAFKA_BROKERS" "$each" 2 || bail "can't create the topic $each"
+done
 TOKEN=$(token_new)
 TENANT="a-b_c.d!*'()"	# every sign that an id may have
 tenants_file "$TENANT:$TOKEN"
 conf_base kafka file 2
-conf protocols.obstack.enabled=true "protocols.obstack.topic=$RAW_TOPIC"
+conf protocols.obstack.enabled=true "protocols.obstack.topic=$RAW_TOPIC" protocols.micromegas.enabled=true "protocols.opaque.topic=$BLOB_TOPIC" \
+	routes.0.name=own-blobs routes.0.path=/own/blobs routes.0.protocol=opaque "routes.0.topic=$OWN_BLOB_TOPIC" \
+	routes.1.name=own-logs routes.1.path=/own/logs routes.1.protocol=otlp_logs "routes.1.topic=$OWN_TOPIC" routes.1.headers=all
 headgate_start
 known "$TOKEN"
 
@@ -24,6 +28,7 @@ printf '{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"\x
 python3 "$WAY/tools/rw.py" "$T/rw"
 RW1=$(find "$T/rw" -name '204.1.histogram-both') RW2=$(find "$T/rw" -name '204.2.*histogram*' ! -name '*.*.*.*' | sort | head -n 1)
 python3 "$WAY/tools/loki.py" encode -o "$T/loki" '[["{a=\"b\"}",[["1","line"]]]]'
+head -c 100000 /dev/urandom >"$T/blob"
 printf '{"streams":[{"stream":{"a":"b"},"values":[["1","line"]]}]}' >"$T/loki.json"
 
 # What a client might hope to put into the record.
@@ -41,6 +46,10 @@ told()
 		request /loki/api/v1/push -H "$PROTOBUF" --data-binary "@$T/loki" "${ODD[@]}"; echo
 		request /loki/api/v1/push -H "$JSON" --data-binary "@$T/loki.json" "${ODD[@]}"; echo
 		for signal in traces metrics logs; do request "/ingest/otlp/v1/$signal" -H "$PROTOBUF" --data-binary "@$T/$signal" "${ODD[@]}"; echo; done
+		for each in process stream block; do request "/ingestion/insert_$each" -H 'Content-Type:' --data-binary "@$T/blob" "${ODD[@]}"; echo; done
+		request /own/blobs -H 'Content-Type: text/plain; charset=utf-8' --data-binary "@$T/blob" "${ODD[@]}"; echo
+		request /own/blobs -H 'Content-Type: nonsense' --data-binary "@$T/blob" "${ODD[@]}"; echo
+		request /own/logs -H "$PROTOBUF" --data-binary "@$T/logs" "${ODD[@]}"; echo
 		request /ingest/prometheus/v1/write -H "$PROTOBUF" --data-binary "@$RW1" -H 'Content-Encoding: snappy' "${ODD[@]}"; echo
 	} | xargs
 }
@@ -48,7 +57,8 @@ told()
 # ---- what kcat prints ----
 # read_by_kcat TOPIC [OPTION]...	from the beginning to the end
 read_by_kcat() { kcat -C -q -e -o beginning -b "$KAFKA_BROKERS" -t "$1" -X fetch.wait.max.ms=10 "${@:2}"; }
-ALL_TOPICS=("$TRACES_TOPIC" "$METRICS_TOPIC" "$LOGS_TOPIC" "$WRITE_TOPIC" "$WRITE2_TOPIC" "$LOKI_TOPIC" "$RAW_TOPIC")
+ALL_TOPICS=("$TRACES_TOPIC" "$METRICS_TOPIC" "$LOGS_TOPIC" "$WRITE_TOPIC" "$WRITE2_TOPIC" "$LOKI_TOPIC" "$RAW_TOPIC" "$BLOB_TOPIC" "$OWN_BLOB_TOPIC" "$OWN_TOPIC"
+	{"$TRACES_TOPIC","$METRICS_TOPIC","$LOGS_TOPIC","$LOKI_TOPIC"}_json)
 printed() { for each in "${ALL_TOPICS[@]}"; do read_by_kcat "$each" -J; done | python3 "$WAY/tools/kcat.py" "$TENANT" | sort -u; }
 # new_lines	what it prints now and did not before
 : >"$T/before"
@@ -64,7 +74,7 @@ line()
 	local out="$1 key=$TENANT X-Scope-OrgID=$TENANT tenant_id=$TENANT"
 	if [ "$LEVEL" != tenant ]; then
 		out+=" signal=$2 format=$3 content-type=$4"
-		[ "$LEVEL" != all ] || out+=" headgate-route=$5"
+		[ "$LEVEL" = standard ] && [ "$2" != opaque ] || out+=" headgate-route=$5"
 		out+=" headgate-request-id=ID"
 		[ "$LEVEL" != all ] || out+=" headgate-received-ms=TIME headgate-contract=1"
 		out+=${6:+ $6}
@@ -84,17 +94,47 @@ wanted()
 		line "$LOKI_TOPIC" logs loki_proto application/x-protobuf loki
 		for signal in traces metrics logs; do line "$RAW_TOPIC" $signal otlp_proto application/x-protobuf obstack_$signal; done
 		line "$RAW_TOPIC" metrics prom_rw1 "$v1" obstack_write
+		for each in process stream block; do line "$BLOB_TOPIC" opaque raw application/octet-stream insert_$each; done
+		line "$OWN_BLOB_TOPIC" opaque raw text/plain own-blobs
+		line "$OWN_BLOB_TOPIC" opaque raw application/octet-stream own-blobs
+		[ "$LEVEL" != standard ] || LEVEL=all line "$OWN_TOPIC" logs otlp_proto application/x-protobuf own-logs
 	} | sort -u
 }
-OF_EACH='200 200 200 200 200 204 204 204 204 202 202 202 202'
+OF_EACH='200 200 200 200 200 204 204 204 204 202 202 202 200 200 200 202 202 200 202'
 for LEVEL in standard all tenant; do
 	if [ $LEVEL != standard ]; then
 		conf "record.headers=$LEVEL"
 		headgate_switch
 	fi
 	is "$LEVEL: a body of each family is accepted" "$(told)" "$OF_EACH"
-	is "$LEVEL: kcat finds key and headers of each as the contract says" "$(new_lines)" "$(wanted)"
+	new_lines >"$T/new"
+	is "$LEVEL: kcat finds key and headers of each as the contract says" "$(diff <(wanted) "$T/new" | grep '^[<>]')" ""
 done
+
+# ---- JSON that stays JSON; a body that is too large for one record ----
+LEVEL=standard
+conf record.headers=standard protocols.{otlp,loki}.json=separate record.max_bytes=2KiB
+headgate_switch
+printf '{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"4bf92f3577b34da6a3ce929d0e0e4736","spanId":"00f067aa0ba902b7","name":"x"}]}]}]}' >"$T/spans.json"
+printf '{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"x","gauge":{"dataPoints":[{"timeUnixNano":"1","asInt":"1"}]}}]}]}]}' >"$T/metrics.json"
+is "OTLP and Loki in JSON are accepted" "$({
+	request /v1/traces -H "$JSON" --data-binary "@$T/spans.json" "${ODD[@]}"; echo
+	request /v1/metrics -H "$JSON" --data-binary "@$T/metrics.json" "${ODD[@]}"; echo
+	request /v1/logs -H "$JSON" --data-binary "@$T/json" "${ODD[@]}"; echo
+	request /loki/api/v1/push -H "$JSON" --data-binary "@$T/loki.json" "${ODD[@]}"
+} | xargs)" "200 200 200 204"
+otlp logs -n 100 -m large -o "$T/large"
+is "and a body of many records" "$(request /v1/logs -H "$PROTOBUF" --data-binary "@$T/large" -H "traceparent: $TRACE" "${ODD[@]}")" 200
+new_lines >"$T/new"
+parts=$(grep -c headgate-part "$T/new")
+ok "these are $parts" test "$parts" -ge 3
+is "each record says what it is" "$({
+	line "${TRACES_TOPIC}_json" traces otlp_json application/json
+	line "${METRICS_TOPIC}_json" metrics otlp_json application/json
+	line "${LOGS_TOPIC}_json" logs otlp_json application/json
+	line "${LOKI_TOPIC}_json" logs loki_json application/json
+	for ((k = 1; k <= parts; k++)); do line "$LOGS_TOPIC" logs otlp_proto application/x-protobuf '' "headgate-part=$k/$parts traceparent=$TRACE"; done
+} | sort | diff - "$T/new" | grep '^[<>]')" ""
 for each in "${ALL_TOPICS[@]}"; do
 	is "${each#"$NAME"-}: the values are whole" "$(read_by_kcat "$each" -J | python3 "$WAY/tools/kcat.py" --values | sort)" \
 		"$(records "$each" | jq -r '"\(.partition) \(.offset) \(.value)"' | sort)"
