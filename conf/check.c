@@ -319,9 +319,12 @@ void check_stamp_name(struct loader *l, const char *path, const char *name)
 		         "'__name__' is the metric's name in remote_write: take another one");
 }
 
+/* The default of opaque bodies is above: most blobs are small, and nobody asked for so much. */
 static void check_share(struct loader *l, const char *path, uint64_t bytes, uint64_t share)
 {
-	if (bytes > share && origin_find(l->origins, path))
+	enum { OPAQUE_DEFAULT = 100 * MIB - 64 * KIB };
+
+	if (bytes > share && bytes != OPAQUE_DEFAULT)
 		WARN_AT(l, path,
 		        "a record of '%s' does not fit a tenant's share of 'limits.worker_bytes'",
 		        path);
@@ -338,7 +341,6 @@ static void check_limits(struct loader *l)
 		                                                    : "limits.worker_bytes",
 		        "a record of 'record.max_bytes' does not fit a tenant's share of "
 		        "'limits.worker_bytes'");
-	/* These are told only if somebody asked for so much: most blobs are small. */
 	check_share(l, "protocols.opaque.record_max_bytes", c->protocols.opaque.record_max_bytes,
 	            share);
 	for (size_t i = 0; i < c->routes.n; i++)

@@ -279,6 +279,8 @@ Test(check, a_record_that_fits_no_share_is_told)
 	/* The share is 64 MiB, less than the default of opaque bodies, which nobody asked for. */
 	ASSERT_LOADS_WITH_SINK("protocols: {micromegas: {enabled: true}}\n");
 	cr_assert_eq(report.warnings, 1, "%s", got);
+	ASSERT_LOADS_WITH_SINK("protocols: {opaque: {record_max_bytes: 104792064B}}\n");
+	cr_assert_eq(report.warnings, 1, "%s", got);
 	ASSERT_LOADS_WITH_SINK("protocols: {opaque: {record_max_bytes: 63MiB}}\n"
 	                       "routes: [{name: a, record_max_bytes: 63MiB}]\n");
 	cr_assert_eq(report.warnings, 1, "%s", got);
