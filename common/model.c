@@ -94,7 +94,7 @@ static int compare_columns(const void *a, const void *b, void *arg)
 	return t->kind == MODEL_JSON ? path_compare(x, y) : model_name_compare(x, y);
 }
 
-int model_index(struct model_parser *p, struct model_type *t)
+static int sort(struct model_parser *p, struct model_type *t)
 {
 	unsigned *order = pool_alloc(p->pool, t->column_count * sizeof(*order));
 
@@ -110,6 +110,23 @@ int model_index(struct model_parser *p, struct model_type *t)
 	}
 	t->by_name = order;
 	return 0;
+}
+
+/* The claims of a token may be absent; what the storage makes itself always is. */
+static bool is_needed(const struct model_column *c)
+{
+	return c->required && !c->has_default && !c->is_derived &&
+	       !(c->type.kind == MODEL_NESTED && c->type.is_jwt);
+}
+
+int model_index(struct model_parser *p, struct model_type *t)
+{
+	uint64_t *needed = pool_zalloc(p->pool, (t->column_count + 63) / 64 * sizeof(*needed));
+
+	for (size_t i = 0; i < t->column_count; i++)
+		needed[i / 64] |= (uint64_t)is_needed(&t->columns[i]) << i % 64;
+	t->needed = needed;
+	return sort(p, t);
 }
 
 /* ---- columns ---- */

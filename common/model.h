@@ -50,6 +50,7 @@ struct model_type {
 	struct model_column *columns;
 	size_t column_count;
 	const unsigned *by_name; /* places in columns: by name, typed paths by component */
+	const uint64_t *needed; /* bit set of columns: absent ones are missing */
 	struct model_choice {
 		struct bytes name;
 		bool is_int;

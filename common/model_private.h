@@ -35,7 +35,7 @@ void model_leave(struct model_parser *p, size_t before);
 int model_members_known(struct model_parser *p, const json_t *object, const char *const *names);
 /* A name of 1..MODEL_NAME_MAX bytes, of the pool. */
 int model_name(struct model_parser *p, const json_t *json, const char *what, struct bytes *out);
-/* Sorts columns by name, refusing two of one name; typed paths by component. */
+/* For look-ups: what is needed, and the order of names. Two columns of one name are refused. */
 int model_index(struct model_parser *p, struct model_type *t);
 /* Array of columns, as the file and nested types have them. */
 int model_columns_parse(struct model_parser *p, const json_t *json, struct model_type *t);
