@@ -330,6 +330,42 @@ void model_free(struct model *m)
 		pool_free(m->pool);
 }
 
+/* ---- what is made of a name ---- */
+
+static const char *join(struct pool *pool, const char *a, const char *between, const char *b)
+{
+	size_t n = strlen(a) + strlen(between) + strlen(b) + 1;
+	char *text = pool_alloc(pool, n);
+
+	snprintf(text, n, "%s%s%s", a, between, b);
+	return text;
+}
+
+const char *model_path(const struct model *m, struct pool *pool)
+{
+	const char *last = strrchr(m->path, '/');
+
+	if (!*m->version)
+		return *m->path ? m->path : m->name;
+	if (!*m->path)
+		return join(pool, m->name, "/", m->version);
+	return strcmp(last ? last + 1 : m->path, m->version) ? join(pool, m->path, "/", m->version)
+	                                                     : m->path;
+}
+
+const char *model_topic(const struct model *m, struct pool *pool)
+{
+	char *version;
+
+	if (*m->topic || !*m->version)
+		return *m->topic ? m->topic : m->name;
+	version = (char *)pool_dup(pool, bytes_of(m->version, strlen(m->version) + 1)).p;
+	for (char *p = version; *p; p++)
+		if (*p == '.')
+			*p = '_';
+	return join(pool, m->name, "_", version);
+}
+
 /* ---- look-ups ---- */
 
 size_t model_column_find(const struct model_type *t, struct bytes name)

@@ -8,6 +8,7 @@
 #pragma once
 #include "common/bytes.h"
 #include "common/err.h"
+struct pool;
 
 enum model_kind {
 	MODEL_BOOLEAN,
@@ -85,6 +86,11 @@ struct model {
 /* The model of a file's text. NULL with *err: what is wrong, and where in it. */
 struct model *model_parse(struct bytes json, struct err *err) MUST_USE;
 void model_free(struct model *m); /* NULL is fine */
+
+/* Below ingest/: its own path or its name, and its version behind, unless the path ends with it. */
+const char *model_path(const struct model *m, struct pool *pool);
+/* Its own topic, or its name, with the version: 1.0 is 1_0. */
+const char *model_topic(const struct model *m, struct pool *pool);
 
 /* The place of a nested type's column of this name; column_count: none has it. */
 size_t model_column_find(const struct model_type *t, struct bytes name);

@@ -307,19 +307,19 @@ static void cut(struct buf *b)
 	}
 }
 
-/* Of a body that is no JSON at all the model's word does not count. */
-static bool has_syntax_error(const struct model_pass *m, struct json *j)
+/* Past what was refused too: it says whether the objects of the body can be told apart. */
+static bool is_json(const struct model_pass *m)
 {
-	if (m->j.error) {
-		*j = m->j;
-		return true;
-	}
-	json_init(j, m->in->body, UTF8_STRICT);
-	return !json_skip(j, m->in->depth) || !json_end(j);
+	struct json j;
+
+	json_init(&j, m->in->body, UTF8_STRICT);
+	return json_skip(&j, m->in->depth) && json_end(&j);
 }
 
-static void put_syntax(struct composer *c, enum json_error error)
+static void put_syntax(struct composer *c)
 {
+	enum json_error error = c->m->j.error;
+
 	buf_str(&c->text, error == JSON_BEHIND ? "trailing characters" : json_error_text(error));
 }
 
@@ -328,22 +328,20 @@ void model_reason(const struct model_pass *m)
 	static const char prefix[] = "Invalid JSON: ";
 	char where[POSITION_MAX], mem[sizeof(m->e->reason)];
 	struct composer c = { .m = m, .piece_max = sizeof(mem) };
-	struct json j;
+	const uint8_t *end = m->j.start + m->in->body.n;
+	void (*put)(struct composer * c) = m->j.error ? put_syntax : compose;
 
-	m->e->is_syntax = has_syntax_error(m, &j);
-	if (m->e->is_syntax) /* behind the byte, if there is one */
-		position(m, j.error_at + (j.error_at < m->j.start + m->in->body.n), where);
+	m->e->is_syntax = m->j.error || !is_json(m);
+	if (m->j.error) /* behind the byte, if there is one */
+		position(m, m->j.error_at + (m->j.error_at < end), where);
 	else
 		position(m, m->why_at, where);
 	buf_init_fixed(&c.text, mem, sizeof(mem) - sizeof(prefix) - strlen(where));
-	if (m->e->is_syntax)
-		put_syntax(&c, j.error);
-	else
-		compose(&c);
+	put(&c);
 	if (c.text.failed) {
 		buf_reset(&c.text);
 		c.piece_max = PIECE_MAX;
-		compose(&c);
+		put(&c);
 	}
 	if (c.text.failed)
 		cut(&c.text);

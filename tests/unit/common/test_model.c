@@ -383,3 +383,28 @@ Test(model, what_is_too_large_or_too_deep_is_refused)
 	}
 	cr_expect_str_eq(err.text, "more than 4096 columns in one model");
 }
+
+Test(model, path_and_topic_come_from_name_and_version)
+{
+	static const struct {
+		const char *json, *path, *topic;
+	} cases[] = {
+		/* clang-format off */
+		{ "{\"name\":\"e\",\"columns\":[]}", "e", "e" },
+		{ "{\"name\":\"e\",\"version\":\"1.0.2\",\"columns\":[]}", "e/1.0.2", "e_1_0_2" },
+		{ "{\"name\":\"e\",\"path\":\"a/b\",\"topic\":\"t.x\",\"columns\":[]}", "a/b", "t.x" },
+		{ "{\"name\":\"e\",\"version\":\"1\",\"path\":\"a/b\",\"columns\":[]}", "a/b/1", "e_1" },
+		{ "{\"name\":\"e\",\"version\":\"1\",\"path\":\"a/1\",\"topic\":\"t\",\"columns\":[]}", "a/1", "t" },
+		{ "{\"name\":\"e\",\"version\":\"1\",\"path\":\"a/v1\",\"columns\":[]}", "a/v1/1", "e_1" },
+		{ "{\"name\":\"e\",\"version\":\"1\",\"path\":\"1\",\"columns\":[]}", "1", "e_1" },
+		/* clang-format on */
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct model *m = made(cases[i].json);
+
+		cr_expect_str_eq(model_path(m, m->pool), cases[i].path);
+		cr_expect_str_eq(model_topic(m, m->pool), cases[i].topic);
+		model_free(m);
+	}
+}

@@ -225,9 +225,12 @@ Test(model, bytes_that_are_no_json_are_a_syntax_error)
 	refused_in(s, "{\"id\":\"\\ud800\"}",
 	           "lone surrogate escape in a string at line 1 column 8", true);
 	refused_in(s, "{\"x\":tru}", "expected true, false or null at line 1 column 6", true);
-	/* and it goes before a refusal by the model */
-	refused_in(s, "{\"id\":5}]", "trailing characters at line 1 column 9", true);
-	refused_in(s, "[{\"id\":5},{]", "expected a member name in quotes at line 1 column 12",
+	/* what comes first is the reason, but no object of such a body is a dead letter */
+	refused_in(s, "{\"id\":5}]",
+	           "invalid type: integer `5`, expected a string value at id at line 1 column 7",
+	           true);
+	refused_in(s, "[{\"id\":5},{]",
+	           "invalid type: integer `5`, expected a string value at id at line 1 column 8",
 	           true);
 	model_free(m);
 }
