@@ -166,7 +166,7 @@ bool json_read_string_odd(struct json *j, const uint8_t *q, struct json_text *te
 	if (j->utf8 == UTF8_STRICT && !bytes_is_utf8(text->raw))
 		return json_fail(j, from, JSON_UTF8);
 	if (j->mends && (lone || !bytes_is_utf8(text->raw)))
-		json_mend(j, text->raw);
+		j->mended += json_mend(j, text->raw);
 	j->p = q + 1;
 	return true;
 }

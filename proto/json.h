@@ -110,7 +110,8 @@ static inline bool json_is_space(uint8_t c)
 const uint8_t *json_plain_long(const struct json *j, const uint8_t *p);
 bool json_read_string_odd(struct json *j, const uint8_t *q, struct json_text *text);
 const uint8_t *json_number_end(const uint8_t *p, const uint8_t *end); /* NULL: not a number */
-void json_mend(struct json *j, struct bytes raw) __attribute__((cold));
+/* Mends this part of a text. True: something in it was broken. */
+bool json_mend(struct json *j, struct bytes raw) __attribute__((cold));
 
 static inline uint8_t json_peek(struct json *j)
 {

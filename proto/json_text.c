@@ -111,11 +111,11 @@ static size_t broken(const uint8_t *p, size_t n, size_t *sound)
 }
 
 /* Broken neighbours are one edit: binary dressed as text must not cost an edit per byte. */
-void json_mend(struct json *j, struct bytes raw)
+bool json_mend(struct json *j, struct bytes raw)
 {
 	const uint8_t *p = raw.p, *end = p + raw.n;
+	bool any = false;
 
-	j->mended++;
 	while (p < end && !j->mends->failed) {
 		size_t sound, n = broken(p, (size_t)(end - p), &sound), run = 0;
 		const uint8_t *from = p;
@@ -124,6 +124,7 @@ void json_mend(struct json *j, struct bytes raw)
 			p += sound;
 			continue;
 		}
+		any = true;
 		do {
 			p += n;
 			run++;
@@ -131,4 +132,5 @@ void json_mend(struct json *j, struct bytes raw)
 		edits_add(j->mends, (size_t)(from - j->start), (size_t)(p - from),
 		          bytes_of(replacements, run * REPLACEMENT_BYTES));
 	}
+	return any;
 }

@@ -368,36 +368,42 @@ static size_t entries_stamp(struct bytes name, struct bytes tenant_id, uint8_t *
 	return (size_t)(p - out);
 }
 
-#define LOKI(name_, path_, transcode_, enrich_, stamp_)                                            \
-	{                                                                                          \
-		.name = (name_), .signal = SIGNAL_LOGS, .dialect = DIALECT_LOKI,                   \
-		.paths = (const char *const[]){ path_, NULL },                                     \
-		.formats = (const struct format[]){ { .type = "application/json",                  \
-			                              .plain = true,                               \
-			                              .record_format = "loki_proto",               \
-			                              .record_type = "application/x-protobuf",     \
-			                              .transcode = (transcode_),                   \
-			                              .enrich = (enrich_),                         \
-			                              .split = split_loki,                         \
-			                              .stamp = (stamp_) },                         \
-			                            { .type = TYPE_ANY,                            \
-			                              .block = true,                               \
-			                              .record_format = "loki_proto",               \
-			                              .record_type = "application/x-protobuf",     \
-			                              .enrich = (enrich_),                         \
-			                              .split = split_loki,                         \
-			                              .stamp = (stamp_) },                         \
-			                            { 0 } },                                       \
-		.encodings = 1u << ENCODING_IDENTITY | 1u << ENCODING_GZIP |                       \
-		             1u << ENCODING_DEFLATE | 1u << ENCODING_ZSTD | 1u << ENCODING_SNAPPY, \
-	}
+/* clang-format off */
+#define TRANSCODED(transcode_, enrich_, stamp_)                                                    \
+	{ .type = "application/json", .plain = true, .record_format = "loki_proto",                \
+	  .record_type = "application/x-protobuf", .transcode = (transcode_),                      \
+	  .enrich = (enrich_), .split = split_loki, .stamp = (stamp_) }
+#define KEPT(enrich_, stamp_)                                                                      \
+	{ .type = "application/json", .plain = true, .record_format = "loki_json",                 \
+	  .record_type = "application/json", .enrich = (enrich_), .stamp = (stamp_) }
+#define PROTOBUF(enrich_, stamp_)                                                                  \
+	{ .type = TYPE_ANY, .block = true, .record_format = "loki_proto",                          \
+	  .record_type = "application/x-protobuf", .enrich = (enrich_), .split = split_loki,       \
+	  .stamp = (stamp_) }
+#define LOKI(name_, path_, ... /* formats */)                                                      \
+	{ .name = (name_), .signal = SIGNAL_LOGS, .dialect = DIALECT_LOKI,                         \
+	  .paths = (const char *const[]){ path_, NULL },                                           \
+	  .formats = (const struct format[]){ __VA_ARGS__, { 0 } },                                \
+	  .encodings = 1u << ENCODING_IDENTITY | 1u << ENCODING_GZIP | 1u << ENCODING_DEFLATE |    \
+	               1u << ENCODING_ZSTD | 1u << ENCODING_SNAPPY }
 
-#define PUSH "/loki/api/v1/push"
-#define LEGACY "/api/prom/push"
-const struct protocol protocol_loki = LOKI("loki", PUSH, loki_json, labels_enrich, splice_stamp);
-const struct protocol protocol_loki_legacy =
-	LOKI("loki_legacy", LEGACY, loki_json_legacy, labels_enrich, splice_stamp);
-const struct protocol protocol_loki_entries =
-	LOKI("loki", PUSH, loki_json, entries_enrich, entries_stamp);
-const struct protocol protocol_loki_legacy_entries =
-	LOKI("loki_legacy", LEGACY, loki_json_legacy, entries_enrich, entries_stamp);
+#define PUSH(...) LOKI("loki", "/loki/api/v1/push", __VA_ARGS__)
+#define LEGACY(...) LOKI("loki_legacy", "/api/prom/push", __VA_ARGS__)
+#define LABELS PROTOBUF(labels_enrich, splice_stamp)
+#define ENTRIES PROTOBUF(entries_enrich, entries_stamp)
+
+const struct protocol
+	protocol_loki = PUSH(TRANSCODED(loki_json, labels_enrich, splice_stamp), LABELS),
+	protocol_loki_entries =
+		PUSH(TRANSCODED(loki_json, entries_enrich, entries_stamp), ENTRIES),
+	protocol_loki_legacy =
+		LEGACY(TRANSCODED(loki_json_legacy, labels_enrich, splice_stamp), LABELS),
+	protocol_loki_legacy_entries =
+		LEGACY(TRANSCODED(loki_json_legacy, entries_enrich, entries_stamp), ENTRIES),
+	protocol_loki_kept = PUSH(KEPT(loki_json_keep, loki_json_stamp), LABELS),
+	protocol_loki_entries_kept = PUSH(KEPT(loki_json_keep_entries, loki_json_stamp), ENTRIES),
+	protocol_loki_legacy_kept =
+		LEGACY(KEPT(loki_json_keep_legacy, loki_json_legacy_stamp), LABELS),
+	protocol_loki_legacy_entries_kept =
+		LEGACY(KEPT(loki_json_keep_legacy, loki_json_legacy_stamp), ENTRIES);
+/* clang-format on */

@@ -18,3 +18,12 @@ enum transcode loki_json(const struct enrich_in *in, uint8_t *out, size_t cap, s
                          struct enriched *e);
 enum transcode loki_json_legacy(const struct enrich_in *in, uint8_t *out, size_t cap, size_t *n,
                                 struct enriched *e);
+
+/* enrich_fn of both shapes where they stay JSON (loki_json_keep.c): the stamp is a label, or goes
+ * into each entry; an entry of the legacy shape has no place for it. */
+enum verdict loki_json_keep(const struct enrich_in *in, struct enriched *out);
+enum verdict loki_json_keep_entries(const struct enrich_in *in, struct enriched *out);
+enum verdict loki_json_keep_legacy(const struct enrich_in *in, struct enriched *out);
+/* Their stamps: a member of an object, and a pair inside a label text. */
+size_t loki_json_stamp(struct bytes name, struct bytes tenant_id, uint8_t *out, size_t cap);
+size_t loki_json_legacy_stamp(struct bytes name, struct bytes tenant_id, uint8_t *out, size_t cap);

@@ -31,8 +31,8 @@ enum {
 	DEPTH_ENTRY = 3,
 };
 
-static const struct shape modern = { "stream", "values", "a stream has stream and values" };
-static const struct shape legacy = { "labels", "entries", "a stream has labels and entries" };
+const struct shape loki_json_modern = { "stream", "values", "a stream has stream and values" };
+const struct shape loki_json_old = { "labels", "entries", "a stream has labels and entries" };
 
 /* ---- entries ---- */
 
@@ -40,6 +40,10 @@ static bool put_time(struct maker *m, int64_t seconds, uint32_t nanos)
 {
 	uint8_t *content;
 
+	if (m->keep) {
+		loki_json_keep_time(m, seconds);
+		return true;
+	}
 	if (!room(m, TIME_MAX))
 		return false;
 	content = message_open(m, TAG_TIME, 1);
@@ -56,22 +60,34 @@ static bool put_time(struct maker *m, int64_t seconds, uint32_t nanos)
 
 static bool read_metadata(struct maker *m)
 {
-	struct json_text name, value;
+	struct json_splice splice;
 	bool first = true;
+	struct json_text name, value;
 
 	if (json_peek(&m->j) != '{')
 		return refuse(m, m->j.p, "structured metadata is an object");
 	json_open(&m->j);
+	if (m->keep)
+		splice = json_splice_of(m->keep->out->edits, m->j.start, m->j.p);
 	for (; json_member(&m->j, first, &name); first = false) {
+		uint64_t mended = m->j.mended;
 		uint8_t *content;
 
+		if (m->keep)
+			json_splice_begin(&splice, name.raw.p - 1);
 		if (!read_text(m, &value, "the value of structured metadata is a string"))
 			return false;
+		if (m->keep) {
+			loki_json_keep_pair(m, &splice, name, mended, false);
+			continue;
+		}
 		content = message_open(m, TAG_PAIR, 1);
 		if (!content || !put_string(m, TAG_NAME, name) ||
 		    !put_string(m, TAG_VALUE, value) || !message_close(m, content, 1))
 			return false;
 	}
+	if (m->keep && !m->j.error)
+		loki_json_keep_pairs_end(m, &splice, false);
 	return !m->j.error;
 }
 
@@ -120,7 +136,7 @@ static bool read_value(struct maker *m)
 {
 	static bool (*const parts[])(struct maker * m) = { read_nanoseconds, read_line,
 		                                           read_metadata };
-	const uint8_t *at = m->j.p;
+	const uint8_t *at = m->j.p, *end = at;
 	unsigned n = 0;
 
 	if (json_peek(&m->j) != '[')
@@ -132,7 +148,10 @@ static bool read_value(struct maker *m)
 		json_peek(&m->j);
 		if (!parts[n](m))
 			return false;
+		end = m->j.p;
 	}
+	if (m->keep && n == 2)
+		loki_json_keep_short(m, end);
 	return !m->j.error && (n >= 2 || refuse(m, at, "an entry has 2 or 3 elements"));
 }
 
@@ -202,6 +221,7 @@ static bool read_entries(struct maker *m, uint64_t *count)
 	json_open(&m->j);
 	m->in_entry = true;
 	for (m->entry = 0; ok && json_element(&m->j, first); first = false) {
+		uint64_t mended = m->j.mended;
 		uint8_t *content;
 
 		m->entry += !first;
@@ -210,9 +230,12 @@ static bool read_entries(struct maker *m, uint64_t *count)
 			continue;
 		}
 		content = message_open(m, TAG_ENTRY, USUAL_PREFIX);
-		ok = content && (m->shape == &modern ? read_value(m) : read_legacy_entry(m)) &&
+		ok = content &&
+		     (m->shape == &loki_json_modern ? read_value(m) : read_legacy_entry(m)) &&
 		     message_close(m, content, USUAL_PREFIX);
 		++*count;
+		if (m->keep)
+			loki_json_keep_entry_end(m, mended);
 	}
 	if (!ok || !is_sound(m))
 		return false;
@@ -224,9 +247,16 @@ static bool read_entries(struct maker *m, uint64_t *count)
 
 static bool read_label_text(struct maker *m)
 {
+	struct edits *mends = m->j.mends;
 	struct json_text text;
+	bool ok;
 
-	return read_text(m, &text, "labels are a string") && put_string(m, TAG_LABELS, text);
+	m->j.mends = NULL; /* it is mended when it is known what of it stays */
+	ok = read_text(m, &text, "labels are a string");
+	m->j.mends = mends;
+	if (ok && m->keep)
+		loki_json_keep_text(m, text);
+	return ok && put_string(m, TAG_LABELS, text);
 }
 
 static bool read_stream(struct maker *m)
@@ -245,6 +275,8 @@ static bool read_stream(struct maker *m)
 	content = message_open(m, TAG_STREAM, prefix);
 	if (!content)
 		return false;
+	if (m->keep)
+		loki_json_keep_stream(m, start);
 	for (; ok && next_member(m, first, names, ARRAY_LEN(names), &seen, &at); first = false) {
 		if (at == ARRAY_LEN(names))
 			ok = json_skip(&m->j, m->depth - DEPTH_STREAM);
@@ -253,16 +285,30 @@ static bool read_stream(struct maker *m)
 		else if (at == 1)
 			ok = read_entries(m, &entries);
 		else
-			ok = m->shape == &modern ? loki_json_labels(m) : read_label_text(m);
+			ok = m->shape == &loki_json_modern ? loki_json_labels(m)
+			                                   : read_label_text(m);
 	}
 	if (!ok || !is_sound(m))
 		return false;
 	if (!seen)
 		return refuse(m, start, m->shape->neither);
+	if (m->keep)
+		loki_json_keep_stream_end(m);
 	if (entries)
 		return message_close(m, content, prefix);
 	m->p = before;
 	m->has_stream = true;
+	return true;
+}
+
+static bool read_null_stream(struct maker *m)
+{
+	if (m->keep)
+		json_splice_begin(&m->keep->streams, m->j.p);
+	if (!json_read_null(&m->j))
+		return false;
+	if (m->keep)
+		json_splice_end(&m->keep->streams, m->j.p, false);
 	return true;
 }
 
@@ -275,13 +321,17 @@ static bool read_streams(struct maker *m)
 	if (json_peek(&m->j) != '[')
 		return refuse(m, m->j.p, "expected an array of streams");
 	json_open(&m->j);
+	if (m->keep)
+		m->keep->streams = json_splice_of(m->keep->out->edits, m->j.start, m->j.p);
 	m->in_stream = true;
 	for (m->stream = 0; ok && json_element(&m->j, first); first = false) {
 		m->stream += !first;
-		ok = json_peek(&m->j) == 'n' ? json_read_null(&m->j) : read_stream(m);
+		ok = json_peek(&m->j) == 'n' ? read_null_stream(m) : read_stream(m);
 	}
 	if (!ok || !is_sound(m))
 		return false;
+	if (m->keep)
+		json_splice_close(&m->keep->streams, BYTES_NONE);
 	m->in_stream = false;
 	return true;
 }
@@ -301,7 +351,7 @@ static bool read_request(struct maker *m)
 }
 
 /* "streams[3].values[0]: a line is a string (byte 812)" */
-static void reason(const struct maker *m, char *out, size_t cap)
+void loki_json_reason(const struct maker *m, char *out, size_t cap)
 {
 	const char *what = m->why ? m->why : json_error_text(m->j.error);
 	const uint8_t *at = m->why ? m->why_at : m->j.error_at;
@@ -318,17 +368,28 @@ static void reason(const struct maker *m, char *out, size_t cap)
 	         (size_t)(at - m->j.start));
 }
 
+bool loki_json_read(struct maker *m, const struct shape *shape, const struct enrich_in *in,
+                    uint8_t *out, size_t cap, struct keeper *keep)
+{
+	assert(in->depth > DEPTH_ENTRY);
+	*m = (struct maker){ .keep = keep, .depth = in->depth, .shape = shape };
+	m->p = keep ? &keep->nothing : out;
+	m->end = m->p + cap;
+	json_init(&m->j, in->body, in->utf8);
+	if (keep && in->utf8 == UTF8_REPAIR)
+		m->j.mends = keep->out->edits;
+	return read_request(m);
+}
+
 static enum transcode transcode(const struct shape *shape, const struct enrich_in *in, uint8_t *out,
                                 size_t cap, size_t *n, struct enriched *e)
 {
-	struct maker m = { .depth = in->depth, .shape = shape, .p = out, .end = out + cap };
+	struct maker m;
 
-	assert(in->depth > DEPTH_ENTRY);
-	json_init(&m.j, in->body, in->utf8);
-	if (!read_request(&m)) {
+	if (!loki_json_read(&m, shape, in, out, cap, NULL)) {
 		if (m.full)
 			return transcode_room(in, n);
-		reason(&m, e->reason, sizeof(e->reason));
+		loki_json_reason(&m, e->reason, sizeof(e->reason));
 		return TRANSCODE_INVALID;
 	}
 	if (m.has_stream && m.p == out) { /* streams, if without entries: not nothing */
@@ -344,11 +405,11 @@ static enum transcode transcode(const struct shape *shape, const struct enrich_i
 enum transcode loki_json(const struct enrich_in *in, uint8_t *out, size_t cap, size_t *n,
                          struct enriched *e)
 {
-	return transcode(&modern, in, out, cap, n, e);
+	return transcode(&loki_json_modern, in, out, cap, n, e);
 }
 
 enum transcode loki_json_legacy(const struct enrich_in *in, uint8_t *out, size_t cap, size_t *n,
                                 struct enriched *e)
 {
-	return transcode(&legacy, in, out, cap, n, e);
+	return transcode(&loki_json_old, in, out, cap, n, e);
 }

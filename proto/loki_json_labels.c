@@ -5,17 +5,6 @@
  * so that loki.c refuses it in Loki's words.
  */
 #include "proto/loki_json_private.h"
-#include "proto/loki_labels.h"
-
-struct pair {
-	struct json_text name, value;
-};
-struct pairs {
-	struct order order; /* of the names, unescaped */
-	struct pair v[LABELS_MAX];
-	size_t odd_n;
-	uint8_t odd[LABELS_ODD_MAX]; /* where such a name is not a slice of the body */
-};
 
 /* name="value": a bare name stays as it is, all else is quoted. */
 static bool put_quoted(struct maker *m, struct json_text text, bool may_be_bare)
@@ -38,12 +27,11 @@ static bool put_quoted(struct maker *m, struct json_text text, bool may_be_bare)
 
 /* An empty value means no label. A name that comes twice is written twice: loki.c refuses it in
  * Loki's words. */
-static bool put_labels(struct maker *m, const struct pairs *pairs)
+static bool put_text(struct maker *m, const struct pairs *pairs)
 {
-	uint8_t *content = message_open(m, TAG_LABELS, USUAL_PREFIX);
 	bool first = true;
 
-	if (!content || !room(m, 1))
+	if (!room(m, 1))
 		return false;
 	*m->p++ = '{';
 	for (unsigned i = 0; i < pairs->order.n; i++) {
@@ -65,7 +53,14 @@ static bool put_labels(struct maker *m, const struct pairs *pairs)
 	if (!room(m, 1))
 		return false;
 	*m->p++ = '}';
-	return message_close(m, content, USUAL_PREFIX);
+	return true;
+}
+
+uint8_t *loki_json_labels_write(const struct pairs *pairs, uint8_t *text, size_t cap)
+{
+	struct maker m = { .p = text, .end = text + cap };
+
+	return put_text(&m, pairs) ? m.p : NULL;
 }
 
 /* Unescaped once, however often it is compared. */
@@ -85,22 +80,24 @@ static bool take_name(struct maker *m, struct pairs *pairs, struct json_text nam
 	return true;
 }
 
-/* The pairs wait until all are seen. */
-bool loki_json_labels(struct maker *m)
+static bool read_pairs(struct maker *m, struct pairs *pairs)
 {
-	struct pairs pairs; /* large: written as far as it is used */
-	struct order *order = &pairs.order;
+	struct order *order = &pairs->order;
+	struct json_splice splice;
 	bool first = true;
 
 	if (json_peek(&m->j) != '{')
 		return refuse(m, m->j.p, "expected an object of labels");
 	json_open(&m->j);
+	if (m->keep)
+		splice = json_splice_of(m->keep->out->edits, m->j.start, m->j.p);
 	order->n = 0;
-	pairs.odd_n = 0;
+	pairs->odd_n = 0;
 	for (;; first = false) {
-		struct pair *pair = &pairs.v[order->n];
+		struct pair *pair = &pairs->v[order->n];
 		const uint8_t *at = m->j.p;
 		struct bytes meant;
+		uint64_t mended;
 
 		if (order->n == LABELS_MAX) {
 			if (json_peek(&m->j) != '}')
@@ -110,10 +107,31 @@ bool loki_json_labels(struct maker *m)
 		}
 		if (!json_member(&m->j, first, &pair->name))
 			break;
-		if (!take_name(m, &pairs, pair->name, at, &meant) ||
+		mended = m->j.mended;
+		if (m->keep)
+			json_splice_begin(&splice, pair->name.raw.p - 1);
+		if (!take_name(m, pairs, pair->name, at, &meant) ||
 		    !read_text(m, &pair->value, "the value of a label is a string"))
 			return false;
+		if (m->keep)
+			loki_json_keep_pair(m, &splice, pair->name, mended, true);
 		order_add(order, meant);
 	}
-	return !m->j.error && put_labels(m, &pairs);
+	if (m->keep && !m->j.error)
+		loki_json_keep_pairs_end(m, &splice, true);
+	return !m->j.error;
+}
+
+/* The pairs wait until all are seen. */
+bool loki_json_labels(struct maker *m)
+{
+	struct pairs pairs; /* large: written as far as it is used */
+	uint8_t *content;
+
+	if (m->keep)
+		return read_pairs(m, &m->keep->pairs);
+	if (!read_pairs(m, &pairs))
+		return false;
+	content = message_open(m, TAG_LABELS, USUAL_PREFIX);
+	return content && put_text(m, &pairs) && message_close(m, content, USUAL_PREFIX);
 }
