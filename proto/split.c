@@ -78,8 +78,12 @@ static uint64_t items_of(const struct shape *shape, struct bytes message)
 	uint64_t items = 0;
 	struct pb_field f;
 
+	if (!message.n)
+		return 0;
 	*top = (struct counted){ .c = pb_cursor_of(message), .shape = shape };
 	for (;;) {
+		while (!top->shape->inside && pb_next(&top->c, &f))
+			items += is_child(top->shape, f.tag);
 		if (!pb_next(&top->c, &f)) {
 			if (top-- == open)
 				return items;
@@ -87,10 +91,6 @@ static uint64_t items_of(const struct shape *shape, struct bytes message)
 		}
 		if (!is_child(top->shape, f.tag))
 			continue;
-		if (!top->shape->inside) {
-			items++;
-			continue;
-		}
 		if (top->shape->is_choice && top->member != f.tag) {
 			top->member = f.tag;
 			items = top->before;
@@ -129,7 +129,7 @@ struct level { /* an open message */
 	size_t envelope; /* bytes */
 	size_t envelope_at; /* in out, once it was written */
 	size_t kids; /* bytes of its children in the part at hand */
-	size_t slot; /* of its length; NOWHERE: it is not in the part at hand */
+	size_t slot; /* of its length in the part at hand; NOWHERE: it is not in it */
 };
 
 struct cut {
@@ -143,7 +143,7 @@ struct cut {
 	size_t room; /* so many bytes surely fit into the innermost message; maybe some more */
 	struct level levels[LEVELS_MAX];
 	size_t depth;
-	size_t *slots; /* of in->scratch: lengths of messages, as they were opened in the parts */
+	size_t *slots; /* of in->scratch: what the plan found out, in the order of the walk */
 	size_t slot_count, slot_cap;
 	uint64_t left_out; /* items */
 	size_t left_out_bytes; /* of a part that could hold the first of them */
@@ -169,18 +169,16 @@ static void flush(struct cut *c)
 }
 
 /* Neighbours in the value are written at once. */
-static void copy(struct cut *c, const struct pb_field *f)
+static void copy(struct cut *c, const uint8_t *from, const uint8_t *end)
 {
-	size_t n = (size_t)(f->end - f->at);
-
 	if (!c->to)
 		return;
-	if (c->pending.n && c->pending.p + c->pending.n == f->at) {
-		c->pending.n += n;
+	if (c->pending.n && c->pending.p + c->pending.n == from) {
+		c->pending.n += (size_t)(end - from);
 		return;
 	}
 	flush(c);
-	c->pending = bytes_of(f->at, n);
+	c->pending = bytes_of(from, (size_t)(end - from));
 }
 
 /* Looked for once: a message with many children may be in many parts. */
@@ -197,7 +195,7 @@ static void envelope_write(struct cut *c, struct level *l)
 	l->envelope_at = (size_t)(c->to - c->out);
 	while (fields_next(&all, &f))
 		if (!is_child(l->shape, f.tag))
-			copy(c, &f);
+			copy(c, f.at, f.end);
 	flush(c);
 }
 
@@ -258,11 +256,27 @@ static void part_end(struct cut *c)
 
 /* ---- the walk ---- */
 
-static struct level *level_push(struct cut *c, const struct shape *shape, uint32_t tag,
-                                struct fields all)
+/* NOWHERE: there are no children. */
+static size_t envelope_bytes(const struct shape *shape, struct fields all)
 {
-	struct level *l = &c->levels[c->depth++];
+	bool is_childless = true;
+	size_t bytes = 0;
 	struct pb_field f;
+
+	while (fields_next(&all, &f)) {
+		if (is_child(shape, f.tag))
+			is_childless = false;
+		else
+			bytes += (size_t)(f.end - f.at);
+	}
+	return is_childless ? NOWHERE : bytes;
+}
+
+/* False, and nothing done: there are no children. */
+static bool level_push(struct cut *c, const struct shape *shape, uint32_t tag, struct fields all)
+{
+	struct level *l = &c->levels[c->depth];
+	size_t slot = slot_take(c);
 
 	*l = (struct level){ .shape = shape,
 		             .tag = (uint8_t)tag,
@@ -270,11 +284,14 @@ static struct level *level_push(struct cut *c, const struct shape *shape, uint32
 		             .rest = all,
 		             .envelope_at = NOWHERE,
 		             .slot = NOWHERE };
-	while (fields_next(&all, &f))
-		if (!is_child(shape, f.tag))
-			l->envelope += (size_t)(f.end - f.at);
+	if (!c->out)
+		c->slots[slot] = envelope_bytes(shape, all);
+	l->envelope = c->slots[slot];
+	if (l->envelope == NOWHERE)
+		return false;
+	c->depth++;
 	c->room = 0;
-	return l;
+	return true;
 }
 
 static void level_pop(struct cut *c)
@@ -305,16 +322,21 @@ static struct fields last_member(const struct shape *shape, struct bytes message
 	return found;
 }
 
-static void level_open(struct cut *c, const struct shape *shape, const struct pb_field *f)
+/* False, and nothing done: there is nothing to cut it into. */
+static bool level_open(struct cut *c, const struct shape *shape, const struct pb_field *f)
 {
 	struct fields all = { .piece = pb_cursor_of(f->bytes) };
-	struct level *l = level_push(c, shape, f->tag, all);
 
+	if (!level_push(c, shape, f->tag, all))
+		return false;
 	if (!shape->is_choice)
-		return;
+		return true;
+	c->levels[c->depth - 1].rest = (struct fields){ 0 };
 	all = last_member(shape, f->bytes);
-	l->rest = (struct fields){ 0 };
-	level_push(c, shape->inside, all.tag, all);
+	if (level_push(c, shape->inside, all.tag, all))
+		return true;
+	c->depth--;
+	return false;
 }
 
 /* Of a part with so many more in the innermost message: that at hand, or one of nothing else. */
@@ -330,53 +352,81 @@ static size_t part_bytes(const struct cut *c, size_t bytes, bool is_alone)
 
 static bool fits(struct cut *c, size_t bytes)
 {
-	size_t all, spare = c->depth * PREFIX_GROWTH;
+	size_t all = part_bytes(c, bytes, false), spare = c->depth * PREFIX_GROWTH;
 
-	if (bytes <= c->room) {
-		c->room -= bytes;
-		return true;
-	}
-	all = part_bytes(c, bytes, false);
 	if (all > c->in->limit)
 		return false;
 	c->room = c->in->limit - all > spare ? c->in->limit - all - spare : 0;
 	return true;
 }
 
-static void place(struct cut *c, const struct pb_field *f, uint64_t items)
+static void place(struct cut *c, const struct pb_field *f)
 {
 	struct level *top = &c->levels[c->depth - 1];
+	const struct shape *inside = top->shape->inside;
 
 	if (top->slot == NOWHERE)
 		for (struct level *l = c->levels; l <= top; l++)
 			if (l->slot == NOWHERE)
 				level_begin(c, l);
-	copy(c, f);
+	copy(c, f->at, f->end);
 	top->kids += (size_t)(f->end - f->at);
-	c->items += items;
+	c->items += inside ? items_of(inside, f->bytes) : 1;
 }
 
+/* It may not fit. */
 static void child(struct cut *c, const struct pb_field *f)
 {
 	const struct shape *inside = c->levels[c->depth - 1].shape->inside;
 	size_t bytes = (size_t)(f->end - f->at);
-	uint64_t items = inside ? items_of(inside, f->bytes) : 1;
 
 	if (!fits(c, bytes)) {
 		size_t alone = part_bytes(c, bytes, true);
 
-		if (inside && items) {
-			level_open(c, inside, f);
+		if (inside && level_open(c, inside, f))
 			return;
-		}
 		if (alone > c->in->limit) {
-			if (items && !c->left_out++)
+			if (!inside && !c->left_out++)
 				c->left_out_bytes = alone;
 			return;
 		}
 		part_end(c);
 	}
-	place(c, f, items);
+	place(c, f);
+}
+
+/* Children that surely fit, up to f, which may not. False: there are no more. Where millions of
+ * them are, this is where the time goes. */
+static bool row_place(struct cut *c, struct pb_field *f)
+{
+	struct level *top = &c->levels[c->depth - 1];
+	const struct shape *inside = top->shape->inside;
+	const uint8_t *from = NULL, *end = NULL;
+	struct fields rest = top->rest;
+	size_t room = c->room, kids = top->kids;
+	bool more;
+
+	while ((more = fields_next(&rest, f))) {
+		size_t bytes = (size_t)(f->end - f->at);
+
+		if (!is_child(top->shape, f->tag))
+			continue;
+		if (bytes > room)
+			break;
+		room -= bytes;
+		kids += bytes;
+		c->items += inside ? items_of(inside, f->bytes) : 1;
+		if (f->at != end) {
+			copy(c, from, end);
+			from = f->at;
+		}
+		end = f->end;
+	}
+	copy(c, from, end);
+	top->rest = rest;
+	top->kids = kids;
+	c->room = room;
+	return more;
 }
 
 static void walk(struct cut *c, const struct shape *request)
@@ -385,12 +435,10 @@ static void walk(struct cut *c, const struct shape *request)
 
 	level_push(c, request, 0, (struct fields){ .piece = pb_cursor_of(c->in->value) });
 	while (c->depth && !c->is_over) {
-		struct level *top = &c->levels[c->depth - 1];
-
-		if (!fields_next(&top->rest, &f))
-			level_pop(c);
-		else if (is_child(top->shape, f.tag))
+		if (row_place(c, &f))
 			child(c, &f);
+		else
+			level_pop(c);
 	}
 }
 

@@ -13,9 +13,8 @@
 
 #include "proto/remote_write_private.h"
 
-struct symbol {
-	struct bytes text;
-	uint32_t part; /* the last one that has it, from 1 on */
+struct meeting { /* of a symbol with the series of a part */
+	uint32_t part; /* the last one, from 1 on */
 	uint32_t ref; /* in that */
 };
 
@@ -28,7 +27,8 @@ struct rw2 {
 	size_t envelope; /* bytes of what is neither symbol nor series */
 	size_t envelope_at; /* in out, once it was written */
 
-	struct symbol *symbols; /* the value's, in in->scratch, and behind them: */
+	struct bytes *symbols; /* the value's, in in->scratch, and behind them: */
+	struct meeting *met; /* of each; apart from the texts, since most refs need only this */
 	uint32_t *used; /* refs to those of the part at hand, by new ref */
 	size_t symbol_count, used_count;
 	size_t used_bytes; /* of these symbols' fields */
@@ -52,68 +52,92 @@ static void put_bytes(struct put *w, const uint8_t *p, size_t n)
 
 static void put_varint(struct put *w, uint64_t v)
 {
+	if (v < 0x80) {
+		if (w->p)
+			*w->p++ = (uint8_t)v;
+		w->n++;
+		return;
+	}
 	if (w->p)
 		w->p += pb_varint_write(v, w->p);
 	w->n += pb_varint_size(v);
 }
 
-static void put_head(struct put *w, uint32_t tag, size_t bytes)
+/* A message, whose length is known at its end: most lengths take the one byte that is kept. */
+static size_t put_open(struct put *w, uint32_t tag)
 {
 	put_varint(w, tag);
-	put_varint(w, bytes);
+	put_varint(w, 0);
+	return w->n;
+}
+
+static void put_close(struct put *w, size_t from)
+{
+	size_t bytes = w->n - from, more = pb_varint_size(bytes) - 1;
+
+	w->n += more;
+	if (!w->p)
+		return;
+	if (more)
+		memmove(w->p - bytes + more, w->p - bytes, bytes);
+	pb_varint_write(bytes, w->p - bytes - 1);
+	w->p += more;
 }
 
 /* ---- symbols ---- */
 
-static size_t symbol_bytes(const struct symbol *symbol)
+static size_t symbol_bytes(struct bytes text)
 {
-	return 1 + pb_varint_size(symbol->text.n) + symbol->text.n;
+	return 1 + pb_varint_size(text.n) + text.n;
 }
 
 static uint32_t ref_of(struct rw2 *s, uint32_t old)
 {
-	struct symbol *symbol;
+	struct meeting *met;
 
 	if (old >= s->symbol_count)
 		return 0; /* enrich() lets it pass where a later one takes its place */
-	symbol = &s->symbols[old];
-	if (symbol->part != s->part) {
-		symbol->part = s->part;
-		symbol->ref = (uint32_t)s->used_count;
+	met = &s->met[old];
+	if (met->part != s->part) {
+		*met = (struct meeting){ s->part, (uint32_t)s->used_count };
 		s->used[s->used_count++] = old;
-		s->used_bytes += symbol_bytes(symbol);
+		s->used_bytes += symbol_bytes(s->symbols[old]);
 	}
-	return symbol->ref;
+	return met->ref;
 }
 
 /* The series at hand does not fit: what it alone refers to was not used. */
 static void symbols_undo(struct rw2 *s, size_t count)
 {
 	while (s->used_count > count) {
-		struct symbol *symbol = &s->symbols[s->used[--s->used_count]];
+		uint32_t old = s->used[--s->used_count];
 
-		symbol->part = 0;
-		s->used_bytes -= symbol_bytes(symbol);
+		s->met[old].part = 0;
+		s->used_bytes -= symbol_bytes(s->symbols[old]);
 	}
 }
 
 static void symbols_read(struct rw2 *s)
 {
+	const size_t each = sizeof(*s->symbols) + sizeof(*s->met) + sizeof(*s->used);
 	struct pb_cursor c = pb_cursor_of(s->in->value);
 	struct pb_field f;
+	size_t count = 0;
 
 	while (pb_next(&c, &f)) {
-		s->symbol_count += f.tag == TAG_V2_SYMBOL;
+		count += f.tag == TAG_V2_SYMBOL;
 		if (f.tag != TAG_V2_SYMBOL && f.tag != TAG_V2_SERIES)
 			s->envelope += (size_t)(f.end - f.at);
 	}
-	s->symbols = scratch_room(s->in->scratch,
-	                          s->symbol_count * (sizeof(*s->symbols) + sizeof(*s->used)));
-	s->used = (uint32_t *)(s->symbols + s->symbol_count);
-	s->symbol_count = 0;
+	if (!count)
+		return;
+	s->symbols = scratch_room(s->in->scratch, count * each);
+	s->met = (struct meeting *)(s->symbols + count);
+	s->used = (uint32_t *)(s->met + count);
+	memset(s->met, 0, count * sizeof(*s->met));
 	for (c = pb_cursor_of(s->in->value); pb_next(&c, &f);)
 		if (f.tag == TAG_V2_SYMBOL)
-			s->symbols[s->symbol_count++] = (struct symbol){ .text = f.bytes };
+			s->symbols[s->symbol_count++] = f.bytes;
 }
 
 /* ---- a series with the refs of the part at hand ---- */
@@ -124,7 +148,10 @@ static void put_refs(struct rw2 *s, struct bytes list, struct put *w)
 	uint64_t old;
 
 	while (p && p < end) {
-		p = pb_varint_read(p, end, &old);
+		if (*p < 0x80)
+			old = *p++;
+		else
+			p = pb_varint_read(p, end, &old);
 		if (p)
 			put_varint(w, ref_of(s, (uint32_t)old));
 	}
@@ -132,14 +159,10 @@ static void put_refs(struct rw2 *s, struct bytes list, struct put *w)
 
 static void put_packed(struct rw2 *s, const struct pb_field *f, struct put *w)
 {
-	struct put counted = { 0 };
+	size_t from = put_open(w, TAG_REFS);
 
-	put_refs(s, f->bytes, &counted);
-	put_head(w, TAG_REFS, counted.n);
-	if (w->p)
-		put_refs(s, f->bytes, w);
-	else
-		w->n += counted.n;
+	put_refs(s, f->bytes, w);
+	put_close(w, from);
 }
 
 static void put_ref(struct rw2 *s, const struct pb_field *f, struct put *w)
@@ -148,11 +171,12 @@ static void put_ref(struct rw2 *s, const struct pb_field *f, struct put *w)
 	put_varint(w, ref_of(s, (uint32_t)f->value));
 }
 
-/* Of an Exemplar or a Metadata: what is inside. */
+/* An Exemplar or a Metadata. */
 static void put_inner(struct rw2 *s, const struct pb_field *outer, struct put *w)
 {
 	bool is_exemplar = outer->tag == TAG_V2_EXEMPLAR;
 	struct pb_cursor c = pb_cursor_of(outer->bytes);
+	size_t from = put_open(w, outer->tag);
 	struct pb_field f;
 
 	while (pb_next(&c, &f)) {
@@ -164,24 +188,14 @@ static void put_inner(struct rw2 *s, const struct pb_field *outer, struct put *w
 		else
 			put_bytes(w, f.at, (size_t)(f.end - f.at));
 	}
-}
-
-static void put_outer(struct rw2 *s, const struct pb_field *f, struct put *w)
-{
-	struct put counted = { 0 };
-
-	put_inner(s, f, &counted);
-	put_head(w, f->tag, counted.n);
-	if (w->p)
-		put_inner(s, f, w);
-	else
-		w->n += counted.n;
+	put_close(w, from);
 }
 
 /* Items as enrich() counts them. */
 static uint64_t put_series(struct rw2 *s, struct bytes series, struct put *w)
 {
 	struct pb_cursor c = pb_cursor_of(series);
+	size_t from = put_open(w, TAG_V2_SERIES);
 	uint64_t items = 0;
 	struct pb_field f;
 
@@ -193,10 +207,11 @@ static uint64_t put_series(struct rw2 *s, struct bytes series, struct put *w)
 		else if (f.tag == TAG_REF)
 			put_ref(s, &f, w);
 		else if (f.tag == TAG_V2_EXEMPLAR || f.tag == TAG_V2_METADATA)
-			put_outer(s, &f, w);
+			put_inner(s, &f, w);
 		else
 			put_bytes(w, f.at, (size_t)(f.end - f.at));
 	}
+	put_close(w, from);
 	return items;
 }
 
@@ -232,7 +247,7 @@ static enum split part_plan(struct rw2 *s, struct pb_cursor *c, struct part *p, 
 		if (f.tag != TAG_V2_SERIES)
 			continue;
 		items = put_series(s, f.bytes, &counted);
-		p->bytes += 1 + pb_varint_size(counted.n) + counted.n;
+		p->bytes += counted.n;
 		if (part_bytes(s, p) > s->in->limit) {
 			*n = part_bytes(s, p);
 			symbols_undo(s, used);
@@ -270,20 +285,15 @@ static void part_write(struct rw2 *s, const struct part *p)
 
 	put_envelope(s, &w);
 	for (size_t i = 0; i < s->used_count; i++) {
-		struct bytes text = s->symbols[s->used[i]].text;
+		struct bytes text = s->symbols[s->used[i]];
 
-		put_head(&w, TAG_V2_SYMBOL, text.n);
+		put_varint(&w, TAG_V2_SYMBOL);
+		put_varint(&w, text.n);
 		put_bytes(&w, text.p, text.n);
 	}
-	while (pb_next(&c, &f)) {
-		struct put counted = { 0 };
-
-		if (f.tag != TAG_V2_SERIES)
-			continue;
-		put_series(s, f.bytes, &counted);
-		put_head(&w, TAG_V2_SERIES, counted.n);
-		put_series(s, f.bytes, &w);
-	}
+	while (pb_next(&c, &f))
+		if (f.tag == TAG_V2_SERIES)
+			put_series(s, f.bytes, &w);
 	assert(w.n == part_bytes(s, p));
 }
 
