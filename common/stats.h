@@ -45,6 +45,7 @@ enum skip_reason { SKIP_TENANT_ID, SKIP_TOKEN_ID, SKIP_HASH, SKIP_KIND, SKIP_SCO
 enum row_kind { ROW_TENANT, ROW_TOKEN };
 enum worker_state { WORKER_STARTING, WORKER_READY, WORKER_DRAINING };
 enum store { STORE_LOCAL, STORE_SPOOL };
+enum letter { LETTER_SENT, LETTER_DROPPED };
 enum stream { STREAM_ACCESS, STREAM_AUDIT };
 
 /* The request whose stage is running, named before stages_run() and cleared after: whom to blame if

@@ -58,6 +58,7 @@ static const char *const dim_text[DIM_COUNT][TEXTS_MAX] = {
 	                      [AUTH_UNAVAILABLE] = "unavailable" },
 	[DIM_LOG_LEVEL] = { "err", "warn", "info", "debug" }, /* enum log_level */
 	[DIM_STORE] = { [STORE_LOCAL] = "local", [STORE_SPOOL] = "spool" },
+	[DIM_LETTER] = { [LETTER_SENT] = "sent", [LETTER_DROPPED] = "dropped" },
 	[DIM_STREAM] = { [STREAM_ACCESS] = "access", [STREAM_AUDIT] = "audit" },
 	[DIM_RESTART_REASON] = { [RESTART_EXIT] = "exit",
 	                         [RESTART_SIGNAL] = "signal",

@@ -375,6 +375,7 @@ static size_t entries_stamp(struct bytes name, struct bytes tenant_id, uint8_t *
 	  .enrich = (enrich_), .split = split_loki, .stamp = (stamp_) }
 #define KEPT(enrich_, stamp_)                                                                      \
 	{ .type = "application/json", .plain = true, .record_format = "loki_json",                 \
+	  .topic_suffix = "_json",                                                                 \
 	  .record_type = "application/json", .enrich = (enrich_), .stamp = (stamp_) }
 #define PROTOBUF(enrich_, stamp_)                                                                  \
 	{ .type = TYPE_ANY, .block = true, .record_format = "loki_proto",                          \

@@ -301,6 +301,7 @@ size_t otlp_stamp(struct bytes name, struct bytes tenant_id, uint8_t *out, size_
 	  .enrich = (enrich_), .split = split_otlp, .stamp = otlp_stamp }
 #define KEPT(enrich_)                                                                              \
 	{ .type = "application/json", .record_format = "otlp_json",                                \
+	  .topic_suffix = "_json",                                                                 \
 	  .record_type = "application/json", .enrich = (enrich_), .stamp = otlp_json_stamp }
 #define PATHS(...) .paths = (const char *const[]){ __VA_ARGS__ }
 #define OTLP(name_, signal_, enrich_, ... /* JSON */)                                              \

@@ -139,6 +139,7 @@ struct format {
 	const char *proto; /* the parameter `proto` that means this format; without one it is the
 	                    * first format of its type. NULL: the parameter is not looked at */
 	const char *record_format; /* the record's `format` header (records.md 1) */
+	const char *topic_suffix; /* of its topic, where the route names one for all; NULL: none */
 	const char *record_type; /* the record's `content-type` header; NULL: the request's own type,
 	                          * application/octet-stream if it has none */
 	transcode_fn transcode; /* NULL: enrich() reads the body as it came */

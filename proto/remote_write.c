@@ -310,6 +310,7 @@ const struct protocol protocol_remote_write = {
 	                                      .block = true,
 	                                      .written = true,
 	                                      .record_format = "prom_rw2",
+	                                      .topic_suffix = "_v2",
 	                                      .record_type = "application/x-protobuf;proto="
 	                                                     "io.prometheus.write.v2.Request",
 	                                      .enrich = v2_enrich,

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sched.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
@@ -258,17 +257,6 @@ static void on_accept(evutil_socket_t listening, short what, void *arg)
 }
 
 /* ---- set-up ---- */
-
-static unsigned workers_count(const struct conf *conf)
-{
-	cpu_set_t cpus;
-
-	if (conf->workers)
-		return (unsigned)conf->workers;
-	if (sched_getaffinity(0, sizeof(cpus), &cpus) < 0)
-		return 1;
-	return (unsigned)max_size((size_t)CPU_COUNT(&cpus), 1);
-}
 
 struct conns *conns_open(struct worker *w, struct err *err)
 {

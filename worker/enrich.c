@@ -8,6 +8,7 @@
 #include "worker/bodies.h"
 #include "worker/budget.h"
 #include "worker/charge.h"
+#include "worker/dead_letters.h"
 #include "worker/models.h"
 #include "worker/req.h"
 #include "worker/route.h"
@@ -144,5 +145,7 @@ enum step enrich_run(struct req *r)
 	enum step step = enrich_body(r);
 
 	scratch_trim(&r->w->scratch, SCRATCH_KEPT);
+	if (step == STEP_REPLY && r->verdict == V_INVALID)
+		dead_letters_take(r);
 	return step;
 }

@@ -7,6 +7,7 @@
 #include "worker/bodies.h"
 #include "worker/budget.h"
 #include "worker/charge.h"
+#include "worker/dead_letters.h"
 #include "worker/req.h"
 #include "worker/route.h"
 #include "worker/worker.h"
@@ -82,5 +83,7 @@ enum step inflate_run(struct req *r)
 		step = undo(r, ENCODING_SNAPPY);
 	if (step == STEP_NEXT)
 		r->decoded_bytes = r->body.n;
+	else if (r->verdict == V_INFLATE)
+		dead_letters_take(r);
 	return step;
 }

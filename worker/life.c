@@ -20,6 +20,7 @@
 #include "worker/bodies.h"
 #include "worker/budget.h"
 #include "worker/conn.h"
+#include "worker/dead_letters.h"
 #include "worker/models.h"
 #include "worker/route.h"
 #include "worker/sandbox.h"
@@ -429,6 +430,7 @@ static int open_parts(struct life *l, struct err *err)
 		w->conf_refused = true;
 		return -1;
 	}
+	w->dead_letters = dead_letters_open(w);
 	if (!(w->auth = auth_open(w, err)) ||
 	    !(w->audit = audit_open(w, l->log_fds[STREAM_ACCESS], l->log_fds[STREAM_AUDIT], err)) ||
 	    !(w->tls = tls_open(w, err)) || !(w->conns = conns_open(w, err)))
@@ -524,6 +526,7 @@ static void close_all(struct life *l)
 	auth_close(w->auth);
 	routes_close(w->routes);
 	models_close(w->models);
+	dead_letters_close(w->dead_letters);
 	snapshot_unmap(w->table);
 	bodies_free(w->bodies);
 	taps_free(w->taps);

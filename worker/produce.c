@@ -69,11 +69,11 @@ static void add_headers(struct parcel *p, const struct req *r)
 		parcel_header_copy(p, "traceparent", bytes_cut(r->traceparent, 55));
 }
 
-static struct parcel *make_parcel(struct req *r)
+struct parcel *produce_parcel_of(struct req *r, unsigned topic)
 {
 	struct parcel *p = parcel_get(r->w);
 
-	p->topic = routes_topic(r->w->routes, r);
+	p->topic = topic;
 	p->topic_name = routes_topic_name(r->w->routes, p->topic);
 	memcpy(p->key_mem, r->who.tenant, r->who.tenant_n);
 	p->key = bytes_of(p->key_mem, r->who.tenant_n);
@@ -207,13 +207,23 @@ static enum step settle_sizes(struct req *r, struct parcel *p)
 	return STEP_NEXT;
 }
 
+static uint64_t record_cost(const struct parcel *p)
+{
+	uint64_t headers = p->header_count + (p->parts ? 1 : 0);
+
+	return parcel_header_bytes(p) + headers * HEADER_OVERHEAD + RECORD_COST;
+}
+
+uint64_t produce_cost(const struct parcel *p, size_t records)
+{
+	return sizeof(*p) + records * record_cost(p);
+}
+
 /* Buffer and charge become the parcel's, topped up by what its records cost beside their values. */
 static enum step settle_budget(struct req *r, struct parcel *p)
 {
 	struct budget *budget = r->w->budget;
-	uint64_t headers = p->header_count + (p->parts ? 1 : 0),
-		 each = parcel_header_bytes(p) + headers * HEADER_OVERHEAD + RECORD_COST,
-		 extra = sizeof(*p) + r->w->slices.n * each;
+	uint64_t each = record_cost(p), extra = produce_cost(p, r->w->slices.n);
 
 	if (budget_impossible(budget, r->charged + extra)) {
 		if (r->w->slices.n == 1)
@@ -233,7 +243,7 @@ static enum step settle_budget(struct req *r, struct parcel *p)
 
 static enum step prepare(struct req *r)
 {
-	struct parcel *p = make_parcel(r);
+	struct parcel *p = produce_parcel_of(r, routes_topic(r->w->routes, r));
 	enum step step = settle_sizes(r, p);
 
 	if (step == STEP_NEXT)
@@ -301,17 +311,35 @@ static uint32_t partition_word(const struct req *r, size_t bytes)
 	return hash_more(h, r->client, sizeof(r->client));
 }
 
-static struct record *make_record(struct req *r, const struct slice *slice)
+static struct record *make_record(struct parcel *p, const struct slice *slice, size_t index)
 {
-	struct record *rec = record_get(r->w);
+	struct record *rec = record_get(p->w);
 
-	rec->parcel = r->parcel;
-	rec->value = bytes_of(r->parcel->mem->data + slice->at, slice->n);
+	rec->parcel = p;
+	rec->value = bytes_of(p->mem->data + slice->at, slice->n);
 	rec->items = slice->items;
 	rec->produced_ns = loop_now_ns();
-	rec->part = r->parcel->parts ? (unsigned)r->sent + 1 : 0;
-	rec->partition_word = partition_word(r, slice->n);
+	rec->part = p->parts ? (unsigned)index + 1 : 0;
 	return rec;
+}
+
+size_t produce_parcel(struct parcel *p, const struct slices *slices)
+{
+	size_t lost = 0;
+
+	for (size_t i = 0; i < slices->n; i++) {
+		struct record *rec = make_record(p, &slices->v[i], i);
+		enum verdict v;
+
+		rec->partition_word = produce_spread(p->w, p->topic, slices->v[i].n);
+		if (!record_send(rec, &v)) {
+			record_put(p->w, rec);
+			lost++;
+		}
+	}
+	sink_gauges(p->w);
+	parcel_close(p, V_NONE);
+	return lost;
 }
 
 static struct slices *slices_of(struct req *r)
@@ -362,10 +390,11 @@ static enum step send_some(struct req *r)
 	size_t until = min_size(r->sent + TURN_RECORDS, s->n);
 
 	for (; r->sent < until; r->sent++) {
-		struct record *rec = make_record(r, &s->v[r->sent]);
+		struct record *rec = make_record(r->parcel, &s->v[r->sent], r->sent);
 		size_t bytes = fixed_bytes(r->parcel) + rec->value.n;
 		enum verdict v;
 
+		rec->partition_word = partition_word(r, rec->value.n);
 		if (!record_send(rec, &v)) {
 			record_put(r->w, rec);
 			return cut_short(r, v, bytes);

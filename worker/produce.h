@@ -4,8 +4,16 @@
  */
 #pragma once
 #include "worker/req.h"
+struct parcel;
 
 /* A request that ends before all of its records were sent: those that were stay with the sink. */
 void produce_abandon(struct req *r);
+/* An empty parcel for that topic, with the tenant's key and the headers of this request. */
+struct parcel *produce_parcel_of(struct req *r, unsigned topic);
+/* A parcel that answers nobody: its slices of p->mem go out as records, whose budget p holds already,
+ * and the maker's hand is off it. What the sink does not take is lost; how many is the answer. */
+size_t produce_parcel(struct parcel *p, const struct slices *slices);
+/* What its records cost beside their values: to be in p->charged. */
+uint64_t produce_cost(const struct parcel *p, size_t records);
 /* The partition word of `record.partition: spread` for the next record of a topic. */
 uint32_t produce_spread(struct worker *w, unsigned topic, size_t bytes);

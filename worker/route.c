@@ -106,6 +106,26 @@ unsigned routes_topic(struct routes *rs, const struct req *r)
 	return topic_of_tenant(rs, t, bytes_of(r->who.tenant, r->who.tenant_n));
 }
 
+static int topic_or_none(const struct route_topic *t)
+{
+	return t ? (int)t->index : -1;
+}
+
+int routes_dead_letters(const struct routes *rs)
+{
+	return topic_or_none(rs->dead_letters);
+}
+
+int routes_model_dead_letters(const struct req *r)
+{
+	return r->model ? topic_or_none(r->model->dead_letters) : -1;
+}
+
+int routes_usage(const struct routes *rs)
+{
+	return topic_or_none(rs->usage);
+}
+
 unsigned routes_topics(const struct routes *rs)
 {
 	return topic_table_count(rs->topics);

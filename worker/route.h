@@ -46,6 +46,11 @@ const struct route *routes_get(const struct routes *rs, unsigned index);
 unsigned routes_topic(struct routes *rs, const struct req *r);
 /* As configured: with the {tenant} of a prefix, if it has one. For a data model's route NULL. */
 const char *route_topic_text(const struct route *route, const struct format *format);
+/* Of no route: those of dead letters, a data model's too, and of usage records; the tenant's id
+ * stands in none of them. Off, or a model without: -1. */
+int routes_dead_letters(const struct routes *rs);
+int routes_model_dead_letters(const struct req *r);
+int routes_usage(const struct routes *rs);
 /* Topics known so far, those of a configuration without `{tenant}` all from the start. */
 unsigned routes_topics(const struct routes *rs);
 const char *routes_topic_name(const struct routes *rs, unsigned topic);

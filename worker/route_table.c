@@ -52,8 +52,8 @@ static int refuse_formats(struct err *err, const struct route_topic *t, const ch
 /* The topic of that name behind `prefix`; NULL with *err: it has another format already. A format
  * of NULL is Obstack's: its topic may hold any, but no other route's. */
 static struct route_topic *use_topic(struct routes *rs, const char *prefix, const char *name,
-                                     const char *record_format, const struct route *route,
-                                     struct err *err)
+                                     const char *record_format, uint64_t record_max,
+                                     bool is_raw, struct err *err)
 {
 	char text[2 * TOPIC_BYTES + 16];
 	struct route_topic *t;
@@ -72,19 +72,19 @@ static struct route_topic *use_topic(struct routes *rs, const char *prefix, cons
 		t->text = xstrndup(text, strlen(text));
 		t->record_format = record_format;
 		t->has_tenant = strstr(text, TENANT_WORD) != NULL;
-		t->is_raw = route->protocol->signal == SIGNAL_OPAQUE;
+		t->is_raw = is_raw;
 		if (!t->has_tenant)
 			t->index = route_table_topic(rs, bytes_str(t->text), t);
 		t->next = rs->route_topics;
 		rs->route_topics = t;
 	}
-	if (t->record_max < route->record_max)
-		t->record_max = route->record_max;
+	if (t->record_max < record_max)
+		t->record_max = record_max;
 	return t;
 }
 
-/* The topic of a format: the last one named serves the rest, but for JSON that stays JSON, which gets
- * a topic beside it. In Obstack's all formats lie in one. */
+/* The topic of a format: its own, or the last one named, with what tells them apart. In Obstack's all
+ * formats lie in one. */
 static int use_topics(struct routes *rs, struct route *route, struct err *err)
 {
 	const struct wish *wish = &rs->wishes[route->index];
@@ -93,16 +93,18 @@ static int use_topics(struct routes *rs, struct route *route, struct err *err)
 	const char *topic = NULL;
 
 	for (unsigned i = 0; formats[i].type; i++) {
-		bool kept = !wish->topics[i] && !mixed &&
-		            strcmp(formats[i].record_format, formats[0].record_format) != 0;
-		char name[TOPIC_BYTES + 6];
+		const char *suffix = formats[i].topic_suffix;
+		char name[TOPIC_BYTES + 8];
 
 		assert(i < FORMATS_MAX);
 		topic = wish->topics[i] ? wish->topics[i] : topic;
-		snprintf(name, sizeof(name), "%s%s", topic, kept ? "_json" : "");
-		route->topics[i] =
-			use_topic(rs, wish->prefix, name, mixed ? NULL : formats[i].record_format,
-		                  route, err);
+		if (wish->topics[i] || mixed || !suffix)
+			suffix = "";
+		snprintf(name, sizeof(name), "%s%s", topic, suffix);
+		route->topics[i] = use_topic(rs, wish->prefix, name,
+		                             mixed ? NULL : formats[i].record_format,
+		                             route->record_max,
+		                             route->protocol->signal == SIGNAL_OPAQUE, err);
 		if (!route->topics[i])
 			return -1;
 	}
@@ -328,12 +330,14 @@ static int use_model_topics(struct routes *rs, struct worker *w, const struct ro
 	for (size_t i = 0; i < models_count(w->models); i++) {
 		struct model_entry *m = models_at(w->models, i);
 
-		m->route_topic = use_topic(rs, prefix, m->topic, "json", route, err);
+		m->route_topic = use_topic(rs, prefix, m->topic, "json",
+		                           route->record_max, false, err);
 		if (!m->route_topic)
 			return -1;
 		if (m->dead_letter_topic &&
 		    !(m->dead_letters = use_topic(rs, "", m->dead_letter_topic,
-		                                  "dead letters of models", route, err)))
+		                                  "dead letters of models", route->record_max,
+		                                  false, err)))
 			return -1;
 	}
 	return 0;
@@ -455,6 +459,24 @@ static int refuse_twins(const struct routes *rs, struct err *err)
 	return 0;
 }
 
+/* Topics of no route. */
+static int use_own_topics(struct routes *rs, const struct conf *conf, struct err *err)
+{
+	if (conf->dead_letters.enabled) {
+		rs->dead_letters = use_topic(rs, "", conf->dead_letters.topic, "dead letters",
+		                             conf->record.max_bytes, false, err);
+		if (!rs->dead_letters)
+			return -1;
+	}
+	if (conf->usage.enabled) {
+		rs->usage = use_topic(rs, "", conf->usage.topic, "usage", conf->record.max_bytes,
+		                      false, err);
+		if (!rs->usage)
+			return -1;
+	}
+	return 0;
+}
+
 int route_table_fill(struct routes *rs, struct worker *w, struct err *err)
 {
 	const struct conf *conf = w->conf;
@@ -471,7 +493,7 @@ int route_table_fill(struct routes *rs, struct worker *w, struct err *err)
 		                      : use_topics(rs, route, err)) < 0)
 			return -1;
 	}
-	return refuse_twins(rs, err);
+	return use_own_topics(rs, conf, err) < 0 ? -1 : refuse_twins(rs, err);
 }
 
 void route_table_add_page(struct routes *rs, const struct page *page, const struct conf *conf)

@@ -44,7 +44,7 @@ struct routes {
 	unsigned count;
 	struct path paths[PATHS_MAX];
 	unsigned path_count;
-	struct route_topic *route_topics;
+	struct route_topic *route_topics, *dead_letters, *usage; /* NULL: off */
 	struct topic_table *topics;
 	const struct route_topic **topic_facts; /* by index in topics */
 	unsigned topic_facts_count;

@@ -9,7 +9,6 @@
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
-#include <sched.h>
 #include <stdio.h>
 
 #include "common/log.h"
@@ -160,17 +159,6 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 }
 
 /* ---- the sink ---- */
-
-static unsigned workers_count(const struct conf *conf)
-{
-	cpu_set_t cpus;
-
-	if (conf->workers)
-		return (unsigned)conf->workers;
-	if (sched_getaffinity(0, sizeof(cpus), &cpus) < 0)
-		return 1;
-	return (unsigned)max_size((size_t)CPU_COUNT(&cpus), 1);
-}
 
 static struct store_bounds bounds_of(const struct conf *conf)
 {

@@ -20,6 +20,7 @@ struct tls;
 struct auth;
 struct routes;
 struct models;
+struct dead_letters;
 struct sink_open;
 struct audit;
 struct taps;
@@ -48,6 +49,7 @@ struct worker {
 	struct models *models;
 	struct routes *routes;
 	struct sink_open *sink;
+	struct dead_letters *dead_letters; /* NULL: off */
 	struct audit *audit;
 	struct taps *taps; /* NULL in tests that have none */
 	struct tls *tls;
@@ -63,6 +65,7 @@ struct worker {
 	} aside[ASIDE_MAX]; /* the oldest gives way: 16 poisonous tenants a minute are an attack */
 };
 
+unsigned workers_count(const struct conf *conf); /* of one generation */
 /* Unknown credentials get 401 only while the table is fresh (records.md 2.2), else 503. */
 bool worker_table_is_fresh(const struct worker *w);
 /* tenants.max_stale passed: 503 for everybody. */

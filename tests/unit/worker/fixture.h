@@ -13,6 +13,7 @@
 #include "worker/bodies.h"
 #include "worker/budget.h"
 #include "worker/listener.h"
+#include "worker/dead_letters.h"
 #include "worker/models.h"
 #include "worker/route.h"
 #include "worker/sink.h"
@@ -285,6 +286,7 @@ static inline void fixture_start(struct fixture *f, int access_fd, int audit_fd)
 	cr_assert(w->models, "%s", err.text);
 	w->routes = routes_open(w, &err);
 	cr_assert(w->routes, "%s", err.text);
+	w->dead_letters = dead_letters_open(w);
 	w->auth = auth_open(w, &err);
 	cr_assert(w->auth, "%s", err.text);
 	w->audit = audit_open(w, access_fd, audit_fd, &err);
@@ -342,6 +344,7 @@ static inline void fixture_close(struct fixture *f)
 	routes_close(w->routes);
 	models_close(w->models);
 	slices_done(&w->slices);
+	dead_letters_close(w->dead_letters);
 	snapshot_unmap(w->table);
 	bodies_free(w->bodies);
 	budget_free(w->budget);
