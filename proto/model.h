@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * model.h -- JSON events judged by a data model (compatibility.md 5) and stamped with their tenant:
- * an object, or an array of objects, all or nothing. Each object becomes one record of compact JSON,
- * its members in the client's order, numbers as they were written.
+ * an object, or an array of objects, all or nothing. Each object becomes one record of compact
+ * JSON, its members in the client's order, numbers as they were written.
  */
 #pragma once
 #include "common/model.h"

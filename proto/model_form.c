@@ -86,6 +86,21 @@ struct bytes form_float_of(struct bytes b, uint8_t odd[static FORM_FLOAT_MAX])
 
 /* ---- texts of a form ---- */
 
+bool form_is_float(struct bytes b)
+{
+	static const char *const words[] = { "nan", "inf", "infinity" };
+	bool has_sign = b.n && (b.p[0] == '-' || b.p[0] == '+');
+	uint8_t odd[FORM_FLOAT_MAX];
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (bytes_eq_nocase(bytes_from(b, has_sign), bytes_str(words[i])))
+			return true;
+	if (b.n && json_number_end(b.p, b.p + b.n) == b.p + b.n)
+		return true;
+	b = bytes_of(odd, float_mend(b, odd));
+	return b.n && json_number_end(b.p, b.p + b.n) == b.p + b.n;
+}
+
 bool form_is_decimal(struct bytes b)
 {
 	size_t n;

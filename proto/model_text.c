@@ -133,6 +133,8 @@ static void put_got(struct composer *c)
 
 static const char *expected(const struct model_type *t)
 {
+	static const char any[] = "a value matching the column type";
+
 	switch (t->kind) {
 	case MODEL_BOOLEAN:
 		return "a boolean value";
@@ -149,10 +151,10 @@ static const char *expected(const struct model_type *t)
 		return "an enum value";
 	case MODEL_ARRAY:
 		return "an array value";
-	case MODEL_NESTED:
-		return "a nested object";
 	case MODEL_UUID:
 		return "a UUID";
+	case MODEL_NESTED: /* NamedTuple is none of these words */
+		return strcmp(t->name, "Nested") ? any : "a nested object";
 	case MODEL_BIG_INT:
 	case MODEL_BYTES:
 	case MODEL_DECIMAL:
@@ -164,7 +166,7 @@ static const char *expected(const struct model_type *t)
 	case MODEL_GEO:
 		break;
 	}
-	return "a value matching the column type";
+	return any;
 }
 
 /* ---- texts ---- */
@@ -255,6 +257,9 @@ static void compose(struct composer *c)
 		return;
 	case WHY_KEY_RANGE:
 		buf_printf(b, "out of range %s", t->name);
+		return;
+	case WHY_KEY_SIGN:
+		buf_str(b, "Invalid unsigned integer key");
 		return;
 	case WHY_TUPLE_ENDS:
 	case WHY_TUPLE_LONG:

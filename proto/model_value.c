@@ -37,7 +37,7 @@ static const struct range { /* largest magnitudes, without a sign */
 	/* clang-format on */
 };
 
-/* An integer, by its digits. -0 has a sign, which readers of unsigned numbers refuse. */
+/* An integer, by its digits. */
 static bool in_range(const struct model_type *t, struct bytes b)
 {
 	bool negative = b.p[0] == '-';
@@ -150,11 +150,14 @@ static bool keep_number(struct model_pass *m)
 
 static bool integer(struct model_pass *m, const struct model_type *t)
 {
-	if (!form_is_integer(
-		    m->number)) /* a fraction or an exponent: readers of integers stop there */
+	if (!form_is_integer(m->number)) /* a fraction or an exponent: readers stop there */
 		return model_refuse(m, WHY_RANGE, t);
-	if (m->number.p[0] == '-' && !t->is_signed)
-		return model_refuse(m, WHY_NEGATIVE, t);
+	if (m->number.p[0] == '-' && !t->is_signed) {
+		if (!bytes_eq(m->number, BYTES("-0")))
+			return model_refuse(m, WHY_NEGATIVE, t);
+		model_emit(m, m->number.p + 1, 1); /* readers of these want no sign */
+		return true;
+	}
 	return in_range(t, m->number) ? keep_number(m) : model_refuse(m, WHY_RANGE, t);
 }
 
@@ -207,32 +210,48 @@ bool model_number(struct model_pass *m, const struct model_type *t)
 
 /* ---- keys of maps ---- */
 
-static bool refuse_key(struct model_pass *m, const char *what, struct json_text name)
+/* Where the name ends is where a reader has come to. */
+static bool refuse_key(struct model_pass *m, enum model_why why, const struct model_type *t,
+                       struct json_text name)
+{
+	m->why_text = name;
+	model_refuse(m, why, t);
+	m->why_at = name.raw.p + name.raw.n + 1;
+	return false;
+}
+
+static bool refuse_key_form(struct model_pass *m, const char *what, struct json_text name)
 {
 	m->why_what = what;
-	m->why_text = name;
-	return model_refuse(m, WHY_KEY, NULL);
+	return refuse_key(m, WHY_KEY, NULL, name);
+}
+
+static bool integer_key(struct model_pass *m, const struct model_type *t, struct json_text name,
+                        struct bytes b)
+{
+	if (!form_is_integer(b))
+		return refuse_key_form(m, "integer", name);
+	if (b.p[0] == '-' && !t->is_signed)
+		return refuse_key(m, WHY_KEY_SIGN, t, name);
+	return in_range(t, b) || refuse_key(m, WHY_KEY_RANGE, t, name);
 }
 
 bool model_key(struct model_pass *m, const struct model_type *t, struct json_text name)
 {
-	uint8_t local[SHORT_TEXT], odd[FORM_FLOAT_MAX];
+	uint8_t local[SHORT_TEXT];
 	struct bytes b;
 
 	if (t->kind == MODEL_STRING)
 		return true;
 	b = model_meant(name, local);
-	if (t->kind == MODEL_INT) {
-		if (!form_is_integer(b))
-			return refuse_key(m, "integer", name);
-		return in_range(t, b) || model_refuse(m, WHY_KEY_RANGE, t);
-	}
+	if (t->kind == MODEL_INT)
+		return integer_key(m, t, name, b);
 	if (t->kind == MODEL_FLOAT)
-		return form_float_of(b, odd).n || refuse_key(m, "float", name);
+		return form_is_float(b) || refuse_key_form(m, "float", name);
 	if (t->kind == MODEL_IPV4)
-		return form_is_ipv4(b) || refuse_key(m, "IPv4", name);
+		return form_is_ipv4(b) || refuse_key_form(m, "IPv4", name);
 	if (t->kind == MODEL_IPV6)
-		return form_is_ipv6(b) || refuse_key(m, "IPv6", name);
+		return form_is_ipv6(b) || refuse_key_form(m, "IPv6", name);
 	assert(t->kind == MODEL_UUID); /* model_type.c lets no other be a key */
-	return form_is_uuid(b) || refuse_key(m, "UUID", name);
+	return form_is_uuid(b) || refuse_key_form(m, "UUID", name);
 }

@@ -81,9 +81,19 @@ static bool push_geo(struct model_pass *m, const struct model_type *t, unsigned 
 	return true;
 }
 
+/* Positions are those of the server that was replaced: it looks for the end before it complains. */
+static void pass_end(struct model_pass *m, uint8_t end)
+{
+	if (json_peek(&m->j) == end)
+		m->j.p++;
+}
+
 static bool refuse_bracket(struct model_pass *m, enum model_why why, const struct model_type *t)
 {
-	json_open(&m->j); /* as far as one has to read to see it */
+	uint8_t end = *m->j.p == '{' ? '}' : ']';
+
+	json_open(&m->j);
+	pass_end(m, end);
 	return model_refuse(m, why, t);
 }
 
@@ -263,8 +273,12 @@ static bool point_element(struct model_pass *m, struct model_frame *f)
 {
 	static const struct model_type coordinate = { .kind = MODEL_FLOAT, .bits = 64 };
 
-	if (f->index == 2)
+	if (f->index == 2) {
+		if (!skip(m))
+			return false;
+		pass_end(m, ']');
 		return model_refuse(m, WHY_TUPLE_LONG, f->type);
+	}
 	return value(m, &coordinate, false);
 }
 

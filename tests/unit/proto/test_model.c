@@ -86,8 +86,9 @@ static void denies(const struct model *m, const char *value, const char *text)
 	size_t n;
 
 	snprintf(body, sizeof(body), "{\"x\":%s}", value);
-	/* a reader has come to the end of the value, or into its bracket */
-	n = strlen("{\"x\":") + (*value == '{' || *value == '[' ? 1 : strlen(value));
+	/* a reader has come to the end of the value, or into its bracket, or through an empty one
+	 */
+	n = strlen("{\"x\":") + (*value != '{' && *value != '[' ? strlen(value) : value[2] ? 1 : 2);
 	snprintf(why, sizeof(why), "%s at line 1 column %zu", text, n);
 	refused(model_settings_of(m), body, why);
 }
@@ -245,7 +246,7 @@ Test(model, a_body_is_an_object_or_an_array_of_objects)
 	refused(s, "null", "invalid type: null, expected an array at line 1 column 4");
 	refused(s, "[5]", "invalid type: integer `5`, expected an object at line 1 column 2");
 	refused(s, "[{" ID "},[]]",
-	        "invalid type: sequence, expected an object at line 1 column 53");
+	        "invalid type: sequence, expected an object at line 1 column 54");
 	refused(s, "[1.5]",
 	        "invalid type: floating point `1.5`, expected an object at line 1 column 4");
 	refused(s, "[true]", "invalid type: boolean `true`, expected an object at line 1 column 5");
@@ -368,7 +369,9 @@ Test(model, integers_have_the_range_of_their_bits)
 
 			snprintf(why, sizeof(why), "Negative value for %s at x", integers[i].type);
 			denies(m, "-1", why);
-			denies(m, "-0", why);
+			takes(m, "-0", "0");
+			denies(m, "\"-0\"",
+			       "invalid type: string \"-0\", expected an integer value at x");
 			denies(m, "\"-1\"",
 			       "invalid type: string \"-1\", expected an integer value at x");
 		}
@@ -677,11 +680,13 @@ Test(model, keys_of_maps_are_texts_of_their_type)
 		/* clang-format off */
 		{ "String",  "any \\\" text", NULL, NULL },
 		{ "UInt8",   "255", "256", "out of range UInt8" },
-		{ "UInt8",   "0",   "-1",  "out of range UInt8" },
+		{ "UInt8",   "0",   "-1",  "Invalid unsigned integer key" },
 		{ "Int64",   "-9223372036854775808", "k", "Invalid integer key 'k' for Map at x" },
 		{ "Int128",  "\\u0031", "01", "Invalid integer key '01' for Map at x" },
 		{ "Float64", "1.5e3", "k", "Invalid float key 'k' for Map at x" },
-		{ "Float32", ".5", "inf", "Invalid float key 'inf' for Map at x" },
+		{ "Float32", "-inf", "in", "Invalid float key 'in' for Map at x" },
+		{ "Float32", "NaN", "1.2.3", "Invalid float key '1.2.3' for Map at x" },
+		{ "Float64", "+.5e999", "", "Invalid float key '' for Map at x" },
 		{ "IPv4",    "1.2.3.4", "1.2.3", "Invalid IPv4 key '1.2.3' for Map at x" },
 		{ "IPv6",    "::1", "1.2.3.4", "Invalid IPv6 key '1.2.3.4' for Map at x" },
 		{ "UUID",    "67e5504410b1426f9247bb680e5fe0c8", "", "Invalid UUID key '' for Map at x" },
@@ -698,7 +703,7 @@ Test(model, keys_of_maps_are_texts_of_their_type)
 		if (keys[i].bad) {
 			snprintf(body, sizeof(body), "{\"x\":{\"%s\":1}}", keys[i].bad);
 			snprintf(why, sizeof(why), "%s at line 1 column %zu", keys[i].why,
-			         strlen("{\"x\":{\"\":") + strlen(keys[i].bad));
+			         strlen("{\"x\":{\"\"") + strlen(keys[i].bad));
 			refused(model_settings_of(m), body, why);
 		}
 		model_free(m);
@@ -781,7 +786,7 @@ Test(model, shapes_are_arrays_around_points)
 	refused(p, "{\"x\":[1]}",
 	        "Invalid tuple length at x: expected 2 elements at line 1 column 8");
 	refused(p, "{\"x\":[1,2,3]}",
-	        "Invalid tuple length at x: unexpected extra element at line 1 column 10");
+	        "Invalid tuple length at x: unexpected extra element at line 1 column 12");
 	refused(p, "{\"x\":[1,\"y\"]}",
 	        "invalid type: string \"y\", expected a floating-point value at x.1 at line 1 "
 	        "column "
@@ -795,7 +800,7 @@ Test(model, shapes_are_arrays_around_points)
 	        "Required value at x.1, but is none at line 1 column 16");
 	refused(r, "{\"x\":[{}]}",
 	        "invalid type: map, expected a value matching the column type at x.0 at line 1 "
-	        "column 7");
+	        "column 8");
 	takes(multi, "[[[[1,2],[3,4]]],[]]", NULL);
 	refused(model_settings_of(multi), "{\"x\":[[[1]]]}",
 	        "invalid type: integer `1`, expected a value matching the column type at x.0.0.0 "
@@ -1075,7 +1080,7 @@ Test(model, texts_of_clients_are_escaped_in_reasons)
 	       "invalid type: string \"a\\\"b\\\\c\\n\\u{0}\\u{1b}\\u{85}\xc3\xa9\", expected an "
 	       "integer value at x");
 	refused(model_settings_of(map), "{\"x\":{\"\\r\\u007f\":1}}",
-	        "Invalid integer key '\\r\\u{7f}' for Map at x at line 1 column 17");
+	        "Invalid integer key '\\r\\u{7f}' for Map at x at line 1 column 16");
 	model_free(m);
 	model_free(map);
 }
