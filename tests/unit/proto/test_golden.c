@@ -4,7 +4,8 @@
  * lines
  * `@signal logs`, `@utf8 repair`, `@enrich header`, `@encoding gzip`, in remote_write `@version 2`
  * of Loki `@form legacy`, `@stamp entries` first) becomes records.json. Of the families of JSON it
- * is request.txt: those lines, lines of comment (#), then the body as it is sent. With UPDATE=1
+ * is request.txt: those lines, lines of comment (#), then the body as it is sent; with `@json
+ * separate` it stays JSON. With UPDATE=1
  * records.json is written anew and the difference is for review. Runs from the root of the tree.
  */
 #include <criterion/criterion.h>
@@ -17,6 +18,8 @@
 #include "tests/unit/proto/enrich.h"
 #include "tests/unit/proto/enrich_loki.h"
 #include "tests/unit/proto/enrich_rw.h"
+#include "tests/unit/proto/keep.h"
+#include "tests/unit/proto/keep_loki.h"
 #include "tests/unit/proto/oracle.h"
 #include "tests/unit/proto/oracle_rw.h"
 #include "tests/unit/proto/transcode.h"
@@ -27,7 +30,7 @@ struct golden {
 	struct settings settings;
 	enum encoding encoding;
 	unsigned version; /* of remote_write; 0: another family */
-	bool json;
+	bool json, kept; /* it stays JSON */
 	bool is_loki;
 	struct loki_settings loki;
 };
@@ -62,6 +65,9 @@ static void setting(struct golden *g, const char *key, const char *value)
 		g->settings.stamp = strcmp(value, "header") != 0;
 	} else if (!strcmp(key, "encoding")) {
 		cr_assert(encoding_find(bytes_str(value), &g->encoding));
+	} else if (!strcmp(key, "json") && g->json) {
+		cr_assert_str_eq(value, "separate");
+		g->kept = true;
 	} else if (!strcmp(key, "form") && g->is_loki && g->json) {
 		cr_assert_str_eq(value, "legacy");
 		g->loki.form = LOKI_LEGACY;
@@ -175,12 +181,49 @@ static void loki_render(struct golden *g, struct bytes body, struct buf *json)
 	loki_outcome_done(&o);
 }
 
+static void kept_render(struct buf *json, enum verdict v, const struct enriched *e,
+                        const uint8_t *value, size_t n)
+{
+	verdict_render(json, v, e);
+	if (v == V_ACCEPTED) {
+		buf_str(json, ",\n\t\"records\": [{ \"json\": \"");
+		buf_json(json, bytes_of(value, n), SIZE_MAX);
+		buf_str(json, "\" }]");
+	}
+	buf_str(json, "\n}\n");
+}
+
+static void keep_render(struct golden *g, struct bytes body, struct buf *json)
+{
+	struct loki_settings s = g->loki;
+	struct loki_outcome loki;
+	struct outcome otlp;
+
+	if (g->is_loki) {
+		s.stamp = g->settings.stamp;
+		s.utf8 = g->settings.utf8;
+		loki = loki_keep_all(s, body);
+		kept_render(json, loki.verdict, &loki.e, loki.value, loki.value_n);
+		loki_outcome_done(&loki);
+		loki_keep_judge(s, body);
+		return;
+	}
+	otlp = keep_all(g->settings, body);
+	kept_render(json, otlp.verdict, &otlp.e, otlp.value, otlp.value_n);
+	outcome_done(&otlp);
+	keep_judge(g->settings, body);
+}
+
 static void json_render(struct golden *g, const char *text, struct buf *json)
 {
 	struct transcoded t;
 
 	while (*text == '#')
 		text += strcspn(text, "\n") + 1;
+	if (g->kept) {
+		keep_render(g, bytes_str(text), json);
+		return;
+	}
 	if (g->is_loki) {
 		loki_render(g, bytes_str(text), json);
 		buf_str(json, "\n}\n");
