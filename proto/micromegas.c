@@ -161,7 +161,7 @@ static enum transcode webhook_transcode(const struct enrich_in *in, uint8_t *out
 
 /* clang-format off */
 #define OWN(name_, signal_, path_)                                                                 \
-	.name = "micromegas_" name_, .signal = (signal_), .dialect = DIALECT_MICROMEGAS,           \
+	.name = name_, .signal = (signal_), .dialect = DIALECT_MICROMEGAS,           \
 	.paths = (const char *const[]){ "/ingestion/" path_, NULL }, .encodings = GZIP,            \
 	.inflated_limit = INFLATED_BYTES
 
@@ -171,7 +171,7 @@ static enum transcode webhook_transcode(const struct enrich_in *in, uint8_t *out
 		.enrich = opaque_enrich, .untyped = true }, { 0 } }
 
 #define OTLP(signal_, what)                                                                        \
-	OWN("otlp_" #what, signal_, "otlp/v1/" #what), .wire_limit = WIRE_BYTES,                   \
+	OWN("micromegas_" #what, signal_, "otlp/v1/" #what), .wire_limit = WIRE_BYTES,                   \
 	.formats = (const struct format[]){                                                        \
 		{ .type = "application/x-protobuf", .record_format = "otlp_proto",                 \
 		  .record_type = "application/x-protobuf", .enrich = what##_enrich,                \
@@ -187,7 +187,7 @@ const struct protocol protocol_micromegas_traces = { OTLP(SIGNAL_TRACES, traces)
 const struct protocol protocol_micromegas_metrics = { OTLP(SIGNAL_METRICS, metrics) };
 const struct protocol protocol_micromegas_logs = { OTLP(SIGNAL_LOGS, logs) };
 const struct protocol protocol_micromegas_webhook = {
-	OWN("webhook", SIGNAL_LOGS, "webhook"),
+	OWN("micromegas_webhook", SIGNAL_LOGS, "webhook"),
 	.wire_limit = WIRE_BYTES,
 	.headers = webhook_headers,
 	.formats = (const struct format[]){
