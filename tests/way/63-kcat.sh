@@ -1,20 +1,24 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # 63-kcat.sh -- an unmodified consumer, kcat, prints the records of every family: the key is the tenant, the headers are those of the contract and
-# in its order, the tenant's once, none of the client's own; the value is whole (R1, R26)
+# in its order, the tenant's once, none of the client's own; the value is whole (R1)
 . "${0%/*}/lib.sh"
 need kafka
 
 topics 2
-RAW_TOPIC=$NAME-raw BLOB_TOPIC=$NAME-blobs OWN_BLOB_TOPIC=$NAME-own-blobs OWN_TOPIC=$NAME-own
-for each in "$RAW_TOPIC" "$BLOB_TOPIC" "$OWN_BLOB_TOPIC" "$OWN_TOPIC" {"$TRACES_TOPIC","$METRICS_TOPIC","$LOGS_TOPIC","$LOKI_TOPIC","$OWN_TOPIC"}_json; do
+RAW_TOPIC=$NAME-raw BLOB_TOPIC=$NAME-blobs OWN_BLOB_TOPIC=$NAME-own-blobs OWN_TOPIC=$NAME-own EVENT_TOPIC=$NAME-event SEALED_TOPIC=$NAME-sealed
+for each in "$RAW_TOPIC" "$BLOB_TOPIC" "$OWN_BLOB_TOPIC" "$OWN_TOPIC" "$EVENT_TOPIC" "$SEALED_TOPIC" \
+	{"$TRACES_TOPIC","$METRICS_TOPIC","$LOGS_TOPIC","$LOKI_TOPIC","$OWN_TOPIC"}_json; do
 	topic create "$KAFKA_BROKERS" "$each" 2 || bail "can't create the topic $each"
 done
 TOKEN=$(token_new)
 TENANT="a-b_c.d!*'()"	# every sign that an id may have
 tenants_file "$TENANT:$TOKEN"
+mkdir "$T/models"
+printf '{"name":"Event","topic":"%s","allow_extra_fields":true,"columns":[{"name":"n","data_type":"Int64","required":true}]}' "$EVENT_TOPIC" >"$T/models/event.json"
+printf '{"name":"Sealed","version":"0.1","topic":"%s","schema_id":7,"columns":[{"name":"n","data_type":"Int64","required":true}]}' "$SEALED_TOPIC" >"$T/models/sealed.json"
 conf_base kafka file 2
-conf protocols.obstack.enabled=true "protocols.obstack.topic=$RAW_TOPIC" protocols.micromegas.enabled=true "protocols.opaque.topic=$BLOB_TOPIC" \
+conf "protocols.models.dir=$T/models" protocols.obstack.enabled=true "protocols.obstack.topic=$RAW_TOPIC" protocols.micromegas.enabled=true "protocols.opaque.topic=$BLOB_TOPIC" \
 	routes.0.name=own-blobs routes.0.path=/own/blobs routes.0.protocol=opaque "routes.0.topic=$OWN_BLOB_TOPIC" \
 	routes.1.name=own-logs routes.1.path=/own/logs routes.1.protocol=otlp_logs "routes.1.topic=$OWN_TOPIC" routes.1.headers=all
 headgate_start
@@ -50,6 +54,7 @@ told()
 		request /own/blobs -H 'Content-Type: text/plain; charset=utf-8' --data-binary "@$T/blob" "${ODD[@]}"; echo
 		request /own/blobs -H 'Content-Type: nonsense' --data-binary "@$T/blob" "${ODD[@]}"; echo
 		request /own/logs -H "$PROTOBUF" --data-binary "@$T/logs" "${ODD[@]}"; echo
+		request /ingest/Event -H "$JSON" -d '[{"n": 1}, {"n": 2, "x": null}]' "${ODD[@]}"; echo
 		request /ingest/prometheus/v1/write -H "$PROTOBUF" --data-binary "@$RW1" -H 'Content-Encoding: snappy' "${ODD[@]}"; echo
 	} | xargs
 }
@@ -57,7 +62,7 @@ told()
 # ---- what kcat prints ----
 # read_by_kcat TOPIC [OPTION]...	from the beginning to the end
 read_by_kcat() { kcat -C -q -e -o beginning -b "$KAFKA_BROKERS" -t "$1" -X fetch.wait.max.ms=10 "${@:2}"; }
-ALL_TOPICS=("$TRACES_TOPIC" "$METRICS_TOPIC" "$LOGS_TOPIC" "$WRITE_TOPIC" "$WRITE2_TOPIC" "$LOKI_TOPIC" "$RAW_TOPIC" "$BLOB_TOPIC" "$OWN_BLOB_TOPIC" "$OWN_TOPIC"
+ALL_TOPICS=("$TRACES_TOPIC" "$METRICS_TOPIC" "$LOGS_TOPIC" "$WRITE_TOPIC" "$WRITE2_TOPIC" "$LOKI_TOPIC" "$RAW_TOPIC" "$BLOB_TOPIC" "$OWN_BLOB_TOPIC" "$OWN_TOPIC" "$EVENT_TOPIC" "$SEALED_TOPIC"
 	{"$TRACES_TOPIC","$METRICS_TOPIC","$LOGS_TOPIC","$LOKI_TOPIC"}_json)
 printed() { for each in "${ALL_TOPICS[@]}"; do read_by_kcat "$each" -J; done | python3 "$WAY/tools/kcat.py" "$TENANT" | sort -u; }
 # new_lines	what it prints now and did not before
@@ -97,14 +102,17 @@ wanted()
 		for each in process stream block; do line "$BLOB_TOPIC" opaque raw application/octet-stream insert_$each; done
 		line "$OWN_BLOB_TOPIC" opaque raw text/plain own-blobs
 		line "$OWN_BLOB_TOPIC" opaque raw application/octet-stream own-blobs
-		[ "$LEVEL" != standard ] || LEVEL=all line "$OWN_TOPIC" logs otlp_proto application/x-protobuf own-logs
+		if [ "$LEVEL" = standard ]; then	# these have their own level, and so nothing new at the others
+			LEVEL=all line "$OWN_TOPIC" logs otlp_proto application/x-protobuf own-logs
+			LEVEL=tenant line "$EVENT_TOPIC"
+		fi
 	} | sort -u
 }
-OF_EACH='200 200 200 200 200 204 204 204 204 202 202 202 200 200 200 202 202 200 202'
+OF_EACH='200 200 200 200 200 204 204 204 204 202 202 202 200 200 200 202 202 200 202 202'
 for LEVEL in standard all tenant; do
 	if [ $LEVEL != standard ]; then
 		conf "record.headers=$LEVEL"
-		headgate_switch
+		headgate_switch || bail "the new configuration does not serve: $(tail -n 3 "$HG_LOG")"
 	fi
 	is "$LEVEL: a body of each family is accepted" "$(told)" "$OF_EACH"
 	new_lines >"$T/new"
@@ -113,8 +121,8 @@ done
 
 # ---- JSON that stays JSON; a body that is too large for one record ----
 LEVEL=standard
-conf record.headers=standard protocols.{otlp,loki}.json=separate record.max_bytes=2KiB
-headgate_switch
+conf record.headers=standard protocols.{otlp,loki}.json=separate record.max_bytes=2KiB protocols.models.headers=all
+headgate_switch || bail "the new configuration does not serve: $(tail -n 3 "$HG_LOG")"
 printf '{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"4bf92f3577b34da6a3ce929d0e0e4736","spanId":"00f067aa0ba902b7","name":"x"}]}]}]}' >"$T/spans.json"
 printf '{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"x","gauge":{"dataPoints":[{"timeUnixNano":"1","asInt":"1"}]}}]}]}]}' >"$T/metrics.json"
 is "OTLP and Loki in JSON are accepted" "$({
@@ -125,6 +133,7 @@ is "OTLP and Loki in JSON are accepted" "$({
 } | xargs)" "200 200 200 204"
 otlp logs -n 100 -m large -o "$T/large"
 is "and a body of many records" "$(request /v1/logs -H "$PROTOBUF" --data-binary "@$T/large" -H "traceparent: $TRACE" "${ODD[@]}")" 200
+is "and an object of a model with a schema id" "$(request /ingest/Sealed/0.1 -H "$JSON" -d '{"n": 1}' "${ODD[@]}")" 202
 new_lines >"$T/new"
 parts=$(grep -c headgate-part "$T/new")
 ok "these are $parts" test "$parts" -ge 3
@@ -133,6 +142,7 @@ is "each record says what it is" "$({
 	line "${METRICS_TOPIC}_json" metrics otlp_json application/json
 	line "${LOGS_TOPIC}_json" logs otlp_json application/json
 	line "${LOKI_TOPIC}_json" logs loki_json application/json
+	LEVEL=all line "$SEALED_TOPIC" events json application/json models
 	for ((k = 1; k <= parts; k++)); do line "$LOGS_TOPIC" logs otlp_proto application/x-protobuf '' "headgate-part=$k/$parts traceparent=$TRACE"; done
 } | sort | diff - "$T/new" | grep '^[<>]')" ""
 for each in "${ALL_TOPICS[@]}"; do
@@ -143,5 +153,8 @@ done
 # ---- as one would look at them ----
 is "in its own format: key, headers, value" "$(read_by_kcat "$LOKI_TOPIC" -f '%k|%h|%s\n' | grep -a signal= | grep -av headgate-route | cut -d'|' -f1,2 | sed -E 's/[0-9a-f]{32}/ID/' | sort -u)" \
 	"$TENANT|X-Scope-OrgID=$TENANT,tenant_id=$TENANT,signal=logs,format=loki_proto,content-type=application/x-protobuf,headgate-request-id=ID"
-like "the value has the stream" "$(read_by_kcat "$LOKI_TOPIC" -f '%s\n' | tr -d '\0' | grep -a -m 1 -o '{a=.*}')" '^\{a="b", tenant_id="a-b_c\.d!\*'\''\(\)"\}$'
+is "objects of a model" "$(read_by_kcat "$EVENT_TOPIC" -f '%k %s\n' | sort -u)" \
+	"$TENANT {\"tenant_id\":\"$TENANT\",\"n\":1}"$'\n'"$TENANT {\"tenant_id\":\"$TENANT\",\"n\":2,\"x\":null}"
+is "one behind its schema id" "$(read_by_kcat "$SEALED_TOPIC" -f '%s' | od -An -v -tx1 | tr -d ' \n')" "0000000007$(hex '{"n":1}')"
+like "the value of a push has the stream" "$(read_by_kcat "$LOKI_TOPIC" -f '%s\n' | tr -d '\0' | grep -a -m 1 -o '{a=.*}')" '^\{a="b", tenant_id="a-b_c\.d!\*'\''\(\)"\}$'
 finish
