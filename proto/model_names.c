@@ -2,8 +2,7 @@
 /*
  * model_names.c -- does a member come twice? Where a model declares the columns a bit set tells;
  * where it does not, the names of an open object are kept in the scratch until it closes. Few are
- * compared each with each; many are sorted, in place and with no worst case that a client could
- * aim at.
+ * compared each with each; many are sorted, in place, by a print of them.
  */
 #include "proto/model_private.h"
 
@@ -56,22 +55,45 @@ int text_next(struct text_reader *r)
 	return r->ready[0];
 }
 
-/* Of the length and the last bytes: names of one object often begin alike. */
-static uint32_t print_of(struct json_text name)
+static uint64_t mix(uint64_t h, uint64_t word)
 {
-	uint64_t last = 0, n = name.raw.n;
+	unsigned __int128 product = (unsigned __int128)(h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* Of what the name means, and of a moment that no client knows: else names could be picked that
+ * only a look at all their bytes tells apart. */
+static uint32_t print_of(const struct model_pass *m, struct json_text name)
+{
+	uint64_t h = mix(UINT64_C(0x2545f4914f6cdd1d), (uint64_t)m->in->received), word = 0;
+	const uint8_t *p = name.raw.p;
+	size_t n = name.raw.n, i = 0;
 
 	if (likely(!name.escaped)) {
-		for (size_t i = n > 8 ? n - 8 : 0; i < n; i++)
-			last = last << 8 | name.raw.p[i];
+		for (; n - i >= 8; i += 8) {
+			memcpy(&word, p + i, 8);
+			h = mix(h, word);
+		}
+		word = 0;
+		memcpy(&word, p + i, n - i);
 	} else {
 		struct text_reader r = text_reader_of(name);
 
 		n = 0;
-		for (int c; (c = text_next(&r)) >= 0; n++)
-			last = last << 8 | (uint64_t)c;
+		for (int c; (c = text_next(&r)) >= 0; n++) {
+			if (n && n % 8 == 0) {
+				h = mix(h, word);
+				word = 0;
+			}
+			((uint8_t *)&word)[n % 8] = (uint8_t)c;
+		}
+		if (n && n % 8 == 0) {
+			h = mix(h, word);
+			word = 0;
+		}
 	}
-	return (uint32_t)(((last ^ n << 56) * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
+	return (uint32_t)(mix(mix(h, word), n) >> 32);
 }
 
 static struct json_text text_of(const struct model_name *a)
@@ -117,7 +139,7 @@ bool model_name_add(struct model_pass *m, struct json_text name)
 		.p = name.raw.p,
 		.n = (uint32_t)name.raw.n & 0x7fffffff,
 		.escaped = name.escaped,
-		.print = print_of(name),
+		.print = print_of(m, name),
 	};
 	return true;
 }
