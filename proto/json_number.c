@@ -9,14 +9,14 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "proto/json_double.h"
+
 enum {
 	U64_DIGITS = 20, /* of the largest uint64_t */
 	U64_DIGITS_SAFE = 19, /* any number of so many digits fits */
-	EXACT_EXPONENT = 22, /* powers of ten up to here are doubles without rounding */
 	DOUBLE_DIGITS = 800, /* more than the 767 that can decide how a double is rounded */
 	EXPONENT_DIGITS_MAX = 12, /* far beyond what the digits of a body could outweigh */
 };
-#define EXACT_INTEGER (UINT64_C(1) << 53)
 
 static bool is_digit(uint8_t c)
 {
@@ -190,25 +190,27 @@ static double double_slow(const struct decimal *d)
 	return strtod(text, NULL);
 }
 
+/* More digits than a word has: where the first of them, and one more in the last, mean one double,
+ * the rest has no say. */
 static double double_of(const struct decimal *d)
 {
-	static const double powers[EXACT_EXPONENT + 1] = { 1e0,  1e1,  1e2,  1e3,  1e4,  1e5,
-		                                           1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-		                                           1e12, 1e13, 1e14, 1e15, 1e16, 1e17,
-		                                           1e18, 1e19, 1e20, 1e21, 1e22 };
 	uint64_t v = 0;
+	size_t n = 0;
+	int64_t exponent = d->exponent;
+	double value;
 
 	if (!d->from)
 		return 0;
-	if (d->n > U64_DIGITS_SAFE)
-		return double_slow(d);
-	for (const uint8_t *p = d->from; p <= d->to; p++)
-		if (p != d->point)
+	for (const uint8_t *p = d->from; p <= d->to && n < U64_DIGITS_SAFE; p++)
+		if (p != d->point) {
 			v = v * 10 + (uint64_t)(*p - '0');
-	/* both factors are exact, so the one operation rounds once, correctly */
-	if (v > EXACT_INTEGER || d->exponent > EXACT_EXPONENT || d->exponent < -EXACT_EXPONENT)
-		return double_slow(d);
-	return d->exponent < 0 ? (double)v / powers[-d->exponent] : (double)v * powers[d->exponent];
+			n++;
+		}
+	exponent += (int64_t)(d->n - n);
+	value = json_double(v, exponent);
+	if (d->n == n || value == json_double(v + 1, exponent))
+		return value;
+	return double_slow(d);
 }
 
 bool json_to_double(struct bytes text, double *value)
