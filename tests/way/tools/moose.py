@@ -5,6 +5,7 @@ and compares: status, text and records are equal, or as the case says we differ.
 Exit 1 with a line for each failure. The token is read from standard input.
 
 --read COMMAND     followed by a topic's name: prints the topic's records (tools/topic.c); not given: records are not compared
+--seen FILE        how many records of each topic were there before; rewritten
 --stamped TOPIC    a topic whose values have the member of the tenant (repeated); all others must not have it
 --topic TOPIC      one that may have got no record, and is looked at all the same (repeated)
 --only STATUS      only cases that upstream answered so
@@ -61,7 +62,10 @@ def plain_value(value):
 
 class Judge:
     def __init__(self, options):
-        self.options, self.failures, self.differing, self.want = options, [], 0, {}
+        self.options, self.failures, self.differing, self.want, self.seen = options, [], 0, {}, {}
+        if options.seen and os.path.exists(options.seen):
+            with open(options.seen, encoding="ascii") as file:
+                self.seen = json.load(file)
 
     def fail(self, case, what):
         self.failures.append(f"{case.name}: {what}")
@@ -84,7 +88,11 @@ class Judge:
         upstream_status, _, upstream_text = case.reply()
         want_status, kind, want_text, _ = self.wanted(case)
         got = status, plain_text(text)
-        if case.has("text-about"):
+        if case.has("ours-like"):
+            want_status, _, regex = case.get("ours-like").partition(" ")
+            want_status, want_text = int(want_status), regex
+            got, want = (status, bool(re.fullmatch(regex, text))), (want_status, True)
+        elif case.has("text-about"):
             got, want = (status, text[:len(case.get("text-about"))]), (want_status, case.get("text-about"))
         else:
             want = want_status, plain_text(want_text)
@@ -94,8 +102,11 @@ class Judge:
             self.differing += 1
             if got == (upstream_status, plain_text(upstream_text)) and not case.has("ours-record"):
                 self.fail(case, f"is said to differ ({case.get('differs')}), and is as upstream")
+        for name, _, value in (header.partition(": ") for header in case.all("reply-header")):
+            if headers.get(name) != value:
+                self.fail(case, f"wanted {name}: {value}, got {headers.get(name)}")
         want_type = "application/json" if kind.startswith("application/json") else TEXT_TYPE
-        if status and headers.get("content-type") != want_type:
+        if body and headers.get("content-type") != want_type:
             self.fail(case, f"its Content-Type is {headers.get('content-type')}")
 
     def expect_records(self, case):
@@ -115,19 +126,22 @@ class Judge:
         for topic in topics:
             want = self.want.get(topic, [])
             got = []
-            lines = subprocess.run([*self.options.read.split(), topic], check=True, stdout=subprocess.PIPE, timeout=READ_TIMEOUT_SECONDS)
-            for line in lines.stdout.splitlines():
+            read = subprocess.run([*self.options.read.split(), topic], check=True, stdout=subprocess.PIPE, timeout=READ_TIMEOUT_SECONDS)
+            lines = read.stdout.splitlines()
+            for line in lines[self.seen.get(topic, 0):]:
                 got.append(self.without_stamp(topic, bytes.fromhex(json.loads(line)["value"] or "")))
             for (case, value), mine in zip(want, got):
                 if value != mine and plain_value(value) != plain_value(mine):
                     self.fail(case, f"wanted in {topic} {value.decode('utf-8', 'replace')}, got {mine.decode('utf-8', 'replace')}")
             if len(got) != len(want):
                 self.failures.append(f"{topic}: wanted {len(want)} records, got {len(got)}: {got[len(want):][:3]}")
+            self.seen[topic] = len(lines)
 
 
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--read")
+    parser.add_argument("--seen")
     parser.add_argument("--stamped", action="append", default=[])
     parser.add_argument("--only", type=int)
     parser.add_argument("--own", action="store_true")
@@ -145,6 +159,9 @@ def main():
         judge.expect_records(case)
     if options.read:
         judge.judge_records(sorted(judge.want.keys() | set(options.topic)))
+    if options.seen:
+        with open(options.seen, "w", encoding="ascii") as file:
+            json.dump(judge.seen, file)
     for line in judge.failures:
         print(line)
     print(f"{len(asked)} cases, {judge.differing} of them differ on purpose, {len(judge.failures)} failures")
