@@ -6,8 +6,8 @@
 need kafka
 
 topics 2
-RAW_TOPIC=$NAME-raw BLOB_TOPIC=$NAME-blobs OWN_BLOB_TOPIC=$NAME-own-blobs OWN_TOPIC=$NAME-own EVENT_TOPIC=$NAME-event SEALED_TOPIC=$NAME-sealed
-for each in "$RAW_TOPIC" "$BLOB_TOPIC" "$OWN_BLOB_TOPIC" "$OWN_TOPIC" "$EVENT_TOPIC" "$SEALED_TOPIC" \
+RAW_TOPIC=$NAME-raw BLOB_TOPIC=$NAME-blobs OWN_BLOB_TOPIC=$NAME-own-blobs OWN_TOPIC=$NAME-own EVENT_TOPIC=$NAME-event SEALED_TOPIC=$NAME-sealed DEAD_TOPIC=$NAME-dead
+for each in "$RAW_TOPIC" "$BLOB_TOPIC" "$OWN_BLOB_TOPIC" "$OWN_TOPIC" "$EVENT_TOPIC" "$SEALED_TOPIC" "$DEAD_TOPIC" \
 	{"$TRACES_TOPIC","$METRICS_TOPIC","$LOGS_TOPIC","$LOKI_TOPIC","$OWN_TOPIC"}_json; do
 	topic create "$KAFKA_BROKERS" "$each" 2 || bail "can't create the topic $each"
 done
@@ -62,7 +62,7 @@ told()
 # ---- what kcat prints ----
 # read_by_kcat TOPIC [OPTION]...	from the beginning to the end
 read_by_kcat() { kcat -C -q -e -o beginning -b "$KAFKA_BROKERS" -t "$1" -X fetch.wait.max.ms=10 "${@:2}"; }
-ALL_TOPICS=("$TRACES_TOPIC" "$METRICS_TOPIC" "$LOGS_TOPIC" "$WRITE_TOPIC" "$WRITE2_TOPIC" "$LOKI_TOPIC" "$RAW_TOPIC" "$BLOB_TOPIC" "$OWN_BLOB_TOPIC" "$OWN_TOPIC" "$EVENT_TOPIC" "$SEALED_TOPIC"
+ALL_TOPICS=("$TRACES_TOPIC" "$METRICS_TOPIC" "$LOGS_TOPIC" "$WRITE_TOPIC" "$WRITE2_TOPIC" "$LOKI_TOPIC" "$RAW_TOPIC" "$BLOB_TOPIC" "$OWN_BLOB_TOPIC" "$OWN_TOPIC" "$EVENT_TOPIC" "$SEALED_TOPIC" "$DEAD_TOPIC"
 	{"$TRACES_TOPIC","$METRICS_TOPIC","$LOGS_TOPIC","$LOKI_TOPIC"}_json)
 printed() { for each in "${ALL_TOPICS[@]}"; do read_by_kcat "$each" -J; done | python3 "$WAY/tools/kcat.py" "$TENANT" | sort -u; }
 # new_lines	what it prints now and did not before
@@ -145,6 +145,25 @@ is "each record says what it is" "$({
 	LEVEL=all line "$SEALED_TOPIC" events json application/json models
 	for ((k = 1; k <= parts; k++)); do line "$LOGS_TOPIC" logs otlp_proto application/x-protobuf '' "headgate-part=$k/$parts traceparent=$TRACE"; done
 } | sort | diff - "$T/new" | grep '^[<>]')" ""
+
+# ---- dead letters ----
+conf dead_letters.enabled=true "dead_letters.topic=$DEAD_TOPIC"
+headgate_switch || bail "the new configuration does not serve: $(tail -n 3 "$HG_LOG")"
+printf '\n\377' >"$T/broken"
+is "broken bodies are refused" "$({
+	request /v1/logs -H "$PROTOBUF" --data-binary "@$T/broken" -H "traceparent: $TRACE" "${ODD[@]}"; echo
+	request /own/logs -H "$JSON" -d '{"resourceLogs":1}' "${ODD[@]}"; echo
+	request /loki/api/v1/push -H "$JSON" -d '{"streams":[{"stream":{},"values":[["1","x"]]}]}' "${ODD[@]}"
+} | xargs)" "400 400 400"
+dead() { [ "$(record_count "$DEAD_TOPIC")" = 3 ]; }
+ok "and kept as dead letters" wait_until 10s dead
+new_lines >"$T/new"
+is "which say why, and what for" "$({
+	line "$DEAD_TOPIC" logs otlp_proto application/x-protobuf '' "traceparent=$TRACE headgate-dlq-reason=hg-invalid headgate-dlq-detail=TEXT headgate-dlq-topic=$LOGS_TOPIC"
+	LEVEL=all line "$DEAD_TOPIC" logs otlp_json application/json own-logs "headgate-dlq-reason=hg-invalid headgate-dlq-detail=TEXT headgate-dlq-topic=${OWN_TOPIC}_json"
+	line "$DEAD_TOPIC" logs loki_json application/json '' "headgate-dlq-reason=hg-invalid headgate-dlq-detail=TEXT headgate-dlq-topic=${LOKI_TOPIC}_json"
+} | sort | diff - "$T/new" | grep '^[<>]')" ""
+
 for each in "${ALL_TOPICS[@]}"; do
 	is "${each#"$NAME"-}: the values are whole" "$(read_by_kcat "$each" -J | python3 "$WAY/tools/kcat.py" --values | sort)" \
 		"$(records "$each" | jq -r '"\(.partition) \(.offset) \(.value)"' | sort)"

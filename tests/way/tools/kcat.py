@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """kcat.py TENANT < `kcat -J` -- what an unmodified consumer sees of each record, one line: the topic, the key, each header as NAME=VALUE in its
 order, and behind ` !` whatever breaks the contract of headers (records.md 1.1, R1). A request id is shown as ID, the time of the record,
-where a header has it, as TIME.
+where a header has it, as TIME, why a letter is dead as TEXT.
 
 kcat.py --values < `kcat -J`	"PARTITION OFFSET VALUE" of each, the value in hex
 
@@ -43,6 +43,8 @@ def shown(name, value, time):
         return f"{name}=ID"
     if name == "headgate-received-ms" and value == str(time):
         return f"{name}=TIME"
+    if name == "headgate-dlq-detail" and 0 < len(value.encode("utf-8", "surrogateescape")) <= 1024:
+        return f"{name}=TEXT"
     return f"{name}={value}"
 
 
