@@ -86,25 +86,23 @@ static void denies(const struct model *m, const char *value, const char *text)
 	size_t n;
 
 	snprintf(body, sizeof(body), "{\"x\":%s}", value);
-	/* a reader has come to the end of the value, or into its bracket, or through an empty one
-	 */
+	/* a reader is behind the value, or in its bracket, or behind an empty one */
 	n = strlen("{\"x\":") + (*value != '{' && *value != '[' ? strlen(value) : value[2] ? 1 : 2);
 	snprintf(why, sizeof(why), "%s at line 1 column %zu", text, n);
 	refused(model_settings_of(m), body, why);
 }
 
+/* clang-format off */
 static const char user_event[] = MODEL(
 	"\"version\":\"1.0\",",
-	COLUMN("id", "\"String\"", "true") "," COLUMN("timestamp", "\"DateTime\"", "true") "," COLUMN(
-		"n", "\"UInt8\"",
-		"false") "," COLUMN("tags", "{\"elementType\":\"String\"}",
-                                    "false") "," COLUMN("nested",
-                                                        "{\"name\":\"N\",\"columns\":[" COLUMN(
-								"a", "\"Int64\"",
-								"true") "," COLUMN("b",
-                                                                                   "\"Boolean\"",
-                                                                                   "false") "]}",
-                                                        "false"));
+	COLUMN("id", "\"String\"", "true") ","
+	COLUMN("timestamp", "\"DateTime\"", "true") ","
+	COLUMN("n", "\"UInt8\"", "false") ","
+	COLUMN("tags", "{\"elementType\":\"String\"}", "false") ","
+	COLUMN("nested", "{\"name\":\"N\",\"columns\":["
+	                 COLUMN("a", "\"Int64\"", "true") ","
+	                 COLUMN("b", "\"Boolean\"", "false") "]}", "false"));
+/* clang-format on */
 
 #define ID "\"id\":\"1\",\"timestamp\":\"2024-09-10T17:34:51+00:00\""
 
