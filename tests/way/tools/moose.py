@@ -14,6 +14,7 @@ Exit 1 with a line for each failure. The token is read from standard input.
 Positions (line and column) are compared in form alone, missing fields as a set, texts about syntax not at all; values of records byte by
 byte, but for how a string is escaped."""
 import argparse
+import difflib
 import json
 import os
 import re
@@ -122,20 +123,21 @@ class Judge:
             value = value.replace(form, b"")
         return value
 
+    def read_new(self, topic):
+        """Values that came since the last time."""
+        read = subprocess.run([*self.options.read.split(), topic], check=True, stdout=subprocess.PIPE, timeout=READ_TIMEOUT_SECONDS)
+        lines = read.stdout.splitlines()
+        old, self.seen[topic] = self.seen.get(topic, 0), len(lines)
+        return [self.without_stamp(topic, bytes.fromhex(json.loads(line)["value"] or "")) for line in lines[old:]]
+
     def judge_records(self, topics):
         for topic in topics:
-            want = self.want.get(topic, [])
-            got = []
-            read = subprocess.run([*self.options.read.split(), topic], check=True, stdout=subprocess.PIPE, timeout=READ_TIMEOUT_SECONDS)
-            lines = read.stdout.splitlines()
-            for line in lines[self.seen.get(topic, 0):]:
-                got.append(self.without_stamp(topic, bytes.fromhex(json.loads(line)["value"] or "")))
-            for (case, value), mine in zip(want, got):
-                if value != mine and plain_value(value) != plain_value(mine):
-                    self.fail(case, f"wanted in {topic} {value.decode('utf-8', 'replace')}, got {mine.decode('utf-8', 'replace')}")
-            if len(got) != len(want):
-                self.failures.append(f"{topic}: wanted {len(want)} records, got {len(got)}: {got[len(want):][:3]}")
-            self.seen[topic] = len(lines)
+            want, got = self.want.get(topic, []), self.read_new(topic)
+            keys = [repr(plain_value(value)) for _, value in want], [repr(plain_value(value)) for value in got]
+            for how, i, i_end, j, j_end in difflib.SequenceMatcher(None, *keys, autojunk=False).get_opcodes():
+                if how != "equal":
+                    names = sorted({case.name for case, _ in want[i:i_end]})
+                    self.failures.append(f"{topic}: {' and '.join(names)}: wanted {[v for _, v in want[i:i_end]]}, got {got[j:j_end]}")
 
 
 def main():
