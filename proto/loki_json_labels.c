@@ -6,6 +6,8 @@
  */
 #include "proto/loki_json_private.h"
 
+enum { REPLACEMENT_BYTES = 3 };
+
 /* name="value": a bare name stays as it is, all else is quoted. */
 static bool put_quoted(struct maker *m, struct json_text text, bool may_be_bare)
 {
@@ -63,20 +65,45 @@ uint8_t *loki_json_labels_write(const struct pairs *pairs, uint8_t *text, size_t
 	return put_text(&m, pairs) ? m.p : NULL;
 }
 
-/* Unescaped once, however often it is compared. */
+/* U+FFFD for each broken byte. */
+static size_t mend(struct bytes text, uint8_t *out)
+{
+	uint8_t *to = out;
+
+	for (size_t i = 0; i < text.n;) {
+		size_t n = utf8_sequence(text.p + i, text.n - i);
+
+		to = n ? mempcpy(to, text.p + i, n)
+		       : mempcpy(to, "\xef\xbf\xbd", REPLACEMENT_BYTES);
+		i += n ? n : 1;
+	}
+	return (size_t)(to - out);
+}
+
+/* Unescaped and mended once, however often it is compared. */
 static bool take_name(struct maker *m, struct pairs *pairs, struct json_text name,
                       const uint8_t *at, struct bytes *meant)
 {
+	uint8_t *odd = pairs->odd + pairs->odd_n;
+	size_t left = LABELS_ODD_MAX - pairs->odd_n;
+
 	if (name.raw.n > LABEL_NAME_MAX)
 		return refuse(m, at, "a label name of more than 1024 bytes");
 	*meant = name.raw;
-	if (!name.escaped)
-		return true;
-	if (name.raw.n > LABELS_ODD_MAX - pairs->odd_n)
-		return refuse(m, at, "too many escaped label names");
-	meant->p = pairs->odd + pairs->odd_n;
-	meant->n = json_unescape(name, pairs->odd + pairs->odd_n);
-	pairs->odd_n += meant->n;
+	if (name.escaped) {
+		if (name.raw.n > left)
+			return refuse(m, at, "too many escaped label names");
+		*meant = bytes_of(odd, json_unescape(name, odd));
+		odd += meant->n;
+		left -= meant->n;
+	}
+	if (!bytes_is_utf8(*meant)) {
+		if (REPLACEMENT_BYTES * meant->n > left)
+			return refuse(m, at, "too many escaped label names");
+		*meant = bytes_of(odd, mend(*meant, odd));
+		odd += meant->n;
+	}
+	pairs->odd_n = (size_t)(odd - pairs->odd);
 	return true;
 }
 

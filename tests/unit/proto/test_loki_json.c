@@ -88,6 +88,22 @@ Test(loki_json, labels_are_sorted_quoted_and_escaped)
 	          "\\\"\\xc3\\xa9\\\"=\\\"3\\\"}\" } 12 { " TIME " 12 { \"hello\" } } }");
 }
 
+/* A lone surrogate would sort behind all, U+FFFD does not. */
+Test(loki_json, labels_are_sorted_as_they_are_mended)
+{
+	struct loki_outcome o = loki_all(
+		loki_settings_of(LOKI_JSON),
+		bytes_str(ONE("{\"\xf0\x9f\x98\x80\":\"1\",\"\\ud83d\":\"2\",\"\xffz\":\"3\"}")));
+	static const char want[] =
+		"{tenant_id=\"acme\", \"\xef\xbf\xbd\"=\"2\", \"\xef\xbf\xbdz\"=\"3\", "
+		"\"\xf0\x9f\x98\x80\"=\"1\"}";
+
+	cr_assert_eq(o.verdict, V_ACCEPTED, "%s", o.e.reason);
+	cr_expect(memmem(o.value, o.value_n, want, sizeof(want) - 1), "%.*s", (int)o.value_n,
+	          (const char *)o.value);
+	loki_outcome_done(&o);
+}
+
 Test(loki_json, empty_values_are_no_labels)
 {
 	modern_is(ONE("{\"b\":\"\",\"a\":\"1\",\"c\":\"\"}"),
