@@ -106,17 +106,6 @@ static uint32_t ref_of(struct rw2 *s, uint32_t old)
 	return met->ref;
 }
 
-/* The series at hand does not fit: what it alone refers to was not used. */
-static void symbols_undo(struct rw2 *s, size_t count)
-{
-	while (s->used_count > count) {
-		uint32_t old = s->used[--s->used_count];
-
-		s->met[old].part = 0;
-		s->used_bytes -= symbol_bytes(s->symbols[old]);
-	}
-}
-
 static void symbols_read(struct rw2 *s)
 {
 	const size_t each = sizeof(*s->symbols) + sizeof(*s->met) + sizeof(*s->used);
@@ -240,7 +229,7 @@ static enum split part_plan(struct rw2 *s, struct pb_cursor *c, struct part *p, 
 	s->used_bytes = 0;
 	ref_of(s, 0); /* "" */
 	for (before = *c; pb_next(c, &f); before = *c) {
-		size_t used = s->used_count, bytes = p->bytes;
+		size_t used = s->used_count, used_bytes = s->used_bytes, bytes = p->bytes;
 		struct put counted = { 0 };
 		uint64_t items;
 
@@ -250,7 +239,8 @@ static enum split part_plan(struct rw2 *s, struct pb_cursor *c, struct part *p, 
 		p->bytes += counted.n;
 		if (part_bytes(s, p) > s->in->limit) {
 			*n = part_bytes(s, p);
-			symbols_undo(s, used);
+			s->used_count = used; /* what it alone refers to was not used */
+			s->used_bytes = used_bytes;
 			p->bytes = bytes;
 			*c = before;
 			break;

@@ -327,6 +327,18 @@ Test(split, of_a_metric_with_two_kinds_of_data_only_the_last_is_cut)
 	                   METRIC("3a { 18 01 " POINT("04") " }")));
 }
 
+/* 15 bytes around each METRIC's fields, 11 in each POINT */
+Test(split, a_metric_without_points_is_no_item_and_goes_along)
+{
+#define POINTLESS METRIC("0a { \"m\" } 3a { 10 02 }") /* 22 */
+#define ONE METRIC("2a { " POINT("01") " }") /* 28 */
+#define TWO METRIC("2a { " POINT("01") POINT("02") " }") /* 39 */
+
+	expect_parts(OF_METRICS, TWO POINTLESS ONE, PARTS(61, 0, TWO POINTLESS, ONE));
+	expect_parts(OF_METRICS, TWO POINTLESS ONE, PARTS(60, 0, TWO, POINTLESS ONE));
+	expect_parts(OF_METRICS, TWO POINTLESS ONE, PARTS(49, 0, TWO, ONE));
+}
+
 /* ---- Loki ---- */
 
 #define STREAM(entries) "0a { 0a { \"{a=1}\" } 18 07 " entries " }"
