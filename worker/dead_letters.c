@@ -155,15 +155,15 @@ static void take_objects(struct req *r, unsigned topic)
 	struct model_letters letters = { .body = r->body,
 		                         .depth = (unsigned)r->w->conf->limits.depth,
 		                         .error = dialect_text(r),
-		                         .topic = r->model->destination,
+		                         .topic = r->model->topic,
 		                         .failed_at = r->received,
 		                         .limit = limit > fixed ? limit - fixed : 0 };
 	struct buf out;
 
 	d->slices.n = 0;
-	if (!model_letters_count(&letters)) {
+	if (!model_letters_count(&letters) || !letters.objects) {
 		parcel_close(p, V_NONE);
-		return; /* a syntax error behind the one that was found first */
+		return; /* a syntax error behind the one that was found first; nothing but numbers */
 	}
 	if (!get_room(r, p, letters.bytes, letters.count)) {
 		drop(r, p, letters.count);

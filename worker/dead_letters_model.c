@@ -15,7 +15,7 @@ enum {
 };
 static const char syntax_prefix[] = "Invalid JSON: ";
 
-/* Calls fn for each object of the body; false: not JSON, or something in it is no object. */
+/* Calls fn for each object of the body, as Moose does: what is none is passed over. False: no JSON. */
 static bool each_object(const struct model_letters *m,
                         void (*fn)(void *arg, struct bytes object), void *arg)
 {
@@ -34,7 +34,8 @@ static bool each_object(const struct model_letters *m,
 		start = j.p;
 		if (!json_skip(&j, m->depth))
 			return false;
-		fn(arg, bytes_of(start, (size_t)(j.p - start)));
+		if (*start == '{')
+			fn(arg, bytes_of(start, (size_t)(j.p - start)));
 	}
 	return !j.error && json_end(&j);
 }

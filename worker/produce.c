@@ -64,6 +64,7 @@ static void add_headers(struct parcel *p, const struct req *r)
 		parcel_header_copy(p, "headgate-received-ms", bytes_str(ms));
 		parcel_header(p, "headgate-contract", BYTES("1"));
 	}
+	p->part_at = p->header_count;
 	/* A higher version may be longer: its first four fields are the 55 bytes that we know. */
 	if (r->traceparent.n > 0)
 		parcel_header_copy(p, "traceparent", bytes_cut(r->traceparent, 55));

@@ -98,7 +98,7 @@ static int use_topics(struct routes *rs, struct route *route, struct err *err)
 
 		assert(i < FORMATS_MAX);
 		topic = wish->topics[i] ? wish->topics[i] : topic;
-		if (wish->topics[i] || mixed || !suffix)
+		if ((i > 0 && wish->topics[i]) || mixed || !suffix)
 			suffix = "";
 		snprintf(name, sizeof(name), "%s%s", topic, suffix);
 		route->topics[i] = use_topic(rs, wish->prefix, name,
@@ -139,8 +139,8 @@ static uint32_t listeners_on(const struct conf *conf, unsigned dialects)
 	return on;
 }
 
-/* The same protocol, but JSON bodies stay JSON; itself where it knows no such thing. */
-static const struct protocol *kept_of(const struct protocol *p)
+/* The same protocol, but JSON bodies stay JSON, or do not; itself where it knows no such thing. */
+static const struct protocol *with_json(const struct protocol *p, enum conf_json json)
 {
 	static const struct protocol *const kept[][2] = {
 		{ &protocol_otlp_traces, &protocol_otlp_traces_kept },
@@ -151,11 +151,14 @@ static const struct protocol *kept_of(const struct protocol *p)
 		{ &protocol_loki_legacy, &protocol_loki_legacy_kept },
 		{ &protocol_loki_entries, &protocol_loki_entries_kept },
 		{ &protocol_loki_legacy_entries, &protocol_loki_legacy_entries_kept },
+		{ &protocol_micromegas_traces, &protocol_micromegas_traces_kept },
+		{ &protocol_micromegas_metrics, &protocol_micromegas_metrics_kept },
+		{ &protocol_micromegas_logs, &protocol_micromegas_logs_kept },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(kept); i++)
-		if (kept[i][0] == p)
-			return kept[i][1];
+		if (kept[i][0] == p || kept[i][1] == p)
+			return kept[i][json == CONF_JSON_SEPARATE];
 	return p;
 }
 
@@ -171,7 +174,7 @@ static struct route *add_protocol(struct routes *rs, const struct conf *conf,
 	struct route *route = add_route(rs, name, paths);
 
 	route->post = true;
-	route->protocol = json_of(conf, p) == CONF_JSON_SEPARATE ? kept_of(p) : p;
+	route->protocol = with_json(p, json_of(conf, p));
 	route->dialect = dialect;
 	route->wire_limit = p->wire_limit ? p->wire_limit : conf->limits.body;
 	route->inflated_limit = p->inflated_limit ? p->inflated_limit : conf->limits.inflated;
@@ -389,17 +392,19 @@ static void apply(struct routes *rs, const struct conf *conf, const struct route
 	struct wish *wish = &rs->wishes[route->index];
 
 	if (c->json)
-		route->protocol = c->json - 1 == CONF_JSON_SEPARATE
-		                          ? kept_of(route->protocol)
-		                          : route->protocol;
+		route->protocol = with_json(route->protocol, (enum conf_json)(c->json - 1));
 	if (c->topic[0])
 		memset(wish->topics, 0, sizeof(wish->topics));
 	if (c->topic[0])
 		wish->topics[0] = c->topic;
 	if (c->topic_prefix[0])
 		wish->prefix = c->topic_prefix;
-	if (c->max_body)
+	if (c->max_body) {
 		route->wire_limit = c->max_body;
+		/* Of a body that is not compressed they are one; to Moose they always are. */
+		if (route->inflated_limit < c->max_body || route->dialect == DIALECT_MOOSE)
+			route->inflated_limit = c->max_body;
+	}
 	if (c->record_max_bytes)
 		route->record_max = c->record_max_bytes;
 	if (c->enrich)
@@ -419,7 +424,8 @@ static void apply(struct routes *rs, const struct conf *conf, const struct route
 		route->listeners = 0;
 	for (size_t i = 0; i < c->listeners.n; i++)
 		for (size_t k = 0; k < conf->listeners.n; k++)
-			if (strcmp(c->listeners.v[i], conf->listeners.v[k].name) == 0)
+			if (!conf->listeners.v[k].admin &&
+			    strcmp(c->listeners.v[i], conf->listeners.v[k].name) == 0)
 				route->listeners |= UINT32_C(1) << k;
 }
 

@@ -159,13 +159,16 @@ bool record_header(const struct record *rec, unsigned i, char part[static RECORD
                    struct record_header *out)
 {
 	const struct parcel *p = rec->parcel;
+	unsigned at = i;
 	int n;
 
-	if (i < p->header_count) {
-		*out = p->headers[i];
+	if (rec->part && i > p->part_at)
+		at--;
+	if (at < p->header_count && !(rec->part && i == p->part_at)) {
+		*out = p->headers[at];
 		return true;
 	}
-	if (i > p->header_count || !rec->part)
+	if (!rec->part || i != p->part_at)
 		return false;
 	n = snprintf(part, RECORD_PART_BYTES, "%u/%u", rec->part, p->parts);
 	*out = (struct record_header){ "headgate-part", bytes_of(part, (size_t)n) };

@@ -41,7 +41,7 @@ struct parcel {
 	struct bytes key; /* points into key_mem */
 	char key_mem[TENANT_ID_MAX + 1];
 	struct record_header headers[RECORD_HEADERS_MAX]; /* of each record */
-	unsigned header_count;
+	unsigned header_count, part_at;
 	size_t header_used;
 	char header_mem[RECORD_HEADER_MEM];
 	int64_t timestamp_ms;

@@ -3,6 +3,7 @@
 #include <strings.h>
 
 #include "common/loop.h"
+#include "worker/produce.h"
 #include "worker/req.h"
 #include "worker/route_table.h"
 
@@ -40,20 +41,27 @@ static struct route route = { .name = "otlp_logs",
 
 /* The sink of these tests: says what it was told to say, and keeps what it took. */
 static enum verdict says;
-static struct record *taken;
+static struct record *taken, *all_taken[4096];
+static unsigned taken_count;
+static unsigned says_from = UINT32_MAX; /* this record and those behind it get says_then */
+static enum verdict says_then;
 static uint64_t bound = UINT64_MAX;
 
 static enum verdict test_send(void *sink, struct record *rec)
 {
+	enum verdict v = taken_count >= says_from ? says_then : says;
+
 	cr_assert_eq(sink, &says);
+	if (v == V_NONE || v == V_ACCEPTED)
+		all_taken[taken_count++] = rec;
 	taken = rec;
-	return says;
+	return v;
 }
 
 static uint64_t test_ceiling(void *sink, unsigned topic)
 {
 	(void)sink;
-	cr_assert_eq(topic, r.format == formats ? 2 : 1);
+	cr_assert_eq(topic, r.format == &formats[1] ? 1 : 2);
 	return bound;
 }
 
@@ -553,4 +561,264 @@ Test(sink, after_the_connections_are_closed_nobody_is_woken)
 	cr_assert_eq(woken, 0);
 	cr_assert_eq(items(TS_ITEMS_DELIVERED), 7);
 	cr_assert_eq(items(TS_ITEMS_LATE), 7);
+}
+
+/* ---- a request that is many records ---- */
+
+/* Its body in n equal parts, an item each. */
+static void is_many(size_t n)
+{
+	w.slices.n = 0;
+	for (size_t i = 0; i < n; i++)
+		slices_add(&w.slices, i * (BODY / n ? BODY / n : 1) % BODY, 1, 1);
+	r.enriched.items = n;
+}
+
+static void conserved(uint64_t accepted, uint64_t delivered, uint64_t failed, uint64_t in_flight)
+{
+	cr_expect_eq(items(TS_ITEMS_ACCEPTED), accepted);
+	cr_expect_eq(items(TS_ITEMS_DELIVERED), delivered);
+	cr_expect_eq(items(TS_FAILED_TIMED_OUT), failed);
+	cr_expect_eq(items(TS_ITEMS_IN_FLIGHT), in_flight);
+}
+
+Test(sink, the_records_of_a_request_share_key_and_headers_and_are_answered_once)
+{
+	is_many(3);
+	cr_assert_eq(produce_run(&r), STEP_WAKE);
+	cr_assert_eq(taken_count, 3);
+	conserved(3, 0, 0, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		cr_assert_eq(all_taken[i]->parcel, all_taken[0]->parcel);
+		cr_assert_eq(all_taken[i]->items, 1);
+		cr_assert_eq(all_taken[i]->part, 0);
+		cr_assert_eq(all_taken[i]->value.p, taken->parcel->mem->data + 33 * i);
+	}
+	record_done(all_taken[1], DELIVERY_OK, V_ACCEPTED, 1, 7);
+	record_done(all_taken[0], DELIVERY_OK, V_ACCEPTED, 0, 9);
+	cr_assert_eq(woken, 0);
+	record_done(all_taken[2], DELIVERY_OK, V_ACCEPTED, 2, 5);
+	cr_assert_eq(woken, 1);
+	cr_assert_eq(r.verdict, V_ACCEPTED);
+	cr_assert_eq(budget_at_wake, 0);
+	conserved(3, 3, 0, 0);
+	cr_assert_eq(items(TS_ITEMS_LATE), 0);
+}
+
+/* records.md 4: any part failed: 503 */
+Test(sink, one_record_that_failed_is_the_answer_for_all)
+{
+	is_many(3);
+	produce_run(&r);
+	record_done(all_taken[0], DELIVERY_TIMED_OUT, V_KAFKA_TIMEOUT, -1, -1);
+	record_done(all_taken[1], DELIVERY_OK, V_ACCEPTED, 0, 0);
+	record_done(all_taken[2], DELIVERY_OK, V_ACCEPTED, 0, 1);
+	cr_assert_eq(r.verdict, V_KAFKA_TIMEOUT);
+	conserved(3, 2, 1, 0);
+	cr_assert_eq(items(TS_ITEMS_LATE), 2, "stored, and answered 503");
+}
+
+/* Whoever repeats it finds out about the size: the other way round it would be given up too soon. */
+Test(sink, a_fault_that_passes_goes_before_one_that_does_not)
+{
+	for (int first = 0; first < 2; first++) {
+		if (first)
+			arrives(BODY);
+		taken_count = 0;
+		is_many(2);
+		produce_run(&r);
+		record_done(all_taken[first], DELIVERY_TOO_LARGE, V_RECORD_SIZE, -1, -1);
+		record_done(all_taken[!first], DELIVERY_TIMED_OUT, V_KAFKA_TIMEOUT, -1, -1);
+		cr_assert_eq(r.verdict, V_KAFKA_TIMEOUT);
+	}
+}
+
+Test(sink, many_records_that_are_stored_at_once_need_no_wake)
+{
+	says = V_ACCEPTED;
+	is_many(3);
+	cr_assert_eq(produce_run(&r), STEP_REPLY);
+	cr_assert_eq(r.verdict, V_ACCEPTED);
+	cr_assert_eq(woken, 0);
+	conserved(3, 3, 0, 0);
+}
+
+Test(sink, what_the_sink_took_before_it_refused_is_answered_first)
+{
+	is_many(5);
+	says_from = 2;
+	says_then = V_OVERLOAD;
+	cr_assert_eq(produce_run(&r), STEP_WAKE);
+	conserved(2, 0, 0, 2);
+	cr_assert_eq(items(TS_REFUSED_OVERLOAD), 3);
+	record_done(all_taken[0], DELIVERY_OK, V_ACCEPTED, 0, 0);
+	cr_assert_eq(woken, 0);
+	record_done(all_taken[1], DELIVERY_OK, V_ACCEPTED, 0, 1);
+	cr_assert_eq(woken, 1);
+	cr_assert_eq(r.verdict, V_OVERLOAD);
+	conserved(2, 2, 0, 0);
+}
+
+Test(sink, many_records_of_which_the_sink_takes_none_are_refused_whole)
+{
+	is_many(5);
+	says = V_TOPIC_UNAVAILABLE;
+	cr_assert_eq(produce_run(&r), STEP_REPLY);
+	cr_assert_eq(r.verdict, V_TOPIC_UNAVAILABLE);
+	cr_assert_eq(items(TS_REFUSED_OTHER), 5);
+	conserved(0, 0, 0, 0);
+	cr_assert(!r.produced);
+	cr_assert_eq(budget_used(w.budget), 0);
+}
+
+/* All or nothing: before the first is sent all of them are known to fit. */
+Test(sink, one_record_over_the_limit_refuses_all)
+{
+	is_many(3);
+	slices_add(&w.slices, 0, BODY, 1);
+	route.record_max = 756;
+	cr_assert_eq(produce_run(&r), STEP_REPLY);
+	cr_assert_eq(r.verdict, V_RECORD_SIZE);
+	cr_assert_eq(taken_count, 0);
+	cr_assert_eq(items(TS_REFUSED_SIZE), 3);
+}
+
+Test(sink, more_records_than_any_budget_holds_are_413_with_the_figure)
+{
+	is_many(1000);
+	cr_assert_eq(produce_run(&r), STEP_REPLY);
+	cr_assert_eq(r.verdict, V_COUNT);
+	cr_assert_eq(taken_count, 0);
+	cr_assert(strstr(r.detail, "1000 records in one request exceed the limit of"), "%s",
+	          r.detail);
+}
+
+static void has_a_larger_budget(void)
+{
+	budget_give(w.budget, TENANT, r.charged);
+	budget_free(w.budget);
+	w.budget = budget_new(64 * MIB, 100, 10);
+	cr_assert(budget_take(w.budget, TENANT, 0, r.charged));
+}
+
+Test(sink, very_many_records_are_sent_over_several_turns)
+{
+	has_a_larger_budget();
+	is_many(2500);
+	cr_assert_eq(produce_run(&r), STEP_TURN);
+	cr_assert_eq(taken_count, 1000);
+	/* another request in between uses the worker's own slices */
+	w.slices.n = 0;
+	slices_add(&w.slices, 50, 50, 7);
+	for (unsigned i = 0; i < 1000; i++) /* all that are sent have their reports */
+		record_done(all_taken[i], DELIVERY_OK, V_ACCEPTED, 0, i);
+	cr_assert_eq(woken, 0);
+	cr_assert_eq(produce_run(&r), STEP_TURN);
+	cr_assert_eq(produce_run(&r), STEP_WAKE);
+	cr_assert_eq(taken_count, 2500);
+	cr_assert_eq(taken->value.n, 1);
+	conserved(2500, 1000, 0, 1500);
+	for (unsigned i = 1000; i < 2500; i++)
+		record_done(all_taken[i], DELIVERY_OK, V_ACCEPTED, 0, i);
+	cr_assert_eq(woken, 1);
+	cr_assert_eq(r.verdict, V_ACCEPTED);
+	conserved(2500, 2500, 0, 0);
+}
+
+Test(sink, a_client_that_goes_between_two_turns_leaves_what_was_sent)
+{
+	has_a_larger_budget();
+	is_many(1500);
+	cr_assert_eq(produce_run(&r), STEP_TURN);
+	produce_abandon(&r);
+	conserved(1000, 0, 0, 1000);
+	cr_assert_eq(items(TS_REFUSED_OTHER), 500);
+	for (unsigned i = 0; i < 1000; i++)
+		record_done(all_taken[i], DELIVERY_OK, V_ACCEPTED, 0, i);
+	conserved(1000, 1000, 0, 0);
+	cr_assert_eq(budget_used(w.budget), 0);
+	cr_assert_eq(woken, 0);
+}
+
+/* ---- a value in parts ---- */
+
+/* Every two bytes a part; the last byte of an odd body is left out. */
+static enum split test_split(const struct split_in *in, uint8_t *out, size_t cap, size_t *n,
+                             struct slices *parts, uint64_t *rejected)
+{
+	parts->n = 0;
+	cr_assert_eq(in->limit, 500);
+	*n = in->value.n;
+	if (cap < *n)
+		return SPLIT_ROOM;
+	memcpy(out, in->value.p, *n);
+	for (size_t i = 0; i + 500 <= *n; i += 500)
+		slices_add(parts, i, 500, 3);
+	*rejected = *n % 500 ? 1 : 0;
+	return parts->n ? SPLIT_OK : SPLIT_ITEM;
+}
+
+static struct format split_formats[2];
+
+static void is_split(size_t bytes)
+{
+	budget_give(w.budget, TENANT, r.charged);
+	body_put(w.bodies, r.body_mem);
+	arrives(bytes);
+	split_formats[0] = formats[0];
+	split_formats[0].split = test_split;
+	r.format = split_formats;
+	/* 4 key, 141 and the part's header, 512, and 500 of the value */
+	route.record_max = 4 + 141 + 13 + RECORD_PART_BYTES + 512 + 500;
+	r.route = &route;
+}
+
+/* R8 */
+Test(sink, a_value_too_large_for_one_record_goes_in_numbered_parts)
+{
+	char part[RECORD_PART_BYTES];
+	struct record_header h;
+	static struct protocol split_protocol;
+	static struct route split_route;
+
+	is_split(1500);
+	split_protocol = protocol;
+	split_protocol.formats = split_formats;
+	split_route = route;
+	split_route.protocol = &split_protocol;
+	r.route = &split_route;
+	cr_assert_eq(produce_run(&r), STEP_WAKE);
+	cr_assert_eq(taken_count, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		char wanted[8];
+
+		snprintf(wanted, sizeof(wanted), "%u/3", i + 1);
+		cr_assert(record_header(all_taken[i], 6, part, &h));
+		cr_assert_str_eq(h.name, "headgate-part");
+		cr_assert(bytes_eq(h.value, bytes_str(wanted)));
+		cr_assert(!record_header(all_taken[i], 7, part, &h));
+		cr_assert_eq(all_taken[i]->items, 3);
+	}
+	for (unsigned i = 0; i < 3; i++)
+		record_done(all_taken[i], DELIVERY_OK, V_ACCEPTED, 0, 0);
+	cr_assert_eq(r.verdict, V_ACCEPTED);
+}
+
+Test(sink, what_no_part_can_hold_is_counted_as_refused)
+{
+	static struct protocol split_protocol;
+	static struct route split_route;
+
+	is_split(1001);
+	split_protocol = protocol;
+	split_protocol.formats = split_formats;
+	split_route = route;
+	split_route.protocol = &split_protocol;
+	r.route = &split_route;
+	cr_assert_eq(produce_run(&r), STEP_WAKE);
+	cr_assert_eq(taken_count, 2);
+	cr_assert_eq(r.enriched.rejected, 1);
+	cr_assert_eq(items(TS_REFUSED_SIZE), 1);
+	for (unsigned i = 0; i < 2; i++)
+		record_done(all_taken[i], DELIVERY_OK, V_ACCEPTED, 0, 0);
 }
