@@ -87,6 +87,7 @@ bool json_end(struct json *j) MUST_USE;
 size_t json_unescape(struct json_text text, uint8_t *out);
 /* Whether it means this name of ASCII. */
 bool json_text_is(struct json_text text, struct bytes name);
+bool json_text_begins(struct json_text text, struct bytes name); /* with it */
 /* Where in text.raw the byte `at` of that stands; `at` is where a character begins, or the end. */
 const uint8_t *json_text_at(struct json_text text, size_t at);
 

@@ -51,21 +51,36 @@ size_t json_unescape(struct json_text text, uint8_t *out)
 	return (size_t)(to - out);
 }
 
+/* How many bytes of the name the text begins with; *p is then behind them. */
+static size_t common_bytes(const uint8_t **p, const uint8_t *end, struct bytes name)
+{
+	size_t at = 0;
+
+	for (; *p < end && at < name.n; at++) {
+		int32_t meant = **p;
+		size_t n = **p == '\\' ? json_escape(*p, &meant) : 1;
+
+		if (meant != name.p[at])
+			break;
+		*p += n;
+	}
+	return at;
+}
+
 bool json_text_is(struct json_text text, struct bytes name)
 {
 	const uint8_t *p = text.raw.p, *end = p + text.raw.n;
-	size_t at = 0;
 
 	if (!text.escaped)
 		return bytes_eq(text.raw, name);
-	for (; p < end && at < name.n; at++) {
-		int32_t meant = *p;
+	return common_bytes(&p, end, name) == name.n && p == end;
+}
 
-		p += *p == '\\' ? json_escape(p, &meant) : 1;
-		if (meant != name.p[at])
-			return false;
-	}
-	return p == end && at == name.n;
+bool json_text_begins(struct json_text text, struct bytes name)
+{
+	const uint8_t *p = text.raw.p;
+
+	return common_bytes(&p, p + text.raw.n, name) == name.n;
 }
 
 const uint8_t *json_text_at(struct json_text text, size_t at)

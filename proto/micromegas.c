@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * micromegas.c -- what micromegas' clients send (compatibility.md 3): blocks of telemetry that nobody
- * looks into, OTLP whose resources may not claim to be micromegas' own, and webhooks, each of which
- * becomes one OTLP log record.
+ * micromegas.c -- what micromegas' clients send (compatibility.md 3): blocks of telemetry that
+ * nobody looks into, OTLP whose resources may not claim to be micromegas' own, and webhooks, each
+ * of which becomes one OTLP log record.
  */
 #include <stdio.h>
 
@@ -10,6 +10,7 @@
 #include "proto/opaque.h"
 #include "proto/otlp.h"
 #include "proto/otlp_json.h"
+#include "proto/split.h"
 
 enum {
 	BLOCK_BYTES = 104857600,
@@ -31,28 +32,37 @@ static size_t stamp(struct bytes name, struct bytes tenant_id, uint8_t *out, siz
 	return n && more ? n + more : 0;
 }
 
-static enum verdict enrich(enum signal signal, const struct enrich_in *in, struct enriched *out)
+static size_t json_stamp(struct bytes name, struct bytes tenant_id, uint8_t *out, size_t cap)
+{
+	return otlp_json_stamp_pairs((const struct bytes[]){ name, bytes_str(audience) }, 2,
+	                             tenant_id, out, cap);
+}
+
+static struct enrich_in own_of(const struct enrich_in *in)
 {
 	struct enrich_in own = *in;
 
 	own.stamp_prefix = bytes_str(own_prefix);
-	return otlp_enrich(signal, false, &own, out);
+	return own;
 }
 
-static enum verdict traces_enrich(const struct enrich_in *in, struct enriched *out)
-{
-	return enrich(SIGNAL_TRACES, in, out);
-}
-
-static enum verdict metrics_enrich(const struct enrich_in *in, struct enriched *out)
-{
-	return enrich(SIGNAL_METRICS, in, out);
-}
-
-static enum verdict logs_enrich(const struct enrich_in *in, struct enriched *out)
-{
-	return enrich(SIGNAL_LOGS, in, out);
-}
+/* In protobuf, and in JSON that stays JSON. */
+#define ENRICH(signal_, what)                                                                      \
+	static enum verdict what##_enrich(const struct enrich_in *in, struct enriched *out)        \
+	{                                                                                          \
+		struct enrich_in own = own_of(in);                                                 \
+                                                                                                   \
+		return otlp_enrich(signal_, false, &own, out);                                     \
+	}                                                                                          \
+	static enum verdict what##_keep(const struct enrich_in *in, struct enriched *out)          \
+	{                                                                                          \
+		struct enrich_in own = own_of(in);                                                 \
+                                                                                                   \
+		return otlp_json_keep_##what(&own, out);                                           \
+	}
+ENRICH(SIGNAL_TRACES, traces)
+ENRICH(SIGNAL_METRICS, metrics)
+ENRICH(SIGNAL_LOGS, logs)
 
 /* ---- a webhook as a log record ---- */
 
@@ -62,7 +72,7 @@ static const char *const webhook_headers[] = { "x-micromegas-service-name",
 	                                       "x-micromegas-target", NULL };
 
 enum {
-	TAG_MESSAGE_1 = 0x0a, /* ResourceLogs of the request, resource, scope, its name, an attribute */
+	TAG_MESSAGE_1 = 0x0a, /* ResourceLogs, resource, scope, its name, an attribute */
 	TAG_MESSAGE_2 = 0x12, /* ScopeLogs, LogRecord, an attribute's value */
 	TAG_SEVERITY = 0x10, /* LogRecord */
 	TAG_BODY = 0x2a,
@@ -170,22 +180,32 @@ static enum transcode webhook_transcode(const struct enrich_in *in, uint8_t *out
 	.formats = (const struct format[]){ { .type = TYPE_ANY, .record_format = "raw",            \
 		.enrich = opaque_enrich, .untyped = true }, { 0 } }
 
-#define OTLP(signal_, what)                                                                        \
-	OWN("micromegas_" #what, signal_, "otlp/v1/" #what), .wire_limit = WIRE_BYTES,                   \
+#define OTLP(signal_, what, ... /* JSON */)                                                        \
+	{ OWN("micromegas_" #what, signal_, "otlp/v1/" #what), .wire_limit = WIRE_BYTES,           \
 	.formats = (const struct format[]){                                                        \
 		{ .type = "application/x-protobuf", .record_format = "otlp_proto",                 \
 		  .record_type = "application/x-protobuf", .enrich = what##_enrich,                \
-		  .stamp = stamp },                                                                \
-		{ .type = "application/json", .record_format = "otlp_proto",                       \
-		  .record_type = "application/x-protobuf", .transcode = otlp_json_##what,          \
-		  .enrich = what##_enrich, .stamp = stamp }, { 0 } }
+		  .split = split_otlp, .stamp = stamp },                                           \
+		__VA_ARGS__, { 0 } } }
+#define TRANSCODED(what) /* as in proto/otlp.c */                                                  \
+	{ .type = "application/json", .record_format = "otlp_proto",                               \
+	  .record_type = "application/x-protobuf", .transcode = otlp_json_##what,                  \
+	  .enrich = what##_enrich, .split = split_otlp, .stamp = stamp }
+#define KEPT(what)                                                                                 \
+	{ .type = "application/json", .record_format = "otlp_json", .topic_suffix = "_json",       \
+	  .record_type = "application/json", .enrich = what##_keep, .stamp = json_stamp }
 
 const struct protocol protocol_micromegas_process = { BLOCKS("process") };
 const struct protocol protocol_micromegas_stream = { BLOCKS("stream") };
 const struct protocol protocol_micromegas_block = { BLOCKS("block") };
-const struct protocol protocol_micromegas_traces = { OTLP(SIGNAL_TRACES, traces) };
-const struct protocol protocol_micromegas_metrics = { OTLP(SIGNAL_METRICS, metrics) };
-const struct protocol protocol_micromegas_logs = { OTLP(SIGNAL_LOGS, logs) };
+const struct protocol protocol_micromegas_traces = OTLP(SIGNAL_TRACES, traces, TRANSCODED(traces));
+const struct protocol protocol_micromegas_traces_kept = OTLP(SIGNAL_TRACES, traces, KEPT(traces));
+const struct protocol protocol_micromegas_metrics =
+	OTLP(SIGNAL_METRICS, metrics, TRANSCODED(metrics));
+const struct protocol protocol_micromegas_metrics_kept =
+	OTLP(SIGNAL_METRICS, metrics, KEPT(metrics));
+const struct protocol protocol_micromegas_logs = OTLP(SIGNAL_LOGS, logs, TRANSCODED(logs));
+const struct protocol protocol_micromegas_logs_kept = OTLP(SIGNAL_LOGS, logs, KEPT(logs));
 const struct protocol protocol_micromegas_webhook = {
 	OWN("micromegas_webhook", SIGNAL_LOGS, "webhook"),
 	.wire_limit = WIRE_BYTES,

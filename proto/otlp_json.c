@@ -158,7 +158,10 @@ static inline bool keep_pair(struct transcoder *t, const struct member *m, struc
                              const uint8_t *end)
 {
 	if (m->role == PB_PAIR && t->keep->in->stamp.n) {
-		if (bytes_eq(key, t->keep->in->stamp_name))
+		struct bytes prefix = t->keep->in->stamp_prefix;
+
+		if (bytes_eq(key, t->keep->in->stamp_name) ||
+		    (prefix.n && bytes_eq(bytes_cut(key, prefix.n), prefix)))
 			return false;
 		json_splice_end(&t->keep->attributes, end, false);
 	}

@@ -27,3 +27,6 @@ enum verdict otlp_json_keep_metrics(const struct enrich_in *in, struct enriched 
 enum verdict otlp_json_keep_logs(const struct enrich_in *in, struct enriched *out);
 enum verdict otlp_json_keep_any(const struct enrich_in *in, struct enriched *out);
 size_t otlp_json_stamp(struct bytes name, struct bytes tenant_id, uint8_t *out, size_t cap);
+/* The same of several attributes that all hold the id. */
+size_t otlp_json_stamp_pairs(const struct bytes *names, size_t count, struct bytes tenant_id,
+                             uint8_t *out, size_t cap);

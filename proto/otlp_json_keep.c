@@ -7,8 +7,7 @@
  */
 #include "proto/otlp_json.h"
 
-#include <stdio.h>
-
+#include "common/buf.h"
 #include "proto/otlp_json_private.h"
 
 /* ---- the stamp: the longest text that may be missing, of which most bodies lack the core ---- */
@@ -22,16 +21,28 @@ enum {
 	AT_PAIR = AT_LIST + 1,
 };
 
+size_t otlp_json_stamp_pairs(const struct bytes *names, size_t count, struct bytes tenant_id,
+                             uint8_t *out, size_t cap)
+{
+	struct buf b;
+
+	buf_init_fixed(&b, (char *)out, cap);
+	buf_str(&b, RESOURCE "{" ATTRIBUTES "[");
+	/* neither needs an escape (records.md 1.2, conf/options.def) */
+	for (size_t i = 0; i < count; i++) {
+		buf_str(&b, i ? ",{\"key\":\"" : "{\"key\":\"");
+		buf_bytes(&b, names[i]);
+		buf_str(&b, "\",\"value\":{\"stringValue\":\"");
+		buf_bytes(&b, tenant_id);
+		buf_str(&b, "\"}}");
+	}
+	buf_str(&b, "]}");
+	return b.failed ? 0 : b.n;
+}
+
 size_t otlp_json_stamp(struct bytes name, struct bytes tenant_id, uint8_t *out, size_t cap)
 {
-	/* neither needs an escape (records.md 1.2, conf/options.def) */
-	int n = snprintf((char *)out, cap,
-	                 RESOURCE "{" ATTRIBUTES
-	                          "[{\"key\":\"%.*s\",\"value\":{\"stringValue\":\"%.*s\"}}]}",
-	                 (int)name.n, (const char *)name.p, (int)tenant_id.n,
-	                 (const char *)tenant_id.p);
-
-	return n < 0 || (size_t)n >= cap ? 0 : (size_t)n;
+	return otlp_json_stamp_pairs(&name, 1, tenant_id, out, cap);
 }
 
 /* The stamp without so many bytes before it and behind it. */
@@ -101,7 +112,10 @@ void otlp_json_keep_list_end(struct transcoder *t)
 
 void otlp_json_keep_name(struct transcoder *t, const struct json_text *name)
 {
-	t->keep->is_reserved = json_text_is(*name, t->keep->in->stamp_name);
+	const struct enrich_in *in = t->keep->in;
+
+	t->keep->is_reserved = json_text_is(*name, in->stamp_name) ||
+	                       (in->stamp_prefix.n && json_text_begins(*name, in->stamp_prefix));
 }
 
 static void pair_close(struct transcoder *t)

@@ -181,4 +181,5 @@ extern const struct protocol protocol_models, protocol_moose; /* proto/model.h *
 extern const struct protocol protocol_opaque;
 extern const struct protocol protocol_micromegas_process, protocol_micromegas_stream,
 	protocol_micromegas_block, protocol_micromegas_traces, protocol_micromegas_metrics,
-	protocol_micromegas_logs, protocol_micromegas_webhook;
+	protocol_micromegas_logs, protocol_micromegas_webhook, protocol_micromegas_traces_kept,
+	protocol_micromegas_metrics_kept, protocol_micromegas_logs_kept;

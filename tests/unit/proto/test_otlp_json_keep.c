@@ -358,7 +358,7 @@ Test(otlp_json_keep, a_stamp_fits_or_is_not_written)
 
 	cr_expect(
 		bytes_eq(bytes_of(out, n), bytes_str("\"resource\":{\"attributes\":[" OURS "]}")));
-	for (size_t cap = 0; cap <= n; cap++)
+	for (size_t cap = 0; cap < n; cap++)
 		cr_expect_eq(otlp_json_stamp(BYTES("tenant_id"), BYTES("acme"), out, cap), 0);
 }
 
