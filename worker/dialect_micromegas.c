@@ -24,7 +24,8 @@ static const char *credential_text(const struct req *r)
 	if (r->w->conf->compat.micromegas_401_texts == TEXTS_2025) {
 		if (r->credential == CREDENTIAL_NONE)
 			return "Missing authorization header";
-		if (r->credential == CREDENTIAL_SCHEME)
+		/* To upstream Basic is no more than another scheme. */
+		if (r->credential == CREDENTIAL_SCHEME || r->who.method == METHOD_BASIC)
 			return "Invalid authorization format, expected: Bearer <token>";
 	}
 	return "Invalid token";
@@ -36,6 +37,8 @@ static const char *invalid_text(const struct req *r, char *mem, size_t cap)
 	if (!is_otlp(r->route))
 		return r->route->protocol->signal == SIGNAL_OPAQUE ? "Bad request"
 		                                                   : dialect_text(r);
+	if (r->refused_at <= STAGE_ADMIT) /* not what it sent, but what it said of itself */
+		return dialect_text(r);
 	snprintf(mem, cap, "parse error (%s): %s", signal_name(r->signal), dialect_text(r));
 	return mem;
 }
@@ -61,10 +64,20 @@ static const char *text_of(const struct req *r, int status, char *mem, size_t ca
 	return dialect_text(r);
 }
 
+/* As google.rpc.Status. What a request of no type it knows can read is the protocol's first
+ * encoding. */
+static void status_render(const struct req *r, const char *text, struct reply *reply)
+{
+	enum { INVALID_ARGUMENT = 3 }; /* here a 415 is one */
+	int code = reply->status == 415 ? INVALID_ARGUMENT : dialect_otlp_code(reply->status);
+
+	dialect_otlp_status(r, code, text, r->verdict != V_TYPE && dialect_is_json(r), reply);
+}
+
 static void micromegas_render(const struct req *r, struct reply *reply)
 {
-	bool plain_errors = r->w->conf->compat.micromegas_otlp_plain_errors,
-	     plain = plain_errors && (reply->status == 401 || reply->status == 413);
+	bool plain = r->w->conf->compat.micromegas_otlp_plain_errors &&
+	             (reply->status == 401 || reply->status == 413);
 	char mem[DIALECT_MESSAGE_BYTES];
 	const char *text;
 
@@ -77,8 +90,7 @@ static void micromegas_render(const struct req *r, struct reply *reply)
 		buf_str(reply->fields, "Accept-Encoding: gzip\r\n");
 	text = text_of(r, reply->status, mem, sizeof(mem));
 	if (is_otlp(r->route) && !plain)
-		/* What a request of no type it knows can read is the protocol's first encoding. */
-		dialect_otlp_status(r, text, r->verdict != V_TYPE && dialect_is_json(r), reply);
+		status_render(r, text, reply);
 	else
 		dialect_text_body(reply, text);
 }

@@ -8,7 +8,7 @@
 #include "proto/schema/status.pb-c.h"
 #include "proto/schema/trace_service.pb-c.h"
 
-static int rpc_code(int status)
+int dialect_otlp_code(int status)
 {
 	switch (status) {
 	case 400:
@@ -37,11 +37,12 @@ static const char *violated_field(const struct req *r)
 	return r->refused_at <= STAGE_ADMIT ? "head" : "body";
 }
 
-static void json_status(const struct req *r, const struct reply *reply, const char *message)
+static void json_status(const struct req *r, const struct reply *reply, int code,
+                        const char *message)
 {
 	struct buf *out = reply->body;
 
-	buf_printf(out, "{\"code\":%d,\"message\":", rpc_code(reply->status));
+	buf_printf(out, "{\"code\":%d,\"message\":", code);
 	dialect_json_text(out, message);
 	if (reply->status == 400) {
 		buf_printf(out,
@@ -85,13 +86,14 @@ static size_t pack_retry_info(unsigned seconds, uint8_t *out, size_t cap)
 	return google__rpc__retry_info__pack(&info, out);
 }
 
-static void protobuf_status(const struct req *r, const struct reply *reply, const char *message)
+static void protobuf_status(const struct req *r, const struct reply *reply, int code,
+                            const char *message)
 {
 	uint8_t detail[DIALECT_MESSAGE_BYTES], packed[3 * DIALECT_MESSAGE_BYTES];
 	Google__Rpc__Any any = GOOGLE__RPC__ANY__INIT, *details[] = { &any };
 	Google__Rpc__Status status = GOOGLE__RPC__STATUS__INIT;
 
-	status.code = rpc_code(reply->status);
+	status.code = code;
 	status.message = (char *)message;
 	any.value.data = detail;
 	if (reply->status == 400) {
@@ -153,13 +155,14 @@ void dialect_otlp_success(const struct req *r, struct reply *reply)
 		buf_str(reply->body, "{}"); /* in protobuf the empty message is no byte */
 }
 
-void dialect_otlp_status(const struct req *r, const char *message, bool json, struct reply *reply)
+void dialect_otlp_status(const struct req *r, int code, const char *message, bool json,
+                         struct reply *reply)
 {
 	reply->content_type = json ? dialect_json : dialect_protobuf;
 	if (json)
-		json_status(r, reply, message);
+		json_status(r, reply, code, message);
 	else
-		protobuf_status(r, reply, message);
+		protobuf_status(r, reply, code, message);
 }
 
 static void otlp_render(const struct req *r, struct reply *reply)
@@ -174,7 +177,8 @@ static void otlp_render(const struct req *r, struct reply *reply)
 	buf_init_fixed(&b, message, sizeof(message) - 1);
 	dialect_message_as(r, dialect_text(r), &b);
 	message[b.n] = '\0';
-	dialect_otlp_status(r, message, dialect_is_json(r), reply);
+	dialect_otlp_status(r, dialect_otlp_code(reply->status), message, dialect_is_json(r),
+	                    reply);
 }
 
 static int otlp_status(const struct route *route, enum verdict v)

@@ -27,4 +27,6 @@ extern const struct dialect dialect_plain, dialect_generic, dialect_otlp, dialec
 	dialect_loki, dialect_obstack, dialect_micromegas, dialect_moose, dialect_gateway;
 /* OTLP's answers, for dialects that carry it: the message of a success, a Status of the text. */
 void dialect_otlp_success(const struct req *r, struct reply *reply);
-void dialect_otlp_status(const struct req *r, const char *message, bool json, struct reply *reply);
+void dialect_otlp_status(const struct req *r, int code, const char *message, bool json,
+                         struct reply *reply);
+int dialect_otlp_code(int status); /* that of google.rpc.Status (protocols.md 4.4) */

@@ -101,7 +101,7 @@ Test(dialects, every_refusal_of_otlp_is_a_status_that_parses)
 		status = render_as(f, v, retry ? 3 : 0, &body, &type);
 		cr_assert_str_eq(type, "application/x-protobuf");
 		s = unpack(&body);
-		cr_assert_eq(s->code, rpc_code(status));
+		cr_assert_eq(s->code, dialect_otlp_code(status));
 		cr_assert_eq(strncmp(s->message, verdict_get(v)->id, strlen(verdict_get(v)->id)),
 		             0);
 		cr_assert_eq(s->n_details, status == 400 || retry ? 1u : 0u, "%s",
@@ -186,7 +186,7 @@ Test(dialects, codes_are_those_of_the_page)
 		      { 413, 2 },  { 415, 2 },  { 408, 2 } };
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		cr_assert_eq(rpc_code(cases[i].status), cases[i].code, "%d", cases[i].status);
+		cr_assert_eq(dialect_otlp_code(cases[i].status), cases[i].code, "%d", cases[i].status);
 }
 
 /* P20: the longest text, all of it escaped in JSON, still is one well-formed document */
