@@ -107,6 +107,7 @@ enum transcode model_transcode(const struct enrich_in *in, uint8_t *out, size_t 
 	m.out = out;
 	m.cap = cap;
 	if (!model_walk(&m)) {
+		e->slices->n = 0; /* of what was whole before */
 		if (m.counted_what) {
 			e->counted = m.count_limit + 1;
 			e->count_limit = m.count_limit;

@@ -97,7 +97,7 @@ static inline void judged_agree(const struct judged *a, const struct judged *b, 
 /* Every object has its stamp and schema id more than the body. */
 static inline size_t judge_bound(struct bytes body)
 {
-	return body.n + (body.n / 2 + 1) * 600;
+	return body.n + (body.n / 2 + 1) * 64;
 }
 
 /* By every way there is. judged_done() afterwards. */

@@ -5,8 +5,8 @@
  * `@signal logs`, `@utf8 repair`, `@enrich header`, `@encoding gzip`, in remote_write `@version 2`
  * of Loki `@form legacy`, `@stamp entries` first) becomes records.json. Of the families of JSON it
  * is request.txt: those lines, lines of comment (#), then the body as it is sent; with `@json
- * separate` it stays JSON. With UPDATE=1
- * records.json is written anew and the difference is for review. Runs from the root of the tree.
+ * separate` it stays JSON; of model_json model.json is the data model. With UPDATE=1 records.json
+ * is written anew and the difference is for review. Runs from the root of the tree.
  */
 #include <criterion/criterion.h>
 
@@ -20,6 +20,7 @@
 #include "tests/unit/proto/enrich_rw.h"
 #include "tests/unit/proto/keep.h"
 #include "tests/unit/proto/keep_loki.h"
+#include "tests/unit/proto/models.h"
 #include "tests/unit/proto/oracle.h"
 #include "tests/unit/proto/oracle_rw.h"
 #include "tests/unit/proto/transcode.h"
@@ -32,6 +33,7 @@ struct golden {
 	unsigned version; /* of remote_write; 0: another family */
 	bool json, kept; /* it stays JSON */
 	bool is_loki;
+	struct model *model; /* of model.json beside the request; NULL: another family */
 	struct loki_settings loki;
 };
 
@@ -214,12 +216,35 @@ static void keep_render(struct golden *g, struct bytes body, struct buf *json)
 	keep_judge(g->settings, body);
 }
 
+/* Records as text: they are JSON, behind a schema id of control bytes. */
+static void model_render(struct golden *g, struct bytes body, struct buf *json)
+{
+	struct model_settings s = model_settings_of(g->model);
+	struct judged j;
+
+	s.stamp = g->settings.stamp;
+	j = judge_all(s, body);
+	verdict_render(json, j.verdict, &j.e);
+	if (j.result == TRANSCODE_INVALID)
+		buf_printf(json, ",\n\t\"syntax\": %s", j.e.is_syntax ? "true" : "false");
+	for (size_t i = 0; i < j.slices.n; i++) {
+		buf_str(json, i ? "\" }, { \"value\": \"" : ",\n\t\"records\": [{ \"value\": \"");
+		buf_json(json, bytes_of(j.out + j.slices.v[i].at, j.slices.v[i].n), MIB);
+	}
+	buf_str(json, j.slices.n ? "\" }]\n}\n" : "\n}\n");
+	judged_done(&j);
+}
+
 static void json_render(struct golden *g, const char *text, struct buf *json)
 {
 	struct transcoded t;
 
 	while (*text == '#')
 		text += strcspn(text, "\n") + 1;
+	if (g->model) {
+		model_render(g, bytes_str(text), json);
+		return;
+	}
 	if (g->kept) {
 		keep_render(g, bytes_str(text), json);
 		return;
@@ -277,6 +302,21 @@ static void render(struct golden *g, const char *text, struct buf *json)
 	buf_str(json, "\n}\n");
 }
 
+static struct model *model_read(const char *name)
+{
+	char path[300];
+	autofree char *text = NULL;
+	struct err err = { "" };
+	struct model *m;
+
+	snprintf(path, sizeof(path), FOLDER "/model_json/%s/model.json", name);
+	text = file_read(path);
+	cr_assert(text, "%s is missing", path);
+	m = model_parse(bytes_str(text), &err);
+	cr_assert(m, "%s: %s", path, err.text);
+	return m;
+}
+
 static void judge(const char *family, const char *name, bool update)
 {
 	char path[300];
@@ -293,6 +333,8 @@ static void judge(const char *family, const char *name, bool update)
 	records = file_read(path);
 	buf_init(&json, MIB);
 	body = settings_read(&g, family, request);
+	if (!strcmp(family, "model_json"))
+		g.model = model_read(name);
 	if (g.json)
 		json_render(&g, body, &json);
 	else
@@ -308,9 +350,10 @@ static void judge(const char *family, const char *name, bool update)
 		          "%s: now it is\n%.*s", name, (int)json.n, json.p);
 	}
 	buf_done(&json);
+	model_free(g.model);
 }
 
-static int judge_all(const char *family)
+static int judge_family(const char *family)
 {
 	const char *update = getenv("UPDATE");
 	char path[100];
@@ -332,24 +375,30 @@ static int judge_all(const char *family)
 /* R3, R4, P8, P10, P11: the cases say which */
 Test(golden, every_otlp_proto_case_gives_its_records)
 {
-	cr_expect_geq(judge_all("otlp_proto"), 20);
+	cr_expect_geq(judge_family("otlp_proto"), 20);
 }
 
 /* P9, P10, P12-P14, and the rows of protocols.md 4.2: the cases say which */
 Test(golden, every_otlp_json_case_gives_its_records)
 {
-	cr_expect_geq(judge_all("otlp_json"), 25);
+	cr_expect_geq(judge_family("otlp_json"), 25);
 }
 
 /* R5, P16, P17, PC2-PC4: the cases say which */
 Test(golden, every_remote_write_case_gives_its_records)
 {
-	cr_expect_geq(judge_all("remote_write"), 20);
+	cr_expect_geq(judge_family("remote_write"), 20);
 }
 
 /* R6, R26, P10, P18, PC7: the cases say which */
 Test(golden, every_loki_case_gives_its_records)
 {
-	cr_expect_geq(judge_all("loki_proto"), 15);
-	cr_expect_geq(judge_all("loki_json"), 10);
+	cr_expect_geq(judge_family("loki_proto"), 15);
+	cr_expect_geq(judge_family("loki_json"), 10);
+}
+
+/* C6, C9-C13, C15, C20: the cases say which */
+Test(golden, every_case_of_a_data_model_gives_its_records)
+{
+	cr_expect_geq(judge_family("model_json"), 20);
 }

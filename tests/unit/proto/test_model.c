@@ -61,6 +61,7 @@ static void refused_in(struct model_settings s, const char *body, const char *wh
 	snprintf(text, sizeof(text), "Invalid JSON: %s", why);
 	cr_expect_str_eq(j.e.reason, text, "%s: %s", body, j.e.reason);
 	cr_expect_eq(j.e.is_syntax, is_syntax, "%s", body);
+	cr_expect_eq(j.slices.n, 0, "%s: a record of what was refused", body);
 	judged_done(&j);
 }
 
