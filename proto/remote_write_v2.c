@@ -2,8 +2,8 @@
 /*
  * remote_write_v2.c -- a request of 2.0: first all symbols, which may stand behind the series that
  * refer to them, then the series. Names are compared by symbol: two symbols may hold the same text,
- * so the general path gives each text one number, found by one sort for the whole request; anything
- * cheaper could be made expensive by long symbols that many labels refer to.
+ * so the general path gives each text one number, once for the whole request; anything that looks
+ * at a text again could be made expensive by long symbols that many labels refer to.
  */
 #include "proto/remote_write_v2.h"
 
@@ -66,37 +66,6 @@ static enum verdict symbols_read(struct rw_v2 *v)
 	if (!v->n && v->rw->in->body.n)
 		return rw_refuse(v->rw, "symbols: there are none, not even the empty string");
 	return V_ACCEPTED;
-}
-
-static bool symbol_less(const void *context, uint32_t a, uint32_t b)
-{
-	const struct rw_v2 *v = context;
-	uint64_t key_a = v->symbols[a].key, key_b = v->symbols[b].key;
-
-	if (key_a != key_b)
-		return key_a < key_b;
-	return name_compare(rw_text_of(v, a), rw_text_of(v, b)) < 0;
-}
-
-/* Which symbols hold the same text. */
-static void symbols_compare(struct rw_v2 *v)
-{
-	const size_t each = sizeof(struct rw_symbol) + 3 * sizeof(uint32_t);
-	uint32_t *order;
-
-	v->symbols = scratch_room(v->rw->in->scratch, v->n * each);
-	v->same = (uint32_t *)(v->symbols + v->n);
-	v->seen = v->same + v->n;
-	order = v->seen + v->n;
-	for (size_t i = 0; i < v->n; i++)
-		order[i] = (uint32_t)i;
-	rw_sort(order, v->seen, v->n, symbol_less, v);
-	for (size_t i = 0; i < v->n; i++) {
-		uint32_t at = order[i];
-
-		v->same[at] = i && !symbol_less(v, order[i - 1], at) ? v->same[order[i - 1]] : at;
-	}
-	memset(v->seen, 0, v->n * sizeof(*v->seen));
 }
 
 /* The stamp is two symbols, name and tenant: which of them are new, and the refs of both. */
@@ -204,7 +173,7 @@ static enum verdict labels_judge(struct rw_v2 *v, struct bytes series, struct rw
 	enum verdict verdict;
 
 	if (!v->same)
-		symbols_compare(v);
+		rw_v2_same(v);
 	*plan = (struct rw_plan){ .insert = NO_REF, .drop = NO_REF };
 	while (refs_next(&refs, &name)) {
 		if (!refs_next(&refs, &value))

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * remote_write_v2.h -- what the files of 2.0 share: remote_write_v2.c reads symbols and judges
- * series, _v2_edit.c puts our refs among a series' own, _v2_fast.c does both for the usual shape.
+ * series, _v2_same.c finds equal ones, _v2_edit.c puts our refs among a series' own, _v2_fast.c
+ * does both for the usual shape.
  */
 #pragma once
 #include "proto/remote_write_private.h"
@@ -40,5 +41,7 @@ static inline struct bytes rw_text_of(const struct rw_v2 *v, uint32_t i)
 
 /* remote_write_v2_edit.c: the edits of a series that was judged. */
 void rw_v2_edit(struct rw_v2 *v, const struct pb_field *series, const struct rw_plan *plan);
+/* remote_write_v2_same.c: makes same and seen. */
+void rw_v2_same(struct rw_v2 *v);
 /* remote_write_v2_fast.c: false: not the usual shape, good or bad; nothing was done. */
 bool rw_v2_fast(struct rw_v2 *v, const struct pb_field *series);
