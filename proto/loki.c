@@ -30,6 +30,11 @@ enum {
 	TAG_NAME = 0x0a, /* LabelPairAdapter */
 	TAG_VALUE = 0x12,
 	MENDED_GROWTH = 2, /* U+FFFD for one byte */
+	/* Of streams, entries, pairs, and times beyond the one of an entry: so many in any body, and
+	 * one more for so many bytes of it. What says anything takes more; what says nothing would
+	 * come 32 million times in 64 MiB. */
+	PARTS_FREE = 65536,
+	PART_BYTES = 8,
 };
 #define NANOS_MAX 999999999
 
@@ -67,6 +72,8 @@ struct loki { /* of one body */
 	bool has_stamp; /* record.enrich is body */
 	enum verdict verdict; /* V_NONE until something is refused; then the rest is not judged */
 	uint64_t streams;
+	uint64_t parts, parts_max;
+	bool is_timed; /* the open entry */
 	uint64_t items_then; /* before the open stream */
 	uint32_t mends_then; /* of the open entry, before the pair at hand */
 	struct labels *labels; /* of the stream at hand */
@@ -201,11 +208,21 @@ static bool refuse_time(struct loki *l, struct pb_walk *w)
 	return false;
 }
 
+static bool part_count(struct loki *l)
+{
+	if (++l->parts <= l->parts_max)
+		return true;
+	l->verdict = loki_too_many(l->out, "streams, entries and pairs", l->parts, l->parts_max);
+	return false;
+}
+
 static bool on_open(struct pb_walk *w, struct pb_frame *f)
 {
 	struct loki *l = w->user;
 
 	if (l->verdict != V_NONE || w->edits->failed)
+		return false;
+	if ((f->watch != WATCH_TIME || l->is_timed) && !part_count(l))
 		return false;
 	switch ((enum loki_watch)f->watch) {
 	case WATCH_STREAM:
@@ -214,10 +231,12 @@ static bool on_open(struct pb_walk *w, struct pb_frame *f)
 		return true;
 	case WATCH_ENTRY:
 		w->items++;
+		l->is_timed = false;
 		if (l->has_stamp && l->into_entries)
 			pb_touch(w, f);
 		return true;
 	case WATCH_TIME:
+		l->is_timed = true;
 		return is_time(f) || refuse_time(l, w);
 	case WATCH_PAIR:
 	case WATCH_PARSED:
@@ -305,6 +324,7 @@ enum verdict loki_enrich(bool into_entries, bool exact, const struct enrich_in *
 		          .out = out,
 		          .into_entries = into_entries,
 		          .has_stamp = in->stamp.n > 0,
+		          .parts_max = PARTS_FREE + in->body.n / PART_BYTES,
 		          .labels = &labels };
 	struct pb_walk w;
 

@@ -123,7 +123,7 @@ static bool on_open(struct pb_walk *w, struct pb_frame *f)
 	}
 	if (o->in->stamp.n)
 		pb_touch(w, f); /* its length may change later, when edits behind it are known */
-	return true;
+	return !w->edits->failed;
 }
 
 static void resource_close(struct otlp *o, struct pb_walk *w, struct pb_frame *f)
@@ -233,12 +233,12 @@ static enum verdict any_enrich(const struct enrich_in *in, struct enriched *out)
 {
 	static const enum signal signals[] = { SIGNAL_TRACES, SIGNAL_METRICS, SIGNAL_LOGS };
 	struct enrich_in probe = *in;
+	enum verdict v = V_NONE;
 	unsigned fits = 0, empty = 0;
 
 	probe.utf8 = UTF8_STRICT; /* what is mended could be mended into anything */
-	for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
-		enum verdict v;
-
+	/* of two, one with something to store, the third would not tell either */
+	for (size_t i = 0; i < ARRAY_LEN(signals) && (fits < 2 || fits == empty); i++) {
 		edits_reset(out->edits);
 		v = otlp_enrich(signals[i], false, &probe, out);
 		if (v == V_INVALID)
@@ -249,6 +249,8 @@ static enum verdict any_enrich(const struct enrich_in *in, struct enriched *out)
 		fits++;
 		empty += v == V_EMPTY;
 	}
+	if (fits == 1 && v != V_INVALID) /* the last one: it is still there */
+		return v;
 	edits_reset(out->edits);
 	if (fits == empty && fits > 0)
 		return V_EMPTY;

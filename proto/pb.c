@@ -91,9 +91,21 @@ void pb_touch(struct pb_walk *w, struct pb_frame *f)
 	w->touched = max_size(w->touched, (size_t)(f - w->frames) + 1);
 }
 
+/* A pair shorter than a name to be removed is none. Repair makes three bytes of one. */
+static bool may_be_reserved(const struct pb_walk *w, const struct pb_frame *f)
+{
+	size_t n = w->reserved.n, prefix = w->reserved_prefix.n;
+
+	if (prefix)
+		n = min_size(n, prefix);
+	if (w->utf8 == UTF8_REPAIR)
+		n /= 3;
+	return w->reserved.n && (size_t)(f->end - f->start) >= n;
+}
+
 static bool pair_open(struct pb_walk *w, struct pb_frame *parent, struct pb_frame *f)
 {
-	if (w->reserved.n == 0)
+	if (!may_be_reserved(w, f))
 		return true;
 	/* its edits may be forgotten again; those of the frames around it must stay */
 	pb_touch(w, parent);

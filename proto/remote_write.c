@@ -60,6 +60,11 @@ enum verdict rw_count(struct rw *rw, const char *what, uint64_t counted, uint64_
 	return V_COUNT;
 }
 
+enum verdict rw_heavy(struct rw *rw)
+{
+	return rw_count(rw, "items", rw->weight_max + 1, rw->weight_max);
+}
+
 const char *rw_shown(struct bytes text, char out[static SHOWN_MAX])
 {
 	const size_t room = SHOWN_MAX - sizeof("\\xff...");
@@ -128,6 +133,8 @@ static enum verdict series_read(struct rw *rw, rw_fast_fn fast, const struct pb_
 			return V_INVALID;
 		return rw_v1_series(rw, f);
 	}
+	if (!rw_weigh(rw, found.samples))
+		return rw_heavy(rw);
 	rw->out->items += found.samples;
 	if (rw->has_stamp)
 		series_stamp(rw, f, found.insert);
@@ -161,6 +168,8 @@ static enum verdict v1_field(struct rw *rw, rw_fast_fn fast, const struct pb_fie
 		rw->series++;
 		return v;
 	}
+	if (f->tag == TAG_V1_METADATA && !rw_weigh(rw, 1))
+		return rw_heavy(rw);
 	/* A field of no schema holds nothing for the walker; there may be 30 million of them. */
 	if ((number == TAG_V1_SERIES >> 3 || number == TAG_V1_METADATA >> 3) && !rw_walk(rw, f))
 		return V_INVALID;
@@ -216,6 +225,7 @@ enum verdict remote_write_enrich(unsigned version, bool exact, const struct enri
 		         .walk = &w,
 		         .exact = exact,
 		         .has_stamp = in.stamp.n > 0,
+		         .weight_max = ITEMS_FREE + in.body.n / ITEM_BYTES,
 		         .metric_key = name_key(METRIC_NAME.p, METRIC_NAME.n) };
 	uint8_t name[8] = { 0 };
 	enum verdict v;

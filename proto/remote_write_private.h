@@ -46,6 +46,7 @@ struct rw { /* of one body */
 	bool exact;
 	bool has_stamp; /* record.enrich is body */
 	uint64_t series; /* index of the TimeSeries at hand */
+	uint64_t weight, weight_max; /* of items: rw_weigh() */
 	uint64_t stamp_key; /* name_key() of the reserved name */
 	uint64_t metric_key; /* and of __name__ */
 };
@@ -80,6 +81,18 @@ static inline size_t rw_offset(const struct rw *rw, const uint8_t *p)
 bool rw_walk(struct rw *rw, const struct pb_field *f) MUST_USE;
 enum verdict rw_refuse(struct rw *rw, const char *format, ...) PRINTF_LIKE(2, 3);
 enum verdict rw_count(struct rw *rw, const char *what, uint64_t counted, uint64_t limit);
+/*
+ * Items before anything is done for them: so many in any body, and one more for so many bytes of it.
+ * What says anything takes more; what says nothing would come 32 million times in 64 MiB. A native
+ * histogram, which takes longer to judge and is longer, weighs as two.
+ */
+enum { ITEMS_FREE = 65536, ITEM_BYTES = 8, WEIGHT_HISTOGRAM = 2 };
+static inline bool rw_weigh(struct rw *rw, uint64_t weight)
+{
+	rw->weight += weight;
+	return rw->weight <= rw->weight_max;
+}
+enum verdict rw_heavy(struct rw *rw); /* V_COUNT, after rw_weigh() said false */
 /* text as it may stand in a reason: escaped, and cut. */
 enum { SHOWN_MAX = 64 };
 const char *rw_shown(struct bytes text, char out[static SHOWN_MAX]);

@@ -179,6 +179,8 @@ static enum verdict items_read(struct rw *rw, struct bytes series)
 
 		if (f.tag != TAG_SAMPLE && f.tag != TAG_V1_EXEMPLAR && f.tag != TAG_V1_HISTOGRAM)
 			continue;
+		if (!rw_weigh(rw, f.tag == TAG_V1_HISTOGRAM ? WEIGHT_HISTOGRAM : 1))
+			return rw_heavy(rw);
 		rw->out->items++;
 		if (f.tag == TAG_V1_HISTOGRAM)
 			wrong = rw_histogram_judge(f.bytes);

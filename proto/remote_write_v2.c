@@ -245,9 +245,13 @@ static enum verdict item_judge(struct rw_v2 *v, const struct pb_field *f,
 
 	switch (f->tag) {
 	case TAG_SAMPLE:
+		if (!rw_weigh(v->rw, 1))
+			return rw_heavy(v->rw);
 		counts[WRITTEN_SAMPLES]++;
 		break;
 	case TAG_V2_HISTOGRAM:
+		if (!rw_weigh(v->rw, WEIGHT_HISTOGRAM))
+			return rw_heavy(v->rw);
 		wrong = rw_histogram_judge(f->bytes);
 		if (wrong)
 			return rw_refuse(v->rw, "timeseries[%ju].histograms[%ju]: %s",
@@ -256,6 +260,8 @@ static enum verdict item_judge(struct rw_v2 *v, const struct pb_field *f,
 		counts[WRITTEN_HISTOGRAMS]++;
 		break;
 	case TAG_V2_EXEMPLAR:
+		if (!rw_weigh(v->rw, 1))
+			return rw_heavy(v->rw);
 		return exemplar_judge(v, f->bytes, counts[WRITTEN_EXEMPLARS]++);
 	case TAG_V2_METADATA:
 		metadata_read(f->bytes, m);
@@ -306,7 +312,7 @@ static enum verdict series_judge(struct rw_v2 *v, const struct pb_field *f)
 	struct rw_plan plan;
 
 	if (!v->rw->exact && rw_v2_fast(v, f))
-		return V_ACCEPTED;
+		return v->rw->weight <= v->rw->weight_max ? V_ACCEPTED : rw_heavy(v->rw);
 	if (!rw_walk(v->rw, f))
 		return V_INVALID;
 	verdict = labels_judge(v, f->bytes, &plan);

@@ -120,6 +120,7 @@ bool rw_v2_fast(struct rw_v2 *v, const struct pb_field *series)
 	insert = labels_fast(v, refs.bytes.p, refs.end);
 	if (!insert || !items_fast(v, bytes_of(c.p, (size_t)(c.end - c.p)), &samples))
 		return false;
+	rw_weigh(rw, samples); /* series_judge() looks */
 	rw->out->items += samples;
 	rw->out->written[WRITTEN_SAMPLES] += samples;
 	if (rw->has_stamp) {
