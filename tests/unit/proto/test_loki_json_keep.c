@@ -87,7 +87,7 @@ Test(loki_json_keep, a_forged_tenant_leaves_both_places)
 	                "}],[\"2\",\"y\",{\"k\":\"v\",\"tenant_i\\u0064\":\"evil\" , "
 	                "\"l\":\"w\"}]]}"),
 	        STREAMS("{\"stream\":{\"a\":\"b\"," OURS "},\"values\":[[\"1\",\"x\",{}],[\"2\","
-	                                                 "\"y\",{\"k\":\"v\" , \"l\":\"w\"}]]}"),
+	                "\"y\",{\"k\":\"v\" , \"l\":\"w\"}]]}"),
 	        2);
 	into_entries(WITH(EVIL ",\"a\":\"b\""),
 	             STREAMS("{\"stream\":{\"a\":\"b\"},\"values\":[[\"1\",\"x\",{" OURS "}]]}"),
@@ -232,7 +232,8 @@ Test(loki_json_keep, it_is_as_strict_as_transcoding)
 	refused(LOKI_JSON, WITH("\"a\":\"b\",\"a\":\"c\""),
 	        "stream '{a=\\x22b\\x22, a=\\x22c\\x22}' has duplicate label name: 'a'");
 	refused(LOKI_JSON, WITH("\"\":\"b\""),
-	        "couldn't parse labels: expected a label name (byte 1 of '{\\x22\\x22=\\x22b\\x22}')");
+	        "couldn't parse labels: expected a label name (byte 1 of "
+	        "'{\\x22\\x22=\\x22b\\x22}')");
 	refused(LOKI_JSON, WITH("\"a\":\"\""),
 	        "error at least one label pair is required per stream");
 	refused(LOKI_JSON, STREAMS("{\"values\":[[\"1\",\"x\"]]}"),
@@ -250,6 +251,11 @@ Test(loki_json_keep, it_is_as_strict_as_transcoding)
 	                "\"ts\":\"0001-01-01T00:00:00Z\",\"line\":\"\"},{\"ts\":"
 	                "\"0000-12-31T23:59:59Z\",\"line\":\"\"}]}"),
 	        "streams[0].entries[1].timestamp: out of range");
+	refused(LOKI_LEGACY,
+	        STREAMS("{\"labels\":\"{a='b'}\",\"entries\":[{\"ts\":\"2026-11-25T17:00:00Z\","
+	                "\"line\":\"\"}]},{\"labels\":\"{a='b'}\",\"entries\":[{\"ts\":"
+	                "\"9999-12-31T23:59:59-00:01\",\"line\":\"\"}]}"),
+	        "streams[1].entries[0].timestamp: out of range");
 	/* what is no JSON is said first */
 	refused(LOKI_JSON,
 	        STREAMS("{\"stream\":{\"\":\"b\"},\"values\":[[\"1\",\"x\"]]},{\"stream\":{}}{"),
