@@ -13,6 +13,7 @@
 #include "worker/budget.h"
 #include "worker/dead_letters_model.h"
 #include "worker/dialects.h"
+#include "worker/media.h"
 #include "worker/models.h"
 #include "worker/produce.h"
 #include "worker/route.h"
@@ -111,11 +112,24 @@ static void drop(struct req *r, struct parcel *p, size_t n)
 
 /* ---- the body as it is ---- */
 
+/* The type of a record is that of what a body would have become: this one did not. */
+static void name_type(struct parcel *p, const struct req *r)
+{
+	struct bytes type;
+
+	if (!r->format->transcode || r->transcoded || !media_parse(r->head.content_type, &type))
+		return;
+	for (unsigned i = 0; i < p->header_count; i++)
+		if (strcmp(p->headers[i].name, "content-type") == 0)
+			p->headers[i].value = parcel_copy(p, bytes_cut(type, RECORD_TYPE_MAX));
+}
+
 static void add_reason(struct parcel *p, const struct req *r)
 {
 	const char *topic = r->model ? r->model->topic : route_topic_text(r->route, r->format);
 	const char *detail = dialect_text(r);
 
+	name_type(p, r);
 	parcel_header(p, "headgate-dlq-reason", bytes_str(verdict_get(r->verdict)->id));
 	parcel_header_copy(p, "headgate-dlq-detail", bytes_cut(bytes_str(detail), DETAIL_BYTES));
 	parcel_header(p, "headgate-dlq-topic", bytes_str(topic));

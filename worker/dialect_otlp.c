@@ -143,7 +143,7 @@ static void protobuf_partial(uint64_t rejected, struct buf *out)
 
 void dialect_otlp_success(const struct req *r, struct reply *reply)
 {
-	uint64_t rejected = r->verdict == V_ACCEPTED ? r->enriched.rejected : 0;
+	uint64_t rejected = r->enriched.rejected;
 
 	/* Exporters compare it with their own for equality: without parameters, on success too. */
 	reply->content_type = dialect_is_json(r) ? dialect_json : dialect_protobuf;

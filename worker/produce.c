@@ -348,6 +348,24 @@ static struct slices *slices_of(struct req *r)
 	return r->slices.n ? &r->slices : &r->w->slices;
 }
 
+/* All that was produced is stored; what no record could hold was left out. */
+static enum step succeed(struct req *r)
+{
+	return req_say(r, r->enriched.rejected ? V_PARTIAL : V_ACCEPTED);
+}
+
+/* A late answer, or what the sink said of a record behind others that it took. */
+static enum step refuse_late(struct req *r, enum verdict v)
+{
+	if (v != V_RECORD_SIZE)
+		return req_refuse(r, v);
+	/* The broker names no figure, and the one we know let the record pass. */
+	r->verdict = v;
+	snprintf(r->detail, sizeof(r->detail),
+	         "the broker refuses a record of this size for the topic of this route");
+	return STEP_REPLY;
+}
+
 /* The hand that sends lets go of the parcel; the answer is there already, or comes later. */
 static enum step let_go(struct req *r, enum verdict v)
 {
@@ -359,10 +377,12 @@ static enum step let_go(struct req *r, enum verdict v)
 		parcel_close(p, v);
 		return STEP_WAKE;
 	}
-	if (v == V_NONE)
-		v = p->verdict;
+	v = parcel_verdict(p, v);
+	if (!verdict_is_success(v))
+		stats_tenant_add(r->w->stats, p->metric_slot, p->signal, TS_ITEMS_LATE,
+		                 (int64_t)p->delivered);
 	parcel_close(p, v);
-	return verdict_is_success(v) ? req_say(r, v) : req_refuse(r, v);
+	return verdict_is_success(v) ? succeed(r) : refuse_late(r, v);
 }
 
 /* The sink takes no more. What it has it keeps, and answers first. */
@@ -420,14 +440,7 @@ static enum step answered(struct req *r)
 {
 	if (r->verdict == V_NONE)
 		return STEP_WAKE;
-	if (verdict_is_success(r->verdict))
-		return req_say(r, r->verdict);
-	if (r->verdict != V_RECORD_SIZE)
-		return req_refuse(r, r->verdict);
-	/* The broker names no figure, and the one we know let the record pass. */
-	snprintf(r->detail, sizeof(r->detail),
-	         "the broker refuses a record of this size for the topic of this route");
-	return STEP_REPLY;
+	return verdict_is_success(r->verdict) ? succeed(r) : refuse_late(r, r->verdict);
 }
 
 enum step produce_run(struct req *r)
@@ -454,6 +467,7 @@ void produce_abandon(struct req *r)
 		return;
 	for (size_t i = r->sent; i < s->n; i++)
 		count_refused(r, V_GONE, s->v[i].items);
+	r->parcel->handle = r->handle; /* of nobody by now: what is delivered is late */
 	parcel_close(take_ptr(&r->parcel), V_NONE);
 	slices_done(&r->slices);
 }

@@ -127,6 +127,7 @@ struct req {
 	struct body *body_mem;  /* NULL if the body lies in the connection's buffer */
 	struct bytes body;      /* wire bytes, then, after inflate, decoded bytes */
 	uint64_t decoded_bytes;
+	bool transcoded; /* the body is what was made of it, no more what the client sent */
 
 	/* what it holds of the budget (worker/budget.h); passes to the record at produce */
 	uint64_t charged;

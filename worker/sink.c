@@ -101,6 +101,7 @@ struct parcel *parcel_get(struct worker *w)
 	p->charged = 0;
 	p->header_count = 0;
 	p->header_used = 0;
+	p->part_at = RECORD_NO_PART;
 	p->parts = 0;
 	p->open = 1;
 	p->verdict = V_ACCEPTED;
@@ -145,14 +146,19 @@ void parcel_header(struct parcel *p, const char *name, struct bytes value)
 	p->headers[p->header_count++] = (struct record_header){ name, value };
 }
 
-void parcel_header_copy(struct parcel *p, const char *name, struct bytes value)
+struct bytes parcel_copy(struct parcel *p, struct bytes value)
 {
 	char *at = p->header_mem + p->header_used;
 
 	assert(value.n <= sizeof(p->header_mem) - p->header_used);
 	memcpy(at, value.p, value.n);
 	p->header_used += value.n;
-	parcel_header(p, name, bytes_of(at, value.n));
+	return bytes_of(at, value.n);
+}
+
+void parcel_header_copy(struct parcel *p, const char *name, struct bytes value)
+{
+	parcel_header(p, name, parcel_copy(p, value));
 }
 
 bool record_header(const struct record *rec, unsigned i, char part[static RECORD_PART_BYTES],
@@ -177,7 +183,8 @@ bool record_header(const struct record *rec, unsigned i, char part[static RECORD
 
 size_t parcel_header_bytes(const struct parcel *p)
 {
-	size_t sum = p->parts ? strlen("headgate-part") + RECORD_PART_BYTES : 0;
+	bool numbered = p->parts && p->part_at != RECORD_NO_PART;
+	size_t sum = numbered ? strlen("headgate-part") + RECORD_PART_BYTES : 0;
 
 	for (unsigned i = 0; i < p->header_count; i++)
 		sum += strlen(p->headers[i].name) + p->headers[i].value.n;
@@ -218,6 +225,11 @@ static enum verdict worse(enum verdict a, enum verdict b)
 	return b;
 }
 
+enum verdict parcel_verdict(const struct parcel *p, enum verdict v)
+{
+	return v == V_NONE ? p->verdict : worse(p->verdict, v);
+}
+
 void parcel_close(struct parcel *p, enum verdict v)
 {
 	struct worker *w = p->w;
@@ -228,9 +240,7 @@ void parcel_close(struct parcel *p, enum verdict v)
 	int64_t offset = p->offset;
 	bool answered;
 
-	if (v != V_NONE)
-		p->verdict = worse(p->verdict, v);
-	v = p->verdict;
+	v = p->verdict = parcel_verdict(p, v);
 	assert(p->open > 0);
 	if (--p->open)
 		return;

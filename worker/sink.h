@@ -19,10 +19,11 @@ struct record_header {
 	const char *name;
 	struct bytes value;
 };
-/* All of records.md 1.1 but headgate-part; values that are not static: request id, milliseconds,
- * traceparent, the reason and detail of a dead letter. */
+/* All of records.md 1.1 but headgate-part, and the three of a dead letter; values that are not static:
+ * request id, milliseconds, traceparent, type, the detail of a dead letter. */
 enum {
-	RECORD_HEADERS_MAX = 12,
+	RECORD_HEADERS_MAX = 14,
+	RECORD_NO_PART = RECORD_HEADERS_MAX, /* a place that no header has */
 	RECORD_TYPE_MAX = 255, /* bytes of a client's media type */
 	RECORD_HEADER_MEM = 32 + 24 + 55 + RECORD_TYPE_MAX + 32 + 1024,
 	RECORD_PART_BYTES = 24, /* 262144/262144, as far as a compiler can tell */
@@ -41,7 +42,8 @@ struct parcel {
 	struct bytes key; /* points into key_mem */
 	char key_mem[TENANT_ID_MAX + 1];
 	struct record_header headers[RECORD_HEADERS_MAX]; /* of each record */
-	unsigned header_count, part_at;
+	unsigned header_count;
+	unsigned part_at; /* where headgate-part stands; RECORD_NO_PART: nowhere */
 	size_t header_used;
 	char header_mem[RECORD_HEADER_MEM];
 	int64_t timestamp_ms;
@@ -128,7 +130,8 @@ void record_put(struct worker *w, struct record *rec);
 /* A parcel without records, held open by its maker: parcel_close() ends that. */
 struct parcel *parcel_get(struct worker *w);
 void parcel_header(struct parcel *p, const char *name, struct bytes value); /* none if it is empty */
-/* The same with a copy of a value that does not live as long as the parcel. */
+/* A copy of a value that does not live as long as the parcel; a header of one. */
+struct bytes parcel_copy(struct parcel *p, struct bytes value);
 void parcel_header_copy(struct parcel *p, const char *name, struct bytes value);
 size_t parcel_header_bytes(const struct parcel *p);
 /* Whether the sink took it. If not, *v says why, and the record is still the caller's. One that is
@@ -137,6 +140,8 @@ bool record_send(struct record *rec, enum verdict *v) MUST_USE;
 /* Counts delivered or failed, and closes its part of the parcel with its verdict (V_ACCEPTED,
  * V_KAFKA_TIMEOUT, V_RECORD_SIZE, V_TOPIC_UNAVAILABLE, V_STORE, V_STORE_FULL). */
 void record_done(struct record *rec, enum delivery how, enum verdict v, int32_t partition, int64_t offset);
+/* What the answer is, should v be the last word. */
+enum verdict parcel_verdict(const struct parcel *p, enum verdict v);
 /* One record less, or the hand of the maker; V_NONE has no say in the verdict. With the last one
  * budget and buffer are given back, then the request is woken with the verdict: the worst of all. */
 void parcel_close(struct parcel *p, enum verdict v);

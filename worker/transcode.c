@@ -39,6 +39,7 @@ static enum step attempt(struct req *r, struct enrich_in *in, size_t size, enum 
 	if (*result == TRANSCODE_OK) {
 		charge_swap(r, mem, bytes_of(mem->data, n));
 		in->body = r->body;
+		r->transcoded = true;
 		return STEP_NEXT;
 	}
 	charge_put(r, mem);

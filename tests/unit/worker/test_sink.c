@@ -731,6 +731,7 @@ Test(sink, a_client_that_goes_between_two_turns_leaves_what_was_sent)
 	is_many(1500);
 	cr_assert_eq(produce_run(&r), STEP_TURN);
 	produce_abandon(&r);
+	alive = false;
 	conserved(1000, 0, 0, 1000);
 	cr_assert_eq(items(TS_REFUSED_OTHER), 500);
 	for (unsigned i = 0; i < 1000; i++)
@@ -740,14 +741,115 @@ Test(sink, a_client_that_goes_between_two_turns_leaves_what_was_sent)
 	cr_assert_eq(woken, 0);
 }
 
+/* Repeated, they come twice: whoever counts duplicates must know. */
+Test(sink, what_is_delivered_of_a_request_that_ended_between_two_turns_is_late)
+{
+	has_a_larger_budget();
+	is_many(1500);
+	cr_assert_eq(produce_run(&r), STEP_TURN);
+	for (unsigned i = 0; i < 400; i++)
+		record_done(all_taken[i], DELIVERY_OK, V_ACCEPTED, 0, i);
+	alive = false;
+	produce_abandon(&r);
+	for (unsigned i = 400; i < 1000; i++)
+		record_done(all_taken[i], DELIVERY_OK, V_ACCEPTED, 0, i);
+	conserved(1000, 1000, 0, 0);
+	cr_assert_eq(items(TS_ITEMS_LATE), 1000);
+}
+
+Test(sink, a_request_that_ends_when_all_that_was_sent_is_delivered_gives_its_budget_back)
+{
+	has_a_larger_budget();
+	is_many(1500);
+	cr_assert_eq(produce_run(&r), STEP_TURN);
+	for (unsigned i = 0; i < 1000; i++)
+		record_done(all_taken[i], DELIVERY_OK, V_ACCEPTED, 0, i);
+	cr_assert_gt(budget_used(w.budget), 0, "500 are still to be sent");
+	alive = false;
+	produce_abandon(&r);
+	cr_assert_eq(budget_used(w.budget), 0);
+	conserved(1000, 1000, 0, 0);
+	cr_assert_eq(items(TS_ITEMS_LATE), 1000);
+	produce_abandon(&r); /* once is enough */
+}
+
+/* A timeout in the first turn, a size in the second, all of it answered before that: 413 would make
+ * the client give up what it could have stored. */
+Test(sink, a_refusal_between_turns_does_not_hide_a_fault_that_passes)
+{
+	has_a_larger_budget();
+	is_many(1500);
+	cr_assert_eq(produce_run(&r), STEP_TURN);
+	record_done(all_taken[0], DELIVERY_TIMED_OUT, V_KAFKA_TIMEOUT, -1, -1);
+	for (unsigned i = 1; i < 1000; i++)
+		record_done(all_taken[i], DELIVERY_OK, V_ACCEPTED, 0, i);
+	says = V_RECORD_SIZE;
+	cr_assert_eq(produce_run(&r), STEP_REPLY);
+	cr_assert_eq(r.verdict, V_KAFKA_TIMEOUT);
+	conserved(1000, 999, 1, 0);
+	cr_assert_eq(items(TS_ITEMS_LATE), 999);
+	cr_assert_eq(items(TS_REFUSED_SIZE), 500);
+}
+
+Test(sink, a_size_refused_behind_records_that_were_stored_is_told_without_figures)
+{
+	has_a_larger_budget();
+	is_many(1001);
+	cr_assert_eq(produce_run(&r), STEP_TURN);
+	for (unsigned i = 0; i < 1000; i++)
+		record_done(all_taken[i], DELIVERY_OK, V_ACCEPTED, 0, i);
+	says = V_RECORD_SIZE;
+	cr_assert_eq(produce_run(&r), STEP_REPLY);
+	cr_assert_eq(r.verdict, V_RECORD_SIZE);
+	cr_assert_str_eq(r.detail,
+	                 "the broker refuses a record of this size for the topic of this route");
+	cr_assert_eq(items(TS_ITEMS_LATE), 1000);
+}
+
+/* Whichever record fails, and in whatever order the reports come. */
+Test(sink, items_are_conserved_whatever_becomes_of_each_record)
+{
+	static const struct {
+		enum delivery how;
+		enum verdict v;
+	} ends[] = { { DELIVERY_OK, V_ACCEPTED },
+		     { DELIVERY_TIMED_OUT, V_KAFKA_TIMEOUT },
+		     { DELIVERY_MAYBE, V_KAFKA_TIMEOUT },
+		     { DELIVERY_TOO_LARGE, V_RECORD_SIZE },
+		     { DELIVERY_AUTHORIZATION, V_TOPIC_UNAVAILABLE },
+		     { DELIVERY_FATAL, V_KAFKA_TIMEOUT },
+		     { DELIVERY_STORE, V_STORE },
+		     { DELIVERY_OTHER, V_KAFKA_TIMEOUT } };
+	uint64_t ended;
+
+	is_many(16);
+	cr_assert_eq(produce_run(&r), STEP_WAKE);
+	for (unsigned i = 0; i < 16; i++) {
+		unsigned at = i * 5 % 16;
+
+		cr_expect_eq(items(TS_ITEMS_IN_FLIGHT), 16 - i);
+		record_done(all_taken[at], ends[at % 8].how, ends[at % 8].v, 0, 0);
+		ended = items(TS_ITEMS_DELIVERED);
+		for (enum tenant_stat id = TS_FAILED_TIMED_OUT; id <= TS_FAILED_OTHER; id++)
+			ended += items(id);
+		cr_expect_eq(items(TS_ITEMS_ACCEPTED), ended + items(TS_ITEMS_IN_FLIGHT));
+	}
+	cr_assert_eq(woken, 1);
+	cr_assert(!verdict_is_success(r.verdict));
+	cr_assert(verdict_get(r.verdict)->flags & VF_RETRY, "%s", verdict_get(r.verdict)->id);
+	cr_assert_eq(items(TS_ITEMS_DELIVERED), 2);
+}
+
 /* ---- a value in parts ---- */
 
-/* Every two bytes a part; the last byte of an odd body is left out. */
+static size_t wanted_limit = 500;
+
+/* Every 500 bytes a part; what is left behind them is left out. */
 static enum split test_split(const struct split_in *in, uint8_t *out, size_t cap, size_t *n,
                              struct slices *parts, uint64_t *rejected)
 {
 	parts->n = 0;
-	cr_assert_eq(in->limit, 500);
+	cr_assert_eq(in->limit, wanted_limit);
 	*n = in->value.n;
 	if (cap < *n)
 		return SPLIT_ROOM;
@@ -759,8 +861,10 @@ static enum split test_split(const struct split_in *in, uint8_t *out, size_t cap
 }
 
 static struct format split_formats[2];
+static struct protocol split_protocol;
+static struct route split_route;
 
-static void is_split(size_t bytes)
+static void is_split_route(size_t bytes)
 {
 	budget_give(w.budget, TENANT, r.charged);
 	body_put(w.bodies, r.body_mem);
@@ -768,9 +872,13 @@ static void is_split(size_t bytes)
 	split_formats[0] = formats[0];
 	split_formats[0].split = test_split;
 	r.format = split_formats;
+	split_protocol = protocol;
+	split_protocol.formats = split_formats;
+	split_route = route;
+	split_route.protocol = &split_protocol;
 	/* 4 key, 141 and the part's header, 512, and 500 of the value */
-	route.record_max = 4 + 141 + 13 + RECORD_PART_BYTES + 512 + 500;
-	r.route = &route;
+	split_route.record_max = 4 + 141 + 13 + RECORD_PART_BYTES + 512 + 500;
+	r.route = &split_route;
 }
 
 /* R8 */
@@ -778,15 +886,8 @@ Test(sink, a_value_too_large_for_one_record_goes_in_numbered_parts)
 {
 	char part[RECORD_PART_BYTES];
 	struct record_header h;
-	static struct protocol split_protocol;
-	static struct route split_route;
 
-	is_split(1500);
-	split_protocol = protocol;
-	split_protocol.formats = split_formats;
-	split_route = route;
-	split_route.protocol = &split_protocol;
-	r.route = &split_route;
+	is_split_route(1500);
 	cr_assert_eq(produce_run(&r), STEP_WAKE);
 	cr_assert_eq(taken_count, 3);
 	for (unsigned i = 0; i < 3; i++) {
@@ -806,19 +907,74 @@ Test(sink, a_value_too_large_for_one_record_goes_in_numbered_parts)
 
 Test(sink, what_no_part_can_hold_is_counted_as_refused)
 {
-	static struct protocol split_protocol;
-	static struct route split_route;
-
-	is_split(1001);
-	split_protocol = protocol;
-	split_protocol.formats = split_formats;
-	split_route = route;
-	split_route.protocol = &split_protocol;
-	r.route = &split_route;
+	is_split_route(1001);
 	cr_assert_eq(produce_run(&r), STEP_WAKE);
 	cr_assert_eq(taken_count, 2);
 	cr_assert_eq(r.enriched.rejected, 1);
 	cr_assert_eq(items(TS_REFUSED_SIZE), 1);
 	for (unsigned i = 0; i < 2; i++)
 		record_done(all_taken[i], DELIVERY_OK, V_ACCEPTED, 0, 0);
+	cr_assert_eq(r.verdict, V_PARTIAL);
+	conserved(6, 6, 0, 0);
+}
+
+/* The first two headers and no other: not at a place that another request left behind either. */
+Test(sink, parts_of_a_route_with_the_tenants_headers_alone_have_no_number)
+{
+	char part[RECORD_PART_BYTES];
+	struct record_header h;
+
+	says = V_ACCEPTED; /* a parcel that was numbered, and comes back */
+	is_split_route(1500);
+	cr_assert_eq(produce_run(&r), STEP_REPLY);
+	says = V_NONE;
+	taken_count = 0;
+	is_split_route(1500);
+	split_route.headers = HEADERS_TENANT;
+	split_route.record_max = 4 + 30 + 512 + 500;
+	cr_assert_eq(produce_run(&r), STEP_WAKE);
+	cr_assert_eq(taken_count, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		cr_assert(record_header(all_taken[i], 0, part, &h));
+		cr_assert_str_eq(h.name, "X-Scope-OrgID");
+		cr_assert(record_header(all_taken[i], 1, part, &h));
+		cr_assert_str_eq(h.name, "tenant_id");
+		cr_assert(!record_header(all_taken[i], 2, part, &h), "%s", h.name);
+	}
+	for (unsigned i = 0; i < 3; i++)
+		record_done(all_taken[i], DELIVERY_OK, V_ACCEPTED, 0, 0);
+}
+
+Test(sink, a_value_of_which_no_part_fits_is_413_and_nothing_is_produced)
+{
+	is_split_route(499);
+	split_route.record_max = 4 + 141 + 13 + RECORD_PART_BYTES + 512 + 400;
+	wanted_limit = 400;
+	cr_assert_eq(produce_run(&r), STEP_REPLY);
+	cr_assert_eq(r.verdict, V_RECORD_SIZE);
+	cr_assert_eq(taken_count, 0);
+	cr_assert_eq(items(TS_REFUSED_SIZE), 7);
+}
+
+/* records.md 1.3: the topic's limit may be lower than the route's. */
+Test(sink, parts_keep_to_the_ceiling_of_the_topic)
+{
+	is_split_route(1500);
+	bound = split_route.record_max;
+	split_route.record_max = MIB;
+	cr_assert_eq(produce_run(&r), STEP_WAKE);
+	cr_assert_eq(taken_count, 3);
+	for (unsigned i = 0; i < 3; i++)
+		record_done(all_taken[i], DELIVERY_OK, V_ACCEPTED, 0, 0);
+	cr_assert_eq(r.verdict, V_ACCEPTED);
+}
+
+Test(sink, parts_that_find_no_budget_are_503_and_none_is_produced)
+{
+	is_split_route(1500);
+	cr_assert(budget_take(w.budget, TENANT + 1, 0, 95 * KIB - r.charged));
+	cr_assert_eq(produce_run(&r), STEP_REPLY);
+	cr_assert_eq(r.verdict, V_OVERLOAD);
+	cr_assert_eq(taken_count, 0);
+	budget_give(w.budget, TENANT + 1, 95 * KIB - body_capacity(1500));
 }
