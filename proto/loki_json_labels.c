@@ -87,8 +87,6 @@ static bool take_name(struct maker *m, struct pairs *pairs, struct json_text nam
 	uint8_t *odd = pairs->odd + pairs->odd_n;
 	size_t left = LABELS_ODD_MAX - pairs->odd_n;
 
-	if (name.raw.n > LABEL_NAME_MAX)
-		return refuse(m, at, "a label name of more than 1024 bytes");
 	*meant = name.raw;
 	if (name.escaped) {
 		if (name.raw.n > left)
@@ -97,6 +95,8 @@ static bool take_name(struct maker *m, struct pairs *pairs, struct json_text nam
 		odd += meant->n;
 		left -= meant->n;
 	}
+	if (meant->n > LABEL_NAME_MAX)
+		return refuse(m, at, "a label name of more than 1024 bytes");
 	if (!bytes_is_utf8(*meant)) {
 		if (REPLACEMENT_BYTES * meant->n > left)
 			return refuse(m, at, "too many escaped label names");

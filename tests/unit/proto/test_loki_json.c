@@ -310,6 +310,25 @@ Test(loki_json, labels_are_bounded)
 	refused(LOKI_JSON, json, "streams[0]: a label name of more than 1024 bytes (byte 23)");
 }
 
+/* Its escapes are not. */
+Test(loki_json, a_label_name_is_as_long_as_what_it_means)
+{
+	static char json[8 * LABEL_NAME_MAX];
+
+	for (unsigned length = LABEL_NAME_MAX; length <= LABEL_NAME_MAX + 1; length++) {
+		size_t n = (size_t)sprintf(json, "{\"streams\":[{\"stream\":{\"");
+		struct loki_outcome o;
+
+		for (unsigned i = 0; i < length; i++)
+			n += (size_t)sprintf(json + n, "\\u0061");
+		n += (size_t)sprintf(json + n, "\":\"b\"},\"values\":[[\"1\",\"x\"]]}]}");
+		o = loki_all(loki_settings_of(LOKI_JSON), bytes_of(json, n));
+		cr_expect_eq(o.verdict, length == LABEL_NAME_MAX ? V_ACCEPTED : V_INVALID, "%u: %s",
+		             length, o.e.reason);
+		loki_outcome_done(&o);
+	}
+}
+
 /* protocols.md 3: messages, as in protobuf */
 Test(loki_json, unknown_members_are_bounded_in_depth)
 {
