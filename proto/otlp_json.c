@@ -383,10 +383,12 @@ bool otlp_json_walk(struct transcoder *t, const struct table *root, const struct
 	memset(t, 0, offsetof(struct transcoder, levels)); /* levels are written when they open */
 	json_init(&t->j, in->body, in->utf8);
 	t->keep = keep;
-	if (keep && in->utf8 == UTF8_REPAIR)
+	if (!keep) {
+		t->p = out;
+		t->end = out + cap;
+	} else if (in->utf8 == UTF8_REPAIR) {
 		t->j.mends = keep->out->edits;
-	t->p = out;
-	t->end = out + cap;
+	}
 	t->depth = in->depth;
 	t->top = t->levels;
 	t->levels[0] = (struct level){ .table = root, .content = out };
