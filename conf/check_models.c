@@ -55,9 +55,9 @@ static void use(struct loader *l, const struct seen *seen, const char *what, con
 static void use_topics(struct loader *l, const struct seen *seen)
 {
 	const struct model *m = seen->model;
+	const char *kind = m->has_schema_id ? "objects with a schema id" : "objects";
 
-	use(l, seen, "the model", l->conf->record.topic_prefix, topic_of(l, m),
-	    m->has_schema_id ? "objects with a schema id" : "objects");
+	use(l, seen, "the model", models_prefix(l), topic_of(l, m), kind);
 	if (*m->dead_letter_queue)
 		use(l, seen, "the dead letters of", "", m->dead_letter_queue,
 		    "dead letters of models");

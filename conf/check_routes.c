@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_routes.c -- `routes`, and where their records go. Which routes are built in, only a worker
- * knows (worker/route_table.c): it refuses a route without a path that names none of them, and a
- * path that is one of theirs.
+ * check_routes.c -- `routes`, and where their records go. A path that is a built-in route's only a
+ * worker knows (worker/route_table.c), and refuses.
  */
 #include "common/telemetry.h"
 #include "conf/load.h"
@@ -118,13 +117,21 @@ static void check_values(struct loader *l, const struct route_conf *r, size_t in
 
 static void check_route(struct loader *l, const struct route_conf *r, size_t index)
 {
-	if (is_missing(l, at_route(l, index, "name"), r->name))
+	const char *at = at_route(l, index, "name");
+	bool no_path = is_missing(l, at_route(l, index, "path"), r->path);
+	bool no_protocol = is_missing(l, at_route(l, index, "protocol"), r->protocol);
+
+	if (is_missing(l, at, r->name))
 		ERROR_AT(l, at_route(l, index, ""), "a route needs a 'name'");
+	else if (*r->name && !no_path)
+		check_own_name(l, at, r->name);
+	else if (*r->name && no_protocol)
+		check_override(l, r, at, at_route(l, index, "topic"));
 	if (*r->protocol)
 		check_protocol(l, r, index);
 	if (*r->path)
 		check_path(l, r, index);
-	else if (*r->protocol && is_missing(l, at_route(l, index, "path"), r->path))
+	else if (*r->protocol && no_path)
 		ERROR_AT(l, at_route(l, index, "protocol"),
 		         "'protocol' goes with a 'path': a built-in route has its own");
 	check_route_listeners(l, r, index);
@@ -171,26 +178,7 @@ static void check_twins(struct loader *l, size_t first, size_t second)
 
 /* ---- their topics ---- */
 
-static bool begins(const char *text, const char *with)
-{
-	return strncmp(text, with, strlen(with)) == 0;
-}
-
-/* Of protocols with a JSON form; elsewhere the words mean nothing. */
-static bool keeps_json(const struct conf *c, const struct route_conf *r)
-{
-	enum conf_json json;
-
-	if (begins(r->protocol, "otlp"))
-		json = c->protocols.otlp.json;
-	else if (begins(r->protocol, "loki"))
-		json = c->protocols.loki.json;
-	else
-		return false;
-	return (r->json ? r->json - 1 : json) == CONF_JSON_SEPARATE;
-}
-
-/* Those of a built-in route are not known here. */
+/* Of a built-in route: check_built_in.c. */
 static void use_topics(struct loader *l, const struct route_conf *r, size_t index)
 {
 	const char *path = at_route(l, index, "topic");
@@ -199,7 +187,7 @@ static void use_topics(struct loader *l, const struct route_conf *r, size_t inde
 	if (!*r->path || !*r->protocol || !*r->topic)
 		return;
 	use_topic_option(l, path, prefix, r->topic, "", r->protocol);
-	if (keeps_json(l->conf, r))
+	if (keeps_json(l, r->protocol, r->json))
 		use_topic_option(l, path, prefix, r->topic, "_json", r->protocol);
 	if (strcmp(r->protocol, "remote_write") == 0)
 		use_topic_option(l, path, prefix, r->topic, "_v2", r->protocol);

@@ -2,7 +2,7 @@
 /*
  * check_topics.c -- one topic holds one kind of message (records.md 1): a consumer decodes all of
  * it alike, and drops for good what is another message. Who sends records says so here, by option;
- * then all are compared. What a route without a path does to a built-in one is a worker's to see.
+ * then all are compared.
  */
 #include "conf/load.h"
 
@@ -11,8 +11,21 @@ static const char tenant_word[] = "{tenant}";
 
 /* ---- who sends where ---- */
 
+/* Several routes say the same of one option. */
+static bool is_said(const struct loader *l, const struct topic_use *use)
+{
+	for (size_t i = 0; i < l->use_count; i++)
+		if (strcmp(l->uses[i].what, use->what) == 0 &&
+		    strcmp(l->uses[i].topic, use->topic) == 0 &&
+		    strcmp(l->uses[i].kind, use->kind) == 0)
+			return true;
+	return false;
+}
+
 void use_topic(struct loader *l, struct topic_use use)
 {
+	if (is_said(l, &use))
+		return;
 	if (l->use_count == l->use_cap) {
 		struct topic_use *grown;
 
@@ -39,40 +52,26 @@ void use_topic_option(struct loader *l, const char *path, const char *prefix, co
 		  });
 }
 
+/* Of protocols with a JSON form; elsewhere the words mean nothing. */
+bool keeps_json(const struct loader *l, const char *kind, unsigned json)
+{
+	const __typeof__(l->conf->protocols) *p = &l->conf->protocols;
+	enum conf_json ours;
+
+	if (strncmp(kind, "otlp", 4) == 0)
+		ours = p->otlp.json;
+	else if (strncmp(kind, "loki", 4) == 0)
+		ours = p->loki.json;
+	else
+		return false;
+	return (json ? json - 1 : ours) == CONF_JSON_SEPARATE;
+}
+
 void use_topics_of_sections(struct loader *l)
 {
 	const struct conf *c = l->conf;
-	const __typeof__(c->protocols) *p = &c->protocols;
-	const bool otlp = p->otlp.enabled || p->micromegas.enabled, rw = p->remote_write.enabled;
-	const bool otlp_json = otlp && p->otlp.json == CONF_JSON_SEPARATE;
-	const bool loki_json = p->loki.enabled && p->loki.json == CONF_JSON_SEPARATE;
-	const char *prefix = c->record.topic_prefix;
-	const struct {
-		bool enabled;
-		const char *path, *topic, *suffix, *kind;
-	} uses[] = {
-#define O "protocols."
-		{ otlp, O "otlp.traces_topic", p->otlp.traces_topic, "", "otlp_traces" },
-		{ otlp, O "otlp.metrics_topic", p->otlp.metrics_topic, "", "otlp_metrics" },
-		{ otlp, O "otlp.logs_topic", p->otlp.logs_topic, "", "otlp_logs" },
-		{ otlp_json, O "otlp.traces_topic", p->otlp.traces_topic, "_json", "otlp_traces" },
-		{ otlp_json, O "otlp.metrics_topic", p->otlp.metrics_topic, "_json",
-		  "otlp_metrics" },
-		{ otlp_json, O "otlp.logs_topic", p->otlp.logs_topic, "_json", "otlp_logs" },
-		{ rw, O "remote_write.topic", p->remote_write.topic, "", "remote_write" },
-		{ rw, O "remote_write.topic_v2", p->remote_write.topic_v2, "", "remote_write_v2" },
-		{ p->loki.enabled, O "loki.topic", p->loki.topic, "", "loki" },
-		{ loki_json, O "loki.topic", p->loki.topic, "_json", "loki" },
-		{ p->micromegas.enabled, O "opaque.topic", p->opaque.topic, "", "opaque" },
-		/* Several, but it is its own: who reads it knows to look at the headers. */
-		{ p->obstack.enabled, O "obstack.topic", p->obstack.topic, "", "obstack" },
-#undef O
-	};
 
-	for (size_t i = 0; i < ARRAY_LEN(uses); i++)
-		if (uses[i].enabled)
-			use_topic_option(l, uses[i].path, prefix, uses[i].topic, uses[i].suffix,
-			                 uses[i].kind);
+	use_topics_of_built_in(l);
 	if (c->dead_letters.enabled)
 		use_topic_option(l, "dead_letters.topic", "", c->dead_letters.topic, "",
 		                 "dead letters");

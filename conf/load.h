@@ -96,8 +96,17 @@ void check_stamp_name(struct loader *l, const char *path, const char *name);
 /* "" or /a/b: printable ASCII without blanks, ? and #, no slash at its end. */
 bool is_url_path(const char *path);
 
+/* check_built_in.c: what `routes` says of built-in ones, and what these use. */
+void check_own_name(struct loader *l, const char *at, const char *name); /* of a route with a path */
+void check_override(struct loader *l, const struct route_conf *r, const char *at,
+                    const char *at_topic);
+void use_topics_of_built_in(struct loader *l);
+const char *models_prefix(const struct loader *l); /* before their topics */
+
 /* check_topics.c: first all say what they send where, then topics are compared. */
 void use_topics_of_sections(struct loader *l);
+/* Whether JSON of this kind stays JSON; json: as a route says it, 0 for nothing. */
+bool keeps_json(const struct loader *l, const char *kind, unsigned json);
 void use_topic(struct loader *l, struct topic_use use);
 /* The topic of an option; a second kind of message has a suffix: "_json". */
 void use_topic_option(struct loader *l, const char *path, const char *prefix, const char *topic,

@@ -181,13 +181,13 @@ Test(check_routes, listeners_of_a_route_exist)
 
 Test(check_routes, sizes_are_those_of_the_sections_or_none)
 {
-	ASSERT_LOADS_WITH_SINK("routes: [{name: a, max_body: 1KiB, record_max_bytes: 1KiB}]\n");
-	ASSERT_LOADS_WITH_SINK("routes: [{name: a, max_body: 0, record_max_bytes: 0}]\n");
-	ASSERT_ONE_ERROR("routes: [{name: a, max_body: 1023B}]\n",
-	                 "2:30: error: 'max_body' is below 1KiB\n");
-	ASSERT_ONE_ERROR("routes: [{name: a, record_max_bytes: 1023B}]\n",
-	                 "2:38: error: 'record_max_bytes' is below 1KiB\n");
-	ASSERT_ONE_ERROR("routes: [{name: a, max_body: 1025MiB}]\n", "it is out of range\n");
+	ASSERT_LOADS_WITH_SINK("routes: [{name: otlp_logs, max_body: 1KiB, record_max_bytes: 1KiB}]\n");
+	ASSERT_LOADS_WITH_SINK("routes: [{name: otlp_logs, max_body: 0, record_max_bytes: 0}]\n");
+	ASSERT_ONE_ERROR("routes: [{name: otlp_logs, max_body: 1023B}]\n",
+	                 "2:38: error: 'max_body' is below 1KiB\n");
+	ASSERT_ONE_ERROR("routes: [{name: otlp_logs, record_max_bytes: 1023B}]\n",
+	                 "2:46: error: 'record_max_bytes' is below 1KiB\n");
+	ASSERT_ONE_ERROR("routes: [{name: otlp_logs, max_body: 1025MiB}]\n", "it is out of range\n");
 }
 
 Test(check_routes, a_scope_is_a_signal)
@@ -195,11 +195,11 @@ Test(check_routes, a_scope_is_a_signal)
 	char text[200];
 
 	for (unsigned s = 0; s < SIGNAL_COUNT; s++) {
-		snprintf(text, sizeof(text), "routes: [{name: a, scope: %s}]\n", signal_name(s));
+		snprintf(text, sizeof(text), "routes: [{name: otlp_logs, scope: %s}]\n", signal_name(s));
 		ASSERT_LOADS_WITH_SINK(text);
 	}
-	ASSERT_ONE_ERROR("routes: [{name: a, scope: spans}]\n",
-	                 "2:27: error: 'spans' is no scope of a token\n");
+	ASSERT_ONE_ERROR("routes: [{name: otlp_logs, scope: spans}]\n",
+	                 "2:35: error: 'spans' is no scope of a token\n");
 	ASSERT_SAID("  help: allowed: traces, metrics, logs, events, opaque\n");
 }
 
@@ -223,12 +223,12 @@ Test(check_routes, routes_are_bounded)
 
 Test(check_routes, an_unknown_key_of_a_route_gets_its_list)
 {
-	ASSERT_ONE_ERROR("routes: [{name: a, paath: /a}]\n",
-	                 "2:20: error: unknown key 'paath' (did you mean 'path'?)\n");
+	ASSERT_ONE_ERROR("routes: [{name: otlp_logs, paath: /a}]\n",
+	                 "2:28: error: unknown key 'paath' (did you mean 'path'?)\n");
 	ASSERT_SAID("  help: keys allowed here: enrich, headers, json, listeners, max_body, name, "
 	            "partition, path, protocol, record_max_bytes, scope, stamp_name, topic, "
 	            "topic_prefix, utf8\n");
-	ASSERT_ONE_ERROR("routes: [{name: a, tpoic: /a}]\n",
+	ASSERT_ONE_ERROR("routes: [{name: otlp_logs, tpoic: /a}]\n",
 	                 "unknown key 'tpoic' (did you mean 'topic'?)\n");
 }
 

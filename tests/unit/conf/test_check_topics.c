@@ -179,8 +179,8 @@ Test(check_topics, a_prefix_has_the_tenant_once)
 		snprintf(text, sizeof(text), "record: {topic_prefix: \"%s\"}\n", bad[i]);
 		snprintf(said, sizeof(said), "2:24: error: '%s' is no prefix of topics\n", bad[i]);
 		ASSERT_ONE_ERROR(text, said);
-		snprintf(text, sizeof(text), "routes: [{name: a, topic_prefix: \"%s\"}]\n", bad[i]);
-		snprintf(said, sizeof(said), "2:34: error: '%s' is no prefix of topics\n", bad[i]);
+		snprintf(text, sizeof(text), "routes: [{name: otlp_logs, topic_prefix: \"%s\"}]\n", bad[i]);
+		snprintf(said, sizeof(said), "2:42: error: '%s' is no prefix of topics\n", bad[i]);
 		ASSERT_ONE_ERROR(text, said);
 	}
 }
