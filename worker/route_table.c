@@ -333,10 +333,15 @@ static int use_model_topics(struct routes *rs, struct worker *w, const struct ro
 	for (size_t i = 0; i < models_count(w->models); i++) {
 		struct model_entry *m = models_at(w->models, i);
 
-		m->route_topic = use_topic(rs, prefix, m->topic, "json",
-		                           route->record_max, false, err);
-		if (!m->route_topic)
+		struct route_topic *t = use_topic(rs, prefix, m->topic, "json", route->record_max,
+		                                  false, err);
+
+		if (!t)
 			return -1;
+		if (m->route_topic && m->route_topic != t)
+			return err_set(err, "routes models and moose have two topic_prefix: a data "
+			                    "model has one topic");
+		m->route_topic = t;
 		if (m->dead_letter_topic &&
 		    !(m->dead_letters = use_topic(rs, "", m->dead_letter_topic,
 		                                  "dead letters of models", route->record_max,
