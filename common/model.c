@@ -159,7 +159,7 @@ static int column_members(struct model_parser *p, const json_t *json, struct mod
 		                             "comment", "ttl",          "codec",
 		                             NULL };
 	const json_t *required = json_object_get(json, "required");
-	bool materialized, alias;
+	bool materialized = false, alias = false;
 
 	if (model_members_known(p, json, names) < 0)
 		return -1;

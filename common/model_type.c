@@ -200,7 +200,7 @@ static struct model_type *type_new(struct model_parser *p)
 static int array_parse(struct model_parser *p, const json_t *element, const json_t *nullable,
                        struct model_type *t)
 {
-	bool is_nullable;
+	bool is_nullable = false;
 
 	t->kind = MODEL_ARRAY;
 	named(t, "Array");
@@ -270,7 +270,7 @@ static int json_parse(struct model_parser *p, const json_t *paths, struct model_
 static int nested_parse(struct model_parser *p, const json_t *json, struct model_type *t)
 {
 	const json_t *columns = json_object_get(json, "columns");
-	bool is_jwt;
+	bool is_jwt = false;
 
 	if (!json_is_string(json_object_get(json, "name")))
 		return model_error(p, "an enum or a nested type has a name");
