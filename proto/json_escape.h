@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * json_escape.h -- what a backslash in a JSON string begins (RFC 8259 7). json.c looks at every
- * escape once; json_text.c, and who goes through a text byte by byte, need not doubt any afterwards.
+ * escape once; json_text.c, and who goes through a text byte by byte, need not doubt any
+ * afterwards.
  */
 #pragma once
 #include "proto/json.h"
