@@ -49,6 +49,7 @@ static struct conns *cs;
 static uint64_t handle; /* of the request that waits for a wake */
 static unsigned finished[VERDICT_COUNT], parts;
 static bool wake_inside; /* the sink answers inside send() */
+static unsigned turns_left; /* of a request for /turns */
 static char client_text[64];
 static int64_t now_ms;
 
@@ -115,6 +116,10 @@ static enum step after_body(struct req *r)
 		if (wake_inside)
 			cr_assert(req_wake(r->w, handle, V_ACCEPTED, 1, 2));
 		return STEP_WAKE;
+	}
+	if (path_is(r, "/turns") && turns_left) {
+		turns_left--;
+		return STEP_TURN;
 	}
 	if (r->verdict == V_NONE)
 		return req_say(r, V_EMPTY);
@@ -765,6 +770,92 @@ Test(conn, pipelined_request_behind_a_late_answer_waits_for_the_next_turn)
 	cr_assert_eq(finished[V_EMPTY], 0);
 	cr_assert_str_eq(hears(fd), OK_HELLO OK);
 	close(fd);
+}
+
+/* ---- a request that takes many turns ---- */
+
+#define GET_TURNS "GET /turns HTTP/1.1\r\nHost: a\r\n\r\n"
+
+/* turns() goes on until nothing is ready, which is the end of such a request: this does not. */
+static void single_turns(unsigned n)
+{
+	while (n--)
+		event_base_loop(walk.w.base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
+}
+
+Test(conn, others_are_served_between_the_turns_of_one_request)
+{
+	int long_one = connects(), other = connects();
+
+	turns_left = 1000;
+	cr_assert_gt(send(long_one, GET_TURNS, strlen(GET_TURNS), MSG_NOSIGNAL), 0);
+	single_turns(3);
+	cr_assert_lt(turns_left, 1000);
+	for (unsigned i = 0; i < 10; i++) {
+		unsigned before = turns_left;
+		char reply[64] = "";
+
+		cr_assert_gt(send(other, GET_OK, strlen(GET_OK), MSG_NOSIGNAL), 0);
+		single_turns(3);
+		cr_assert_gt(recv(other, reply, sizeof(reply) - 1, 0), 0);
+		cr_assert_str_eq(reply, OK);
+		cr_assert_lt(turns_left, before, "it goes on meanwhile");
+		cr_assert_geq(turns_left + 6, before, "in one turn no more than is for one");
+	}
+	cr_assert_str_eq(hears(long_one), OK);
+	close(long_one);
+	close(other);
+}
+
+Test(conn, requests_that_take_many_turns_go_on_side_by_side)
+{
+	int a = connects(), b = connects();
+
+	turns_left = 40;
+	says(a, GET_TURNS);
+	says(b, GET_TURNS);
+	turns(30);
+	cr_assert_eq(turns_left, 0);
+	cr_assert_str_eq(hears(a), OK);
+	cr_assert_str_eq(hears(b), OK);
+	close(a);
+	close(b);
+}
+
+Test(conn, a_deadline_between_two_turns_ends_the_request)
+{
+	int fd = connects();
+
+	turns_left = 1000000;
+	cr_assert_gt(send(fd, GET_TURNS, strlen(GET_TURNS), MSG_NOSIGNAL), 0);
+	single_turns(5);
+	clock_is(now_ms + 7999);
+	deadlines_sweep(cs);
+	single_turns(5);
+	cr_assert_eq(finished[V_KAFKA_TIMEOUT], 0);
+	clock_is(now_ms + 1);
+	deadlines_sweep(cs);
+	cr_assert_eq(finished[V_KAFKA_TIMEOUT], 1);
+	cr_assert_gt(turns_left, 900000);
+	cr_assert_str_eq(hears(fd), "HTTP/1.1 503\r\nContent-Length: 0\r\n\r\n");
+	turns_left = 0;
+	says(fd, GET_OK);
+	cr_assert_str_eq(hears(fd), OK);
+	close(fd);
+}
+
+Test(conn, a_client_that_resets_between_two_turns_is_noticed_at_the_end)
+{
+	struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+	int fd = connects_tcp();
+
+	turns_left = 50;
+	says(fd, GET_TURNS);
+	UNTIL(turns_left < 50);
+	cr_assert_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
+	close(fd);
+	UNTIL(cs->count == 0);
+	cr_assert_eq(turns_left, 0, "what it sent is still worth its records");
 }
 
 /* ---- deadlines ---- */
