@@ -5,9 +5,11 @@
  * most 64 past it, which is why every body has BODY_SLACK.
  */
 
-/* {string key 1, AnyValue value 2} in its usual shape, all lengths in one byte and all text ASCII:
+/* {string key 1, AnyValue value 2} in its usual shape, all lengths in one byte and all text UTF-8:
  * 0a k <key> 12 v, then 0a s <text>, 18 <int>, 10 <bool> or 21 <double>. q points behind the length
- * n. Anything else says false and takes the general path, which gives the same answer. */
+ * n. Anything else says false and takes the general path, which gives the same answer. Texts that
+ * are not ASCII are looked at with all that is between them, which is: a character cut off at the end
+ * of one shows. Numbers take the fast path only behind an ASCII key. */
 TARGET static inline bool JOIN(RUN, _key_value)(const uint8_t *q, size_t n)
 {
 	size_t key = q[1], rest, value;
@@ -23,12 +25,13 @@ TARGET static inline bool JOIN(RUN, _key_value)(const uint8_t *q, size_t n)
 	value = rest - 3; /* bytes behind the value's tag */
 	if (n > 64) { /* text only: the bits of 127 bytes, of all but the last block in full */
 		high = HIGH_BITS(q) | HIGH_BITS(q + 64) << (128 - n);
-		return v[2] == 0x0a && v[3] == value - 1 && high == 0;
+		return v[2] == 0x0a && v[3] == value - 1 &&
+		       (likely(high == 0) || bytes_is_utf8(bytes_of(q, n)));
 	}
 	high = HIGH_BITS(q) << (64 - n); /* bit 64 - n is q[0] */
 	switch (v[2]) {
 	case 0x0a:
-		return v[3] == value - 1 && high == 0;
+		return v[3] == value - 1 && (likely(high == 0) || bytes_is_utf8(bytes_of(q, n)));
 	case 0x10:
 	case 0x18: /* a varint: all but its last byte have the top bit */
 		return value <= 9 && high == ((UINT64_C(1) << (value - 1)) - 1) << (64 - value);

@@ -2,7 +2,8 @@
 /*
  * kernels.c -- B7 of performance.md: GB/s of validate + UTF-8 + stamp + emit for each ISA, against
  * memcpy and protobuf-c's unpack + pack, in interleaved rounds; allocations counted by interposing
- * malloc. One JSON line for each kernel and body. Usage: kernels [rounds] [ms per turn] [name]
+ * malloc. One JSON line for each kernel and body; B7h are the bodies off the fast path. Usage:
+ * kernels [rounds] [ms per turn] [name], h for B7h
  */
 #include <stdio.h>
 #include <time.h>
@@ -165,6 +166,51 @@ static void put_standard(struct writer *w, unsigned spans)
 	scope = w->p;
 	put_string(w, 1, "io.example.instrumentation");
 	put_close(w, 1, scope);
+	put_close(w, 2, end);
+	put_resource(w);
+	put_close(w, 1, end);
+}
+
+/* Attributes whose text is of other scripts and short, one by one. */
+static void put_scripts(struct writer *w)
+{
+	static const char *const texts[] = { "\xe4\xb8\x96\xe7\x95\x8c",
+		                             "\xd0\xbf\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82",
+		                             "\xf0\x9f\x98\x80",
+		                             "Gr\xc3\xbc\xc3\x9f"
+		                             "e aus K\xc3\xb6ln" };
+	const uint8_t *end = w->p;
+
+	for (unsigned i = 0; i < 400; i++) {
+		const uint8_t *span = w->p;
+
+		for (unsigned k = 0; k < 10; k++)
+			put_pair(w, 9, texts[(i + k) % 4], texts[k % 4], 0);
+		put_close(w, 2, span);
+	}
+	put_close(w, 2, end);
+	put_resource(w);
+	put_close(w, 1, end);
+}
+
+/* Attributes of lists in lists, 20 messages deep, with a word inside. */
+static void put_nested(struct writer *w)
+{
+	const uint8_t *end = w->p;
+
+	for (unsigned i = 0; i < 1000; i++) {
+		const uint8_t *span = w->p, *pair = w->p, *value = w->p;
+
+		put_string(w, 1, "word");
+		for (unsigned k = 0; k < 8; k++) {
+			put_close(w, 1, value);
+			put_close(w, 5, value);
+		}
+		put_close(w, 2, value);
+		put_string(w, 1, "list");
+		put_close(w, 9, pair);
+		put_close(w, 2, span);
+	}
 	put_close(w, 2, end);
 	put_resource(w);
 	put_close(w, 1, end);
@@ -341,6 +387,7 @@ struct bench {
 	void (*put)(struct writer *w);
 	const struct format *format;
 	bool header; /* record.enrich: validate, no stamp */
+	bool hostile; /* B7h */
 	struct bytes body, stamp;
 	uint8_t *out;
 	struct edits edits;
@@ -444,11 +491,12 @@ static void run(struct bench *b, int rounds, int64_t ns)
 	for (size_t i = 0; i < ARRAY_LEN(kernels); i++) {
 		const struct kernel *k = &kernels[i];
 
-		printf("{\"figure\":\"B7\",\"body\":\"%s\",\"bytes\":%zu,\"kernel\":\"%s\",\"isa\":"
+		printf("{\"figure\":\"B7%s\",\"body\":\"%s\",\"bytes\":%zu,\"kernel\":\"%s\","
+		       "\"isa\":"
 		       "\"%s\","
 		       "\"gb_per_s_mean\":%.3f,\"gb_per_s_best\":%.3f,\"allocations_per_call\":%."
 		       "3f}\n",
-		       b->body_name, b->body.n, k->name,
+		       b->hostile ? "h" : "", b->body_name, b->body.n, k->name,
 		       k->once == headgate_once ? isa_name(k->isa) : "-", k->sum / rounds, k->best,
 		       k->calls ? (double)k->allocations / (double)k->calls : 0);
 	}
@@ -463,13 +511,15 @@ int main(int argc, char **argv)
 	struct bench benches[] = {
 		{ .body_name = "otlp-200x10", .put = put_otlp_200, .format = otlp },
 		{ .body_name = "otlp-2000x10", .put = put_otlp_2000, .format = otlp },
-		{ .body_name = "hostile", .put = put_hostile, .format = otlp },
+		{ .body_name = "hostile", .put = put_hostile, .format = otlp, .hostile = true },
+		{ .body_name = "h-scripts", .put = put_scripts, .format = otlp, .hostile = true },
+		{ .body_name = "h-nested", .put = put_nested, .format = otlp, .hostile = true },
 		{ .body_name = "rw1-2000x8", .put = put_v1_standard, .format = &rw[0] },
 		{ .body_name = "rw1-2000x8-header",
 		  .put = put_v1_standard,
 		  .format = &rw[0],
 		  .header = true },
-		{ .body_name = "rw1-hostile", .put = put_v1_hostile, .format = &rw[0] },
+		{ .body_name = "h-rw1", .put = put_v1_hostile, .format = &rw[0], .hostile = true },
 		{ .body_name = "rw2-2000x8", .put = put_v2, .format = &rw[1] },
 		{ .body_name = "rw2-2000x8-header",
 		  .put = put_v2,

@@ -537,3 +537,41 @@ Test(pb, thousands_of_random_mutations_have_one_verdict_and_none_poisons_protobu
 	cr_expect_gt(refused, 500);
 	free(r);
 }
+
+/* The fast path looks at both texts of a pair at once: what lies between them parts the characters. */
+Test(pb, a_character_does_not_go_on_behind_the_end_of_a_key)
+{
+	static const struct {
+		const char *pair;
+		size_t n;
+		enum verdict verdict;
+	} pairs[] = {
+		{ "\x0a\2\xc3\xa9\x12\4\x0a\2\xc3\xa9", 10, V_ACCEPTED },
+		{ "\x0a\1\xc3\x12\5\x0a\3\xa9xx", 10, V_INVALID },
+		{ "\x0a\2\xc3\xa9\x12\3\x0a\1\xc3", 9, V_INVALID },
+		{ "\x0a\2\xa9x\x12\4\x0a\2xx", 10, V_INVALID },
+		{ "\x0a\2\xc3\xa9\x12\2\x18\1", 8, V_ACCEPTED },
+		{ "\x0a\1\xc3\x12\2\x18\1", 7, V_INVALID },
+		{ "\x0a\x38 a key of 56 bytes and its last one begins a character \xe4\x12\5"
+		  "\x0a\3\xb8\x96x",
+		  65, V_INVALID },
+		{ "\x0a\x38 a key of 56 bytes, and its last two are a character, \xc3\xa9\x12\5\x0a\3"
+		  "\xe4\xb8\x96",
+		  65, V_ACCEPTED },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
+		uint8_t body[128] = { 0x0a, 0, 0x12, 0, 0x12, 0, 0x4a, 0 };
+		size_t n = pairs[i].n;
+		struct outcome o;
+
+		body[1] = (uint8_t)(n + 6);
+		body[3] = (uint8_t)(n + 4);
+		body[5] = (uint8_t)(n + 2);
+		body[7] = (uint8_t)n;
+		memcpy(body + 8, pairs[i].pair, n);
+		o = enrich_all(settings_of(SIGNAL_TRACES), bytes_of(body, 8 + n));
+		cr_expect_eq(o.verdict, pairs[i].verdict, "%zu: %s", i, o.e.reason);
+		outcome_done(&o);
+	}
+}
