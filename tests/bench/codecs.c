@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * codecs.c -- B20 of performance.md, its codecs: the milliseconds that a worker's loop stands still
- * while one compressed body is undone, for bodies made to be dear and not large: blocks, members and
- * frames of almost nothing, each with tables of its own. One JSON line for each. Usage: codecs [name]
+ * while one compressed body is undone, for bodies made to be dear and not large: blocks, members
+ * and frames of almost nothing, each with tables of its own. One JSON line for each. Usage: codecs
+ * [name]
  */
 #include <libdeflate.h>
 #include <stdio.h>
@@ -58,7 +59,8 @@ static void fixed_empty(struct out *o)
 /* 257 codes, of which one is used, in the fewest bits: 0 x 138, 0 x 118, 1; then 0. */
 static void dynamic_empty(struct out *o)
 {
-	static const uint8_t order[] = { 16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1 };
+	static const uint8_t order[] = { 16, 17, 18, 0,  8, 7,  9, 6,  10,
+		                         5,  11, 4,  12, 3, 13, 2, 14, 1 };
 
 	put_bits(o, 4, 3);
 	put_bits(o, 0, 5); /* 257 */
@@ -186,13 +188,13 @@ static void make_skippable(struct out *o)
  * history for it to copy 3 bytes of. */
 static void make_tables(struct out *o)
 {
-	static const uint8_t block[] = { 13 << 3 | 4, 0, 0,
-		                         0x00, /* no literals */
-		                         0x01, 0xa8, /* a sequence, three FSE tables */
-		                         0xf4, 0x3f, /* 512 states, all of one symbol */
-		                         0xf3, 0x1f, /* 256 states, the same */
-		                         0xf4, 0x3f,
-		                         0, 0, 0, 0x04 }; /* 26 bits of states, a mark */
+	static const uint8_t block[] = {
+		13 << 3 | 4, 0,    0, 0x00, /* no literals */
+		0x01,        0xa8, /* a sequence, three FSE tables */
+		0xf4,        0x3f, /* 512 states, all of one symbol */
+		0xf3,        0x1f, /* 256 states, the same */
+		0xf4,        0x3f, 0, 0,    0, 0x04
+	}; /* 26 bits of states, a mark */
 
 	put(o, ZSTD_HEAD, 6);
 	put(o, "\x80\0\0abcdefghijklmnop", 19);
@@ -230,7 +232,10 @@ static void make_overlaps(struct out *o) /* 4 bytes each, from 1..7 back */
 		length[k++] = (uint8_t)(n | 0x80);
 	length[k++] = (uint8_t)n;
 	put(o, length, k);
-	put(o, "\x1c" "abcdefgh", 9);
+	put(o,
+	    "\x1c"
+	    "abcdefgh",
+	    9);
 	for (; done < LIMIT; done += 4)
 		put(o, "\x01\x03", 2);
 }
@@ -245,12 +250,12 @@ static uint8_t *lines(void)
 
 	for (unsigned i = 0; n < LIMIT; i++) {
 		state = state * 1664525 + 1013904223;
-		n += (size_t)sprintf((char *)p + n,
-		                     "2026-01-01T00:%02u:%02u.%06uZ INFO http GET /api/v1/cart/%u/items "
-		                     "status=%u bytes=%u peer=10.0.%u.%u trace=%08x%08x\n",
-		                     i / 60 % 60, i % 60, state >> 12, state >> 20,
-		                     state & 64 ? 200 : 404, state >> 18, state >> 8 & 255, state & 255,
-		                     state * 2654435761u, i);
+		n += (size_t)sprintf(
+			(char *)p + n,
+			"2026-01-01T00:%02u:%02u.%06uZ INFO http GET /api/v1/cart/%u/items "
+			"status=%u bytes=%u peer=10.0.%u.%u trace=%08x%08x\n",
+			i / 60 % 60, i % 60, state >> 12, state >> 20, state & 64 ? 200 : 404,
+			state >> 18, state >> 8 & 255, state & 255, state * 2654435761u, i);
 	}
 	return p;
 }
@@ -352,7 +357,8 @@ int main(int argc, char **argv)
 			spent = now_ms() - start;
 			best = r && best < spent ? best : spent;
 		}
-		printf("{\"figure\":\"B20\",\"codec\":\"%s\",\"wire\":%zu,\"inflated\":%zu,\"ms\":%.1f,"
+		printf("{\"figure\":\"B20\",\"codec\":\"%s\",\"wire\":%zu,\"inflated\":%zu,\"ms\":%"
+		       ".1f,"
 		       "\"refused\":\"%s\"}\n",
 		       b->name, o.n, n, best, why);
 		fflush(stdout);
