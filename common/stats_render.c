@@ -75,6 +75,7 @@ static const char *const dim_text[DIM_COUNT][TEXTS_MAX] = {
 	                      [SKIP_SCOPE] = "scope",
 	                      [SKIP_TENANT_UNKNOWN] = "tenant_unknown",
 	                      [SKIP_HASH_TWICE] = "hash_twice",
+	                      [SKIP_TENANT_TOPIC] = "tenant_topic",
 	                      [SKIP_OTHER] = "other" },
 	[DIM_ROW_KIND] = { [ROW_TENANT] = "tenant", [ROW_TOKEN] = "token" },
 	[DIM_WORKER_STATE] = { [WORKER_STARTING] = "starting",

@@ -196,12 +196,15 @@ bool tenant_id_ok(struct bytes id)
 	       !bytes_eq(id, BYTES("__mimir_cluster"));
 }
 
-bool token_id_ok(struct bytes id)
+bool tenant_in_topic_ok(struct bytes id)
 {
-	if (id.n == 0 || id.n > 64)
-		return false;
 	for (size_t i = 0; i < id.n; i++)
 		if (!is_digit62(id.p[i]) && id.p[i] != '_' && id.p[i] != '-')
 			return false;
 	return true;
+}
+
+bool token_id_ok(struct bytes id)
+{
+	return id.n > 0 && id.n <= 64 && tenant_in_topic_ok(id);
 }

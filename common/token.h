@@ -29,4 +29,8 @@ int token_new(char out[static TOKEN_BYTES + 1], struct err *err) MUST_USE;
 enum { TENANT_ID_MAX = 150 };
 bool tenant_id_ok(struct bytes id);
 bool tenant_id_byte_ok(uint8_t c);
+/* Where {tenant} stands in the names of topics, an id consists of these alone (records.md 1): a dot
+ * could make one name of two. */
+bool tenant_in_topic_ok(struct bytes id);
+enum { TOPIC_NAME_MAX = 249 };
 bool token_id_ok(struct bytes id); /* ^[0-9A-Za-z_-]{1,64}$ */

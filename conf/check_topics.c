@@ -4,9 +4,9 @@
  * it alike, and drops for good what is another message. Who sends records says so here, by option;
  * then all are compared.
  */
+#include "common/token.h"
 #include "conf/load.h"
 
-enum { TOPIC_MAX = 249, TENANT_MAX = 150 };
 static const char tenant_word[] = "{tenant}";
 
 /* ---- who sends where ---- */
@@ -112,32 +112,20 @@ static struct template template_of(const char *topic)
 		                  .has_tenant = true };
 }
 
-/* Ids with other characters have no topic where {tenant} is in its name. */
-static bool is_of_tenant(struct bytes s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		uint8_t c = s.p[i];
-
-		if (!((c | 0x20) >= 'a' && (c | 0x20) <= 'z') && !(c >= '0' && c <= '9') &&
-		    c != '_' && c != '-')
-			return false;
-	}
-	return true;
-}
-
 /* The longer one begins with the shorter one, and what it has more can be of a tenant's id. */
 static bool heads_meet(struct bytes a, struct bytes b)
 {
 	if (a.n < b.n)
 		return heads_meet(b, a);
-	return memcmp(a.p, b.p, b.n) == 0 && is_of_tenant(bytes_from(a, b.n));
+	return memcmp(a.p, b.p, b.n) == 0 && tenant_in_topic_ok(bytes_from(a, b.n));
 }
 
 static bool tails_meet(struct bytes a, struct bytes b)
 {
 	if (a.n < b.n)
 		return tails_meet(b, a);
-	return memcmp(a.p + a.n - b.n, b.p, b.n) == 0 && is_of_tenant(bytes_of(a.p, a.n - b.n));
+	return memcmp(a.p + a.n - b.n, b.p, b.n) == 0 &&
+	       tenant_in_topic_ok(bytes_of(a.p, a.n - b.n));
 }
 
 /* A name without a tenant is one that the other gets with some tenant's id. */
@@ -145,10 +133,10 @@ static bool is_instance(struct bytes name, const struct template *t)
 {
 	size_t ends = t->head.n + t->tail.n;
 
-	return name.n > ends && name.n - ends <= TENANT_MAX &&
+	return name.n > ends && name.n - ends <= TENANT_ID_MAX &&
 	       memcmp(name.p, t->head.p, t->head.n) == 0 &&
 	       memcmp(name.p + name.n - t->tail.n, t->tail.p, t->tail.n) == 0 &&
-	       is_of_tenant(bytes_of(name.p + t->head.n, name.n - ends));
+	       tenant_in_topic_ok(bytes_of(name.p + t->head.n, name.n - ends));
 }
 
 static bool may_be_one(const struct template *a, const struct template *b)
@@ -168,9 +156,9 @@ static void check_use(struct loader *l, const struct topic_use *use)
 		n -= strlen(tenant_word) - 1; /* of the shortest id */
 	if (strcmp(use->topic, ".") == 0 || strcmp(use->topic, "..") == 0)
 		report_error(l->r, use->at, "'%s' is no name of a topic", use->shown);
-	else if (n > TOPIC_MAX)
+	else if (n > TOPIC_NAME_MAX)
 		report_error(l->r, use->at, "%s is over %d bytes with what stands before it",
-		             use->what, TOPIC_MAX);
+		             use->what, TOPIC_NAME_MAX);
 }
 
 static void say_one_topic(struct loader *l, const struct topic_use *a, const struct topic_use *b)
@@ -182,6 +170,15 @@ static void say_one_topic(struct loader *l, const struct topic_use *a, const str
 		report_help(l->r, "with some tenant's id in the prefix the one is the other");
 }
 
+/* The master lets in no tenant whose id would make no name of it (records.md 1). */
+static void note_tenant(struct conf *conf, const struct template *t)
+{
+	size_t bytes = t->head.n + t->tail.n;
+
+	if (t->has_tenant && conf->tenant_topic_bytes < bytes)
+		conf->tenant_topic_bytes = bytes;
+}
+
 void check_topics(struct loader *l)
 {
 	struct template *templates =
@@ -190,6 +187,7 @@ void check_topics(struct loader *l)
 	for (size_t i = 0; i < l->use_count; i++) {
 		check_use(l, &l->uses[i]);
 		templates[i] = template_of(l->uses[i].topic);
+		note_tenant(l->conf, &templates[i]);
 		for (size_t k = 0; k < i; k++)
 			if (strcmp(l->uses[i].kind, l->uses[k].kind) != 0 &&
 			    may_be_one(&templates[i], &templates[k]))

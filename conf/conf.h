@@ -249,6 +249,9 @@ struct conf {
 	/* Not options: what the command line adds (packed too). */
 	bool disable_auth;
 	const char *debug_modules; /* "" for none */
+	/* What the loader found out (packed too): bytes of the longest topic that holds a tenant's
+	 * id, without the id. 0: no topic does. */
+	uint64_t tenant_topic_bytes;
 };
 
 struct conf *conf_new(void) MUST_USE; /* the defaults, and the default listener */

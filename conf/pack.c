@@ -4,6 +4,7 @@
  * tables of options.def, so that an option cannot be forgotten in one of them. Unpacking trusts no
  * length, count or word: the bytes may be those of another build.
  */
+#include "common/token.h"
 #include "conf/options.h"
 
 enum { PACKED_MAX = 256 * MIB };
@@ -148,6 +149,7 @@ int conf_pack(const struct conf *conf, uint8_t **out, size_t *out_bytes, struct 
 		put_option(&b, &options.v[i], conf);
 	put_u64(&b, conf->disable_auth);
 	put_text(&b, conf->debug_modules);
+	put_u64(&b, conf->tenant_topic_bytes);
 	if (b.failed) {
 		buf_done(&b);
 		return err_set(err, "the configuration with its files is over %d MiB",
@@ -367,6 +369,7 @@ struct conf *conf_unpack(struct bytes packed, struct err *err)
 		get_option(&c, &options.v[i], conf);
 	conf->disable_auth = get_u64(&c, 1);
 	conf->debug_modules = get_text(&c);
+	conf->tenant_topic_bytes = get_u64(&c, TOPIC_NAME_MAX);
 	if (c.failed || c.rest.n) {
 		err_set(err, "the packed configuration is damaged");
 		conf_free(conf);

@@ -361,6 +361,7 @@ struct tenants *tenants_open(struct event_base *base, const struct conf *conf, s
 	t->read_ms = -1;
 	t->kind = sources[conf->tenants.source];
 	t->set = set_new(conf->limits.max_tenants, conf->limits.max_tokens);
+	set_topic_bytes(t->set, conf->tenant_topic_bytes);
 	event_assign(&t->tick, base, -1, EV_PERSIST, on_tick, t);
 	event_assign(&t->rebuild, base, -1, 0, on_rebuild, t);
 	event_add(&t->tick, &(struct timeval){ TICK_MS / 1000, 0 });
@@ -405,6 +406,13 @@ static bool same_source(const struct conf *a, const struct conf *b)
 	       a->tenants.fresh_for == b->tenants.fresh_for;
 }
 
+/* Whose ids make topics' names is another question now; all rows are at hand. */
+static void use_topics(struct tenants *t, const struct conf *conf)
+{
+	if (set_topic_bytes(t->set, conf->tenant_topic_bytes) && t->published > 0)
+		event_add(&t->rebuild, &(struct timeval){ 0, 0 });
+}
+
 int tenants_reconfigure(struct tenants *t, const struct conf *conf, struct err *err)
 {
 	const struct tenants_source *kind = sources[conf->tenants.source];
@@ -412,6 +420,7 @@ int tenants_reconfigure(struct tenants *t, const struct conf *conf, struct err *
 
 	if (same_source(t->conf, conf)) {
 		t->conf = conf;
+		use_topics(t, conf);
 		/* A reload reads the file again: a link may lead to where no watch is. */
 		if (kind == &tenants_file)
 			tenants_poke(t);
@@ -427,6 +436,7 @@ int tenants_reconfigure(struct tenants *t, const struct conf *conf, struct err *
 	t->kind = kind;
 	t->source = source;
 	t->conf = conf;
+	use_topics(t, conf);
 	t->kind->poke(t->source);
 	return 0;
 }

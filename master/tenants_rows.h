@@ -21,6 +21,7 @@ struct tenant {
 	enum tenant_state state;
 	bool has_limits;
 	bool left_out; /* then why says so */
+	bool unfit; /* left out of the last table for the topics' sake: said in the log */
 	enum skip_reason why;
 	char text[];
 };
@@ -56,6 +57,7 @@ struct tenant_set {
 	size_t tokens_seen; /* of those in the set: had by that read */
 	bool full;
 	uint64_t left_out[SET_SKIP_REASONS]; /* rows of the set that break a rule */
+	uint64_t topic_bytes; /* see set_topic_bytes() */
 	bool doubles; /* this read may have several rows of one token id */
 	struct idmap staged; /* then the tokens of OP_PUT_TOKEN, by id */
 	struct op *ops;

@@ -53,6 +53,14 @@ void set_free(struct tenant_set *s)
 	free(s);
 }
 
+bool set_topic_bytes(struct tenant_set *s, uint64_t bytes)
+{
+	bool changes = s->topic_bytes != bytes;
+
+	s->topic_bytes = bytes;
+	return changes;
+}
+
 /* ---- staging ---- */
 
 static void stage(struct tenant_set *s, enum op_kind kind, void *row, size_t id_bytes)

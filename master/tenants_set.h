@@ -14,6 +14,9 @@ enum { SET_SKIP_REASONS = SKIP_OTHER + 1 };
 struct tenant_set;
 struct tenant_set *set_new(uint64_t max_tenants, uint64_t max_tokens);
 void set_free(struct tenant_set *s);
+/* Tables from now on hold no tenant whose id, with so many bytes around it, is no topic's name; 0:
+ * no topic holds an id. True: that was another number before. */
+bool set_topic_bytes(struct tenant_set *s, uint64_t bytes);
 
 /* Staging: nothing counts before set_apply(). The contracts of the rows are those of tenants.h. */
 void set_begin(struct tenant_set *s, bool full);

@@ -20,6 +20,8 @@ void set_say_left_out(struct tenant_set *s, const char *row, struct bytes id, en
 		[SKIP_TENANT_UNKNOWN] = "there is no such tenant",
 		[SKIP_HASH_TWICE] =
 			"its hash is that of another tenant's token too: neither grants",
+		[SKIP_TENANT_TOPIC] =
+			"its tenant id makes no topic's name ({tenant} stands in a topic_prefix)",
 		[SKIP_OTHER] = "it cannot be read",
 	};
 	uint32_t held;
@@ -27,6 +29,14 @@ void set_say_left_out(struct tenant_set *s, const char *row, struct bytes id, en
 	if (log_limited(&s->log_limit, LOG_LINES, loop_now(), &held))
 		log_warn("tenants", "row left out", KV_S("row", row), KV_B("id", id),
 		         KV_S("why", words[why]), KV_U("held_back", held));
+}
+
+/* records.md 1: dots and other signs would make one topic of two, or none. */
+static bool makes_topic(const struct tenant_set *s, struct bytes id)
+{
+	if (s->topic_bytes == 0)
+		return true;
+	return id.n + s->topic_bytes <= TOPIC_NAME_MAX && tenant_in_topic_ok(id);
 }
 
 static void add_tenants(struct tenant_set *s, struct snapshot_builder *b, struct set_counts *counts)
@@ -38,6 +48,14 @@ static void add_tenants(struct tenant_set *s, struct snapshot_builder *b, struct
 		t->index = NO_INDEX;
 		if (t->left_out)
 			continue;
+		if (!makes_topic(s, node->id)) {
+			if (!t->unfit)
+				set_say_left_out(s, "tenant", node->id, SKIP_TENANT_TOPIC);
+			t->unfit = true;
+			counts->skipped[SKIP_TENANT_TOPIC]++;
+			continue;
+		}
+		t->unfit = false;
 		counts->limited += t->has_limits;
 		if (t->ordinal == NO_ORDINAL)
 			t->ordinal = ordinals_take(&s->tenant_ordinals);

@@ -236,17 +236,31 @@ Test(check_topics, no_tenants_id_makes_one_topic_of_two)
 	ASSERT_SAID("  help: with some tenant's id in the prefix the one is the other\n");
 }
 
+/* The master leaves out tenants whose id does not fit (records.md 1). */
+Test(check_topics, the_longest_topic_with_a_tenant_is_known)
+{
+	ASSERT_LOADS_WITH_SINK("record: {topic_prefix: a.}\n");
+	cr_assert_eq(conf->tenant_topic_bytes, 0);
+	ASSERT_LOADS_WITH_SINK("record: {topic_prefix: \"a.{tenant}.\"}\n");
+	cr_assert_eq(conf->tenant_topic_bytes, strlen("a..prom_write_v2"));
+	ASSERT_LOADS_WITH_SINK("protocols: {otlp: {json: separate}}\n"
+	                       "routes: [{name: otlp_logs, topic_prefix: \"{tenant}.\"}]\n");
+	cr_assert_eq(conf->tenant_topic_bytes, strlen(".otlp_logs_json"));
+	ASSERT_LOADS_WITH_SINK(route("opaque", "blobs-of-the-app", ", topic_prefix: \"{tenant}\""));
+	cr_assert_eq(conf->tenant_topic_bytes, strlen("blobs-of-the-app"));
+}
+
 Test(check_topics, an_id_of_more_than_150_bytes_is_none)
 {
 	char name[400];
 	struct template t = template_of("{tenant}"), n;
 
 	memset(name, 'a', sizeof(name));
-	name[TENANT_MAX] = '\0';
+	name[TENANT_ID_MAX] = '\0';
 	n = template_of(name);
 	cr_assert(may_be_one(&t, &n));
-	name[TENANT_MAX] = 'a';
-	name[TENANT_MAX + 1] = '\0';
+	name[TENANT_ID_MAX] = 'a';
+	name[TENANT_ID_MAX + 1] = '\0';
 	n = template_of(name);
 	cr_assert_not(may_be_one(&t, &n));
 }

@@ -100,6 +100,7 @@ static void fill(void)
 	conf->listeners.v[0].allowed_origins.v[1] = "http://*.example.com";
 	conf->disable_auth = true;
 	conf->debug_modules = "auth,conn";
+	conf->tenant_topic_bytes = 99;
 	conf_add_admin(conf);
 }
 
@@ -131,6 +132,7 @@ static void assert_same(const struct conf *a, const struct conf *b)
 	}
 	cr_expect_eq(a->disable_auth, b->disable_auth);
 	cr_expect_str_eq(a->debug_modules, b->debug_modules);
+	cr_expect_eq(a->tenant_topic_bytes, b->tenant_topic_bytes);
 }
 
 static void round_trip(void)

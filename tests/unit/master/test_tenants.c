@@ -344,6 +344,31 @@ Test(tenants, a_reload_opens_the_source_again_only_if_its_options_changed)
 	cr_assert_eq(t->conf, &other);
 }
 
+/* records.md 1 */
+Test(tenants, a_reload_that_puts_tenants_into_topics_leaves_out_whose_id_is_none)
+{
+	struct conf with = conf, without = conf;
+
+	with.tenant_topic_bytes = 10;
+	tenants_begin(t, true);
+	put_tenant("acme");
+	put_tenant("a.b");
+	cr_assert_eq(tenants_commit(t, loop_now_ns(), NULL), 0);
+	cr_assert_eq(published, 1);
+	cr_assert_eq(tenants_reconfigure(t, &with, NULL), 0);
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	cr_assert_eq(published, 2, "the source did not read anew");
+	cr_assert_eq(stats_get(own, STAT_TABLE_ENTRIES, ROW_TENANT, 0), 1);
+	cr_assert_eq(stats_get(own, STAT_ROWS_SKIPPED, SKIP_TENANT_TOPIC, 0), 1);
+	cr_assert_eq(tenants_reconfigure(t, &with, NULL), 0);
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	cr_assert_eq(published, 2, "nothing changed");
+	cr_assert_eq(tenants_reconfigure(t, &without, NULL), 0);
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	cr_assert_eq(stats_get(own, STAT_TABLE_ENTRIES, ROW_TENANT, 0), 2);
+	cr_assert_eq(stats_get(own, STAT_ROWS_SKIPPED, SKIP_TENANT_TOPIC, 0), 0);
+}
+
 /* R15 (the part of the set) */
 Test(tenants, a_source_that_cannot_be_opened_leaves_the_old_one_at_work)
 {

@@ -356,6 +356,56 @@ Test(tenants_set, tenants_with_a_bad_id_are_left_out_with_their_tokens)
 	cr_assert_eq(counts.tenants, 2);
 }
 
+/* records.md 1: with {tenant} in a prefix an id is part of a topic's name */
+Test(tenants_set, tenants_whose_id_makes_no_topic_are_left_out_with_their_tokens)
+{
+	static const char *const ids[] = { "acme", "A-b_9", "a.b", "a!", "a'b", "a(b", "a*" };
+
+	cr_assert(set_topic_bytes(set, 100));
+	cr_assert_not(set_topic_bytes(set, 100));
+	set_begin(set, true);
+	for (uint8_t i = 0; i < ARRAY_LEN(ids); i++) {
+		with_tenant(ids[i]);
+		with_token((char[]){ 't', (char)('0' + i), 0 }, ids[i], (uint8_t)(i + 1));
+	}
+	build();
+	cr_assert_eq(counts.tenants, 2);
+	cr_assert_eq(counts.tokens, 2);
+	cr_assert_eq(counts.skipped[SKIP_TENANT_TOPIC], 5);
+	cr_assert_eq(counts.skipped[SKIP_TENANT_UNKNOWN], 0); /* they are known well */
+	cr_assert(grants(1) && grants(2));
+	for (uint8_t i = 2; i < ARRAY_LEN(ids); i++)
+		cr_assert_not(grants((uint8_t)(i + 1)));
+	/* Without {tenant} they come in, though no row was read again. */
+	cr_assert(set_topic_bytes(set, 0));
+	set_begin(set, false);
+	build();
+	cr_assert_eq(counts.tenants, 7);
+	cr_assert_eq(counts.skipped[SKIP_TENANT_TOPIC], 0);
+	for (uint8_t i = 0; i < ARRAY_LEN(ids); i++)
+		cr_assert(grants((uint8_t)(i + 1)));
+}
+
+Test(tenants_set, a_topic_with_its_tenant_has_249_bytes_at_most)
+{
+	char id[TENANT_ID_MAX + 1];
+
+	for (size_t n = TENANT_ID_MAX - 1; n <= TENANT_ID_MAX; n++) {
+		memset(id, 'a', sizeof(id));
+		id[n] = '\0';
+		set_topic_bytes(set, 100);
+		set_begin(set, true);
+		with_tenant(id);
+		build();
+		cr_assert_eq(counts.tenants, n == 149);
+		cr_assert_eq(counts.skipped[SKIP_TENANT_TOPIC], n == 150);
+	}
+	set_topic_bytes(set, 99);
+	set_begin(set, false);
+	build();
+	cr_assert_eq(counts.tenants, 1);
+}
+
 Test(tenants_set, a_row_that_a_source_cannot_read_replaces_the_one_before)
 {
 	begin_with_two();
