@@ -132,6 +132,12 @@ const uint8_t *json_plain_long(const struct json *j, const uint8_t *p)
 	return find(j, p, true);
 }
 
+/* Behind an escape, which another one may follow at once. */
+static inline const uint8_t *find_next(const struct json *j, const uint8_t *p)
+{
+	return p < j->end && *p == '\\' ? p : find(j, p, false);
+}
+
 /* A string from q on, where it is no longer plain. Every escape in it is looked at here once, so
  * that json_unescape() need not doubt any. */
 bool json_read_string_odd(struct json *j, const uint8_t *q, struct json_text *text)
@@ -142,7 +148,7 @@ bool json_read_string_odd(struct json *j, const uint8_t *q, struct json_text *te
 	size_t n;
 	int32_t meant;
 
-	for (q = find(j, q, false); q < j->end && *q != '"'; q = find(j, q + n, false)) {
+	for (q = find(j, q, false); q < j->end && *q != '"'; q = find_next(j, q + n)) {
 		if (*q != '\\')
 			return json_fail(j, q, JSON_CONTROL);
 		escaped = true;

@@ -37,16 +37,18 @@ size_t json_unescape(struct json_text text, uint8_t *out)
 	uint8_t *to = out;
 
 	while (p < end) {
-		const uint8_t *slash = memchr(p, '\\', (size_t)(end - p));
-		const uint8_t *stop = slash ? slash : end;
+		const uint8_t *slash, *stop;
 		int32_t meant;
 
+		if (*p == '\\') { /* escapes come in runs */
+			p += json_escape(p, &meant);
+			to = utf8_put(to, meant);
+			continue;
+		}
+		slash = memchr(p, '\\', (size_t)(end - p));
+		stop = slash ? slash : end;
 		to = mempcpy(to, p, (size_t)(stop - p));
 		p = stop;
-		if (!slash)
-			break;
-		p += json_escape(p, &meant);
-		to = utf8_put(to, meant);
 	}
 	return (size_t)(to - out);
 }
