@@ -8,8 +8,10 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "common/model.h"
 #include "proto/edits.h"
 #include "proto/loki.h"
+#include "proto/model.h"
 #include "proto/otlp.h"
 #include "proto/otlp_json.h"
 #include "proto/remote_write.h"
@@ -527,9 +529,70 @@ static void loki_json_label_streams(struct out *o)
 	json_list(o, "{\"streams\":[", stream, "]}");
 }
 
+/* ---- data models: bodies of 10 MiB ---- */
+
+enum { MODEL_LIMIT = 10 * MIB }; /* protocols.models.max_body */
+
+static void model_objects(struct out *o)
+{
+	o->limit = MODEL_LIMIT;
+	json_list(o, "[", "{}", "]");
+}
+
+/* One object of members that the model does not know, whose names begin alike. */
+static void model_members(struct out *o)
+{
+	text(o, "{\"n\":1");
+	for (unsigned i = 0; o->n + 64 < MODEL_LIMIT; i++) {
+		char member[64];
+
+		snprintf(member, sizeof(member), ",\"a_long_name_of_%07u\":0", i * 7919u % 9999991);
+		text(o, member);
+	}
+	text(o, "}");
+}
+
+static void model_short_members(struct out *o)
+{
+	text(o, "{\"n\":1");
+	for (unsigned i = 0; o->n + 64 < MODEL_LIMIT; i++) {
+		char member[64];
+
+		snprintf(member, sizeof(member), ",\"%x\":0", i);
+		text(o, member);
+	}
+	text(o, "}");
+}
+
+static void model_deep(struct out *o)
+{
+	o->limit = MODEL_LIMIT;
+	json_list(o, "{\"x\":[", "[[[[[[[[[[]]]]]]]]]]", "]}");
+}
+
+static void model_escapes(struct out *o)
+{
+	text(o, "{\"x\":\"");
+	o->limit = MODEL_LIMIT - 8;
+	REPEAT(o, "\\n");
+	text(o, "\"}");
+}
+
 /* ---- ---- */
 
-enum way { WAY_TRACES, WAY_ANY, WAY_V1, WAY_V2, WAY_LOKI, WAY_ENTRIES, WAYS };
+enum way {
+	WAY_TRACES,
+	WAY_ANY,
+	WAY_V1,
+	WAY_V2,
+	WAY_LOKI,
+	WAY_ENTRIES,
+	WAY_TRACES_KEPT,
+	WAY_ANY_KEPT,
+	WAY_LOKI_KEPT,
+	WAY_MODEL,
+	WAYS
+};
 enum { HEADER = 1, REPAIR = 2, JSON = 4 };
 
 static const struct hostile {
@@ -593,23 +656,44 @@ static const struct hostile {
 	{ "loki json, streams", WAY_LOKI, JSON, loki_json_streams },
 	{ "loki json, labels alike", WAY_LOKI, JSON | HEADER, loki_json_label_streams },
 	{ "loki json, metadata", WAY_LOKI, JSON, loki_json_metadata },
+	{ "kept otlp json, spans", WAY_TRACES_KEPT, JSON, json_spans },
+	{ "kept otlp json, attributes", WAY_TRACES_KEPT, JSON, json_attributes },
+	{ "kept otlp json, members without a name", WAY_TRACES_KEPT, JSON, json_names },
+	{ "kept otlp json, small doubles", WAY_ANY_KEPT, JSON, json_doubles },
+	{ "kept otlp json, escapes", WAY_TRACES_KEPT, JSON, json_escapes },
+	{ "kept otlp json, escapes, repair", WAY_TRACES_KEPT, JSON | REPAIR, json_escapes },
+	{ "kept loki json, values", WAY_LOKI_KEPT, JSON, loki_json_values },
+	{ "kept loki json, streams", WAY_LOKI_KEPT, JSON, loki_json_streams },
+	{ "kept loki json, labels alike", WAY_LOKI_KEPT, JSON | HEADER, loki_json_label_streams },
+	{ "kept loki json, metadata", WAY_LOKI_KEPT, JSON, loki_json_metadata },
+	{ "model, empty objects", WAY_MODEL, JSON, model_objects },
+	{ "model, members alike", WAY_MODEL, JSON, model_members },
+	{ "model, short members", WAY_MODEL, JSON, model_short_members },
+	{ "model, brackets", WAY_MODEL, JSON, model_deep },
+	{ "model, escapes", WAY_MODEL, JSON, model_escapes },
 };
 
 static const struct format *format_of(const struct hostile *h)
 {
 	const struct protocol *const protocols[WAYS] = {
-		[WAY_TRACES] = &protocol_otlp_traces, [WAY_ANY] = &protocol_otlp_any,
-		[WAY_V1] = &protocol_remote_write,    [WAY_V2] = &protocol_remote_write,
-		[WAY_LOKI] = &protocol_loki,          [WAY_ENTRIES] = &protocol_loki_entries,
+		[WAY_TRACES] = &protocol_otlp_traces,
+		[WAY_ANY] = &protocol_otlp_any,
+		[WAY_V1] = &protocol_remote_write,
+		[WAY_V2] = &protocol_remote_write,
+		[WAY_LOKI] = &protocol_loki,
+		[WAY_ENTRIES] = &protocol_loki_entries,
+		[WAY_TRACES_KEPT] = &protocol_otlp_traces_kept,
+		[WAY_ANY_KEPT] = &protocol_otlp_any_kept,
+		[WAY_LOKI_KEPT] = &protocol_loki_kept,
+		[WAY_MODEL] = &protocol_models,
 	};
 	const struct format *f = protocols[h->way]->formats;
 
 	if (h->way == WAY_V2)
 		return f + 1;
-	if (h->way == WAY_TRACES || h->way == WAY_ANY)
-		return f + (h->how & JSON ? 1 : 0);
-	if (h->way == WAY_LOKI || h->way == WAY_ENTRIES)
-		return f + (h->how & JSON ? 0 : 1);
+	for (bool json = h->how & JSON; f->type && json != !strcmp(f->type, "application/json");)
+		f++;
+	assert(f->type);
 	return f;
 }
 
@@ -649,6 +733,8 @@ static bool transcode(const struct format *f, struct enrich_in *in, uint8_t *roo
 	return false;
 }
 
+static const struct model *model;
+
 static struct spent once(const struct hostile *h, struct bytes body, uint8_t *room, uint8_t *value)
 {
 	static struct scratch scratch;
@@ -659,9 +745,11 @@ static struct spent once(const struct hostile *h, struct bytes body, uint8_t *ro
 		                .utf8 = h->how & REPAIR ? UTF8_REPAIR : UTF8_STRICT,
 		                .depth = 64,
 		                .resources_max = 10000,
-		                .scratch = &scratch };
+		                .scratch = &scratch,
+		                .model = model };
 	struct edits edits;
-	struct enriched out = { .edits = &edits };
+	struct slices slices = { .n = 0 };
+	struct enriched out = { .edits = &edits, .slices = &slices };
 	struct spent s = { .verdict = V_INVALID };
 	double start = now_ms();
 
@@ -682,6 +770,7 @@ static struct spent once(const struct hostile *h, struct bytes body, uint8_t *ro
 		s.transcode = now_ms() - start;
 	}
 	edits_done(&edits);
+	slices_done(&slices);
 	return s;
 }
 
@@ -693,6 +782,11 @@ int main(int argc, char **argv)
 	memset(room, 1, LIMIT);
 	memset(value, 1, 2 * LIMIT);
 	protocols_open();
+	model = model_parse(
+		BYTES("{\"name\":\"E\",\"topic\":\"e\",\"allow_extra_fields\":true,\"columns\":"
+	              "[{\"name\":\"n\",\"data_type\":\"Int64\",\"required\":false}]}"),
+		&(struct err){ 0 });
+	assert(model);
 	for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
 		const struct hostile *h = &bodies[i];
 		struct spent best = { 0 };
