@@ -2,8 +2,9 @@
 /*
  * stats.c -- layout of a page set, from stats.def, and what its one writer and its readers do with
  * it; the text of /metrics is stats_render.c. A page holds the head, then the words of all STAT
- * families, then for each metric slot and signal those of the TENANT_STAT families. Nothing here
- * locks or waits: a writer's word is read, added to and stored, never shared with another writer.
+ * families, then for each metric slot and signal those of the TENANT_STAT families, then likewise
+ * the cursors of usage records. Nothing here locks or waits: a writer's word is read, added to and
+ * stored, never shared with another writer.
  */
 #include "common/stats.h"
 
@@ -18,6 +19,7 @@ enum {
 	MAGIC = 0x68677331,
 	STATS_SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL,
 	TENANT_WORDS = SIGNAL_COUNT * TS_COUNT, /* of one metric slot */
+	CURSOR_WORDS = SIGNAL_COUNT * USAGE_CURSORS * USAGE_COUNT, /* the same */
 };
 
 const unsigned stat_dim_size[DIM_COUNT] = {
@@ -70,6 +72,7 @@ struct stats {
 	struct stats_head *head;
 	stat_word *words;
 	stat_word *tenants;
+	stat_word *cursors;
 	unsigned tenant_slots;
 	size_t map_bytes;
 	bool writable;
@@ -80,7 +83,7 @@ enum { HEAD_BYTES = (sizeof(struct stats_head) + 63) / 64 * 64 };
 static size_t page_bytes(unsigned tenant_slots)
 {
 	return HEAD_BYTES + sizeof(struct stat_words) +
-	       (size_t)tenant_slots * TENANT_WORDS * sizeof(stat_word);
+	       (size_t)tenant_slots * (TENANT_WORDS + CURSOR_WORDS) * sizeof(stat_word);
 }
 
 int stats_memfd(unsigned tenant_slots, struct err *err)
@@ -126,6 +129,7 @@ struct stats *stats_map(int fd, bool writable, unsigned tenant_slots, struct err
 	s->head = p;
 	s->words = (stat_word *)((uint8_t *)p + HEAD_BYTES);
 	s->tenants = (stat_word *)((uint8_t *)p + HEAD_BYTES + sizeof(struct stat_words));
+	s->cursors = s->tenants + (size_t)tenant_slots * TENANT_WORDS;
 	s->tenant_slots = tenant_slots;
 	s->map_bytes = bytes;
 	s->writable = writable;
@@ -249,6 +253,80 @@ uint64_t stats_tenant_get(const struct stats *s, unsigned metric_slot, enum sign
 	return word_get(&tenant_words(s, metric_slot, sig)[id]);
 }
 
+/* ---- usage ---- */
+
+static uint64_t sum_of(const stat_word *words, enum tenant_stat first, enum tenant_stat last)
+{
+	uint64_t sum = 0;
+
+	for (unsigned id = first; id <= last; id++)
+		sum += word_get(&words[id]);
+	return sum;
+}
+
+uint64_t stats_usage(const struct stats *s, unsigned metric_slot, enum signal sig, enum usage what)
+{
+	const stat_word *words = tenant_words(s, metric_slot, sig);
+
+	switch (what) {
+	case USAGE_REQUESTS:
+		return word_get(&words[TS_TENANT_REQUESTS]);
+	case USAGE_WIRE_BYTES:
+		return word_get(&words[TS_TENANT_WIRE_BYTES]);
+	case USAGE_DECODED_BYTES:
+		return word_get(&words[TS_TENANT_DECODED_BYTES]);
+	case USAGE_ACCEPTED:
+		return word_get(&words[TS_ITEMS_ACCEPTED]);
+	case USAGE_DELIVERED:
+		return word_get(&words[TS_ITEMS_DELIVERED]);
+	case USAGE_FAILED:
+		return sum_of(words, TS_FAILED_TIMED_OUT, TS_FAILED_OTHER);
+	case USAGE_REFUSED:
+		return sum_of(words, TS_REFUSED_RATE, TS_REFUSED_OTHER) -
+		       word_get(&words[TS_REFUSED_BLOCKED]);
+	case USAGE_BLOCKED:
+		return word_get(&words[TS_REFUSED_BLOCKED]);
+	case USAGE_SPOOFED:
+		return word_get(&words[TS_ITEMS_SPOOFED]);
+	case USAGE_COUNT:
+		break;
+	}
+	assert(!"not a usage");
+	return 0;
+}
+
+static stat_word *cursor_words(const struct stats *s, unsigned slot, enum signal sig,
+                               enum usage_cursor c)
+{
+	slot = (unsigned)min_size(slot, s->tenant_slots - 1);
+	return &s->cursors[(((size_t)slot * SIGNAL_COUNT + sig) * USAGE_CURSORS + c) * USAGE_COUNT];
+}
+
+uint64_t stats_cursor_get(const struct stats *s, unsigned metric_slot, enum signal sig,
+                          enum usage_cursor c, enum usage what)
+{
+	return word_get(&cursor_words(s, metric_slot, sig, c)[what]);
+}
+
+void stats_cursor_add(struct stats *s, unsigned metric_slot, enum signal sig, enum usage_cursor c,
+                      enum usage what, int64_t n)
+{
+	assert(s->writable);
+	word_add(&cursor_words(s, metric_slot, sig, c)[what], (uint64_t)n);
+}
+
+/* What the dead told is told, of its own and of those who died before it. */
+static void fold_cursors(struct stats *base, const struct stats *dead, unsigned slot,
+                         enum signal sig)
+{
+	for (enum usage what = 0; what < USAGE_COUNT; what++)
+		word_add(&cursor_words(base, slot, sig, USAGE_TOLD)[what],
+		         stats_cursor_get(dead, slot, sig, USAGE_TOLD, what) +
+		                 stats_cursor_get(dead, slot, sig, USAGE_BASE_TOLD, what));
+}
+
+/* ---- after a death ---- */
+
 /*
  * What a dead process had accepted and not yet seen the end of. Not its in-flight word: killed
  * between two additions that word may be one off, and accepted = delivered + failed must be exact.
@@ -286,8 +364,10 @@ void stats_fold(struct stats *base, struct stats *dead)
 				word_add(&base->words[i], word_get(&dead->words[i]));
 	}
 	for (unsigned slot = 0; slot < base->tenant_slots; slot++)
-		for (enum signal sig = 0; sig < SIGNAL_COUNT; sig++)
+		for (enum signal sig = 0; sig < SIGNAL_COUNT; sig++) {
 			fold_tenant(tenant_words(base, slot, sig), tenant_words(dead, slot, sig));
+			fold_cursors(base, dead, slot, sig);
+		}
 	/* Its writer is dead, its readers look at fold_seq. */
 	for (size_t i = 0; i < words_bytes / sizeof(stat_word); i++)
 		word_set(&dead->words[i], 0);

@@ -86,8 +86,24 @@ uint64_t stats_get(const struct stats *s, enum stat_id id, unsigned a, unsigned 
 void stats_tenant_add(struct stats *s, unsigned metric_slot, enum signal sig, enum tenant_stat id, int64_t n);
 uint64_t stats_tenant_get(const struct stats *s, unsigned metric_slot, enum signal sig, enum tenant_stat id);
 
+/* Usage records (records.md 1.5): sums of the words above, and how much of them was told. */
+enum usage { USAGE_REQUESTS, USAGE_WIRE_BYTES, USAGE_DECODED_BYTES, USAGE_ACCEPTED, USAGE_DELIVERED,
+	     USAGE_FAILED, USAGE_REFUSED, USAGE_BLOCKED, USAGE_SPOOFED, USAGE_COUNT };
+enum usage_cursor {
+	USAGE_TOLD,      /* of this page's own; of the base: by whomever */
+	USAGE_BASE_TOLD, /* of the base's, by this process; a fold adds both to the base's USAGE_TOLD */
+	USAGE_BASE_SENT, /* of the base's, on its way; lost with the process, and so not told */
+	USAGE_CURSORS
+};
+uint64_t stats_usage(const struct stats *s, unsigned metric_slot, enum signal sig, enum usage what);
+uint64_t stats_cursor_get(const struct stats *s, unsigned metric_slot, enum signal sig,
+                          enum usage_cursor c, enum usage what);
+void stats_cursor_add(struct stats *s, unsigned metric_slot, enum signal sig, enum usage_cursor c,
+                      enum usage what, int64_t n);
+
 /* The master, after the death of dead's process: counters and histograms are added to base, items in
- * flight become failed (worker_lost), gauges vanish, dead is zeroed for its next owner. Readers that
+ * flight become failed (worker_lost), usage that was told stays told, gauges vanish, dead is zeroed
+ * for its next owner. Readers that
  * sum base and pages use stats_read_begin() and read again while stats_read_retry(). */
 void stats_fold(struct stats *base, struct stats *dead);
 uint32_t stats_read_begin(const struct stats *base);

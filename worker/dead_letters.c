@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dead_letters.c -- copies of bodies that were answered 400, sent to a topic without anybody waiting
- * (records.md 1.5). The copy has a budget and a rate of its own: a tenant's bad bodies take nothing
- * from anybody's good ones. What is too large, too often or finds no room is counted, and gone.
+ * dead_letters.c -- copies of bodies that were answered 400, sent to a topic without anybody
+ * waiting (records.md 1.5). The copy has a budget and a rate of its own: a tenant's bad bodies take
+ * nothing from anybody's good ones. What is too large, too often or finds no room is counted, and
+ * gone.
  */
 #include "worker/dead_letters.h"
 
@@ -24,7 +25,8 @@ enum { DETAIL_BYTES = 1024 };
 
 struct dead_letters {
 	int64_t each_ns; /* of one tenant, in this worker */
-	int64_t *next; /* by tenant: when the next one is due (GCRA); pages are only touched if used */
+	int64_t *next; /* by tenant: when the next one is due (GCRA); pages are only touched if used
+	                */
 	struct slices slices;
 	struct log_limit lost_log;
 };
@@ -69,7 +71,8 @@ static void count(struct req *r, enum letter what, size_t n)
 	stats_add(r->w->stats, STAT_DEAD_LETTERS, what, 0, (int64_t)n);
 	if (what == LETTER_DROPPED &&
 	    log_limited(&r->w->dead_letters->lost_log, 1, loop_now(), &held))
-		log_warn("dead_letters", "dead letters were dropped: no room, too large, or too many",
+		log_warn("dead_letters",
+		         "dead letters were dropped: no room, too large, or too many",
 		         KV_S("tenant", r->who.tenant), KV_S("route", r->route->name),
 		         KV_U("letters", n), KV_U("repeats", held));
 }
@@ -177,7 +180,8 @@ static void take_objects(struct req *r, unsigned topic)
 	d->slices.n = 0;
 	if (!model_letters_count(&letters) || !letters.objects) {
 		parcel_close(p, V_NONE);
-		return; /* a syntax error behind the one that was found first; nothing but numbers */
+		return; /* a syntax error behind the one that was found first; nothing but numbers
+		         */
 	}
 	if (!get_room(r, p, letters.bytes, letters.count)) {
 		drop(r, p, letters.count);

@@ -27,6 +27,7 @@
 #include "worker/sink.h"
 #include "worker/taps.h"
 #include "worker/tls.h"
+#include "worker/usage.h"
 
 enum {
 	START_TIMEOUT_MS = 10000, /* the master gives up on us then, too */
@@ -144,7 +145,8 @@ static void on_drain_look(evutil_socket_t fd, short what, void *arg)
 		log_warn("life", "drain limit reached, ending with requests unanswered",
 		         KV_I("limit_ms", w->conf->http.drain_timeout));
 		loop_stop(w->base);
-	} else if (conns_idle(w->conns) && w->sink->ops->idle(w->sink->state)) {
+	} else if (conns_idle(w->conns) && w->sink->ops->idle(w->sink->state) &&
+	           !usages_last(w->usages)) {
 		loop_stop(w->base);
 	}
 }
@@ -499,7 +501,10 @@ static int set_up(struct life *l, struct err *err)
 	if (open_parts(l, err) < 0 || enter_sandbox(l, err) < 0)
 		return -1;
 	/* After the sandbox: Landlock binds this thread and those that it starts. */
-	if (sink_open(w, err) < 0 || start_events(l, err) < 0)
+	if (sink_open(w, err) < 0)
+		return -1;
+	w->usages = usages_open(w);
+	if (start_events(l, err) < 0)
 		return -1;
 	if (tell(w, MSG_READY, 0, "") < 0)
 		return err_errno(err, "can't say READY");
@@ -522,6 +527,7 @@ static void close_all(struct life *l)
 	conns_close(w->conns);
 	audit_close(w->audit); /* before what may hang: no line of it is lost */
 	sink_close(w);
+	usages_close(w->usages);
 	tls_close(w->tls);
 	auth_close(w->auth);
 	routes_close(w->routes);

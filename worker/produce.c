@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * produce.c -- the produce stage: one value becomes the records of one parcel, one as a rule; many
- * where a body is many objects, or too large for one record. Sizes and budget are settled for all of
- * them before the first is handed to the sink; many are sent over several turns of the loop.
+ * where a body is many objects, or too large for one record. Sizes and budget are settled for all
+ * of them before the first is handed to the sink; many are sent over several turns of the loop.
  */
 #include "worker/produce.h"
 
@@ -133,8 +133,8 @@ static enum step split_into(struct req *r, const struct split_in *in, size_t siz
 	mem = charge_get(r, size);
 	if (!mem)
 		return refuse(r, V_OVERLOAD);
-	*result = r->format->split(in, mem->data, mem->cap, n, &r->w->slices,
-	                           &r->enriched.rejected);
+	*result =
+		r->format->split(in, mem->data, mem->cap, n, &r->w->slices, &r->enriched.rejected);
 	if (*result == SPLIT_OK)
 		charge_swap(r, mem, bytes_of(mem->data, *n));
 	else
@@ -229,10 +229,10 @@ static enum step settle_budget(struct req *r, struct parcel *p)
 	if (budget_impossible(budget, r->charged + extra)) {
 		if (r->w->slices.n == 1)
 			return refuse_size(r, r->charged + extra, budget_capacity(budget));
-		return refuse_records(r, r->w->slices.n,
-		                      (budget_capacity(budget) -
-		                       min_size(r->charged, budget_capacity(budget))) /
-		                              each);
+		return refuse_records(
+			r, r->w->slices.n,
+			(budget_capacity(budget) - min_size(r->charged, budget_capacity(budget))) /
+				each);
 	}
 	if (!budget_take(budget, p->tenant_ordinal, r->charged, extra))
 		return refuse(r, V_OVERLOAD);
@@ -326,6 +326,7 @@ static struct record *make_record(struct parcel *p, const struct slice *slice, s
 
 size_t produce_parcel(struct parcel *p, const struct slices *slices)
 {
+	enum verdict refused = V_NONE;
 	size_t lost = 0;
 
 	for (size_t i = 0; i < slices->n; i++) {
@@ -335,11 +336,12 @@ size_t produce_parcel(struct parcel *p, const struct slices *slices)
 		rec->partition_word = produce_spread(p->w, p->topic, slices->v[i].n);
 		if (!record_send(rec, &v)) {
 			record_put(p->w, rec);
+			refused = v;
 			lost++;
 		}
 	}
 	sink_gauges(p->w);
-	parcel_close(p, V_NONE);
+	parcel_close(p, refused);
 	return lost;
 }
 

@@ -41,6 +41,20 @@ static unsigned route_index(const struct req *r)
 	return r->route ? r->route->index : ROUTE_NONE;
 }
 
+static void tenant_add(const struct req *r, enum tenant_stat id, uint64_t n)
+{
+	stats_tenant_add(r->w->stats, r->who.metric_slot, r->signal, id, (int64_t)n);
+}
+
+static void count_tenant(const struct req *r)
+{
+	tenant_add(r, TS_TENANT_REQUESTS, 1);
+	tenant_add(r, TS_TENANT_WIRE_BYTES, r->wire_bytes);
+	tenant_add(r, TS_TENANT_DECODED_BYTES, r->decoded_bytes);
+	if (r->verdict == V_BLOCKED) /* refused unread: what is in it nobody knows */
+		tenant_add(r, TS_REFUSED_BLOCKED, 1);
+}
+
 static void count(const struct req *r)
 {
 	struct stats *s = r->w->stats;
@@ -52,6 +66,8 @@ static void count(const struct req *r)
 	stats_observe_us(s, STAT_REQUEST_DURATION, route, (uint64_t)r->duration_ns / 1000);
 	if (r->counted_in_flight)
 		stats_add(s, STAT_REQUESTS_IN_FLIGHT, route, 0, -1);
+	if (r->who.known && r->route && r->route->protocol)
+		count_tenant(r);
 }
 
 void req_finish(struct req *r)

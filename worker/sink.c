@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sink.c -- what all sinks share: which one is open, the pools of records and parcels, and the count
- * of every record from accepted to its end. Each item that is counted accepted here is counted
- * delivered or failed here, exactly once, whether or not its request still lives.
+ * sink.c -- what all sinks share: which one is open, the pools of records and parcels, and the
+ * count of every record from accepted to its end. Each item that is counted accepted here is
+ * counted delivered or failed here, exactly once, whether or not its request still lives.
  */
 #include "worker/sink.h"
 
@@ -103,6 +103,7 @@ struct parcel *parcel_get(struct worker *w)
 	p->header_used = 0;
 	p->part_at = RECORD_NO_PART;
 	p->parts = 0;
+	p->done = NULL;
 	p->open = 1;
 	p->verdict = V_ACCEPTED;
 	p->delivered = 0;
@@ -238,6 +239,8 @@ void parcel_close(struct parcel *p, enum verdict v)
 	enum signal sig = p->signal;
 	int32_t partition = p->partition;
 	int64_t offset = p->offset;
+	void (*done)(struct worker * w, unsigned metric_slot, enum signal signal, bool stored) =
+		p->done;
 	bool answered;
 
 	v = p->verdict = parcel_verdict(p, v);
@@ -247,6 +250,8 @@ void parcel_close(struct parcel *p, enum verdict v)
 	/* Given back before the request goes on: its connection may bring the next request at once,
 	 * which shall find budget and buffer free. */
 	parcel_put(p);
+	if (done)
+		done(w, slot, sig, verdict_is_success(v));
 	if (!handle)
 		return;
 	answered = !w->sink->closing && req_wake(w, handle, v, partition, offset);
@@ -259,7 +264,8 @@ static void record_end(struct record *rec, enum delivery how, int32_t partition,
 {
 	struct parcel *p = rec->parcel;
 
-	stats_tenant_add(p->w->stats, p->metric_slot, p->signal, failed_as(how), (int64_t)rec->items);
+	stats_tenant_add(p->w->stats, p->metric_slot, p->signal, failed_as(how),
+	                 (int64_t)rec->items);
 	if (how == DELIVERY_OK)
 		p->delivered += rec->items;
 	p->partition = partition;

@@ -51,6 +51,8 @@ struct parcel {
 	unsigned metric_slot;
 	enum signal signal;
 	unsigned parts; /* of a split value, for headgate-part; 0: none */
+	/* Of a parcel without request: told what became of it, once it is given back. */
+	void (*done)(struct worker *w, unsigned metric_slot, enum signal signal, bool stored);
 	/* the answer */
 	unsigned open; /* records without one, and one for the hand that still sends */
 	enum verdict verdict;

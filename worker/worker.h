@@ -21,6 +21,7 @@ struct auth;
 struct routes;
 struct models;
 struct dead_letters;
+struct usages;
 struct sink_open;
 struct audit;
 struct taps;
@@ -50,6 +51,7 @@ struct worker {
 	struct routes *routes;
 	struct sink_open *sink;
 	struct dead_letters *dead_letters; /* NULL: off */
+	struct usages *usages; /* NULL: off */
 	struct audit *audit;
 	struct taps *taps; /* NULL in tests that have none */
 	struct tls *tls;

@@ -113,10 +113,9 @@ Test(dead_letters, json_that_would_have_been_transcoded_is_kept_as_json)
 	static const char json[] = "{\"resourceSpans\":1}";
 
 	starts();
-	cr_assert_eq(asks("/v1/traces",
-	                  ACME "Content-Type: application/json\r\n",
-	                  json, strlen(json)),
-	             400);
+	cr_assert_eq(
+		asks("/v1/traces", ACME "Content-Type: application/json\r\n", json, strlen(json)),
+		400);
 	cr_assert_eq(f->record_count, 1);
 	cr_assert_eq(f->records[0].value_n, strlen(json));
 	cr_assert_arr_eq(f->records[0].value, json, strlen(json));
@@ -139,9 +138,9 @@ Test(dead_letters, other_refusals_are_kept_nowhere)
 	((struct route *)f->r.route)->record_max = MIB;
 	cr_expect_eq(asks("/v1/traces", OURS, one_span, sizeof(one_span)), 503);
 	f->sink_says = V_ACCEPTED;
-	cr_expect_eq(asks("/v1/traces", OURS "Content-Type: text/plain\r\n", one_span,
-	                  sizeof(one_span)),
-	             400); /* for its head: two types */
+	cr_expect_eq(
+		asks("/v1/traces", OURS "Content-Type: text/plain\r\n", one_span, sizeof(one_span)),
+		400); /* for its head: two types */
 	cr_assert_eq(f->record_count, 0);
 	cr_assert_eq(letters(LETTER_SENT), 0);
 	cr_assert_eq(letters(LETTER_DROPPED), 0);

@@ -218,7 +218,8 @@ Test(sink, all_headers_stand_in_the_order_of_the_contract)
 	for (unsigned i = 0; i < taken->parcel->header_count; i++) {
 		cr_assert(strcasecmp(taken->parcel->headers[i].name, "version") != 0);
 		for (unsigned k = 0; k < i; k++)
-			cr_assert(strcasecmp(taken->parcel->headers[i].name, taken->parcel->headers[k].name) != 0);
+			cr_assert(strcasecmp(taken->parcel->headers[i].name,
+			                     taken->parcel->headers[k].name) != 0);
 	}
 	delivered();
 }
@@ -300,7 +301,8 @@ Test(sink, buffer_and_charge_become_the_records)
 	cr_assert_eq(taken->value.n, BODY);
 	cr_assert_null(r.body_mem);
 	cr_assert_eq(r.charged, 0);
-	cr_assert_geq(taken->parcel->charged, charged + parcel_header_bytes(taken->parcel) + BUDGET_RECORD_OVERHEAD);
+	cr_assert_geq(taken->parcel->charged,
+	              charged + parcel_header_bytes(taken->parcel) + BUDGET_RECORD_OVERHEAD);
 	cr_assert_eq(budget_used(w.budget), taken->parcel->charged);
 	delivered();
 }
@@ -618,7 +620,8 @@ Test(sink, one_record_that_failed_is_the_answer_for_all)
 	cr_assert_eq(items(TS_ITEMS_LATE), 2, "stored, and answered 503");
 }
 
-/* Whoever repeats it finds out about the size: the other way round it would be given up too soon. */
+/* Whoever repeats it finds out about the size: the other way round it would be given up too soon.
+ */
 Test(sink, a_fault_that_passes_goes_before_one_that_does_not)
 {
 	for (int first = 0; first < 2; first++) {
