@@ -16,7 +16,7 @@
 
 enum { PAGE_BYTES = 4 * KIB, HOST_BYTES = 64 };
 
-static const char text_type[] = "text/plain; charset=utf-8";
+static const char text_type[] = "text/plain; charset=utf-8", json_type[] = "application/json";
 
 /* ---- the gate ---- */
 
@@ -171,8 +171,48 @@ unsigned admin_checks(const struct worker *w, struct check out[static CHECKS_MAX
 
 /* ---- pages ---- */
 
+/* On a listener with Moose's rules, which knows no other form; that Accept names it is enough. */
+static bool wants_lists(const struct req *r)
+{
+	const struct http_field *accept = http_field_find(&r->head, "Accept", 0);
+
+	return r->listener->conf->dialect == LISTENER_MOOSE && accept && accept->value.n &&
+	       memmem(accept->value.p, accept->value.n, json_type, sizeof(json_type) - 1) != NULL;
+}
+
+static void write_list(struct buf *b, const struct check *checks, unsigned n, bool healthy)
+{
+	const char *separator = "";
+
+	for (unsigned i = 0; i < n; i++)
+		if ((checks[i].level != CHECK_FAIL) == healthy) {
+			buf_printf(b, "%s\"%s\"", separator, checks[i].name);
+			separator = ",";
+		}
+}
+
+/* Names only, as on /ready: the public may read them. */
+static void lists_page(struct req *r, const struct check *checks, unsigned n)
+{
+	struct buf page;
+
+	buf_init_fixed(&page, pool_alloc(r->pool, PAGE_BYTES), PAGE_BYTES);
+	buf_str(&page, "{\"healthy\":[");
+	write_list(&page, checks, n, true);
+	buf_str(&page, "],\"unhealthy\":[");
+	write_list(&page, checks, n, false);
+	buf_str(&page, "]}");
+	r->page = buf_view(&page);
+	r->page_type = json_type;
+}
+
 enum step health_run(struct req *r)
 {
+	if (wants_lists(r)) {
+		struct check checks[CHECKS_MAX];
+
+		lists_page(r, checks, admin_checks(r->w, checks));
+	}
 	return req_say(r, V_HEALTH);
 }
 
@@ -216,25 +256,35 @@ static void write_lines(struct buf *b, const struct check *checks, unsigned n)
 	}
 }
 
-enum step ready_run(struct req *r)
+static void text_page(struct req *r, const struct check *checks, unsigned n, const char *failed)
 {
 	bool verbose = r->listener->admin && asks_verbose(r->head.target);
-	struct check checks[CHECKS_MAX];
-	unsigned n = admin_checks(r->w, checks);
-	char failed[200];
-	struct buf names, page;
+	struct buf page;
 
-	buf_init_fixed(&names, failed, sizeof(failed) - 1);
-	write_names(&names, checks, n);
-	failed[names.n] = '\0';
 	buf_init_fixed(&page, pool_alloc(r->pool, PAGE_BYTES), PAGE_BYTES);
 	if (verbose)
 		write_lines(&page, checks, n);
-	buf_str(&page, names.n ? "not ready" : "ready");
-	if (names.n && !verbose) /* names only: the public may read it */
+	buf_str(&page, *failed ? "not ready" : "ready");
+	if (*failed && !verbose) /* names only: the public may read it */
 		buf_printf(&page, ": %s", failed);
 	buf_char(&page, '\n');
 	r->page = buf_view(&page);
 	r->page_type = text_type;
-	return names.n ? req_refuse(r, V_NOT_READY, failed) : req_say(r, V_HEALTH);
+}
+
+enum step ready_run(struct req *r)
+{
+	struct check checks[CHECKS_MAX];
+	unsigned n = admin_checks(r->w, checks);
+	char failed[200];
+	struct buf names;
+
+	buf_init_fixed(&names, failed, sizeof(failed) - 1);
+	write_names(&names, checks, n);
+	failed[names.n] = '\0';
+	if (wants_lists(r))
+		lists_page(r, checks, n);
+	else
+		text_page(r, checks, n, failed);
+	return *failed ? req_refuse(r, V_NOT_READY, failed) : req_say(r, V_HEALTH);
 }

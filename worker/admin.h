@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * admin.h -- what an operator asks a worker by HTTP (operations.md 7): /health and /ready on every
- * listener, /metrics, /status.json and /ready?verbose on the admin listener, by any worker from
- * everybody's stats pages. Only worker/route.c knows the pages, as lines of its table.
+ * listener, /liveness where Moose's rules hold, /metrics, /status.json and /ready?verbose on the
+ * admin listener, by any worker from everybody's stats pages. Only worker/route.c knows the pages,
+ * as lines of its table.
  */
 #pragma once
 #include "worker/req.h"

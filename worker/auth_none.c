@@ -7,9 +7,14 @@
  * that one: the switch holds for the life of the master, so in this process and its siblings
  * ordinal 0 is this tenant's alone, and it is always below limits.max_tenants, whose least value
  * is 1.
+ *
+ * Where X-Scope-OrgID is required, it names the tenant. Nobody knows the ordinal of that one, so it
+ * is a number made of the name: two names may have one, and then one budget and one metric.
  */
 #include "conf/conf.h"
 #include "worker/auth.h"
+#include "worker/dialects.h"
+#include "worker/route.h"
 #include "worker/worker.h"
 
 struct none {
@@ -37,17 +42,41 @@ static void none_close(void *provider)
 	free(provider);
 }
 
+/* The tenant that the request names; p NULL: it may name none, or does not. What is malformed is
+ * refused by auth.c, which looks at the field of all. */
+static struct bytes named_tenant(const struct req *r)
+{
+	const struct http_field *f = http_field_find(&r->head, "X-Scope-OrgID", 0);
+
+	if (!f || dialect_get(r->route->dialect)->org != ORG_REQUIRED || !tenant_id_ok(f->value))
+		return BYTES_NONE;
+	return f->value;
+}
+
+static uint32_t ordinal_of(const struct req *r, struct bytes tenant)
+{
+	uint32_t h = 2166136261u; /* FNV-1a */
+
+	for (size_t i = 0; i < tenant.n; i++)
+		h = (h ^ tenant.p[i]) * 16777619u;
+	return h % (uint32_t)r->w->conf->limits.max_tenants;
+}
+
 static enum auth_say none_check(void *provider, struct req *r, const struct credential *c,
                                 struct identity *who)
 {
 	const struct none *none = provider;
+	struct bytes named, tenant;
 
-	(void)r, (void)c;
+	(void)c;
 	if (!none->enabled)
 		return AUTH_NOT_MINE;
+	named = named_tenant(r);
+	tenant = named.p ? named : none->tenant;
 	who->method = METHOD_NONE;
-	who->tenant_n = (uint8_t)none->tenant.n;
-	memcpy(who->tenant, none->tenant.p, none->tenant.n);
+	who->tenant_ordinal = named.p ? ordinal_of(r, named) : 0;
+	who->tenant_n = (uint8_t)tenant.n;
+	memcpy(who->tenant, tenant.p, tenant.n);
 	who->scopes = SCOPE_ALL;
 	return AUTH_YES;
 }

@@ -18,7 +18,7 @@ enum {
 	ORIGIN_MAX =
 		320, /* a scheme, a host name of 253 and a port, echoed where all are allowed */
 	LABEL_MAX = 63,
-	FIELDS_BYTES = 320, /* what is written, but for the origin and the configured names */
+	FIELDS_BYTES = 336, /* what is written, but for the origin and the configured names */
 };
 
 static bool is_label(struct bytes s)
@@ -82,12 +82,14 @@ static void write_name(struct buf *b, const char *name)
 		buf_char(b, (char)(*name >= 'A' && *name <= 'Z' ? *name | 0x20 : *name));
 }
 
-static void write_preflight(const struct conf_list *token_headers, struct buf *b)
+static void write_preflight(const struct conf_list *token_headers, bool org, struct buf *b)
 {
 	buf_str(b, "Access-Control-Allow-Methods: POST\r\n"
 	           "Access-Control-Allow-Headers: content-type, authorization, x-requested-with");
 	for (size_t i = 0; i < token_headers->n; i++)
 		write_name(b, token_headers->v[i]);
+	if (org)
+		write_name(b, "X-Scope-OrgID");
 	/* Short: an origin that a reload takes off the list is soon told so. */
 	buf_str(b, "\r\nAccess-Control-Max-Age: 600\r\n");
 }
@@ -101,7 +103,19 @@ static size_t names_bytes(const struct conf_list *token_headers)
 	return n;
 }
 
-bool cors_run(struct req *r)
+/* Some answer any OPTIONS, whatever the path, in lines of their own. */
+static bool is_any_preflight(struct req *r)
+{
+	const char *lines = dialect_of(r)->preflight;
+
+	if (!lines || r->head.method != HTTP_OPTIONS)
+		return false;
+	r->cors = bytes_str(lines);
+	return true;
+}
+
+/* Of an allowed origin: what its browser is told. True: it asked for no more. */
+static bool tell_origin(struct req *r)
 {
 	const struct conf_list *allowed = &r->listener->conf->allowed_origins;
 	const struct conf_list *token_headers = &r->w->conf->auth.token_headers;
@@ -110,10 +124,6 @@ bool cors_run(struct req *r)
 	struct buf b;
 	size_t cap;
 
-	if (dialect_get(r->route->dialect)->preflight && r->head.method == HTTP_OPTIONS) {
-		r->cors = bytes_str(dialect_get(r->route->dialect)->preflight);
-		return true;
-	}
 	if (!is_allowed(allowed, origin))
 		return false;
 	preflight = is_preflight(&r->head);
@@ -123,10 +133,15 @@ bool cors_run(struct req *r)
 	buf_bytes(&b, origin);
 	buf_str(&b, "\r\nVary: Origin\r\n");
 	if (preflight)
-		write_preflight(token_headers, &b);
+		write_preflight(token_headers, dialect_of(r)->org == ORG_REQUIRED, &b);
 	else
 		buf_str(&b, "Access-Control-Expose-Headers: X-Request-Id, Retry-After\r\n");
 	assert(!b.failed); /* FIELDS_BYTES holds what stands here */
 	r->cors = buf_view(&b);
 	return preflight;
+}
+
+bool cors_run(struct req *r)
+{
+	return is_any_preflight(r) || (r->route && r->route->post && tell_origin(r));
 }

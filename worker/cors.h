@@ -8,6 +8,7 @@
 #include <stdbool.h>
 struct req;
 
-/* For a route that takes POST. Of an allowed origin: sets r->cors, which every answer of the route
- * carries. True: the request is a preflight, and that is all its answer needs. */
+/* For a route that takes POST, of an allowed origin: sets r->cors, which every answer of the route
+ * carries. True: the request is a preflight, and that is all its answer needs; of a dialect that
+ * answers any, it may have met no route. */
 bool cors_run(struct req *r);

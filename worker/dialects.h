@@ -29,6 +29,7 @@ struct dialect {
 	enum org_rule org;
 	bool exact_bearer; /* `Bearer ` in these very letters */
 	const char *preflight; /* lines of the answer to any OPTIONS; NULL: as CORS says */
+	bool answers_cut; /* a body that ends too early is a 400, not a client that went away */
 };
 const struct dialect *dialect_get(enum dialect_id id);
 /* The route's; where no route was met, that of the request's media type. */

@@ -9,6 +9,8 @@
 #include "common/bytes.h"
 #include "worker/bodies.h"
 #include "worker/budget.h"
+#include "worker/dialects.h"
+#include "worker/route.h"
 #include "worker/worker.h"
 
 enum { SIZE_DIGITS_MAX = 16, EXTENSION_MAX = 256, TRAILERS_MAX = 64, TRAILERS_BYTES_MAX = 8 * KIB };
@@ -46,6 +48,11 @@ static enum step framing(struct req *r, const char *why)
 	return req_refuse(r, V_FRAMING, why);
 }
 
+static bool answers_cut(const struct req *r)
+{
+	return r->route && dialect_get(r->route->dialect)->answers_cut;
+}
+
 static bool charge(struct req *r, uint64_t bytes)
 {
 	if (!budget_take(r->w->budget, r->who.tenant_ordinal, r->charged, bytes))
@@ -71,6 +78,8 @@ static enum step charge_refused(struct req *r, uint64_t bytes)
 /* Nothing more can be done with what is there. */
 static enum step need_bytes(struct req *r)
 {
+	if (r->eof && answers_cut(r)) /* one half of the connection may be left */
+		return framing(r, "it ends too early");
 	if (r->eof)
 		return req_refuse(r, V_GONE);
 	if (r->head.expect_continue && !r->continue_sent && r->wire_bytes == 0 &&

@@ -128,7 +128,7 @@ static void write_fields(const struct req *r, const struct reply *reply, struct 
 	if (reply->status == 401)
 		field(b, "WWW-Authenticate", "Bearer");
 	buf_bytes(b, buf_view(reply->fields));
-	if (r->verdict == V_METHOD)
+	if (r->verdict == V_METHOD && reply->status == 405) /* to some it is an unknown path */
 		field(b, "Allow", route_allow(r->route));
 	if (r->client_request_id.n || r->request_id[0]) {
 		buf_str(b, "X-Request-Id: ");

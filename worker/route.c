@@ -18,11 +18,12 @@
 
 /* clang-format off */
 static const struct page pages[] = {
-	/* name      path            admin  both   open   run         */
-	{ "health",  "/health",      false, true,  true,  health_run  },
-	{ "ready",   "/ready",       false, true,  false, ready_run   },
-	{ "metrics", "/metrics",     true,  false, false, metrics_run },
-	{ "status",  "/status.json", true,  false, false, status_run  },
+	/* name       path            admin  both   moose  open   run         */
+	{ "health",   "/health",      false, true,  false, true,  health_run  },
+	{ "ready",    "/ready",       false, true,  false, false, ready_run   },
+	{ "liveness", "/liveness",    false, false, true,  false, health_run  },
+	{ "metrics",  "/metrics",     true,  false, false, false, metrics_run },
+	{ "status",   "/status.json", true,  false, false, false, status_run  },
 };
 /* clang-format on */
 
@@ -241,10 +242,10 @@ enum step route_run(struct req *r)
 		if (v != V_NONE)
 			return req_refuse(r, v);
 	}
+	if (cors_run(r))
+		return req_say(r, V_PREFLIGHT);
 	if (!route)
 		return req_refuse(r, V_ROUTE);
-	if (route->post && cors_run(r))
-		return req_say(r, V_PREFLIGHT);
 	if (!method_fits(route, r->head.method))
 		return req_refuse(r, V_METHOD, route_allow(route));
 	return route->protocol ? STEP_NEXT : route->run(r);

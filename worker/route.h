@@ -33,6 +33,7 @@ struct route {
 	struct bytes stamp_name;
 	enum record_headers headers;
 	enum record_partition partition;
+	int org_missing_status; /* where X-Scope-OrgID is required and is not there */
 	unsigned scope; /* a signal: what a token needs; SIGNAL_COUNT: the request's own */
 };
 

@@ -185,6 +185,8 @@ static struct route *add_protocol(struct routes *rs, const struct conf *conf,
 	route->headers = conf->record.headers;
 	route->partition = conf->record.partition;
 	route->scope = SIGNAL_COUNT;
+	route->org_missing_status =
+		conf->compat.gateway_missing_tenant_status == MISSING_TENANT_400 ? 400 : 401;
 	rs->wishes[route->index].prefix = conf->record.topic_prefix;
 	return route;
 }
@@ -507,18 +509,29 @@ int route_table_fill(struct routes *rs, struct worker *w, struct err *err)
 	return use_own_topics(rs, conf, err) < 0 ? -1 : refuse_twins(rs, err);
 }
 
+static uint32_t listeners_of_page(const struct page *page, const struct conf *conf)
+{
+	uint32_t on = page->moose ? listeners_on(conf, ON_MOOSE) : 0;
+
+	for (size_t i = 0; i < conf->listeners.n && !page->moose; i++)
+		if (page->both || page->admin == conf->listeners.v[i].admin)
+			on |= UINT32_C(1) << i;
+	return on;
+}
+
 void route_table_add_page(struct routes *rs, const struct page *page, const struct conf *conf)
 {
 	const char **paths = rs->own_paths[rs->count];
+	uint32_t listeners = listeners_of_page(page, conf);
 	struct route *route;
 
+	if (page->moose && !listeners)
+		return;
 	paths[0] = page->path;
 	route = add_route(rs, page->name, paths);
 	route->get = true;
 	route->run = page->run;
 	route->dialect = DIALECT_PLAIN;
-	for (size_t i = 0; i < conf->listeners.n; i++)
-		if (page->both || page->admin == conf->listeners.v[i].admin)
-			route->listeners |= UINT32_C(1) << i;
+	route->listeners = listeners;
 	rs->page[route->index] = page;
 }

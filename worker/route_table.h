@@ -29,6 +29,7 @@ struct route_topic {
 struct page {
 	const char *name, *path;
 	bool admin, both; /* on admin listeners only; on both kinds; else on ingest listeners only */
+	bool moose;       /* on ingest listeners with Moose's rules only */
 	bool open;        /* without the admin listener's token */
 	enum step (*run)(struct req *r);
 };

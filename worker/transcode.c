@@ -13,17 +13,33 @@
 #include "worker/route.h"
 #include "worker/worker.h"
 
-enum { ATTEMPTS = 2 };
+enum {
+	ATTEMPTS = 2,
+	OBJECT_BYTES = 3, /* of the smallest, with the comma behind it */
+	SCHEMA_ID_BYTES = 5,
+};
 
 static enum step refuse_size(struct req *r, uint64_t limit)
 {
 	return req_refuse(r, V_INFLATED_SIZE, (unsigned long long)limit);
 }
 
+/* A data model gives each of its objects the tenant, a comma and its schema's id: nothing of that
+ * came from the client, whose body may be as large as the limit. */
+static size_t limit_of(const struct req *r, const struct enrich_in *in)
+{
+	size_t limit = r->route->inflated_limit;
+
+	if (in->model)
+		limit += min_size(in->body.n / OBJECT_BYTES + 1, SLICES_MAX) *
+		         (in->stamp.n + 1 + SCHEMA_ID_BYTES);
+	return limit;
+}
+
 /* One attempt with room for `size` bytes. TRANSCODE_ROOM through *result asks for another one, with
  * *enough. */
-static enum step attempt(struct req *r, struct enrich_in *in, size_t size, enum transcode *result,
-                         size_t *enough)
+static enum step attempt(struct req *r, struct enrich_in *in, size_t size, size_t limit,
+                         enum transcode *result, size_t *enough)
 {
 	struct body *mem;
 	size_t n = 0;
@@ -34,8 +50,7 @@ static enum step attempt(struct req *r, struct enrich_in *in, size_t size, enum 
 	if (!mem)
 		return req_refuse(r, V_OVERLOAD);
 	r->enriched.slices->n = 0;
-	*result = r->format->transcode(in, mem->data, min_size(mem->cap, r->route->inflated_limit),
-	                               &n, &r->enriched);
+	*result = r->format->transcode(in, mem->data, min_size(mem->cap, limit), &n, &r->enriched);
 	if (*result == TRANSCODE_OK) {
 		charge_swap(r, mem, bytes_of(mem->data, n));
 		in->body = r->body;
@@ -56,7 +71,7 @@ static enum step attempt(struct req *r, struct enrich_in *in, size_t size, enum 
 
 enum step transcode_body(struct req *r, struct enrich_in *in)
 {
-	size_t limit = r->route->inflated_limit, size = r->body.n, tried = 0;
+	size_t limit = limit_of(r, in), size = r->body.n, tried = 0;
 
 	for (unsigned i = 0; i < ATTEMPTS; i++) {
 		enum transcode result = TRANSCODE_ROOM;
@@ -66,7 +81,7 @@ enum step transcode_body(struct req *r, struct enrich_in *in)
 		if (i && size <= tried)
 			break;
 		tried = body_capacity(size);
-		step = attempt(r, in, size, &result, &size);
+		step = attempt(r, in, size, limit, &result, &size);
 		if (step != STEP_NEXT || result != TRANSCODE_ROOM)
 			return step;
 	}

@@ -45,6 +45,31 @@ Test(auth_none, the_tenant_is_still_not_the_client_s_choice)
 	fixture_close(f);
 }
 
+/* B4 on a listener with the gateway's rules; compatibility.md 1.6 */
+Test(auth_none, where_x_scope_orgid_is_required_it_names_the_tenant)
+{
+	struct fixture *f = fixture_new();
+
+	f->conf.disable_auth = true;
+	f->conf.auth.default_tenant = "home";
+	f->listener_confs[0].dialect = LISTENER_GATEWAY;
+	fixture_start(f, -1, -1);
+	cr_assert_eq(fixture_status(fixture_ask(f, ANYBODY "X-Scope-OrgID: team-a\r\n\r\n")), 415);
+	cr_assert_str_eq(f->r.who.tenant, "team-a");
+	cr_assert_lt(f->r.who.tenant_ordinal, (unsigned)FIXTURE_TENANTS);
+	cr_assert_eq(fixture_status(fixture_ask(f, ANYBODY "X-Scope-OrgID: home\r\n\r\n")), 415);
+	cr_assert_eq(fixture_status(fixture_ask(f, ANYBODY "\r\n")), 401);
+	cr_assert_eq(f->r.verdict, V_ORG_MISSING);
+	cr_assert_eq(fixture_status(fixture_ask(f, ANYBODY "X-Scope-OrgID: a|b\r\n\r\n")), 400);
+	cr_assert_eq(fixture_status(fixture_ask(f, ANYBODY "X-Scope-OrgID: team-a\r\n"
+	                                                   "X-Scope-OrgID: team-b\r\n\r\n")),
+	             400);
+	f->conf.compat.gateway_tenant_header = TENANT_HEADER_OPTIONAL;
+	cr_assert_eq(fixture_status(fixture_ask(f, ANYBODY "\r\n")), 415);
+	cr_assert_str_eq(f->r.who.tenant, "home");
+	fixture_close(f);
+}
+
 Test(auth_none, without_the_switch_it_lets_nobody_in)
 {
 	struct fixture *f = fixture_open();

@@ -265,7 +265,7 @@ Test(http_body, extension_of_256_bytes_passes_and_one_more_does_not)
 	starts(text, true, 0, 100);
 	cr_assert_eq(body_run(&r), STEP_REPLY);
 	cr_assert_eq(r.verdict, V_FRAMING);
-	cr_assert_str_eq(r.detail, "malformed chunked body: chunk extension too long");
+	cr_assert_str_eq(r.detail, "malformed framing of the body: chunk extension too long");
 }
 
 Test(http_body, stage_names_the_request_that_runs_with_its_tenant)
