@@ -95,8 +95,6 @@ static bool take_name(struct maker *m, struct pairs *pairs, struct json_text nam
 		odd += meant->n;
 		left -= meant->n;
 	}
-	if (meant->n > LABEL_NAME_MAX)
-		return refuse(m, at, "a label name of more than 1024 bytes");
 	if (!bytes_is_utf8(*meant)) {
 		if (REPLACEMENT_BYTES * meant->n > left)
 			return refuse(m, at, "too many escaped label names");
@@ -104,6 +102,8 @@ static bool take_name(struct maker *m, struct pairs *pairs, struct json_text nam
 		odd += meant->n;
 	}
 	pairs->odd_n = (size_t)(odd - pairs->odd);
+	if (meant->n > LABEL_NAME_MAX)
+		return refuse(m, at, "a label name of more than 1024 bytes");
 	return true;
 }
 

@@ -329,6 +329,25 @@ Test(loki_json, a_label_name_is_as_long_as_what_it_means)
 	}
 }
 
+/* Though its value is empty, kept JSON still has it. */
+Test(loki_json, a_label_name_that_grows_too_long_is_refused_without_a_value_too)
+{
+	static char json[2 * LABEL_NAME_MAX];
+
+	for (unsigned length = LABEL_NAME_MAX / 3; length <= LABEL_NAME_MAX / 3 + 1; length++) {
+		size_t n = (size_t)sprintf(json, "{\"streams\":[{\"stream\":{\"a\":\"b\",\"");
+		struct loki_outcome o;
+
+		memset(json + n, 0xff, length);
+		n += length;
+		n += (size_t)sprintf(json + n, "\":\"\"},\"values\":[[\"1\",\"x\"]]}]}");
+		o = loki_all(loki_settings_of(LOKI_JSON), bytes_of(json, n));
+		cr_expect_eq(o.verdict, 3 * length <= LABEL_NAME_MAX ? V_ACCEPTED : V_INVALID,
+		             "%u: %s", length, o.e.reason);
+		loki_outcome_done(&o);
+	}
+}
+
 /* protocols.md 3: messages, as in protobuf */
 Test(loki_json, unknown_members_are_bounded_in_depth)
 {
