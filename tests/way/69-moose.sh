@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# 65-moose.sh -- a listener with Moose's rules beside a native one: the records of one model are the same, byte for byte; what else 93, which asks
+# 69-moose.sh -- a listener with Moose's rules beside a native one: the records of one model are the same, byte for byte; what else 93, which asks
 # what a server of Moose was asked, does not: codings, types, sizes with stamps, dead letters of both kinds, health, a broker that is away
 # (C6, C8, C12 to C14, C17, C18, C20; compatibility.md 1, 5)
 . "${0%/*}/lib.sh"

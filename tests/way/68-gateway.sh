@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# 64-gateway.sh -- a listener with the gateway's rules: its paths and the shared ones store what a native listener stores, byte for byte, under the
+# 68-gateway.sh -- a listener with the gateway's rules: its paths and the shared ones store what a native listener stores, byte for byte, under the
 # id as it is written; X-Scope-OrgID is required, checked and echoed there, and nowhere else (D1 to D6, D10 to D13, D15 to D17)
 . "${0%/*}/lib.sh"
 need kafka
