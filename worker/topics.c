@@ -600,13 +600,15 @@ struct rd_kafka_topic_s *topics_handle(struct topics *t, unsigned index)
 
 uint64_t topics_ceiling(const struct topics *t, unsigned index)
 {
-	uint64_t ceiling = CEILING_UNKNOWN, told[] = { t->v[index].max_message, t->request_max };
+	uint64_t ceiling = UINT64_MAX, told[] = { t->v[index].max_message, t->request_max };
 
 	assert(index < t->count);
 	for (size_t i = 0; i < ARRAY_LEN(told); i++) {
 		/* A limit that is hardly more than the headroom: half of it, the broker decides. */
-		if (told[i])
-			ceiling = min_size(ceiling, told[i] - min_size(HEADROOM, told[i] / 2));
+		uint64_t most = told[i] ? told[i] - min_size(HEADROOM, told[i] / 2)
+		                        : CEILING_UNKNOWN;
+
+		ceiling = min_size(ceiling, most);
 	}
 	return ceiling;
 }

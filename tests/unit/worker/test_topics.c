@@ -204,6 +204,18 @@ Test(topics, the_ceiling_is_the_lower_of_topic_and_brokers_less_64_kib)
 	cr_assert_eq(topics_ceiling(t, 1), 20 * MIB - 64 * KIB);
 }
 
+/* B14: with topic and brokers raised a block of 100 MiB was refused by what is assumed while nothing
+ * is known */
+Test(topics, limits_that_are_known_may_be_above_what_is_assumed_of_unknown_ones)
+{
+	cluster_says(1, 1, 1);
+	limits_are(200 * MIB, 0); /* the brokers did not tell theirs */
+	cr_assert_eq(topics_ceiling(t, 0), 100 * MIB - 64 * KIB);
+	limits_are(200 * MIB, 300 * MIB);
+	cr_assert_eq(topics_ceiling(t, 0), 200 * MIB - 64 * KIB);
+	cr_assert_eq(topics_ceiling(t, 1), 100 * MIB - 64 * KIB);
+}
+
 Test(topics, a_limit_smaller_than_the_headroom_still_lets_something_through)
 {
 	limits_are(2000, 0);

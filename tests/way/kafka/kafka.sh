@@ -5,7 +5,7 @@
 
 declare -A KAFKA_PIDS=() KAFKA_STARTS=()
 
-# kafka_start NAME [acl] [auto-create] [PROPERTY=VALUE]...: a new broker; sets KAFKA_BROKERS.
+# kafka_start NAME [acl] [auto-create] [PROPERTY=VALUE]...: a new broker; sets KAFKA_BROKERS. KAFKA_HEAP: its memory (96m).
 kafka_start()
 {
 	local name=$1 dir=$T/kafka-$1 port controller word tries
@@ -44,7 +44,7 @@ kafka_up()
 	local dir=$T/kafka-$1 log jars
 	jars=$(machine_env "$WAY/tools/cached" kafka) || bail "Apache Kafka can't be fetched"
 	log=$dir/server.$((++KAFKA_STARTS[$1])).log
-	spawn "$log" java -Xms32m -Xmx96m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-UsePerfData \
+	spawn "$log" java -Xms32m -Xmx"${KAFKA_HEAP:-96m}" -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-UsePerfData \
 		-Dlog4j2.configurationFile="$WAY/kafka/log4j2.properties" -cp "$jars/*" kafka.Kafka "$dir/server.properties"
 	KAFKA_PIDS[$1]=$SPAWNED
 	echo "$SPAWNED" >"$dir/pid"
