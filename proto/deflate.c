@@ -39,6 +39,7 @@ struct deflate {
 	size_t count_from;
 	bool counts; /* the body at hand is large */
 	uint32_t weight; /* of what was seen of it */
+	uint8_t more; /* room for the byte that shows that there is one more */
 };
 
 struct deflate *deflate_open(void)
@@ -121,13 +122,13 @@ static bool weigh_block(struct deflate *d, const char **why)
 }
 
 /* zlib stands still: for want of room if it has a byte more to write, else of input. */
-static enum inflate_result stuck(z_stream *s)
+static enum inflate_result stuck(struct deflate *d)
 {
-	uint8_t more;
+	z_stream *s = &d->counted;
 
 	if (s->avail_out)
 		return INFLATE_CORRUPT;
-	s->next_out = &more;
+	s->next_out = &d->more;
 	s->avail_out = 1;
 	inflate(s, Z_BLOCK);
 	return s->avail_out ? INFLATE_CORRUPT : INFLATE_ROOM;
@@ -153,7 +154,7 @@ static enum inflate_result raw(struct deflate *d, struct bytes in, uint8_t *out,
 	if (rc == Z_MEM_ERROR)
 		out_of_memory();
 	if (rc == Z_OK || rc == Z_BUF_ERROR)
-		return stuck(s);
+		return stuck(d);
 	if (rc != Z_STREAM_END)
 		return INFLATE_CORRUPT;
 	*took = in.n - s->avail_in;

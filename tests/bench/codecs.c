@@ -254,7 +254,7 @@ static uint8_t *lines(void)
 			(char *)p + n,
 			"2026-01-01T00:%02u:%02u.%06uZ INFO http GET /api/v1/cart/%u/items "
 			"status=%u bytes=%u peer=10.0.%u.%u trace=%08x%08x\n",
-			i / 60 % 60, i % 60, state >> 12, state >> 20, state & 64 ? 200 : 404,
+			i / 60 % 60, i % 60, state >> 12, state >> 20, state & 64 ? 200u : 404u,
 			state >> 18, state >> 8 & 255, state & 255, state * 2654435761u, i);
 	}
 	return p;

@@ -177,8 +177,7 @@ static void put_scripts(struct writer *w)
 	static const char *const texts[] = { "\xe4\xb8\x96\xe7\x95\x8c",
 		                             "\xd0\xbf\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82",
 		                             "\xf0\x9f\x98\x80",
-		                             "Gr\xc3\xbc\xc3\x9f"
-		                             "e aus K\xc3\xb6ln" };
+		                             "Gr\xc3\xbc\xc3\x9f: K\xc3\xb6ln" };
 	const uint8_t *end = w->p;
 
 	for (unsigned i = 0; i < 400; i++) {
