@@ -2,7 +2,7 @@
 /*
  * protocol.h -- what a protocol is: paths, media types and how a body becomes a stamped record.
  * proto/ is pure: bytes in, bytes out, no I/O, no clock, no globals. A new protocol is one file
- * here and one line in worker/route.c's table.
+ * here and one line in common/protocols.def: then a route of the configuration may name it.
  */
 #pragma once
 #include "common/bytes.h"
@@ -170,15 +170,17 @@ struct protocol {
 /* Builds the protocols' constant tables; once, before the first enrich(). Again is harmless. */
 void protocols_open(void);
 
-extern const struct protocol protocol_otlp_traces, protocol_otlp_metrics, protocol_otlp_logs,
-	protocol_otlp_any, protocol_remote_write, protocol_loki, protocol_loki_legacy,
-	protocol_loki_entries, protocol_loki_legacy_entries; /* stamp: structured_metadata */
+/* Those that a route of the configuration may name, then the others. */
+#define PROTOCOL(word, variable) extern const struct protocol variable;
+#include "common/protocols.def"
+#undef PROTOCOL
+extern const struct protocol protocol_loki_legacy, protocol_loki_entries,
+	protocol_loki_legacy_entries; /* stamp: structured_metadata */
 /* The same, but JSON bodies stay JSON. */
 extern const struct protocol protocol_otlp_traces_kept, protocol_otlp_metrics_kept,
 	protocol_otlp_logs_kept, protocol_otlp_any_kept, protocol_loki_kept,
 	protocol_loki_legacy_kept, protocol_loki_entries_kept, protocol_loki_legacy_entries_kept;
 extern const struct protocol protocol_models, protocol_moose; /* proto/model.h */
-extern const struct protocol protocol_opaque;
 extern const struct protocol protocol_micromegas_process, protocol_micromegas_stream,
 	protocol_micromegas_block, protocol_micromegas_traces, protocol_micromegas_metrics,
 	protocol_micromegas_logs, protocol_micromegas_webhook, protocol_micromegas_traces_kept,
