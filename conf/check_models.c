@@ -18,27 +18,13 @@ struct seen { /* a model, and where it stands */
 	const char *path; /* below ingest/ */
 };
 
-/* A model's path below ingest/: its own or its name, with the version unless it ends so. */
-static const char *path_of(struct loader *l, const struct model *m)
-{
-	const char *base = *m->path ? m->path : m->name;
-	size_t n = strlen(base), version = strlen(m->version);
-	bool ends = version <= n && strcmp(base + n - version, m->version) == 0;
-
-	return !version || (*m->path && ends) ? base : path_text(l, "%s/%s", base, m->version);
-}
-
+/* With its namespace. */
 static const char *topic_of(struct loader *l, const struct model *m)
 {
 	const char *namespace = l->conf->protocols.models.namespace;
-	char *version = (char *)pool_text(report_pool(l->r), bytes_str(m->version));
 
-	for (char *p = version; *p; p++)
-		if (*p == '.')
-			*p = '_';
-	return path_text(l, "%s%s%s%s%s", namespace, *namespace ? "." : "",
-	                 *m->topic ? m->topic : m->name, *m->topic || !*version ? "" : "_",
-	                 *m->topic ? "" : version);
+	return path_text(l, "%s%s%s", namespace, *namespace ? "." : "",
+	                 model_topic(m, report_pool(l->r)));
 }
 
 static void use(struct loader *l, const struct seen *seen, const char *what, const char *prefix,
@@ -109,7 +95,7 @@ static struct model *read_model(struct loader *l, const struct conf_files *files
 	m = model_parse(text, &err);
 	seen->model = m;
 	if (m)
-		seen->path = path_of(l, m);
+		seen->path = model_path(m, report_pool(l->r));
 	else
 		report_error(l->r, seen->at, "%s", err.text);
 	return m;

@@ -182,6 +182,31 @@ Test(check_models, a_path_is_that_of_one_model)
 	ASSERT_LOADS_WITH_SINK(with("", ""));
 }
 
+/* The version is a segment of its own: v1 does not end with 1, and 11 does not either. */
+Test(check_models, a_path_whose_last_segment_ends_like_the_version_is_no_twin)
+{
+	model("a.json", "x", "\"path\":\"a/v1\",\"version\":\"1\",");
+	model("b.json", "y", "\"path\":\"a/v1\",");
+	ASSERT_LOADS_WITH_SINK(with("", ""));
+	model("b.json", "y", "\"path\":\"a/v1/1\",");
+	ASSERT_ONE_ERROR(with("", ""), "the path 'ingest/a/v1/1' is also that of 'm/a.json'\n");
+}
+
+Test(check_models, topics_have_249_bytes_with_all_that_stands_before)
+{
+	char name[201], version[201], more[300];
+
+	memset(name, 'n', 200);
+	memset(version, '1', 200);
+	name[200] = version[48] = '\0'; /* 200 + _ + 48 */
+	snprintf(more, sizeof(more), "\"version\":\"%s\",", version);
+	model("a.json", name, more);
+	ASSERT_LOADS_WITH_SINK(with("", ""));
+	ASSERT_ONE_ERROR(with("namespace: n", ""),
+	                 "\nm/a.json: error: the model 'm/a.json' is over 249 bytes with what "
+	                 "stands before it\n");
+}
+
 /* compatibility.md 1.5: fixed paths go before those of models */
 Test(check_models, with_obstack_some_names_are_taken)
 {
