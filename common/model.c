@@ -236,6 +236,19 @@ static int word(struct model_parser *p, const json_t *root, const char *name, co
 	return 0;
 }
 
+/* Requests with such segments are refused before anybody looks for a model. */
+static bool has_dot_segment(const char *path)
+{
+	for (const char *next; path; path = next) {
+		size_t n = strcspn(path, "/");
+
+		next = path[n] ? path + n + 1 : NULL;
+		if (*path == '.' && (n == 1 || (n == 2 && path[1] == '.')))
+			return true;
+	}
+	return false;
+}
+
 static int path_word(struct model_parser *p, const json_t *root, const char **out)
 {
 	static const char prefix[] = "ingest/";
@@ -250,6 +263,8 @@ static int path_word(struct model_parser *p, const json_t *root, const char **ou
 	if (json_is_string(json_object_get(root, "path")) &&
 	    (n == 0 || **out == '/' || (*out)[n - 1] == '/' || strstr(*out, "//")))
 		return model_error(p, "path has an empty segment");
+	if (has_dot_segment(*out))
+		return model_error(p, "path has a segment of dots");
 	return 0;
 }
 

@@ -158,6 +158,13 @@ static int flag(struct model_parser *p, const json_t *json, const char *name, bo
 	return 0;
 }
 
+/* The claims stand in the place of a column: in that of an element nobody could say whose they are,
+ * and a client's would pass. */
+static int no_claims(struct model_parser *p, const struct model_type *element)
+{
+	return element->is_jwt ? model_error(p, "jwt is of a column, not of an element") : 0;
+}
+
 /* A pair [name, type] makes a column. */
 static int pair_parse(struct model_parser *p, const json_t *pair, const char *what,
                       struct model_column *c)
@@ -209,7 +216,7 @@ static int array_parse(struct model_parser *p, const json_t *element, const json
 	    model_type_parse(p, element, t->element) < 0)
 		return -1;
 	t->element->nullable |= is_nullable;
-	return 0;
+	return no_claims(p, t->element);
 }
 
 static bool can_be_key(const struct model_type *t)
@@ -255,7 +262,7 @@ static int map_parse(struct model_parser *p, const json_t *key, const json_t *va
 	if (!can_be_key(t->key))
 		return model_error(p, "a map's key is String, Int, UInt, Float, IPv4, IPv6 or UUID,"
 		                      " not nullable");
-	return 0;
+	return no_claims(p, t->element);
 }
 
 static int json_parse(struct model_parser *p, const json_t *paths, struct model_type *t)
@@ -272,8 +279,6 @@ static int nested_parse(struct model_parser *p, const json_t *json, struct model
 	const json_t *columns = json_object_get(json, "columns");
 	bool is_jwt = false;
 
-	if (!json_is_string(json_object_get(json, "name")))
-		return model_error(p, "an enum or a nested type has a name");
 	if (!columns)
 		return model_error(p, "the type is an object of no kind that is known");
 	if (flag(p, json_object_get(json, "jwt"), "jwt", &is_jwt) < 0 ||
@@ -352,6 +357,8 @@ static int object_parse(struct model_parser *p, const json_t *json, struct model
 		return map_parse(p, key, value, t);
 	if (is_json)
 		return json_parse(p, paths, t);
+	if (!json_is_string(json_object_get(json, "name")))
+		return model_error(p, "an enum or a nested type has a name");
 	if (json_object_get(json, "values"))
 		return model_enum_parse(p, json_object_get(json, "values"), t);
 	return nested_parse(p, json, t);

@@ -253,6 +253,26 @@ Test(model, an_object_that_is_no_type_is_refused)
 	        "column a: two of one name: 'a'");
 }
 
+Test(model, values_without_a_name_are_no_enum)
+{
+	refused(OF("{\"values\":[{\"name\":\"x\",\"value\":{\"Int\":1}}]}"),
+	        "column a: an enum or a nested type has a name");
+}
+
+/* Else what a client sends there would pass for the claims of a verified token. */
+Test(model, claims_are_of_columns_not_of_elements)
+{
+	static const char why[] = "column a: jwt is of a column, not of an element";
+#define CLAIMS "{\"name\":\"c\",\"jwt\":true,\"columns\":[]}"
+
+	refused(OF("{\"elementType\":" CLAIMS "}"), why);
+	refused(OF("{\"elementType\":{\"nullable\":" CLAIMS "}}"), why);
+	refused(OF("{\"keyType\":\"String\",\"valueType\":" CLAIMS "}"), why);
+	model_free(made(OF("{\"fields\":[[\"c\"," CLAIMS "]]}")));
+	model_free(made(OF("{\"nullable\":" CLAIMS "}")));
+#undef CLAIMS
+}
+
 Test(model, members_of_enums_are_found_by_what_stands_for_them)
 {
 	struct model *m = made(OF("{\"name\":\"E\",\"values\":["
@@ -325,6 +345,12 @@ Test(model, a_file_that_is_no_model_is_refused)
 	        "topic is a string of 1 to 200 of A-Z a-z 0-9 . _ -");
 	refused("{\"name\":\"e\",\"path\":\"a//b\",\"columns\":[]}", "path has an empty segment");
 	refused("{\"name\":\"e\",\"path\":\"/\",\"columns\":[]}", "path has an empty segment");
+	/* the request head is refused with them, so that no request would ever reach it */
+	refused("{\"name\":\"e\",\"path\":\"a/../b\",\"columns\":[]}",
+	        "path has a segment of dots");
+	refused("{\"name\":\"e\",\"path\":\"ingest/.\",\"columns\":[]}",
+	        "path has a segment of dots");
+	refused("{\"name\":\"e\",\"path\":\"./b\",\"columns\":[]}", "path has a segment of dots");
 	refused("{\"name\":\"e\",\"path\":\"a?b\",\"columns\":[]}",
 	        "path is a string of 1 to 200 of A-Z a-z 0-9 . _ - /~");
 	refused("{\"name\":\"e\",\"schema_id\":-1,\"columns\":[]}",
