@@ -18,7 +18,7 @@ struct models {
 		struct model_entry entry;
 		struct bytes path;
 		struct bytes base; /* of a path of one segment and a version: the segment */
-	} *v; /* by name, then version */
+	} * v; /* by name, then version */
 	size_t n;
 	struct bytes prefix; /* of paths: "" or /a/b */
 };
@@ -144,26 +144,13 @@ static bool skip_prefix(struct bytes *path, struct bytes prefix)
 	return true;
 }
 
-/* What stands below ingest/, but for one slash at the end. */
-static bool below_ingest(const struct models *m, struct bytes *path)
-{
-	static const struct bytes ingest = { (const uint8_t *)"/ingest/", 8 };
-	struct bytes inner = *path;
-
-	if (skip_prefix(&inner, m->prefix) && skip_prefix(&inner, ingest))
-		*path = inner;
-	else if (!skip_prefix(path, ingest))
-		return false;
-	if (path->n && path->p[path->n - 1] == '/')
-		path->n--;
-	return path->n != 0;
-}
-
-const struct model_entry *models_find(const struct models *m, struct bytes path)
+static const struct model_entry *find_below_ingest(const struct models *m, struct bytes path)
 {
 	const struct named *highest = NULL, *exact = NULL;
 
-	if (!below_ingest(m, &path))
+	if (path.n && path.p[path.n - 1] == '/')
+		path.n--;
+	if (path.n == 0)
 		return NULL;
 	for (const struct named *x = m->v; x < m->v + m->n; x++) {
 		if (x->base.n == path.n && bytes_eq_nocase(x->base, path) &&
@@ -176,4 +163,18 @@ const struct model_entry *models_find(const struct models *m, struct bytes path)
 	if (highest)
 		return &highest->entry;
 	return exact ? &exact->entry : NULL;
+}
+
+const struct model_entry *models_find(const struct models *m, struct bytes path)
+{
+	static const struct bytes ingest = { (const uint8_t *)"/ingest/", 8 };
+	const struct model_entry *found = NULL;
+	struct bytes inner = path;
+
+	if (m->prefix.n && skip_prefix(&inner, m->prefix) && skip_prefix(&inner, ingest))
+		found = find_below_ingest(m, inner);
+	/* A prefix may begin as the paths below do. */
+	if (!found && skip_prefix(&path, ingest))
+		found = find_below_ingest(m, path);
+	return found;
 }

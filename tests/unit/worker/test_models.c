@@ -130,6 +130,27 @@ Test(models, a_prefix_may_stand_before_ingest)
 	models_close(m);
 }
 
+/* C21: the bare path answers too, whatever the prefix is */
+Test(models, a_path_that_begins_like_the_prefix_is_found_bare)
+{
+	static const char *const texts[] = {
+		FILE_OF("\"name\":\"In\",\"path\":\"a/ingest/b\""),
+		FILE_OF("\"name\":\"b\""),
+		FILE_OF("\"name\":\"Out\",\"path\":\"a/ingest/c\""),
+		NULL,
+	};
+	struct models *m;
+
+	conf.protocols.models.namespace = "";
+	conf.protocols.models.path_prefix = "/ingest/a";
+	m = opened(texts);
+	means(m, "/ingest/a/ingest/c", "Out");
+	means(m, "/ingest/a/ingest/a/ingest/c", "Out");
+	means(m, "/ingest/a/ingest/b", "b"); /* the prefix goes first */
+	means(m, "/ingest/a/ingest/d", NULL);
+	models_close(m);
+}
+
 /* C15, C19 */
 Test(models, topics_have_the_namespace_and_dead_letters_do_not)
 {
