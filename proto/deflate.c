@@ -9,15 +9,15 @@
 #include <zlib.h>
 
 enum {
-	/* libdeflate takes 150 ns for a byte of the worst there is; zlib twice its time for what is
-	 * honest. */
-	COUNT_FROM = 1 * MIB,
+	/* libdeflate takes 150 ns for a byte of the worst there is, in up to three attempts; zlib
+	 * twice its time for what is honest. */
+	COUNT_FROM = 384 * KIB,
 	/* Of one body, by weight: tables to build are up to 2 us of work, any other block is 20 ns.
 	 * Encoders make about 64 dynamic blocks of a MiB, and one or two blocks for each flush. */
 	WEIGHT_DYNAMIC = 32,
 	WEIGHT_OTHER = 1,
 	WEIGHT_MEMBER = 2,
-	WEIGHT_MAX = 1 << 20,
+	WEIGHT_MAX = 1 << 19,
 
 	BLOCK_DYNAMIC = 2,
 	/* what zlib tells in data_type */

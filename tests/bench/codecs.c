@@ -137,6 +137,16 @@ static void make_mixed(struct out *o)
 	last_block(o);
 }
 
+/* The largest body whose blocks are not counted. */
+static void make_mixed_uncounted(struct out *o)
+{
+	while (o->n + 64 < 384 * KIB) {
+		dynamic_empty(o);
+		fixed_empty(o);
+	}
+	last_block(o);
+}
+
 /* ---- gzip ---- */
 
 static const uint8_t gzip_head[10] = { 0x1f, 0x8b, 8 };
@@ -290,6 +300,7 @@ static const struct bomb {
 	{ "deflate, dynamic blocks", ENCODING_DEFLATE, make_dynamic },
 	{ "deflate, dynamic blocks of 286 codes", ENCODING_DEFLATE, make_dynamic_full },
 	{ "deflate, dynamic and fixed blocks", ENCODING_DEFLATE, make_mixed },
+	{ "deflate, the same below 384 KiB", ENCODING_DEFLATE, make_mixed_uncounted },
 	{ "gzip, members", ENCODING_GZIP, make_members },
 	{ "gzip, dynamic and fixed blocks", ENCODING_GZIP, make_gzip_mixed },
 	{ "zstd, raw blocks", ENCODING_ZSTD, make_raw_blocks },

@@ -519,8 +519,8 @@ static void loki_json_metadata(struct out *o)
 
 static void loki_json_label_streams(struct out *o)
 {
-	static char stream[8192] = "{\"stream\":{";
-	size_t n = strlen(stream);
+	char stream[8192];
+	size_t n = (size_t)sprintf(stream, "{\"stream\":{");
 
 	for (unsigned i = 0; i < 255; i++)
 		n += (size_t)sprintf(stream + n, "%s\"label_of_%02x\":\"1\"", i ? "," : "",

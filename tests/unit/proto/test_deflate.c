@@ -250,7 +250,7 @@ Test(deflate, blocks_of_a_large_body_are_counted)
 	expect_bound(blocks(half + 1, half + 1, 0), false);
 }
 
-Test(deflate, a_body_below_a_mib_is_not_counted)
+Test(deflate, only_large_bodies_are_counted)
 {
 	struct deflate *d = deflate_open();
 
