@@ -113,6 +113,12 @@ static void drop(struct req *r, struct parcel *p, size_t n)
 	count(r, LETTER_DROPPED, n);
 }
 
+/* The one that the records would have gone to, of this tenant. */
+static const char *topic_of(const struct req *r)
+{
+	return routes_topic_name(r->w->routes, routes_topic(r->w->routes, r));
+}
+
 /* ---- the body as it is ---- */
 
 /* The type of a record is that of what a body would have become: this one did not. */
@@ -129,13 +135,12 @@ static void name_type(struct parcel *p, const struct req *r)
 
 static void add_reason(struct parcel *p, const struct req *r)
 {
-	const char *topic = r->model ? r->model->topic : route_topic_text(r->route, r->format);
 	const char *detail = dialect_text(r);
 
 	name_type(p, r);
 	parcel_header(p, "headgate-dlq-reason", bytes_str(verdict_get(r->verdict)->id));
 	parcel_header_copy(p, "headgate-dlq-detail", bytes_cut(bytes_str(detail), DETAIL_BYTES));
-	parcel_header(p, "headgate-dlq-topic", bytes_str(topic));
+	parcel_header(p, "headgate-dlq-topic", bytes_str(topic_of(r)));
 }
 
 static void take_body(struct req *r, unsigned topic)
@@ -172,7 +177,7 @@ static void take_objects(struct req *r, unsigned topic)
 	struct model_letters letters = { .body = r->body,
 		                         .depth = (unsigned)r->w->conf->limits.depth,
 		                         .error = dialect_text(r),
-		                         .topic = r->model->topic,
+		                         .topic = topic_of(r),
 		                         .failed_at = r->received,
 		                         .limit = limit > fixed ? limit - fixed : 0 };
 	struct buf out;
