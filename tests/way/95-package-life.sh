@@ -1,0 +1,190 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# 95-package-life.sh -- a life in a Debian root of its own, under the stand-in for systemd: install, first record, an edit, reload, upgrade
+# under load, upgrade with a broken file, remove, install anew, purge (O19, O23, O24; F58 in short form). Minutes the first time, so
+# only with REQUIRE=all or LIFE=1. The bare root is kept in the cache of tools/cached.
+. "${0%/*}/lib.sh"
+
+# ---- before the namespaces, since it may need a network: the packages, and a root with what they depend on ----
+
+base_root()
+{
+	local deb=$1 cache=${HEADGATE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/headgate} suite wanted
+	suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+	wanted=$(dpkg-deb -f "$deb" Depends | sed 's/|[^,]*//g; s/([^)]*)//g; s/ //g'),logrotate,procps
+	BASE=$cache/root-$suite-$(sha256sum <<<"$wanted" | cut -c1-16).tar
+	mkdir -p "$cache"
+	exec 9>"$cache/root.lock"
+	flock 9
+	[ -e "$BASE" ] && return
+	machine_env mmdebstrap --quiet --variant=minbase --include="$wanted" "$suite" "$BASE.new.tar" >&2 && mv "$BASE.new.tar" "$BASE"
+}
+
+if [ -z "${WAY_NETNS-}" ]; then
+	[ "${REQUIRE-}" = all ] || [ -n "${LIFE-}" ] || { skip "a life in a root of its own" "takes minutes: LIFE=1"; finish; }
+	need root
+	for each in dpkg-buildpackage dh mmdebstrap; do command -v "$each" >/dev/null || skip_all "$each"; done
+	unshare -mnp --fork true || skip_all "namespaces"
+	machine_env env PACKAGE_JOBS=2 "$ROOT/tools/package" deb >"$T/packages" || bail "no packages"
+	DEB=$(find "$ROOT/build/packages" -name 'headgate_*.deb')
+	base_root "$DEB" || bail "no root: $BASE"
+	exec 9>&-
+	rm -rf "$T"
+	trap - EXIT TERM INT
+	exec env -u WAY_KAFKA_BROKERS -u WAY_PG_PORT WAY_NETNS=1 DEB="$DEB" BASE="$BASE" \
+		unshare --mount --net --pid --fork --kill-child --mount-proc -- bash "$0" >&3
+fi
+need netns
+
+root=$T/root
+mkdir "$root" "$T/sd"
+tar -xf "$BASE" -C "$root" || bail "can't unpack $BASE"
+mkdir -p "$root$T/sd" "$root/packages" "$root/run/systemd/system"
+# Before anything is removed, what is mounted there goes.
+unmounted() { umount --lazy "$root/proc" "$root$T/sd"; at_exit; }
+trap unmounted EXIT
+mount -t proc proc "$root/proc"
+mount --bind "$T/sd" "$root$T/sd"
+# What maintainer scripts and an administrator call. What needs no manager, the real one does.
+cat >"$root/usr/local/bin/systemctl" <<END
+#!/bin/sh
+for word; do
+	case \$word in
+	-*)	;;
+	start|restart|stop|reload|is-active|daemon-reload)
+		echo "\$word" >"$T/sd/ask"
+		read -r status <"$T/sd/answer"
+		exit "\$status" ;;
+	*)	exec /bin/systemctl "\$@" ;;
+	esac
+done
+END
+printf '#!/bin/sh\n[ "$1" = headgate.service ] || exit 101\n' >"$root/usr/sbin/policy-rc.d"
+chmod 755 "$root/usr/local/bin/systemctl" "$root/usr/sbin/policy-rc.d"
+background bash "$WAY/tools/standin.sh" "$T/sd" "$root"
+wait_until 5s test -p "$T/sd/never"
+
+inside() { env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive chroot "$root" "$@"; }
+pid() { cat "$T/sd/pid"; }
+asked() { cut -d' ' -f1 "$T/sd/asked" | grep -vE 'is-active|daemon-reload' | xargs; }
+install_deb() { cp "$1" "$root/packages/new.deb"; inside dpkg --force-confdef --force-confold -i /packages/new.deb >"$T/dpkg" 2>&1; }
+
+audited() { post /v1/logs "$T/body" -H 'Authorization: Bearer no' >/dev/null; [ -s "$root/var/log/headgate/audit.log" ] && [ "$(stat -c %i "$root/var/log/headgate/audit.log")" != "$first" ]; }
+
+# repack VERSION: the same package under a later version, with a configuration file that differs.
+repack()
+{
+	rm -rf "$T/re"
+	dpkg-deb -R "$DEB" "$T/re"
+	sed -i "s/^Version: .*/Version: $1/" "$T/re/DEBIAN/control"
+	echo "# of $1" >>"$T/re/etc/headgate/headgate.yaml"
+	dpkg-deb --root-owner-group -b "$T/re" "$T/$1.deb" >/dev/null
+}
+
+TOKEN='' URL=http://127.0.0.1:4318 ADDRESS=127.0.0.1:4318
+otlp logs -o "$T/body"
+
+# ---- install ----
+
+ok "it is installed" install_deb "$DEB"
+is "and started" "$(asked)" start
+is "the unit is enabled" "$(inside /bin/systemctl is-enabled headgate.service)" enabled
+is "systemd has nothing to say about the unit" "$(systemd-analyze verify --root="$root" --man=no headgate.service 2>&1)" ""
+is "it is healthy" "$(get /health)" 200
+is "every write gets a 401" "$(for each in /v1/logs /v1/traces /api/v1/write /loki/api/v1/push; do post "$each" "$T/body"; echo; done | xargs)" "401 401 401 401"
+is "as the service's user, master and workers" "$(for each in $(pid) $(cat "/proc/$(pid)/task/$(pid)/children"); do
+	inside stat -c %U "/proc/$each"; done | sort -u)" headgate
+is "workers are confined" "$(for each in $(cat "/proc/$(pid)/task/$(pid)/children"); do sed -n 's/^Seccomp:\t//p' "/proc/$each/status"; done | sort -u)" 2
+is "the control socket is for user and group" "$(inside stat -c '%a %U %G' /run/headgate/control.sock)" "660 headgate headgate"
+is "nobody else reads secrets, tenants, state or logs" "$(inside stat -c '%a %U %G' /etc/headgate/secrets /etc/headgate/tenants.yaml \
+	/var/lib/headgate /var/log/headgate | xargs)" "750 root headgate 640 root headgate 750 headgate headgate 750 headgate headgate"
+inside setpriv --reuid nobody --regid nogroup --clear-groups headgatectl status >"$T/said" 2>&1
+is "a user outside the group gets 77" $? 77
+is "and one line" "$(wc -l <"$T/said")" 1
+
+# ---- the first record ----
+
+ok "a tenant is added" inside headgatectl tenant add acme
+TOKEN=$(inside headgatectl token issue acme --wait)
+is "the tenants file is still for root and the group" "$(inside stat -c '%a %U %G' /etc/headgate/tenants.yaml)" "640 root headgate"
+(umask 077; echo "$TOKEN" >"$root/root/token")
+ok "a sample of every protocol is accepted" inside headgatectl send --all --token-file /root/token
+like "and stored, with its tenant" "$(inside headgatectl cat -n 1)" '"tenant":"acme"'
+
+# ---- an edit, and a reload ----
+
+echo 'limits: {body: 8MiB}' >>"$root/etc/headgate/headgate.yaml"
+ok "an edit is checked" inside setpriv --reuid headgate --regid headgate --init-groups headgate -t -q
+ok "and reloaded" inside systemctl reload headgate
+like "by another generation" "$(tail -n 20 "$T/sd/journal")" 'generation 1 -> 2'
+
+# ---- upgrades ----
+
+before=$(pid)
+background python3 "$WAY/tools/knock.py" "$URL" "$T/body" --token "$TOKEN" --results "$T/knocked"
+knocking=$SPAWNED
+many() { [ "$(wc -l <"$T/knocked")" -ge "$1" ]; }
+wait_until 10s many 20
+repack 9.1
+ok "it is upgraded under load" install_deb "$T/9.1.deb"
+is "and restarted" "$(asked)" "start reload restart"
+ok "that is another process" test "$(pid)" != "$before"
+ok "which serves" wait_until 10s many $(($(wc -l <"$T/knocked") + 20))
+end_pid "$knocking" TERM 35s
+is "nobody was refused, reset or told 503" "$(sort "$T/knocked" | uniq -c | xargs)" "$(wc -l <"$T/knocked") 200"
+ok "the edit is still there" grep -q '^limits: {body: 8MiB}' "$root/etc/headgate/headgate.yaml"
+ok "what the package has now lies beside it" grep -q '^# of 9.1' "$root/etc/headgate/headgate.yaml.dpkg-dist"
+
+before=$(pid)
+echo 'listne: 1' >"$root/etc/headgate/conf.d/10-mine.yaml"
+repack 9.2
+ok "an upgrade over a broken file succeeds" install_deb "$T/9.2.deb"
+like "it says what is broken" "$(cat "$T/dpkg")" "/etc/headgate/conf.d/10-mine.yaml:1:1: error: unknown key 'listne'"
+like "and what to do" "$(cat "$T/dpkg")" 'once it is mended: systemctl restart headgate'
+is "the old process goes on" "$(pid)" "$before"
+is "and serves" "$(post /v1/logs "$T/body")" 200
+is "it was not asked to restart" "$(asked)" "start reload restart"
+ok "a reload is refused too" fails inside systemctl reload headgate
+rm "$root/etc/headgate/conf.d/10-mine.yaml"
+
+# ---- a start with a broken file ----
+
+inside systemctl stop headgate
+echo 'listne: 1' >"$root/etc/headgate/conf.d/10-mine.yaml"
+ok "it does not start with a broken file" fails inside systemctl start headgate
+is "its status is the one that systemd does not restart" "$(cat "$T/sd/status")" 78
+rm "$root/etc/headgate/conf.d/10-mine.yaml"
+ok "mended, it starts" inside systemctl start headgate
+
+# ---- logs are rotated ----
+
+printf 'log: {audit_file: /var/log/headgate/audit.log}\n' >"$root/etc/headgate/conf.d/20-log.yaml"
+inside systemctl reload headgate
+post /v1/logs "$T/body" >/dev/null
+ok "the audit log is there" wait_until 5s test -s "$root/var/log/headgate/audit.log"
+first=$(stat -c %i "$root/var/log/headgate/audit.log")
+ok "logrotate rotates it" inside logrotate -f /etc/logrotate.d/headgate
+ok "the service goes on in a new file" wait_until 10s audited
+is "for user and group" "$(inside stat -c '%A %U' /var/log/headgate/audit.log | cut -c8-)" "--- headgate"
+rm "$root/etc/headgate/conf.d/20-log.yaml"
+
+# ---- remove, and back ----
+
+ok "it is removed" inside dpkg -r headgate
+ok "it has ended" test ! -e "$T/sd/pid"
+ok "its state stays" test -n "$(find "$root/var/lib/headgate/local" -name '*.db')"
+ok "so do configuration and tenants" test -e "$root/etc/headgate/headgate.yaml" -a -e "$root/etc/headgate/tenants.yaml"
+ok "it is installed again" install_deb "$T/9.2.deb"
+is "and started" "$(asked | grep -o 'start$')" start
+is "with tenants and edit" "$(post /v1/logs "$T/body")" 200
+
+# ---- purge ----
+
+echo secret >"$root/etc/headgate/secrets/mine"
+ok "it is purged" inside dpkg -P headgate
+is "only what somebody else put there is left" "$(cd "$root" && find etc var/lib run usr var/log lib -name '*headgate*' ! -path 'var/lib/systemd/*' ; cd "$root" && find etc/headgate -type f)" \
+	$'etc/headgate\netc/headgate/secrets/mine'
+ok "the unit is not enabled any more" test ! -e "$root/etc/systemd/system/multi-user.target.wants/headgate.service"
+like "dpkg does not know it" "$(inside dpkg -l headgate 2>&1)" 'no packages found'
+[ "$WAY_FAILED" = 0 ] || note "$(cat "$T/dpkg"; tail -n 30 "$T/sd/journal"; cat "$T/sd/asked")"
+finish
