@@ -9,19 +9,39 @@
 
 #include "proto/pb_walk.h"
 
-enum { RUN = 16, REPLACEMENT_BYTES = 3 };
+enum { RUN = 16, REPLACEMENT_BYTES = 3, BLOCK = 512 };
 #define FFFD "\xef\xbf\xbd"
 #define FFFD4 FFFD FFFD FFFD FFFD
 static const char replacements[] = FFFD4 FFFD4 FFFD4 FFFD4; /* RUN of them */
 
+/* Bytes from i on that a kernel finds sound as a whole, which is most of any text; 0: they are to
+ * be looked at one by one, up to *doubtful. */
+static inline size_t sound(struct bytes text, size_t i, size_t *doubtful)
+{
+	size_t n = text.n - i;
+
+	if (i < *doubtful)
+		return 0;
+	if (n > BLOCK) /* to the beginning of a character, if there is one */
+		for (n = BLOCK; n > BLOCK - 3 && (text.p[i + n] & 0xc0) == 0x80;)
+			n--;
+	if (bytes_is_utf8(bytes_of(text.p + i, n)))
+		return n;
+	*doubtful = i + n;
+	return 0;
+}
+
 size_t pb_broken(struct bytes text)
 {
-	size_t broken = 0;
+	size_t broken = 0, doubtful = 0;
 
 	for (size_t i = 0; i < text.n;) {
-		size_t k = utf8_sequence(text.p + i, text.n - i);
+		size_t k = sound(text, i, &doubtful);
 
-		broken += k == 0;
+		if (!k) {
+			k = utf8_sequence(text.p + i, text.n - i);
+			broken += k == 0;
+		}
 		i += k ? k : 1;
 	}
 	return broken;
@@ -30,9 +50,13 @@ size_t pb_broken(struct bytes text)
 /* Broken neighbours are one edit: binary dressed as text must not cost an edit per byte. */
 void pb_mend(struct pb_walk *w, struct bytes text)
 {
-	for (size_t i = 0; i < text.n && !w->edits->failed;) {
-		size_t k = utf8_sequence(text.p + i, text.n - i), run = 0;
+	size_t doubtful = 0;
 
+	for (size_t i = 0; i < text.n && !w->edits->failed;) {
+		size_t k = sound(text, i, &doubtful), run = 0;
+
+		if (!k)
+			k = utf8_sequence(text.p + i, text.n - i);
 		if (k) {
 			i += k;
 			continue;

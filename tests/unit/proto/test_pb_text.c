@@ -36,3 +36,40 @@ Test(pb_text, every_error_has_a_text)
 	for (int e = PB_OK; e < PB_ERROR_COUNT; e++)
 		cr_expect(texts[e] && strlen(texts[e]) < 60, "error %d", e);
 }
+
+/* By blocks, and one by one: both count the same, wherever the broken bytes lie. */
+Test(pb_text, broken_bytes_are_counted_whatever_block_they_are_in)
+{
+	static uint8_t text[3000];
+	uint32_t state = 1;
+
+	for (int round = 0; round < 3000; round++) {
+		size_t n = 0, wanted = 0, room = 1200 + round % 1500;
+		struct edits edits;
+		struct pb_walk w = { .body = { text, 0 }, .edits = &edits };
+
+		while (n + 4 < room) { /* characters of 1 to 4 bytes */
+			static const char *const characters[] = { "a", "\xc3\xa9", "\xe4\xb8\x96",
+				                                  "\xf0\x9f\x98\x80" };
+			const char *c = characters[(state = state * 1664525 + 1013904223) >> 30];
+
+			memcpy(text + n, c, strlen(c));
+			n += strlen(c);
+		}
+		for (int k = round % 4; k > 0; k--) {
+			state = state * 1664525 + 1013904223;
+			text[(state >> 8) % n] = (uint8_t)(state >> 24);
+		}
+		for (size_t i = 0, k; i < n; i += k ? k : 1) {
+			k = utf8_sequence(text + i, n - i);
+			wanted += k == 0;
+		}
+		cr_assert_eq(pb_broken(bytes_of(text, n)), wanted);
+		edits_init(&edits);
+		w.body.n = n;
+		pb_mend(&w, bytes_of(text, n));
+		cr_assert_eq(edits.deleted, wanted);
+		cr_assert_eq(edits.inserted, 3 * wanted);
+		edits_done(&edits);
+	}
+}
