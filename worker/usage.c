@@ -3,7 +3,7 @@
  * usage.c -- which counters moved since they were told, and who tells those of the dead. A
  * process's own are in its stats page, with a cursor behind them that moves when the record is
  * stored, never before. What the master folded into the base belongs to nobody: the lowest slot
- * that serves tells it, beside its own, and keeps that cursor in its own page too, as no worker may
+ * that lives tells it, beside its own, and keeps that cursor in its own page too, as no worker may
  * write the base's. How much is told of the base is the sum over all pages, so the next teller goes
  * on where the last one ended.
  *
@@ -68,7 +68,7 @@ static const char *const names[USAGE_COUNT] = {
 
 /* ---- what is to be told ---- */
 
-/* Serves, in a lower slot, or in ours for a later configuration. */
+/* Lives, in a lower slot, or in ours for a later configuration. */
 static bool goes_before(const struct worker *w, struct stats *page)
 {
 	const struct stats_head *h = stats_head(page);
@@ -79,9 +79,10 @@ static bool goes_before(const struct worker *w, struct stats *page)
 	return slot < w->slot || (slot == w->slot && atomic_load(&h->generation) > w->generation);
 }
 
+/* Draining or not: at the end of all there is nobody else. */
 static bool tells_base(const struct worker *w)
 {
-	if (w->draining || w->page_count < FIRST_SLOT_PAGE || !w->pages[1])
+	if (w->page_count < FIRST_SLOT_PAGE || !w->pages[1])
 		return false;
 	for (unsigned i = FIRST_SLOT_PAGE; i < w->page_count; i++)
 		if (w->pages[i] && goes_before(w, w->pages[i]))

@@ -83,6 +83,11 @@ conf usage.interval=1h
 headgate_switch || bail "the new configuration does not serve: $(tail -n 3 "$HG_LOG")"
 otlp logs -n 5 -m last -o "$T/last"
 is "a body shortly before the end" "$(post /v1/logs "$T/last")" 200
+for one in $(workers); do
+	ok "its worker may be killed" kill -KILL "$one"
+	wait_until 5s gone "$one"
+	ok "another takes its place" wait_until 10s both
+done
 ok "headgate ends" headgate_stop
-is "what was untold is told before" "$(sum acme logs accepted)" $((taken + 5))
+is "what was untold is told before, of the dead too" "$(sum acme logs accepted)" $((taken + 5))
 finish

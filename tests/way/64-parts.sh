@@ -118,6 +118,29 @@ print([json.loads(bytes.fromhex(line))["n"] for line in sys.stdin] == list(range
 is "of one request" "$(new_of event | jq -r '.headers | length' | sort -u | xargs)" 2
 at_rest
 
+# Others are served between its turns, and whoever goes away in the middle of them leaves nothing behind but records.
+python3 -c 'print("[" + ",".join("{\"n\":%d}" % i for i in range(60000)) + "]")' >"$T/many"
+parts make logs 1000 -o "$T/small" >"$T/count"
+printf 'POST /ingest/Event HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %s\r\n\r\n' \
+	"$TOKEN" "$(wc -c <"$T/many")" | cat - "$T/many" >"$T/request"
+for i in 1 2 3; do python3 - "$ADDRESS" "$T/request" <<'END'
+import socket, sys
+host, port = sys.argv[1].rsplit(":", 1)
+with socket.create_connection((host, int(port))) as one:
+    one.sendall(open(sys.argv[2], "rb").read())
+END
+done &
+request /ingest/Event -H 'Content-Type: application/json' --data-binary "@$T/many" -o "$T/reply.many" >"$T/status" &
+began=$(now_us)
+is "small bodies meanwhile" "$(for i in $(seq 20); do request /v1/logs -H 'Content-Type: application/x-protobuf' --data-binary "@$T/small"; echo; done | sort | uniq -c | xargs)" "20 200"
+note "20 small ones in $(($(now_us) - began)) us"
+wait
+like "60000 objects in one request" "$(<"$T/status")" '^(202|503)$'
+rest() { [ "$(metric items_in_flight)" = 0 ] && [ "$(metric kafka_queue_bytes)" = 0 ] && [ "$(metric requests_in_flight '{route="models"}')" = 0 ]; }
+ok "at rest nothing is in flight" wait_until 20s rest
+is "accepted = delivered + failed" "$(metric items_accepted_total)" "$(($(metric items_delivered_total) + $(metric items_failed_total)))"
+is "and delivered is what the topic has" "$(record_count "$EVENT_TOPIC")" "$(metric items_delivered_total '{signal="events"}')"
+
 # ---- the same in the local store ----
 instance local
 SEEN=()

@@ -376,10 +376,10 @@ Test(usage, before_it_ends_a_worker_tells_what_is_untold)
 {
 	acme_sends(2);
 	f->w.draining = true;
-	base_has(3); /* left to those who serve on */
+	base_has(3); /* when all end, nobody else would tell it */
 	taken_count = 0;
 	cr_assert(usages_last(f->w.usages));
-	cr_assert_eq(number_of(0, "accepted"), 2);
+	cr_assert_eq(number_of(0, "accepted"), 5);
 	cr_assert(usages_last(f->w.usages));
 	cr_assert_eq(taken_count, 1);
 	is_stored(0);
