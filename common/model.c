@@ -310,6 +310,20 @@ static int file_members(struct model_parser *p, const json_t *root, struct model
 	return 0;
 }
 
+/* Names of the file are in it, and it may be shown on a terminal: no byte that this would obey. */
+static struct model *none_with(struct err *err)
+{
+	for (uint8_t *c = (uint8_t *)err->text; *c; c++) {
+		bool is_c1 = *c == 0xc2 && c[1] < 0xa0;
+
+		if (*c < 0x20 || *c == 0x7f || is_c1)
+			*c = '?';
+		if (is_c1 && c[1])
+			*++c = '?';
+	}
+	return NULL;
+}
+
 struct model *model_parse(struct bytes json, struct err *err)
 {
 	struct model_parser p = { .err = err };
@@ -326,7 +340,7 @@ struct model *model_parse(struct bytes json, struct err *err)
 	root = json_loadb((const char *)json.p, json.n, JSON_REJECT_DUPLICATES, &error);
 	if (!root) {
 		err_set(err, "line %d, column %d: %s", error.line, error.column, error.text);
-		return NULL;
+		return none_with(err);
 	}
 	p.pool = pool_new(POOL_BYTES);
 	m = pool_zalloc(p.pool, sizeof(*m));
@@ -336,7 +350,7 @@ struct model *model_parse(struct bytes json, struct err *err)
 	if (result == 0)
 		return m;
 	model_free(m);
-	return NULL;
+	return none_with(err);
 }
 
 void model_free(struct model *m)

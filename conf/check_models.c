@@ -69,17 +69,26 @@ static void check_obstack(struct loader *l, const struct seen *seen)
 	}
 }
 
-static void check_pair(struct loader *l, const struct seen *first, const struct seen *second)
+/* Against the first that it meets, no more: a thousand copies are a thousand errors. */
+static void check_twins(struct loader *l, const struct seen *seen, size_t n)
 {
-	const struct model *a = first->model, *b = second->model;
+	const struct seen *second = &seen[n];
+	const struct model *b = second->model;
 
-	if (strcmp(a->name, b->name) == 0 && strcmp(a->version, b->version) == 0)
-		report_error(l->r, second->at, "the model '%s'%s%s%s is also in '%s'", b->name,
-		             *b->version ? " version '" : "", b->version, *b->version ? "'" : "",
-		             first->file);
-	else if (strcasecmp(first->path, second->path) == 0)
-		report_error(l->r, second->at, "the path 'ingest/%s' is also that of '%s'",
-		             second->path, first->file);
+	for (const struct seen *first = seen; first < second; first++) {
+		const struct model *a = first->model;
+
+		if (strcmp(a->name, b->name) == 0 && strcmp(a->version, b->version) == 0)
+			report_error(l->r, second->at, "the model '%s'%s%s%s is also in '%s'",
+			             b->name, *b->version ? " version '" : "", b->version,
+			             *b->version ? "'" : "", first->file);
+		else if (strcasecmp(first->path, second->path) == 0)
+			report_error(l->r, second->at, "the path 'ingest/%s' is also that of '%s'",
+			             second->path, first->file);
+		else
+			continue;
+		return;
+	}
 }
 
 /* The file's place: what is wrong in it, the parser says with the place inside. */
@@ -111,8 +120,7 @@ static void check_files(struct loader *l, const struct conf_files *files)
 			continue;
 		if (l->conf->protocols.obstack.enabled)
 			check_obstack(l, &seen[n]);
-		for (size_t k = 0; k < n; k++)
-			check_pair(l, &seen[k], &seen[n]);
+		check_twins(l, seen, n);
 		use_topics(l, &seen[n]);
 		n++;
 	}

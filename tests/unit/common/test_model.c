@@ -364,6 +364,14 @@ Test(model, a_file_that_is_no_model_is_refused)
 	refused("{\"name\":\"e\",\n\"columns\":[}", "line 2, column 12: unexpected token near '}'");
 }
 
+/* headgatectl ls shows it as it is */
+Test(model, what_is_said_of_a_file_obeys_no_terminal)
+{
+	refused(MODEL(COLUMN("a\\u001b[31m\\u009b\xc3\xa9", "\"Int9\"")),
+	        "column a?[31m??\xc3\xa9: unknown type 'Int9'");
+	refused(OF("\"\\nx\\u007f\""), "column a: unknown type '?x?'");
+}
+
 Test(model, what_is_too_large_or_too_deep_is_refused)
 {
 	enum { DEEP = 40 };

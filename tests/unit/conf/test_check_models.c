@@ -160,6 +160,18 @@ Test(check_models, a_model_and_version_is_there_once)
 	                 "\nm/d.json: error: the model 'UserEvent' is also in 'm/c.json'\n");
 }
 
+Test(check_models, copies_of_a_model_are_one_error_each)
+{
+	char name[32];
+
+	for (int i = 0; i < 5; i++) {
+		snprintf(name, sizeof(name), "%d.json", i);
+		model(name, "e", "");
+	}
+	cr_assert_null(load_with_sink(with("", "")));
+	cr_assert_eq(report.errors, 4, "%s", got);
+}
+
 /* C7: the whole path is matched, the case of letters ignored */
 Test(check_models, a_path_is_that_of_one_model)
 {
