@@ -172,6 +172,7 @@ Test(inflate, a_window_of_2_gib_is_refused_and_no_byte_is_charged)
 	f->r.route = &route;
 	f->r.format = &any;
 	f->r.encoding = ENCODING_ZSTD;
+	f->r.who.known = true;
 	f->r.at = STAGE_INFLATE;
 	f->r.body = bytes_of(large, sizeof(large));
 	cr_assert_eq(inflate_run(&f->r), STEP_REPLY);
