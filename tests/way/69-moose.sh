@@ -17,6 +17,7 @@ mkdir "$T/models"
 column() { printf '{"name":"%s","data_type":"%s","required":%s}' "$@"; }
 printf '{"name":"Event","dead_letter_queue":"%s","columns":[%s,%s]}' $DEAD_TOPIC "$(column n Int64 true)" "$(column note String false)" >"$T/models/event.json"
 printf '{"name":"Open","allow_extra_fields":true,"columns":[%s]}' "$(column n Int64 true)" >"$T/models/open.json"
+printf '{"name":"Number","topic":"%s","columns":[%s]}' $OPEN_TOPIC "$(column tenant_id Int64 true)" >"$T/models/number.json"
 conf_base kafka file 1
 conf "protocols.models.dir=$T/models" listeners.1.name=moose listeners.1.listen=127.0.0.1:0 listeners.1.dialect=moose dead_letters.enabled=true
 headgate_start
@@ -54,6 +55,16 @@ like "another coding is 415" "$(event "@$T/body" -H 'Content-Encoding: br')" '^4
 head -c 20 "$T/gzip" >"$T/cut"
 is "a coding that is cut is a body that can't be read" "$(event "@$T/cut" -H 'Content-Encoding: gzip')" "400 Failed to read request body"
 is "a chunk that is none too" "$(ADDRESS=$MOOSE_ADDRESS raw --text "POST /ingest/Event HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer $TOKEN\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n" | tail -n 1)" "Failed to read request body"
+
+# ---- models that are none, and one that can't hold the tenant ----
+is "an unknown model is 404" "$(request /ingest/Nobody -d '{}') $(cat "$T/reply")" "404 Please run \`moose ls\` to view your routes"
+is "a stranger's is 401" "$(TOKEN='' request /ingest/Nobody -d '{}') $(cat "$T/reply")" "401 Unauthorized: Invalid or missing token"
+is "of a native listener it is 404" "$(URL=$NATIVE request /ingest/Nobody -H "$JSON" -d '{}')" 404
+like "hg-model" "$(cat "$T/reply")" '^hg-model: no such data model \(request [0-9a-f]{32}\)$'
+is "a column that can't hold the tenant is 403" "$(request /ingest/Number -d '{"tenant_id":1}')" 403
+is "of a native listener too" "$(URL=$NATIVE request /ingest/Number -H "$JSON" -d '{"tenant_id":1}')" 403
+like "hg-model-tenant" "$(cat "$T/reply")" "^hg-model-tenant: column 'tenant_id' of the data model cannot hold the id of the tenant"
+is "and nothing is stored" "$(record_count $OPEN_TOPIC)" 0
 
 # ---- sizes: the stamp of each object is ours, not the client's ----
 python3 - "$T/largest" <<-'END'
