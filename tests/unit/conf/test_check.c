@@ -282,13 +282,13 @@ Test(check, a_record_that_fits_no_share_is_told)
 	ASSERT_LOADS_WITH_SINK("protocols: {opaque: {record_max_bytes: 104792064B}}\n");
 	cr_assert_eq(report.warnings, 1, "%s", got);
 	ASSERT_LOADS_WITH_SINK("protocols: {opaque: {record_max_bytes: 63MiB}}\n"
-	                       "routes: [{name: a, record_max_bytes: 63MiB}]\n");
+	                       "routes: [{name: loki, record_max_bytes: 63MiB}]\n");
 	cr_assert_eq(report.warnings, 1, "%s", got);
 	ASSERT_LOADS_WITH_SINK("protocols: {opaque: {record_max_bytes: 64MiB}}\n"
-	                       "routes: [{name: a, record_max_bytes: 64MiB}]\n");
+	                       "routes: [{name: loki, record_max_bytes: 64MiB}]\n");
 	cr_assert_eq(report.warnings, 3, "%s", got);
 	ASSERT_SAID("2:40: warning: a record of 'protocols.opaque.record_max_bytes' does not fit");
-	ASSERT_SAID("3:38: warning: a record of 'routes[0].record_max_bytes' does not fit");
+	ASSERT_SAID("3:41: warning: a record of 'routes[0].record_max_bytes' does not fit");
 }
 
 Test(check, the_stamp_replaces_no_metric_name)

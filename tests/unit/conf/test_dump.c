@@ -293,13 +293,13 @@ Test(dump, a_reload_tells_what_changed)
 
 Test(dump, a_reload_tells_what_changed_in_routes)
 {
-	cr_assert_str_eq(diff_of("routes: [{name: a, topic: t}]\n",
-	                         "routes: [{name: a, topic: u, listeners: [public]}]\n", 2),
+	cr_assert_str_eq(diff_of("routes: [{name: loki, topic: t}]\n",
+	                         "routes: [{name: loki, topic: u, listeners: [public]}]\n", 2),
 	                 "routes[0].topic: t -> u  # headgate.yaml:2\n"
 	                 "routes[0].listeners:  -> public  # headgate.yaml:2\n");
-	cr_assert_str_eq(diff_of("", "routes: [{name: a, topic: u}]\n", 1),
+	cr_assert_str_eq(diff_of("", "routes: [{name: loki, topic: u}]\n", 1),
 	                 "routes: 0 -> 1  # headgate.yaml:2\n");
-	cr_assert_str_eq(diff_of("routes: [{name: a, topic: u}]\n", "", 1),
+	cr_assert_str_eq(diff_of("routes: [{name: loki, topic: u}]\n", "", 1),
 	                 "routes: 1 -> 0  # default\n");
 	cr_assert_str_eq(diff_of("", "listeners: [{dialect: moose}]\nusage: {enabled: true}\n", 2),
 	                 "listeners[0].dialect: native -> moose  # headgate.yaml:2\n"

@@ -183,7 +183,7 @@ Test(load_values, a_set_wins_over_the_file)
 	set("routes[1].topic", "u");
 	set("usage.interval", "5s");
 	ASSERT_LOADS("limits: {depth: 60}\n"
-	             "routes: [{name: a, topic: t}, {name: b, topic: t}]\n");
+	             "routes: [{name: gateway_logs, topic: t}, {name: gateway_loki, topic: t}]\n");
 	cr_assert_eq(conf->listeners.v[0].dialect, LISTENER_GATEWAY);
 	cr_assert_str_eq(conf->routes.v[0].topic, "t");
 	cr_assert_str_eq(conf->routes.v[1].topic, "u");
