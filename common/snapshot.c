@@ -12,14 +12,20 @@
 #include "common/channel.h"
 #include "common/snapshot_layout.h"
 
-struct snapshot {
+struct table { /* one memfd, mapped */
 	struct bytes map;
 	const struct table_head *head;
 	const struct table_entry *entries;
 	const struct table_tenant *tenants;
 	const struct snapshot_cidr *cidrs;
 	const uint8_t *details;
+	const uint32_t *replaced;
 	unsigned shift;
+};
+
+struct snapshot {
+	struct table base;
+	struct table delta; /* map.n is 0: none */
 };
 
 static const uint64_t *words_at(const uint8_t *p)
@@ -82,150 +88,228 @@ static const char *head_fault(struct bytes map)
 	if (!area_ok(h, h->entries_at, 1ull << h->slots_log2, sizeof(struct table_entry)) ||
 	    !area_ok(h, h->tenants_at, h->tenants, sizeof(struct table_tenant)) ||
 	    !area_ok(h, h->cidrs_at, h->cidrs, sizeof(struct snapshot_cidr)) ||
-	    !area_ok(h, h->details_at, h->details_bytes, 1))
+	    !area_ok(h, h->details_at, h->details_bytes, 1) ||
+	    !area_ok(h, h->replaced_at, h->replaced, sizeof(uint32_t)))
 		return "a tenant table whose parts lie outside of it";
+	if (h->replaced != 0 && (h->base == 0 || h->replaced != h->base_tenants))
+		return "a tenant table with a broken head";
 	if (table_checksum(map) != h->checksum)
 		return "a tenant table with a wrong checksum";
 	return NULL;
 }
 
-static bool detail_ok(const struct snapshot *s, const struct table_entry *e)
+static bool detail_ok(const struct table *t, const struct table_entry *e)
 {
 	const struct table_detail *d;
-	uint64_t room = s->head->details_bytes;
+	uint64_t room = t->head->details_bytes;
 
 	if (e->detail % _Alignof(struct table_detail) != 0 || e->detail > room ||
 	    room - e->detail < sizeof(*d))
 		return false;
-	d = (const void *)(s->details + e->detail);
-	return d->id_bytes <= room - e->detail - sizeof(*d) && d->cidr_count <= s->head->cidrs &&
-	       d->cidr_first <= s->head->cidrs - d->cidr_count;
+	d = (const void *)(t->details + e->detail);
+	return d->id_bytes <= room - e->detail - sizeof(*d) && d->cidr_count <= t->head->cidrs &&
+	       d->cidr_first <= t->head->cidrs - d->cidr_count;
 }
 
 /* All offsets and enums, so that snapshot_find() need trust nothing else. */
-static const char *content_fault(const struct snapshot *s)
+static const char *content_fault(const struct table *t)
 {
 	uint64_t used = 0;
 
-	for (uint64_t i = 0; i < s->head->tenants; i++)
-		if (s->tenants[i].state > TENANT_DELETING || s->tenants[i].id_bytes > TENANT_ID_MAX)
+	for (uint64_t i = 0; i < t->head->tenants; i++)
+		if (t->tenants[i].state > TENANT_DELETING || t->tenants[i].id_bytes > TENANT_ID_MAX)
 			return "a tenant table with a broken tenant";
-	for (uint64_t i = 0; i < 1ull << s->head->slots_log2; i++) {
-		const struct table_entry *e = &s->entries[i];
+	for (uint64_t i = 0; i < t->head->replaced; i++)
+		if (t->replaced[i] > t->head->tenants)
+			return "a tenant table with a broken tenant";
+	for (uint64_t i = 0; i < 1ull << t->head->slots_log2; i++) {
+		const struct table_entry *e = &t->entries[i];
 
 		if (!(e->flags & ENTRY_USED))
 			continue;
 		used++;
-		if (e->tenant >= s->head->tenants || !detail_ok(s, e))
+		if (e->flags & ENTRY_TOMBSTONE) {
+			if (t->head->base == 0)
+				return "a base of tenants with a tombstone";
+		} else if (e->tenant >= t->head->tenants || !detail_ok(t, e)) {
 			return "a tenant table with a broken token";
+		}
 	}
-	return used == s->head->tokens ? NULL : "a tenant table with a wrong count of tokens";
+	return used == t->head->tokens ? NULL : "a tenant table with a wrong count of tokens";
+}
+
+static void table_unmap(struct table *t)
+{
+	if (t->map.n > 0)
+		munmap((void *)(uintptr_t)t->map.p, t->map.n);
+	*t = (struct table){ .shift = 0 };
+}
+
+static int table_map(struct table *t, int fd, struct err *err)
+{
+	const char *fault;
+
+	*t = (struct table){ .shift = 0 };
+	if (sealed_map(fd, &t->map, err) < 0)
+		return -1;
+	fault = head_fault(t->map);
+	if (!fault) {
+		t->head = (const void *)t->map.p;
+		t->entries = (const void *)(t->map.p + t->head->entries_at);
+		t->tenants = (const void *)(t->map.p + t->head->tenants_at);
+		t->cidrs = (const void *)(t->map.p + t->head->cidrs_at);
+		t->details = t->map.p + t->head->details_at;
+		t->replaced = (const void *)(t->map.p + t->head->replaced_at);
+		t->shift = 64 - t->head->slots_log2;
+		fault = content_fault(t);
+	}
+	if (!fault)
+		return 0;
+	table_unmap(t);
+	return err_set(err, "%s", fault);
 }
 
 struct snapshot *snapshot_map(int fd, struct err *err)
 {
-	struct snapshot *s = xcalloc(1, sizeof(*s));
-	const char *fault;
+	struct table base;
+	struct snapshot *s;
 
-	if (sealed_map(fd, &s->map, err) < 0) {
-		free(s);
+	if (table_map(&base, fd, err) < 0)
+		return NULL;
+	if (base.head->base != 0) {
+		table_unmap(&base);
+		err_set(err, "a delta of tenants, where a base was to be");
 		return NULL;
 	}
-	fault = head_fault(s->map);
-	if (!fault) {
-		s->head = (const void *)s->map.p;
-		s->entries = (const void *)(s->map.p + s->head->entries_at);
-		s->tenants = (const void *)(s->map.p + s->head->tenants_at);
-		s->cidrs = (const void *)(s->map.p + s->head->cidrs_at);
-		s->details = s->map.p + s->head->details_at;
-		s->shift = 64 - s->head->slots_log2;
-		fault = content_fault(s);
-	}
-	if (fault) {
-		err_set(err, "%s", fault);
-		snapshot_unmap(s);
-		return NULL;
-	}
+	s = xcalloc(1, sizeof(*s));
+	s->base = base;
 	return s;
+}
+
+int snapshot_set_delta(struct snapshot *s, int fd, struct err *err)
+{
+	const struct table_head *base = s->base.head;
+	struct table delta;
+
+	if (table_map(&delta, fd, err) < 0)
+		return -1;
+	if (delta.head->base != base->generation || delta.head->base_tenants != base->tenants) {
+		err_set(err, "a delta of tenants over base %llu, not over %llu",
+		        (unsigned long long)delta.head->base, (unsigned long long)base->generation);
+		table_unmap(&delta);
+		return -1;
+	}
+	table_unmap(&s->delta);
+	s->delta = delta;
+	return 0;
 }
 
 void snapshot_unmap(struct snapshot *s)
 {
 	if (!s)
 		return;
-	if (s->map.n > 0)
-		munmap((void *)(uintptr_t)s->map.p, s->map.n);
+	table_unmap(&s->delta);
+	table_unmap(&s->base);
 	free(s);
+}
+
+static bool has_delta(const struct snapshot *s)
+{
+	return s->delta.map.n > 0;
 }
 
 uint64_t snapshot_generation(const struct snapshot *s)
 {
-	return s->head->generation;
+	return has_delta(s) ? s->delta.head->generation : s->base.head->generation;
 }
 
 uint64_t snapshot_tenants(const struct snapshot *s)
 {
-	return s->head->tenants;
+	return has_delta(s) ? s->delta.head->all_tenants : s->base.head->tenants;
 }
 
 uint64_t snapshot_tokens(const struct snapshot *s)
 {
-	return s->head->tokens;
+	return has_delta(s) ? s->delta.head->all_tokens : s->base.head->tokens;
 }
 
 unsigned snapshot_longest(const struct snapshot *s)
 {
-	return s->head->longest;
+	unsigned base = s->base.head->longest;
+
+	return has_delta(s) && s->delta.head->longest > base ? s->delta.head->longest : base;
 }
 
-static uint64_t first_slot(const struct snapshot *s,
-                           const uint8_t digest[static TOKEN_DIGEST_BYTES])
+static uint64_t first_slot(const struct table *t, const uint8_t digest[static TOKEN_DIGEST_BYTES])
 {
-	return table_hash(digest, s->head->multiplier) >> s->shift;
+	return table_hash(digest, t->head->multiplier) >> t->shift;
 }
 
-static void fill_hit(const struct snapshot *s, const struct table_entry *e,
-                     struct snapshot_hit *hit)
+static const struct table_entry *find_entry(const struct table *t,
+                                            const uint8_t digest[static TOKEN_DIGEST_BYTES])
 {
-	const struct table_tenant *t = &s->tenants[e->tenant];
-	const struct table_detail *d = (const void *)(s->details + e->detail);
+	uint64_t mask = (1ull << t->head->slots_log2) - 1, at = first_slot(t, digest);
+
+	for (unsigned step = 0; step < t->head->longest; step++, at = (at + 1) & mask) {
+		const struct table_entry *e = &t->entries[at];
+
+		if (!(e->flags & ENTRY_USED))
+			return NULL;
+		if (CRYPTO_memcmp(e->digest, digest, TOKEN_DIGEST_BYTES) == 0)
+			return e;
+	}
+	return NULL;
+}
+
+static void fill_hit(const struct table *t, const struct table_entry *e,
+                     const struct table_tenant *tenant, struct snapshot_hit *hit)
+{
+	const struct table_detail *d = (const void *)(t->details + e->detail);
 
 	*hit = (struct snapshot_hit){
-		.tenant_id = bytes_of(t->id, t->id_bytes),
+		.tenant_id = bytes_of(tenant->id, tenant->id_bytes),
 		.token_id = bytes_of(d->id, d->id_bytes),
-		.tenant_ordinal = t->ordinal,
+		.tenant_ordinal = tenant->ordinal,
 		.token_ordinal = e->ordinal,
-		.tenant_state = (enum tenant_state)t->state,
-		.block_until = t->block_until,
+		.tenant_state = (enum tenant_state)tenant->state,
+		.block_until = tenant->block_until,
 		.not_before = e->not_before,
 		.not_after = e->not_after,
 		.revoked = (e->flags & ENTRY_REVOKED) != 0,
 		.replaced = (e->flags & ENTRY_REPLACED) != 0,
 		.scopes = e->flags >> ENTRY_SCOPES_SHIFT & SCOPE_ALL,
-		.cidrs = d->cidr_count > 0 ? s->cidrs + d->cidr_first : NULL,
+		.cidrs = d->cidr_count > 0 ? t->cidrs + d->cidr_first : NULL,
 		.cidr_count = d->cidr_count,
 	};
+}
+
+/* As the delta has it, if it has. */
+static const struct table_tenant *tenant_of_base(const struct snapshot *s, uint32_t index)
+{
+	uint32_t by = has_delta(s) && s->delta.head->replaced ? s->delta.replaced[index] : 0;
+
+	return by ? &s->delta.tenants[by - 1] : &s->base.tenants[index];
 }
 
 bool snapshot_find(const struct snapshot *s, const uint8_t digest[static TOKEN_DIGEST_BYTES],
                    struct snapshot_hit *hit)
 {
-	uint64_t mask = (1ull << s->head->slots_log2) - 1, at = first_slot(s, digest);
+	const struct table_entry *e;
 
-	for (unsigned step = 0; step < s->head->longest; step++, at = (at + 1) & mask) {
-		const struct table_entry *e = &s->entries[at];
-
-		if (!(e->flags & ENTRY_USED))
+	if (has_delta(s)) {
+		/* A base of a million is in no cache: its line comes while the delta is searched.
+		 */
+		__builtin_prefetch(&s->base.entries[first_slot(&s->base, digest)]);
+		e = find_entry(&s->delta, digest);
+		if (e && e->flags & ENTRY_TOMBSTONE)
 			return false;
-		if (CRYPTO_memcmp(e->digest, digest, TOKEN_DIGEST_BYTES) == 0) {
-			fill_hit(s, e, hit);
+		if (e) {
+			fill_hit(&s->delta, e, &s->delta.tenants[e->tenant], hit);
 			return true;
 		}
 	}
-	return false;
-}
-
-void snapshot_prefetch(const struct snapshot *s, const uint8_t digest[static TOKEN_DIGEST_BYTES])
-{
-	__builtin_prefetch(&s->entries[first_slot(s, digest)]);
+	e = find_entry(&s->base, digest);
+	if (e)
+		fill_hit(&s->base, e, tenant_of_base(s, e->tenant), hit);
+	return e != NULL;
 }

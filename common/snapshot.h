@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * snapshot.h -- the tenants, as every worker sees them (design.md 3, faults.md 3, performance.md 3
- * recipe 17). The master builds a table in a memfd, seals it and sends its fd; a worker maps it
- * private and read-only and only ever reads. A table is never changed in place: a newer one
- * replaces it between two requests. Entries are 64 bytes, key = SHA-256 of the presented token,
- * linear probing at load <= 0.5, index = high bits of (first 8 digest bytes x an odd random number
- * of this table). Shared memory holds offsets, never pointers.
+ * recipe 17): a base, and a small delta that overrides it. The master builds each in a memfd, seals
+ * it and sends its fd; a worker maps it private and read-only and only ever reads. Neither is
+ * changed in place: newer ones replace them between two requests. Entries are 64 bytes, key =
+ * SHA-256 of the presented token, linear probing at load <= 0.5, index = high bits of (first 8
+ * digest bytes x an odd random number of this table). Shared memory holds offsets, never pointers.
+ *
+ * A delta is of one base, by generation, and holds all that differs from it: tokens that came or
+ * changed, a tombstone for each that went (it ends the search), and tenants that changed, by their
+ * index in the base, so that a tenant suspended is one record however many tokens it has.
  */
 #pragma once
 #include "common/err.h"
@@ -40,25 +44,43 @@ struct snapshot_token {
 
 struct snapshot_builder;
 struct snapshot_builder *snapshot_builder_new(uint64_t generation) MUST_USE;
+struct snapshot_delta {
+	uint64_t base; /* generation of the base that it is of */
+	uint32_t base_tenants;
+};
+struct snapshot_builder *snapshot_builder_new_delta(uint64_t generation,
+                                                    const struct snapshot_delta *of) MUST_USE;
 void snapshot_builder_free(struct snapshot_builder *b);
+/* Room for so many, asked for at once: a million that come one by one are placed twice. */
+void snapshot_expect(struct snapshot_builder *b, uint64_t tokens);
 uint32_t snapshot_add_tenant(struct snapshot_builder *b, const struct snapshot_tenant *t);
+/* Two tokens of one digest are the caller's to leave out: here the first wins. */
 void snapshot_add_token(struct snapshot_builder *b, const struct snapshot_token *t);
-/* A memfd sealed WRITE, SHRINK, GROW and SEAL, or -1 with *err said. Two tokens of one digest are
- * the caller's to leave out: here the first wins. */
+/* Of a delta. base_tenant: its index in the base; tenant: what snapshot_add_tenant() returned here. */
+void snapshot_replace_tenant(struct snapshot_builder *b, uint32_t base_tenant, uint32_t tenant);
+void snapshot_add_tombstone(struct snapshot_builder *b,
+                            const uint8_t digest[static TOKEN_DIGEST_BYTES]);
+/* Of base and delta together, to be shown. */
+void snapshot_set_totals(struct snapshot_builder *b, uint64_t tenants, uint64_t tokens);
+/* A memfd sealed WRITE, SHRINK, GROW and SEAL, or -1 with *err said; once. */
 int snapshot_seal(struct snapshot_builder *b, struct err *err) MUST_USE;
 
 /* ---- a worker's side ---- */
 struct snapshot;
-/* NULL with *err said if seals, size, magic, layout version, build id or checksum are wrong: keep
- * the old table and count it. Does not keep fd. */
+/* A base. NULL with *err said if seals, size, magic, layout version, build id or checksum are wrong:
+ * keep the old table and count it. Does not keep fd. */
 struct snapshot *snapshot_map(int fd, struct err *err) MUST_USE;
+/* A delta of this base takes the place of the one before. -1 with *err said, and nothing changed, if
+ * it is broken, no delta, or of another base. Does not keep fd. */
+int snapshot_set_delta(struct snapshot *s, int fd, struct err *err) MUST_USE;
 void snapshot_unmap(struct snapshot *s);
+/* Of these four the delta's word is the newer one. */
 uint64_t snapshot_generation(const struct snapshot *s);
 uint64_t snapshot_tenants(const struct snapshot *s);
 uint64_t snapshot_tokens(const struct snapshot *s);
 unsigned snapshot_longest(const struct snapshot *s);
 
-struct snapshot_hit { /* valid until snapshot_unmap() */
+struct snapshot_hit { /* valid until snapshot_unmap() or snapshot_set_delta() */
 	struct bytes tenant_id, token_id;
 	uint32_t tenant_ordinal, token_ordinal;
 	enum tenant_state tenant_state;
@@ -72,5 +94,3 @@ struct snapshot_hit { /* valid until snapshot_unmap() */
 /* All 32 bytes are compared by CRYPTO_memcmp. False: no such token. */
 bool snapshot_find(const struct snapshot *s, const uint8_t digest[static TOKEN_DIGEST_BYTES],
                    struct snapshot_hit *hit);
-/* Pulls the entry's cache line while the rest of the head is parsed. */
-void snapshot_prefetch(const struct snapshot *s, const uint8_t digest[static TOKEN_DIGEST_BYTES]);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * snapshot_layout.h -- the bytes of a tenant table, between snapshot.c (reads) and snapshot_build.c
- * (writes) alone: head, entries, tenants, cidrs, details, each at a multiple of TABLE_ALIGN, the
- * rest zero. Offsets of areas count from the table's first byte, those within entries from their
- * area's.
+ * snapshot_layout.h -- the bytes of a tenant table, base or delta, between snapshot.c (reads) and
+ * snapshot_build.c (writes) alone: head, entries, tenants, cidrs, details, replaced, each at a
+ * multiple of TABLE_ALIGN, the rest zero. Offsets of areas count from the table's first byte, those
+ * within entries from their area's.
  */
 #pragma once
 #include "common/snapshot.h"
 
 enum {
 	TABLE_ALIGN = 64,
-	TABLE_LAYOUT = 1, /* grows with each change of this file */
+	TABLE_LAYOUT = 2, /* grows with each change of this file */
 	TABLE_SLOTS_LOG2_MAX = 32,
 	BUILD_ID_BYTES = 64,
 };
@@ -33,13 +33,25 @@ struct table_head {
 	uint64_t tokens, tenants, cidrs;
 	uint64_t entries_at, tenants_at, cidrs_at;
 	uint64_t details_at, details_bytes;
+	/* Of a delta: for each tenant of its base 1 + the index of the record here that replaces it, 0
+	 * for none. No area at all while none is replaced. */
+	uint64_t replaced_at, replaced;
+	uint64_t base; /* generation of its base; 0: this is one */
+	uint64_t base_tenants;
+	uint64_t all_tenants, all_tokens; /* base and delta together */
 	uint32_t longest; /* steps of the longest lookup */
 	uint32_t zero;
 } __attribute__((aligned(TABLE_ALIGN)));
 
-enum { ENTRY_USED = 1, ENTRY_REVOKED = 2, ENTRY_REPLACED = 4, ENTRY_SCOPES_SHIFT = 8 };
+enum {
+	ENTRY_USED = 1,
+	ENTRY_REVOKED = 2,
+	ENTRY_REPLACED = 4,
+	ENTRY_TOMBSTONE = 8, /* of a delta: the base's token is gone; all but the digest is zero */
+	ENTRY_SCOPES_SHIFT = 8,
+};
 
-struct table_entry { /* one cache line; a delta's tombstone will be one more flag */
+struct table_entry { /* one cache line */
 	uint8_t digest[TOKEN_DIGEST_BYTES];
 	int64_t not_before, not_after;
 	uint32_t tenant; /* index */

@@ -67,7 +67,6 @@ static bool found(const struct snapshot *s, uint64_t n, struct snapshot_hit *hit
 	uint8_t digest[TOKEN_DIGEST_BYTES];
 
 	digest_of(n, digest);
-	snapshot_prefetch(s, digest);
 	return snapshot_find(s, digest, hit);
 }
 
@@ -266,7 +265,7 @@ Test(snapshot, two_tables_of_the_same_tokens_are_ordered_differently)
 	autoclose int two = table(10, 1);
 	struct snapshot *a = snapshot_map(one, NULL), *b = snapshot_map(two, NULL);
 
-	cr_assert_neq(a->head->multiplier, b->head->multiplier);
+	cr_assert_neq(a->base.head->multiplier, b->base.head->multiplier);
 	snapshot_unmap(a);
 	snapshot_unmap(b);
 }
@@ -335,13 +334,13 @@ Test(snapshot, offsets_that_lead_outside_are_refused_whatever_the_checksum)
 {
 	autoclose int fd = table(20, 1);
 	struct snapshot *s = snapshot_map(fd, NULL);
-	size_t entries_at = s->head->entries_at, tenants_at = s->head->tenants_at, entry = 0,
-	       detail;
+	size_t entries_at = s->base.head->entries_at, tenants_at = s->base.head->tenants_at,
+	       entry = 0, detail;
 
-	while (!(s->entries[entry].flags & ENTRY_USED))
+	while (!(s->base.entries[entry].flags & ENTRY_USED))
 		entry++;
 	entry = entries_at + entry * sizeof(struct table_entry);
-	detail = s->head->details_at;
+	detail = s->base.head->details_at;
 	snapshot_unmap(s);
 	changed_is_refused(fd, offsetof(struct table_head, slots_log2), 0x40, true,
 	                   "a broken head");
@@ -428,7 +427,7 @@ Test(snapshot, a_reader_can_change_nothing)
 {
 	autoclose int fd = table(3, 1);
 	struct snapshot *s = snapshot_map(fd, NULL);
-	size_t bytes = s->map.n;
+	size_t bytes = s->base.map.n;
 	struct snapshot_hit hit;
 
 	cr_assert_eq(pwrite(fd, "x", 1, 0), -1);
@@ -442,10 +441,10 @@ Test(snapshot, a_reader_can_change_nothing)
 	cr_assert_eq(mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), MAP_FAILED);
 	cr_assert(errno == EPERM || errno == EACCES);
 	/* A private mapping may be made writable: only its own copy changes. */
-	cr_assert_eq(mprotect((void *)(uintptr_t)s->map.p, bytes, PROT_READ | PROT_WRITE), 0);
-	memset((void *)(uintptr_t)s->map.p, 0xff, bytes);
-	munmap((void *)(uintptr_t)s->map.p, bytes);
-	s->map = BYTES_NONE;
+	cr_assert_eq(mprotect((void *)(uintptr_t)s->base.map.p, bytes, PROT_READ | PROT_WRITE), 0);
+	memset((void *)(uintptr_t)s->base.map.p, 0xff, bytes);
+	munmap((void *)(uintptr_t)s->base.map.p, bytes);
+	s->base.map = BYTES_NONE;
 	snapshot_unmap(s);
 	s = snapshot_map(fd, NULL);
 	cr_assert(s && found(s, 1, &hit));
@@ -463,7 +462,7 @@ Test(snapshot, a_store_kills_only_who_stores)
 
 	if (child == 0) {
 		signal(SIGSEGV, SIG_DFL);
-		*(volatile uint8_t *)(uintptr_t)s->map.p = 1;
+		*(volatile uint8_t *)(uintptr_t)s->base.map.p = 1;
 		_exit(0);
 	}
 	cr_assert_eq(waitpid(child, &status, 0), child);
@@ -480,5 +479,254 @@ Test(snapshot, a_table_outlives_the_descriptor_it_came_by)
 
 	close(fd);
 	cr_assert(found(s, 2, &hit));
+	snapshot_unmap(s);
+}
+
+/* ---- deltas ---- */
+
+/* Over table(1000, base): token 3 is gone, 4 revoked, 2000 new; globex is active again. */
+static int delta(uint64_t generation, uint64_t base)
+{
+	struct snapshot_delta of = { .base = base, .base_tenants = 2 };
+	struct snapshot_builder *b = snapshot_builder_new_delta(generation, &of);
+	struct snapshot_tenant initech = { .id = BYTES("initech"), .ordinal = 10 };
+	struct snapshot_tenant globex = { .id = BYTES("globex"), .ordinal = 9 };
+	struct snapshot_tenant acme = { .id = BYTES("acme"), .ordinal = 8 };
+	struct snapshot_token gone = token_of(3), revoked = token_of(4), new = token_of(2000);
+	struct err err = { "" };
+	int fd;
+
+	new.tenant = snapshot_add_tenant(b, &initech);
+	snapshot_replace_tenant(b, 1, snapshot_add_tenant(b, &globex));
+	revoked.tenant = snapshot_add_tenant(b, &acme);
+	revoked.revoked = true;
+	snapshot_add_tombstone(b, gone.digest);
+	snapshot_add_token(b, &revoked);
+	snapshot_add_token(b, &new);
+	snapshot_set_totals(b, 3, 1000);
+	fd = snapshot_seal(b, &err);
+	snapshot_builder_free(b);
+	cr_assert(fd >= 0, "%s", err.text);
+	return fd;
+}
+
+static struct snapshot *mapped(int base_fd)
+{
+	autoclose int fd = base_fd;
+	struct snapshot *s = snapshot_map(fd, NULL);
+
+	cr_assert(s);
+	return s;
+}
+
+Test(snapshot, a_delta_overrides_its_base)
+{
+	struct snapshot *s = mapped(table(1000, 42));
+	autoclose int fd = delta(43, 42);
+	struct snapshot_hit hit;
+
+	cr_assert(found(s, 3, &hit) && !found(s, 2000, &hit));
+	cr_assert_eq(snapshot_set_delta(s, fd, NULL), 0);
+	cr_assert_eq(snapshot_generation(s), 43);
+	cr_assert_eq(snapshot_tenants(s), 3);
+	cr_assert_eq(snapshot_tokens(s), 1000);
+	cr_assert_not(found(s, 3, &hit), "a tombstone ends the search");
+	cr_assert(found(s, 4, &hit) && hit.revoked);
+	cr_assert(bytes_eq(hit.tenant_id, BYTES("acme")));
+	cr_assert(found(s, 2000, &hit) && bytes_eq(hit.tenant_id, BYTES("initech")));
+	cr_assert_eq(hit.tenant_ordinal, 10);
+	for (uint64_t n = 5; n < 1000; n++) {
+		cr_assert(found(s, n, &hit) && !hit.revoked && hit.token_ordinal == n);
+		cr_assert_eq(hit.tenant_ordinal, 8 + n % 2);
+	}
+	cr_assert_not(found(s, 1000, &hit));
+	snapshot_unmap(s);
+}
+
+Test(snapshot, a_tenant_that_a_delta_replaces_changes_for_all_its_tokens_of_the_base)
+{
+	struct snapshot *s = mapped(table(1000, 42));
+	autoclose int fd = delta(43, 42);
+	struct snapshot_hit hit;
+
+	cr_assert(found(s, 999, &hit) && hit.tenant_state == TENANT_SUSPENDED);
+	cr_assert_eq(snapshot_set_delta(s, fd, NULL), 0);
+	cr_assert(found(s, 999, &hit) && hit.tenant_state == TENANT_ACTIVE);
+	cr_assert_eq(hit.block_until, 0);
+	cr_assert_eq(hit.tenant_ordinal, 9);
+	cr_assert(found(s, 998, &hit) && bytes_eq(hit.tenant_id, BYTES("acme")));
+	snapshot_unmap(s);
+}
+
+Test(snapshot, a_newer_delta_takes_the_place_of_the_one_before)
+{
+	struct snapshot *s = mapped(table(10, 42));
+	struct snapshot_delta of = { .base = 42, .base_tenants = 2 };
+	struct snapshot_builder *b = snapshot_builder_new_delta(44, &of);
+	autoclose int first = delta(43, 42);
+	autoclose int second = snapshot_seal(b, NULL);
+	struct snapshot_hit hit;
+
+	snapshot_builder_free(b);
+	cr_assert_eq(snapshot_set_delta(s, first, NULL), 0);
+	cr_assert_not(found(s, 3, &hit));
+	cr_assert_eq(snapshot_set_delta(s, second, NULL), 0);
+	cr_assert_eq(snapshot_generation(s), 44);
+	cr_assert(found(s, 3, &hit), "as the base has it");
+	cr_assert_not(found(s, 2000, &hit));
+	snapshot_unmap(s);
+}
+
+/* F31 */
+Test(snapshot, a_delta_of_another_base_is_refused_and_the_old_one_serves)
+{
+	struct snapshot *s = mapped(table(10, 42));
+	autoclose int mine = delta(43, 42);
+	autoclose int others = delta(50, 49);
+	struct err err = { "" };
+	struct snapshot_hit hit;
+
+	cr_assert_eq(snapshot_set_delta(s, mine, NULL), 0);
+	cr_assert_eq(snapshot_set_delta(s, others, &err), -1);
+	cr_assert(strstr(err.text, "over base 49, not over 42"), "%s", err.text);
+	cr_assert_eq(snapshot_generation(s), 43);
+	cr_assert_not(found(s, 3, &hit));
+	snapshot_unmap(s);
+}
+
+/* F31 */
+Test(snapshot, a_base_is_no_delta_and_a_delta_no_base)
+{
+	struct snapshot *s = mapped(table(10, 42));
+	autoclose int base = table(10, 43);
+	autoclose int over = delta(43, 42);
+	struct err err = { "" };
+
+	cr_assert_eq(snapshot_set_delta(s, base, &err), -1);
+	cr_assert_eq(snapshot_generation(s), 42);
+	cr_assert_null(snapshot_map(over, &err));
+	cr_assert(strstr(err.text, "where a base was to be"), "%s", err.text);
+	snapshot_unmap(s);
+}
+
+/* A changed copy of a delta, sealed again, with the right checksum. */
+static int changed_copy(int fd, size_t at, uint8_t flip, bool fix_sum)
+{
+	struct bytes map;
+	uint8_t *copy;
+	int changed;
+
+	cr_assert_eq(sealed_map(fd, &map, NULL), 0);
+	copy = aligned_alloc(TABLE_ALIGN, map.n);
+	memcpy(copy, map.p, map.n);
+	copy[at] ^= flip;
+	if (fix_sum)
+		((struct table_head *)(void *)copy)->checksum =
+			table_checksum(bytes_of(copy, map.n));
+	changed = sealed_memfd("test", bytes_of(copy, map.n), NULL);
+	munmap((void *)(uintptr_t)map.p, map.n);
+	free(copy);
+	return changed;
+}
+
+/* F31 */
+Test(snapshot, an_altered_delta_is_refused_or_safe)
+{
+	struct snapshot *s = mapped(table(10, 42));
+	autoclose int fd = delta(43, 42);
+	struct snapshot_hit hit;
+	struct bytes map;
+	size_t bytes;
+	unsigned sum = 0;
+
+	cr_assert_eq(sealed_map(fd, &map, NULL), 0);
+	bytes = map.n;
+	munmap((void *)(uintptr_t)map.p, map.n);
+	for (size_t at = 0; at < bytes; at++) {
+		autoclose int broken = changed_copy(fd, at, 0x81, false);
+		autoclose int odd = changed_copy(fd, at, 0xff, true);
+
+		cr_assert_eq(snapshot_set_delta(s, broken, NULL), -1, "byte %zu", at);
+		if (snapshot_set_delta(s, odd, NULL) < 0)
+			continue;
+		for (uint64_t n = 0; n < 10; n++)
+			if (found(s, n, &hit))
+				for (size_t i = 0; i < hit.tenant_id.n; i++)
+					sum += hit.tenant_id.p[i];
+	}
+	cr_assert_neq(sum, 0); /* the sanitizer watches the reads */
+	snapshot_unmap(s);
+}
+
+Test(snapshot, a_delta_whose_tenants_lead_outside_is_refused)
+{
+	struct snapshot *s = mapped(table(10, 42));
+	autoclose int fd = delta(43, 42);
+	struct err err = { "" };
+	struct table t;
+	size_t at;
+
+	cr_assert_eq(table_map(&t, fd, NULL), 0);
+	at = t.head->replaced_at;
+	table_unmap(&t);
+
+	autoclose int far = changed_copy(fd, at, 4, true);
+	autoclose int fewer = changed_copy(fd, offsetof(struct table_head, replaced), 3, true);
+	autoclose int more = changed_copy(fd, offsetof(struct table_head, base_tenants), 1, true);
+
+	cr_assert_eq(snapshot_set_delta(s, far, &err), -1);
+	cr_assert(strstr(err.text, "broken tenant"), "%s", err.text);
+	cr_assert_eq(snapshot_set_delta(s, fewer, &err), -1);
+	cr_assert(strstr(err.text, "broken head"), "%s", err.text);
+	cr_assert_eq(snapshot_set_delta(s, more, &err), -1);
+	cr_assert(strstr(err.text, "broken head"), "%s", err.text);
+	snapshot_unmap(s);
+}
+
+Test(snapshot, a_base_holds_no_tombstones)
+{
+	struct err err = { "" };
+	autoclose int fd = table(3, 1);
+	struct snapshot *s = snapshot_map(fd, NULL);
+	size_t at = 0;
+
+	while (!(s->base.entries[at].flags & ENTRY_USED))
+		at++;
+	at = s->base.head->entries_at + at * sizeof(struct table_entry) +
+	     offsetof(struct table_entry, flags);
+	snapshot_unmap(s);
+
+	autoclose int odd = changed_copy(fd, at, ENTRY_TOMBSTONE, true);
+
+	cr_assert_null(snapshot_map(odd, &err));
+	cr_assert(strstr(err.text, "tombstone"), "%s", err.text);
+}
+
+Test(snapshot, a_delta_as_large_as_it_may_be_finds_all_that_it_says)
+{
+	enum { ENTRIES = 65536 };
+	struct snapshot *s = mapped(table(1000, 42));
+	struct snapshot_delta of = { .base = 42, .base_tenants = 2 };
+	struct snapshot_builder *b = snapshot_builder_new_delta(43, &of);
+	struct snapshot_tenant tenant = { .id = BYTES("t") };
+	struct snapshot_hit hit;
+
+	snapshot_expect(b, ENTRIES);
+	snapshot_add_tenant(b, &tenant);
+	for (uint64_t n = 0; n < ENTRIES; n++) {
+		struct snapshot_token t = token_of(n);
+
+		if (n % 2)
+			snapshot_add_tombstone(b, t.digest);
+		else
+			snapshot_add_token(b, &t);
+	}
+
+	autoclose int fd = snapshot_seal(b, NULL);
+
+	snapshot_builder_free(b);
+	cr_assert_eq(snapshot_set_delta(s, fd, NULL), 0);
+	for (uint64_t n = 0; n < ENTRIES; n++)
+		cr_assert_eq(found(s, n, &hit), n % 2 == 0);
 	snapshot_unmap(s);
 }
