@@ -213,9 +213,9 @@ static void check_store_folder(const struct conf *conf, struct conf_report *r, c
 		check_say(r, true, file, err.text);
 }
 
-static void on_publish(void *arg, int fd, uint64_t generation)
+static void on_publish(void *arg, const struct tables *now)
 {
-	(void)arg, (void)fd, (void)generation;
+	(void)arg, (void)now;
 }
 
 static void on_audit(void *arg, const char *what, struct bytes tenant, struct bytes token)

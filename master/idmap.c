@@ -9,9 +9,9 @@
 
 enum { BUCKETS_MIN = 64 };
 
-void idmap_init(struct idmap *m)
+void idmap_init(struct idmap *m, idmap_key *key)
 {
-	*m = (struct idmap){ .buckets = BUCKETS_MIN };
+	*m = (struct idmap){ .key = key, .buckets = BUCKETS_MIN };
 	m->bucket = xcalloc(m->buckets, sizeof(*m->bucket));
 	if (getrandom(&m->seed, sizeof(m->seed), 0) != (ssize_t)sizeof(m->seed))
 		m->seed =
@@ -41,14 +41,15 @@ static size_t bucket_of(const struct idmap *m, struct bytes id)
 	return (h * m->seed >> 20) & (m->buckets - 1);
 }
 
-static void grow(struct idmap *m)
+static void grow(struct idmap *m, size_t buckets)
 {
-	struct idmap bigger = { .buckets = m->buckets * 2, .count = m->count, .seed = m->seed };
+	struct idmap bigger = *m;
 
+	bigger.buckets = buckets;
 	bigger.bucket = xcalloc(bigger.buckets, sizeof(*bigger.bucket));
-	for (size_t i = 0; i < m->buckets; i++)
+	for (size_t i = 0; m->count > 0 && i < m->buckets; i++)
 		for (struct idmap_node *node = m->bucket[i], *next; node; node = next) {
-			size_t at = bucket_of(&bigger, node->id);
+			size_t at = bucket_of(&bigger, m->key(node));
 
 			next = node->next;
 			node->next = bigger.bucket[at];
@@ -58,13 +59,23 @@ static void grow(struct idmap *m)
 	*m = bigger;
 }
 
+void idmap_reserve(struct idmap *m, size_t more)
+{
+	size_t buckets = m->buckets;
+
+	while (buckets < m->count + more)
+		buckets *= 2;
+	if (buckets > m->buckets)
+		grow(m, buckets);
+}
+
 void idmap_add(struct idmap *m, struct idmap_node *node)
 {
 	size_t at;
 
 	if (m->count >= m->buckets)
-		grow(m);
-	at = bucket_of(m, node->id);
+		grow(m, 2 * m->buckets);
+	at = bucket_of(m, m->key(node));
 	node->next = m->bucket[at];
 	m->bucket[at] = node;
 	m->count++;
@@ -72,7 +83,7 @@ void idmap_add(struct idmap *m, struct idmap_node *node)
 
 void idmap_remove(struct idmap *m, struct idmap_node *node)
 {
-	struct idmap_node **link = &m->bucket[bucket_of(m, node->id)];
+	struct idmap_node **link = &m->bucket[bucket_of(m, m->key(node))];
 
 	while (*link != node) {
 		assert(*link); /* it was never added */
@@ -82,21 +93,21 @@ void idmap_remove(struct idmap *m, struct idmap_node *node)
 	m->count--;
 }
 
-static struct idmap_node *first_of(struct idmap_node *node, struct bytes id)
+static struct idmap_node *first_of(const struct idmap *m, struct idmap_node *node, struct bytes id)
 {
-	while (node && !bytes_eq(node->id, id))
+	while (node && !bytes_eq(m->key(node), id))
 		node = node->next;
 	return node;
 }
 
 struct idmap_node *idmap_find(const struct idmap *m, struct bytes id)
 {
-	return first_of(m->bucket[bucket_of(m, id)], id);
+	return first_of(m, m->bucket[bucket_of(m, id)], id);
 }
 
-struct idmap_node *idmap_find_next(const struct idmap_node *node)
+struct idmap_node *idmap_find_next(const struct idmap *m, const struct idmap_node *node)
 {
-	return first_of(node->next, node->id);
+	return first_of(m, node->next, m->key(node));
 }
 
 struct idmap_node *idmap_next(const struct idmap *m, const struct idmap_node *node)
@@ -106,7 +117,7 @@ struct idmap_node *idmap_next(const struct idmap *m, const struct idmap_node *no
 	if (node && node->next)
 		return node->next;
 	if (node)
-		at = bucket_of(m, node->id) + 1;
+		at = bucket_of(m, m->key(node)) + 1;
 	while (at < m->buckets && !m->bucket[at])
 		at++;
 	return at < m->buckets ? m->bucket[at] : NULL;

@@ -214,7 +214,7 @@ static void on_gone(void *arg, struct generation *gen)
 	if (m->conf == gen->conf) { /* the last one, at the end */
 		tenants_close(m->tenants);
 		m->tenants = NULL;
-		m->workers.table_fd = -1; /* it was theirs; an older generation may drain still */
+		m->workers.tables.generation = 0; /* it was theirs; an older generation may drain still */
 		m->conf = NULL;
 	}
 	generation_free(gen);
@@ -377,11 +377,11 @@ static void on_tap_audit(void *arg, const char *kind, int64_t uid, const char *t
 	                                      .generation = gen ? gen->number : 0 });
 }
 
-static void on_publish(void *arg, int fd, uint64_t generation)
+static void on_publish(void *arg, const struct tables *now)
 {
 	struct master *m = arg;
 
-	workers_table(&m->workers, fd, generation);
+	workers_tables(&m->workers, now);
 }
 
 static void on_tenants_audit(void *arg, const char *what, struct bytes tenant, struct bytes token)
@@ -587,7 +587,7 @@ int master_run(const struct master_args *args)
 	int exit_code;
 
 	m->logs.fd[STREAM_ACCESS] = m->logs.fd[STREAM_AUDIT] = -1;
-	m->workers.limits_fd = m->workers.exe_fd = m->workers.null_fd = m->workers.table_fd = -1;
+	m->workers.limits_fd = m->workers.exe_fd = m->workers.null_fd = -1;
 	m->cert_first_end = INT64_MAX;
 	log_identity(-1, 0);
 	log_setup(LOG_LEVEL_INFO, LOG_FORMAT_LOGFMT,

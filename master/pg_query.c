@@ -78,6 +78,7 @@ struct named { /* a tenant, of this read */
 	enum tenant_state state;
 	int64_t block_until;
 	bool has_limits;
+	uint32_t id_bytes;
 	char text[];
 };
 
@@ -92,6 +93,13 @@ struct pg_query {
 	struct snapshot_cidr cidrs[QUERY_CIDRS_MAX]; /* of the row at hand */
 	unsigned nameless; /* rows of this read that have no id and no hash to make one of */
 };
+
+static struct bytes named_id(const struct idmap_node *node)
+{
+	const struct named *n = idmap_owner(node, struct named, node);
+
+	return bytes_of(n->text, n->id_bytes);
+}
 
 /* ---- the query and its columns ---- */
 
@@ -116,7 +124,7 @@ struct pg_query *pg_query_new(const char *text, struct err *err)
 	}
 	q = xcalloc(1, sizeof(*q));
 	q->text = xstrndup(text, n);
-	idmap_init(&q->tenants);
+	idmap_init(&q->tenants, named_id);
 	return q;
 }
 
@@ -255,13 +263,13 @@ static struct named *find_or_add(struct pg_query *q, struct bytes id)
 {
 	struct named *n = q->last;
 
-	if (n && bytes_eq(n->node.id, id))
+	if (n && bytes_eq(named_id(&n->node), id))
 		return n;
 	n = named_of(idmap_find(&q->tenants, id));
 	if (!n) {
 		n = xcalloc(1, sizeof(*n) + id.n);
 		memcpy(n->text, id.p, id.n);
-		n->node.id = bytes_of(n->text, id.n);
+		n->id_bytes = (uint32_t)id.n;
 		idmap_add(&q->tenants, &n->node);
 	}
 	q->last = n;
@@ -282,8 +290,8 @@ static void name_tenant(struct pg_query *q, const struct tenant_row *row)
 
 static int by_id(const void *a, const void *b)
 {
-	struct bytes x = (*(struct named *const *)a)->node.id;
-	struct bytes y = (*(struct named *const *)b)->node.id;
+	struct bytes x = named_id(&(*(struct named *const *)a)->node);
+	struct bytes y = named_id(&(*(struct named *const *)b)->node);
 	int order = memcmp(x.p, y.p, min_size(x.n, y.n));
 
 	return order ? order : (x.n > y.n) - (x.n < y.n);
@@ -301,7 +309,7 @@ void pg_query_end(struct pg_query *q, struct tenants *t)
 		sorted[n++] = named_of(node);
 	qsort(sorted, n, sizeof(struct named *), by_id);
 	for (size_t i = 0; i < n; i++)
-		tenants_put_tenant(t, &(struct tenant_row){ .id = sorted[i]->node.id,
+		tenants_put_tenant(t, &(struct tenant_row){ .id = named_id(&sorted[i]->node),
 		                                            .state = sorted[i]->state,
 		                                            .block_until = sorted[i]->block_until,
 		                                            .has_limits = sorted[i]->has_limits });
@@ -318,7 +326,7 @@ void pg_query_forget(struct pg_query *q)
 		free(named_of(node));
 	}
 	idmap_done(&q->tenants);
-	idmap_init(&q->tenants);
+	idmap_init(&q->tenants, named_id);
 	q->last = NULL;
 	q->nameless = 0;
 }

@@ -88,7 +88,7 @@ static void look_at(struct syncs *s, struct sync *one)
 
 	if (!one->was_read && synced == SYNCED_READ) {
 		one->was_read = true;
-		tenants_table(s->m->tenants, &one->table);
+		one->table = tenants_table(s->m->tenants);
 	}
 	/* Without a read nothing is confirmed, whatever table they have. */
 	st = standing_of(s, one->was_read ? one->table : UINT64_MAX);

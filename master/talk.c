@@ -45,16 +45,22 @@ void talk_broadcast(struct workers *w, enum message type, uint64_t arg, int fd, 
 
 /* ---- what workers say ---- */
 
-/* At most one unconfirmed table lies in a channel; the newest is sent when that is confirmed. */
+/* At most one unconfirmed table lies in a channel; the newest is sent when that is confirmed. Who
+ * has its base gets the delta only; else both go, as one. */
 static void send_table(struct proc *p)
 {
-	const struct workers *w = p->all;
+	const struct tables *now = &p->all->tables;
+	bool delta = now->delta_fd >= 0;
 
-	if (w->table_fd < 0 || p->table_waits || p->table_sent == w->table)
+	if (now->generation == 0 || p->table_waits || p->table_sent == now->generation)
 		return;
 	p->table_waits = true;
-	p->table_sent = w->table;
-	proc_send(p, MSG_TABLE, w->table, 0, w->table_fd, BYTES_NONE);
+	p->table_sent = now->generation;
+	p->base_sent = now->base;
+	if (p->base_ok != now->base || !delta)
+		proc_send(p, MSG_TABLE, now->base, delta, now->base_fd, BYTES_NONE);
+	if (delta)
+		proc_send(p, MSG_DELTA, now->generation, 0, now->delta_fd, BYTES_NONE);
 }
 
 void talk_note_served(struct workers *w)
@@ -70,15 +76,29 @@ void talk_note_served(struct workers *w)
 	w->hooks.served(w->hooks.arg, oldest);
 }
 
+/* A delta that was refused may have met another base than we thought: the base is sent again, with
+ * it, once. */
+static void on_table_refused(struct proc *p, const struct channel_msg *m)
+{
+	bool had_base = p->base_ok == p->base_sent;
+
+	log_err("workers", "a worker refused a tenant table, the old one serves",
+	        KV_U("slot", p->slot), KV_U("table", m->arg),
+	        KV_B("err", bytes_of(m->body, m->body_bytes)), KV_U("again", had_base));
+	p->base_ok = 0;
+	if (had_base)
+		p->table_sent = 0;
+}
+
 static void on_table_answer(struct proc *p, const struct channel_msg *m)
 {
-	if (m->type == MSG_TABLE_OK)
-		p->table_ok = m->arg;
-	else
-		log_err("workers", "a worker refused a tenant table, the old one serves",
-		        KV_U("slot", p->slot), KV_U("table", m->arg),
-		        KV_B("err", bytes_of(m->body, m->body_bytes)));
 	p->table_waits = false;
+	if (m->type == MSG_TABLE_OK) {
+		p->table_ok = m->arg;
+		p->base_ok = p->base_sent;
+	} else {
+		on_table_refused(p, m);
+	}
 	send_table(p);
 	talk_note_served(p->all);
 }
@@ -124,6 +144,7 @@ static bool on_message(struct proc *p, const struct channel_msg *m)
 	case MSG_LISTENER:
 	case MSG_RELEASE:
 	case MSG_TABLE:
+	case MSG_DELTA:
 	case MSG_START:
 	case MSG_DRAIN:
 	case MSG_ASIDE:
@@ -232,10 +253,9 @@ static void on_channel(evutil_socket_t fd, short what, void *arg)
 		talk_read(p);
 }
 
-void workers_table(struct workers *w, int fd, uint64_t generation)
+void workers_tables(struct workers *w, const struct tables *now)
 {
-	w->table_fd = fd;
-	w->table = generation;
+	w->tables = *now;
 	for (struct proc *p = NULL; (p = workers_each(w, p));)
 		if (proc_is_live(p) && p->setup_done)
 			send_table(p);

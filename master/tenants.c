@@ -36,8 +36,7 @@ struct tenants {
 	struct event rebuild; /* ordinals became free: rows over the limit may fit */
 	struct tenant_set *set;
 	uint64_t generation; /* of the last table tried */
-	uint64_t published; /* of the table at hand, 0: none */
-	int table; /* -1: none */
+	struct tables tables; /* generation 0: none yet */
 	struct set_counts counts;
 	bool in_read;
 	bool behind; /* the set is newer than the table: the next commit builds, changes or not */
@@ -143,45 +142,67 @@ void tenants_status(const struct tenants *t, struct tenants_status *out)
 	*out = (struct tenants_status){
 		.source = t->kind->name,
 		.state = t->state,
-		.generation = t->published,
+		.generation = t->tables.generation,
 		.tenants = t->counts.tenants,
 		.tokens = t->counts.tokens,
 		.age_ms = age_ms(t),
-		.fresh = t->published > 0 && loop_now() < t->fresh_until,
+		.fresh = t->tables.generation > 0 && loop_now() < t->fresh_until,
 	};
 	snprintf(out->last_error, sizeof(out->last_error), "%s", t->last_error);
 }
 
 /* ---- tables ---- */
 
+/* A delta says what changed since the base; the base stays as it is until that is too much. */
+static int build_base(struct tenants *t, struct set_counts *counts, struct err *err)
+{
+	int fd = set_build(t->set, t->generation, counts, err);
+
+	if (fd < 0)
+		return -1;
+	close_fd_(&t->tables.base_fd);
+	close_fd_(&t->tables.delta_fd);
+	t->tables = (struct tables){ fd, -1, t->generation, t->generation };
+	return 0;
+}
+
+static int build_delta(struct tenants *t, struct set_counts *counts, struct err *err)
+{
+	int fd = set_build_delta(t->set, t->generation, counts, err);
+
+	if (fd < 0)
+		return -1;
+	close_fd_(&t->tables.delta_fd);
+	t->tables.delta_fd = fd;
+	t->tables.generation = t->generation;
+	return 0;
+}
+
 static int build_and_publish(struct tenants *t, struct err *err)
 {
 	struct set_counts before = t->counts, counts;
-	int fd = set_build(t->set, ++t->generation, &counts, err);
+	bool delta = set_delta_will_do(t->set);
 
+	t->generation++;
+	t->behind = (delta ? build_delta(t, &counts, err) : build_base(t, &counts, err)) < 0;
 	loop_tick(); /* a large table takes a while */
-	t->behind = fd < 0;
-	if (fd < 0)
+	if (t->behind)
 		return -1;
 	t->counts = counts;
 	show_counts(t);
 	say_counts(t, &before);
-	close_fd_(&t->table);
-	t->table = fd;
-	t->published = t->generation;
 	tenants_set_flag(t, READY_NO_TABLE, false);
-	log_debug("tenants", "new table", KV_U("generation", t->published),
-	          KV_U("tenants", counts.tenants), KV_U("tokens", counts.tokens));
+	log_debug("tenants", delta ? "new delta" : "new base",
+	          KV_U("generation", t->tables.generation), KV_U("tenants", counts.tenants),
+	          KV_U("tokens", counts.tokens));
 	if (t->hooks.publish)
-		t->hooks.publish(t->hooks.arg, t->table, t->published);
+		t->hooks.publish(t->hooks.arg, &t->tables);
 	return 0;
 }
 
-int tenants_table(const struct tenants *t, uint64_t *generation)
+uint64_t tenants_table(const struct tenants *t)
 {
-	if (generation)
-		*generation = t->published;
-	return t->table;
+	return t->tables.generation;
 }
 
 static void on_rebuild(evutil_socket_t fd, short what, void *arg)
@@ -204,7 +225,7 @@ static void pending_add(struct tenants *t, int64_t since_ns)
 	if (t->pending_count ==
 	    PENDING_MAX) /* a worker that hangs: the oldest stays, it tells the most */
 		t->pending_count--;
-	t->pending[t->pending_count++] = (struct pending){ t->published, since_ns };
+	t->pending[t->pending_count++] = (struct pending){ t->tables.generation, since_ns };
 }
 
 void tenants_served(struct tenants *t, uint64_t generation)
@@ -297,7 +318,7 @@ static void on_change(void *arg, const char *what, struct bytes tenant, struct b
 /* The first read of all changes nothing: it finds what is there. */
 static struct set_change apply(struct tenants *t)
 {
-	bool told = t->published > 0 && t->hooks.audit;
+	bool told = t->tables.generation > 0 && t->hooks.audit;
 	struct set_change change;
 
 	t->audited = 0;
@@ -313,7 +334,7 @@ int tenants_commit(struct tenants *t, int64_t since_ns, struct err *err)
 
 	assert(t->in_read);
 	change = apply(t);
-	if ((change.changes > 0 || t->published == 0 || t->behind) &&
+	if ((change.changes > 0 || t->tables.generation == 0 || t->behind) &&
 	    build_and_publish(t, err) < 0) {
 		read_ended(t, SNAPSHOT_FAILED);
 		return -1;
@@ -357,7 +378,7 @@ struct tenants *tenants_open(struct event_base *base, const struct conf *conf, s
 	t->conf = conf;
 	t->own = own;
 	t->hooks = *hooks;
-	t->table = -1;
+	t->tables.base_fd = t->tables.delta_fd = -1;
 	t->read_ms = -1;
 	t->kind = sources[conf->tenants.source];
 	t->set = set_new(conf->limits.max_tenants, conf->limits.max_tokens);
@@ -385,7 +406,8 @@ void tenants_close(struct tenants *t)
 	event_del(&t->tick);
 	event_del(&t->rebuild);
 	set_free(t->set);
-	close_fd_(&t->table);
+	close_fd_(&t->tables.base_fd);
+	close_fd_(&t->tables.delta_fd);
 	free(t);
 }
 
@@ -409,7 +431,7 @@ static bool same_source(const struct conf *a, const struct conf *b)
 /* Whose ids make topics' names is another question now; all rows are at hand. */
 static void use_topics(struct tenants *t, const struct conf *conf)
 {
-	if (set_topic_bytes(t->set, conf->tenant_topic_bytes) && t->published > 0)
+	if (set_topic_bytes(t->set, conf->tenant_topic_bytes) && t->tables.generation > 0)
 		event_add(&t->rebuild, &(struct timeval){ 0, 0 });
 }
 

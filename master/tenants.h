@@ -2,20 +2,21 @@
 /*
  * tenants.h -- the set of tenants and tokens that the master knows, and the tables built from it.
  * Sources (tenants_pg.c, tenants_file.c) put rows in; each commit that changed something builds and
- * seals a new table and hands it to publish(). Rows that break a rule of records.md 2 are left out
+ * seals a delta, or a base where that will not do, and hands both to publish(). Rows that break a rule of records.md 2 are left out
  * and counted by reason; a hash under two tenants grants nothing to either.
  */
 #pragma once
 #include "common/snapshot.h"
 #include "common/stats.h"
 #include "conf/conf.h"
+#include "master/tables.h"
 struct event_base;
 
 struct tenants;
 
 struct tenants_hooks {
-	/* A new table: fd stays the set's (dup or send it), valid until the next publish. */
-	void (*publish)(void *arg, int fd, uint64_t generation);
+	/* A new table: the fds stay the set's (dup or send them), valid until the next publish. */
+	void (*publish)(void *arg, const struct tables *now);
 	/* The audit's words: `what` is tenant.change, token.change and so on; never a hash. */
 	void (*audit)(void *arg, const char *what, struct bytes tenant, struct bytes token);
 	/* NULL is fine. No worker knows this tenant ordinal any more: limits_clear() it now, the next
@@ -35,8 +36,8 @@ void tenants_close(struct tenants *t);
 int tenants_reconfigure(struct tenants *t, const struct conf *conf, struct err *err) MUST_USE;
 /* All live workers serve this generation or a newer one: closes the propagation timing. */
 void tenants_served(struct tenants *t, uint64_t generation);
-/* The newest table, for a worker that starts: an fd owned by the set, -1 while none was loaded. */
-int tenants_table(const struct tenants *t, uint64_t *generation);
+/* The generation of the newest table, 0 while none was loaded. */
+uint64_t tenants_table(const struct tenants *t);
 struct tenants_status {
 	const char *source; /* file, postgres */
 	const char *state;  /* connected, connecting, away, ... */

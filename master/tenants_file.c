@@ -153,7 +153,7 @@ static void reload(struct file_source *f)
 	tenants_set_probe(f->tenants, true);
 	if (rc < 0)
 		tenants_refused(f->tenants);
-	if (tenants_table(f->tenants, NULL) >= 0)
+	if (tenants_table(f->tenants) > 0)
 		tenants_fresh_until(f->tenants, INT64_MAX);
 }
 

@@ -247,7 +247,7 @@ static msec_t retry_in(struct pg *p)
 {
 	msec_t most = RETRY_FIRST_MS;
 
-	if (tenants_table(p->tenants, NULL) < 0)
+	if (tenants_table(p->tenants) == 0)
 		return RETRY_FIRST_MS;
 	for (unsigned i = 0; i < p->attempts && most < RETRY_MAX_MS; i++)
 		most *= 2;
@@ -358,7 +358,7 @@ static void start_connect(struct pg *p)
 		set(&s, "hostaddr", p->servers.addrs);
 		set(&s, "port", p->servers.ports);
 	}
-	if (tenants_table(p->tenants, NULL) < 0)
+	if (tenants_table(p->tenants) == 0)
 		p->deadline = loop_now() + CONNECT_FIRST_MS;
 	p->deaf = p->cured = false;
 	p->want_full = true;

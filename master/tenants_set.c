@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tenants_set.c -- rows by id, changes in two phases. A row read again that did not change costs no
- * memory: it is only marked as seen; a changed one is staged whole and takes the old one's place.
+ * memory: it is only marked as seen; a changed token is staged whole and takes the old one's place.
  * Rows that break a rule stay in the set, so that they are counted and a later read can replace
- * them, but they never get into a table.
+ * them, but they never get into a table. Each change leaves its hash or its tenant among what the
+ * next delta has to say.
  */
 #include "master/tenants_set.h"
 
@@ -13,14 +14,35 @@ enum { ID_KEPT_MAX = 255 }; /* of a row whose id breaks the rules: enough to fin
 
 /* ---- life ---- */
 
+static struct bytes key_of_tenant(const struct idmap_node *node)
+{
+	return tenant_id(idmap_owner(node, struct tenant, node));
+}
+
+static struct bytes key_of_token(const struct idmap_node *node)
+{
+	return token_id(idmap_owner(node, struct token, node));
+}
+
+static struct bytes key_of_hash(const struct idmap_node *node)
+{
+	return bytes_of(idmap_owner(node, struct token, by_hash)->hash, HASH_BYTES);
+}
+
+static struct bytes key_of_dirty(const struct idmap_node *node)
+{
+	return bytes_of(idmap_owner(node, struct dirty, node)->hash, HASH_BYTES);
+}
+
 struct tenant_set *set_new(uint64_t max_tenants, uint64_t max_tokens)
 {
 	struct tenant_set *s = xcalloc(1, sizeof(*s));
 
-	idmap_init(&s->tenants);
-	idmap_init(&s->tokens);
-	idmap_init(&s->hashes);
-	idmap_init(&s->staged);
+	idmap_init(&s->tenants, key_of_tenant);
+	idmap_init(&s->tokens, key_of_token);
+	idmap_init(&s->hashes, key_of_hash);
+	idmap_init(&s->staged, key_of_token);
+	idmap_init(&s->dirty, key_of_dirty);
 	ordinals_init(&s->tenant_ordinals, max_tenants);
 	ordinals_init(&s->token_ordinals, max_tokens);
 	return s;
@@ -43,8 +65,10 @@ void set_free(struct tenant_set *s)
 	if (!s)
 		return;
 	set_abort(s);
-	free_all(&s->tenants, offsetof(struct tenant, node));
 	free_all(&s->tokens, offsetof(struct token, node));
+	free_all(&s->tenants, offsetof(struct tenant, node));
+	free_all(&s->dirty, offsetof(struct dirty, node));
+	free(s->dirty_tenants);
 	idmap_done(&s->hashes);
 	idmap_done(&s->staged);
 	ordinals_done(&s->tenant_ordinals);
@@ -58,6 +82,7 @@ bool set_topic_bytes(struct tenant_set *s, uint64_t bytes)
 	bool changes = s->topic_bytes != bytes;
 
 	s->topic_bytes = bytes;
+	s->wants_base |= changes;
 	return changes;
 }
 
@@ -69,7 +94,7 @@ static void stage(struct tenant_set *s, enum op_kind kind, void *row, size_t id_
 		s->op_cap = max_size(64, 2 * s->op_cap);
 		s->ops = xrealloc(s->ops, s->op_cap, sizeof(*s->ops));
 	}
-	s->ops[s->op_count++] = (struct op){ kind, row, id_bytes };
+	s->ops[s->op_count++] = (struct op){ row, (uint32_t)id_bytes, kind };
 }
 
 void set_begin(struct tenant_set *s, bool full)
@@ -95,32 +120,86 @@ static void forget_staged(struct tenant_set *s)
 	if (!s->doubles)
 		return;
 	idmap_done(&s->staged);
-	idmap_init(&s->staged);
+	idmap_init(&s->staged, key_of_token);
+}
+
+/* ---- tenants that tokens name ---- */
+
+static struct tenant *new_tenant(struct bytes id)
+{
+	size_t n = min_size(id.n, tenant_id_ok(id) ? id.n : ID_KEPT_MAX);
+	struct tenant *t = xcalloc(1, sizeof(*t) + n + 1);
+
+	if (n > 0)
+		memcpy(t->text, id.p, n);
+	t->id_bytes = (uint16_t)n;
+	t->ordinal = NO_ORDINAL;
+	t->base_index = NO_INDEX;
+	return t;
+}
+
+/* The tenant of that id, which may have no row (yet). */
+static struct tenant *name_tenant(struct tenant_set *s, struct bytes id)
+{
+	struct tenant *t = tenant_of(idmap_find(&s->tenants, id));
+
+	if (!t) {
+		t = new_tenant(id);
+		idmap_add(&s->tenants, &t->node);
+	}
+	t->tokens++;
+	return t;
+}
+
+/* Nobody needs it any more. */
+static void forget_tenant(struct tenant_set *s, struct tenant *t)
+{
+	if (t->has_row || t->tokens > 0)
+		return;
+	set_tenant_stands(s, t, NOT_JUDGED);
+	idmap_remove(&s->tenants, &t->node);
+	set_clean_tenant(s, t);
+	free(t);
+}
+
+static void drop_name(struct tenant_set *s, struct token *t)
+{
+	struct tenant *tenant = t->tenant;
+
+	t->tenant = NULL;
+	if (!tenant)
+		return;
+	tenant->tokens--;
+	forget_tenant(s, tenant);
+}
+
+static void free_token(struct tenant_set *s, struct token *t)
+{
+	drop_name(s, t);
+	free(t);
 }
 
 void set_abort(struct tenant_set *s)
 {
 	forget_staged(s);
-	for (size_t i = 0; i < s->op_count; i++)
-		free(s->ops[i].row);
+	for (size_t i = 0; i < s->op_count; i++) {
+		if (s->ops[i].kind == OP_PUT_TOKEN)
+			free_token(s, s->ops[i].row);
+		else
+			free(s->ops[i].row);
+	}
 	s->op_count = 0;
 }
 
 static struct tenant *make_tenant(const struct tenant_row *row)
 {
-	bool ok = tenant_id_ok(row->id);
-	size_t n = ok ? row->id.n : min_size(row->id.n, ID_KEPT_MAX);
-	struct tenant *t = xcalloc(1, sizeof(*t) + n + 1);
+	struct tenant *t = new_tenant(row->id);
 
-	if (n > 0)
-		memcpy(t->text, row->id.p, n);
-	t->node.id = bytes_of(t->text, n);
-	t->ordinal = NO_ORDINAL;
+	t->has_row = true;
 	t->state = row->state;
 	t->block_until = row->block_until;
 	t->has_limits = row->has_limits;
-	t->left_out = !ok;
-	t->why = SKIP_TENANT_ID;
+	t->left_out = !tenant_id_ok(row->id);
 	return t;
 }
 
@@ -133,11 +212,11 @@ static bool same_tenant(const struct tenant *a, const struct tenant *b)
 void set_put_tenant(struct tenant_set *s, const struct tenant_row *row)
 {
 	struct tenant *t = make_tenant(row);
-	struct tenant *old = tenant_of(idmap_find(&s->tenants, t->node.id));
+	struct tenant *old = tenant_of(idmap_find(&s->tenants, tenant_id(t)));
 
-	if (old)
+	if (old && old->has_row)
 		old->seen = s->read;
-	if (old && same_tenant(old, t))
+	if (old && old->has_row && same_tenant(old, t))
 		free(t);
 	else
 		stage(s, OP_PUT_TENANT, t, 0);
@@ -163,41 +242,47 @@ static bool token_breaks_rule(const struct token_row *row, enum skip_reason *why
 	return true;
 }
 
-static struct token *new_token(struct bytes id, struct bytes tenant, unsigned cidr_count)
+static struct token *new_token(struct bytes id, int64_t not_before, unsigned cidr_count)
 {
 	size_t n = min_size(id.n, ID_KEPT_MAX), cidrs = cidr_count * sizeof(struct snapshot_cidr);
-	struct token *t = xcalloc(1, sizeof(*t) + n + tenant.n + cidrs + 1);
+	bool later = not_before != INT64_MIN;
+	struct token *t = xcalloc(1, offsetof(struct token, text) + n + 1 +
+	                                     (later ? sizeof(not_before) : 0) + cidrs);
 
 	if (n > 0)
 		memcpy(t->text, id.p, n);
-	if (tenant.n > 0)
-		memcpy(t->text + n, tenant.p, tenant.n);
-	t->node.id = bytes_of(t->text, n);
-	t->by_hash.id = bytes_of(t->hash, HASH_BYTES);
-	t->tenant_bytes = (uint16_t)tenant.n;
-	t->cidr_count = (uint16_t)cidr_count;
+	t->id_bytes = (uint8_t)n;
+	t->has_not_before = later;
+	if (later)
+		memcpy(t->text + n + 1, &not_before, sizeof(not_before));
+	t->cidr_count = (uint8_t)cidr_count;
 	t->ordinal = NO_ORDINAL;
 	return t;
 }
 
-static struct token *make_token(const struct token_row *row)
+static struct token *leave_out(struct bytes id, enum skip_reason why)
+{
+	struct token *t = new_token(id, INT64_MIN, 0);
+
+	t->left_out = true;
+	t->why = (uint8_t)why;
+	return t;
+}
+
+static struct token *make_token(struct tenant_set *s, const struct token_row *row)
 {
 	enum skip_reason why;
 	struct token *t;
 
-	if (token_breaks_rule(row, &why)) {
-		t = new_token(row->id, BYTES_NONE, 0);
-		t->left_out = true;
-		t->why = why;
-		return t;
-	}
-	t = new_token(row->id, row->tenant, row->cidr_count);
+	if (token_breaks_rule(row, &why))
+		return leave_out(row->id, why);
+	t = new_token(row->id, row->not_before, row->cidr_count);
 	if (row->cidr_count > 0)
-		memcpy(t->text + t->node.id.n + t->tenant_bytes, row->cidrs,
+		memcpy(t->text + (token_cidrs(t) - t->text), row->cidrs,
 		       row->cidr_count * sizeof(*row->cidrs));
 	memcpy(t->hash, row->hash.p, HASH_BYTES);
+	t->tenant = name_tenant(s, row->tenant);
 	t->scopes = (uint8_t)row->scopes;
-	t->not_before = row->not_before;
 	t->not_after = row->not_after;
 	t->revoked = row->revoked;
 	t->replaced = row->replaced;
@@ -207,10 +292,10 @@ static struct token *make_token(const struct token_row *row)
 static bool same_token(const struct token *a, const struct token *b)
 {
 	return a->left_out == b->left_out && (!a->left_out || a->why == b->why) &&
-	       a->not_before == b->not_before && a->not_after == b->not_after &&
+	       token_not_before(a) == token_not_before(b) && a->not_after == b->not_after &&
 	       a->scopes == b->scopes && a->revoked == b->revoked && a->replaced == b->replaced &&
-	       memcmp(a->hash, b->hash, HASH_BYTES) == 0 &&
-	       bytes_eq(token_tenant(a), token_tenant(b)) && a->cidr_count == b->cidr_count &&
+	       memcmp(a->hash, b->hash, HASH_BYTES) == 0 && a->tenant == b->tenant &&
+	       a->cidr_count == b->cidr_count &&
 	       memcmp(token_cidrs(a), token_cidrs(b),
 	              a->cidr_count * sizeof(struct snapshot_cidr)) == 0;
 }
@@ -225,50 +310,50 @@ static bool has_hash(const struct token *t)
 /* Rows of one id in one read that differ: none grants, for nobody can say which of them is meant.
  * What is left of them in t must not depend on their order, or each read would change the table:
  * the hash while all have the same one, then the tenant while all have the same. */
-static void clash(struct token *t, const struct token *other)
+static void clash(struct tenant_set *s, struct token *t, const struct token *other)
 {
 	bool same_hash, same_owner;
 
 	if (same_token(t, other))
 		return;
 	same_hash = has_hash(t) && memcmp(t->hash, other->hash, HASH_BYTES) == 0;
-	same_owner =
-		same_hash && t->tenant_bytes > 0 && bytes_eq(token_tenant(t), token_tenant(other));
+	same_owner = same_hash && t->tenant && t->tenant == other->tenant;
 	t->left_out = true;
 	t->why = same_hash && !same_owner ? SKIP_HASH_TWICE : SKIP_TOKEN_ID;
 	if (!same_hash)
 		memset(t->hash, 0, HASH_BYTES);
 	if (!same_owner)
-		t->tenant_bytes = 0;
+		drop_name(s, t);
 	t->cidr_count = 0;
-	t->not_before = t->not_after = 0;
-	t->revoked = t->replaced = false;
+	t->has_not_before = t->revoked = t->replaced = false;
+	t->not_after = 0;
 	t->scopes = 0;
 }
 
 static void saw_token(struct tenant_set *s, struct token *t)
 {
-	s->tokens_seen += t->seen != s->read;
-	t->seen = s->read;
+	s->tokens_seen += t->seen != (uint32_t)s->read;
+	t->seen = (uint32_t)s->read;
 }
 
 static void stage_token(struct tenant_set *s, struct token *t)
 {
-	struct token *old = token_of(idmap_find(&s->tokens, t->node.id));
-	struct token *twin = s->doubles ? token_of(idmap_find(&s->staged, t->node.id)) : NULL;
+	struct token *old = token_of(idmap_find(&s->tokens, token_id(t)));
+	struct token *twin = s->doubles ? token_of(idmap_find(&s->staged, token_id(t))) : NULL;
 
 	if (twin) {
-		clash(twin, t);
-		free(t);
+		clash(s, twin, t);
+		free_token(s, t);
 		return;
 	}
 	if (old && same_token(old, t)) {
 		saw_token(s, old);
-		free(t);
+		free_token(s, t);
 		return;
 	}
-	if (old && s->doubles && old->seen == s->read) /* a row of this read was the old one */
-		clash(t, old);
+	if (old && s->doubles &&
+	    old->seen == (uint32_t)s->read) /* a row of this read was the old one */
+		clash(s, t, old);
 	if (old)
 		saw_token(s, old);
 	stage(s, OP_PUT_TOKEN, t, 0);
@@ -278,16 +363,12 @@ static void stage_token(struct tenant_set *s, struct token *t)
 
 void set_put_token(struct tenant_set *s, const struct token_row *row)
 {
-	stage_token(s, make_token(row));
+	stage_token(s, make_token(s, row));
 }
 
 void set_skip(struct tenant_set *s, enum skip_reason why, struct bytes token_id)
 {
-	struct token *t = new_token(token_id, BYTES_NONE, 0);
-
-	t->left_out = true;
-	t->why = why;
-	stage_token(s, t);
+	stage_token(s, leave_out(token_id, why));
 }
 
 static void stage_drop(struct tenant_set *s, const struct idmap *m, enum op_kind kind,
@@ -314,6 +395,7 @@ struct applying {
 	struct set_change change;
 	set_told told;
 	void *arg;
+	bool fresh; /* there were no tokens, and no id comes twice: none needs to be looked for */
 };
 
 static void tell(struct applying *a, const char *what, struct bytes tenant, struct bytes token)
@@ -323,87 +405,113 @@ static void tell(struct applying *a, const char *what, struct bytes tenant, stru
 		a->told(a->arg, what, tenant, token);
 }
 
-static void unlink_tenant(struct tenant_set *s, struct tenant *t)
+/* What its row counts for, whatever stands in the table; by: 1 or -1. */
+static void count_row(struct tenant_set *s, const struct tenant *t, int by)
 {
-	idmap_remove(&s->tenants, &t->node);
-	s->left_out[SKIP_TENANT_ID] -= t->left_out;
+	if (t->left_out)
+		s->counts.skipped[SKIP_TENANT_ID] += (uint64_t)by;
+	else if (t->has_limits)
+		s->counts.limited += (uint64_t)by;
 }
 
+/* The row goes; the tenant stays while tokens name it. */
 static void remove_tenant(struct applying *a, struct tenant *t)
 {
-	tell(a, "tenant.remove", t->node.id, BYTES_NONE);
+	struct tenant_set *s = a->s;
+
+	tell(a, "tenant.remove", tenant_id(t), BYTES_NONE);
 	a->change.lost |= !t->left_out;
-	unlink_tenant(a->s, t);
-	ordinals_leave(&a->s->tenant_ordinals, t->ordinal, a->s->generation + 1);
-	free(t);
+	count_row(s, t, -1);
+	ordinals_leave(&s->tenant_ordinals, t->ordinal, s->generation + 1);
+	t->ordinal = NO_ORDINAL;
+	t->has_row = t->left_out = t->has_limits = false;
+	set_dirty_tenant(s, t);
+	forget_tenant(s, t);
 }
 
 static void unlink_token(struct tenant_set *s, struct token *t)
 {
 	idmap_remove(&s->tokens, &t->node);
-	s->tokens_seen -= t->seen == s->read;
-	if (t->left_out)
-		s->left_out[t->why]--;
-	else
-		idmap_remove(&s->hashes, &t->by_hash);
+	s->tokens_seen -= t->seen == (uint32_t)s->read;
+	if (t->left_out) {
+		s->counts.skipped[t->why]--;
+		return;
+	}
+	set_token_stands(s, t, NOT_JUDGED, (enum skip_reason)0);
+	idmap_remove(&s->hashes, &t->by_hash);
+	set_dirty_hash(s, t->hash);
 }
 
 static void remove_token(struct applying *a, struct token *t)
 {
-	tell(a, "token.remove", token_tenant(t), t->node.id);
+	tell(a, "token.remove", token_tenant(t), token_id(t));
 	a->change.lost |= !t->left_out;
 	unlink_token(a->s, t);
 	ordinals_leave(&a->s->token_ordinals, t->ordinal, a->s->generation + 1);
-	free(t);
+	free_token(a->s, t);
 }
 
-static void put_tenant(struct applying *a, struct tenant *t)
+static void put_tenant(struct applying *a, struct tenant *row)
 {
-	struct tenant *old = tenant_of(idmap_find(&a->s->tenants, t->node.id));
+	struct tenant_set *s = a->s;
+	struct tenant *t = tenant_of(idmap_find(&s->tenants, tenant_id(row)));
+	bool had_row = t && t->has_row;
 
-	if (t->left_out)
-		set_say_left_out(a->s, "tenant", t->node.id, t->why);
-	tell(a, old ? "tenant.change" : "tenant.add", t->node.id, BYTES_NONE);
-	if (old) {
-		a->change.lost |= old->state == TENANT_ACTIVE && t->state != TENANT_ACTIVE;
-		t->ordinal = old->ordinal;
-		unlink_tenant(a->s, old);
-		free(old);
+	if (row->left_out)
+		set_say_left_out(s, "tenant", tenant_id(row), SKIP_TENANT_ID);
+	tell(a, had_row ? "tenant.change" : "tenant.add", tenant_id(row), BYTES_NONE);
+	if (t) { /* its tokens stay with it, and what tables know of it */
+		if (had_row)
+			count_row(s, t, -1);
+		a->change.lost |=
+			had_row && t->state == TENANT_ACTIVE && row->state != TENANT_ACTIVE;
+		t->has_row = true;
+		t->state = row->state;
+		t->block_until = row->block_until;
+		t->has_limits = row->has_limits;
+		t->left_out = row->left_out;
+		free(row);
+	} else {
+		t = row;
+		idmap_add(&s->tenants, &t->node);
 	}
+	count_row(s, t, 1);
 	if (t->ordinal == NO_ORDINAL &&
 	    !t->left_out) /* in the source's order, while there are any */
-		t->ordinal = ordinals_take(&a->s->tenant_ordinals);
-	t->seen = a->s->read;
-	idmap_add(&a->s->tenants, &t->node);
-	a->s->left_out[SKIP_TENANT_ID] += t->left_out;
+		t->ordinal = ordinals_take(&s->tenant_ordinals);
+	t->seen = s->read;
+	set_dirty_tenant(s, t);
 }
 
 static void put_token(struct applying *a, struct token *t)
 {
-	struct token *old = token_of(idmap_find(&a->s->tokens, t->node.id));
+	struct tenant_set *s = a->s;
+	struct token *old = a->fresh ? NULL : token_of(idmap_find(&s->tokens, token_id(t)));
 
-	if (old && a->s->doubles && same_token(old, t)) { /* rows that clashed before, too */
-		free(t);
+	if (old && s->doubles && same_token(old, t)) { /* rows that clashed before, too */
+		free_token(s, t);
 		return;
 	}
 	if (t->left_out)
-		set_say_left_out(a->s, "token", t->node.id, t->why);
-	tell(a, old ? "token.change" : "token.add", token_tenant(t), t->node.id);
+		set_say_left_out(s, "token", token_id(t), (enum skip_reason)t->why);
+	tell(a, old ? "token.change" : "token.add", token_tenant(t), token_id(t));
 	if (old) {
 		a->change.lost |= !old->left_out && (t->left_out || (t->revoked && !old->revoked) ||
 		                                     memcmp(old->hash, t->hash, HASH_BYTES) != 0);
 		t->ordinal = old->ordinal;
-		unlink_token(a->s, old);
-		free(old);
+		unlink_token(s, old);
+		free_token(s, old);
 	}
 	if (t->ordinal == NO_ORDINAL && !t->left_out)
-		t->ordinal = ordinals_take(&a->s->token_ordinals);
-	saw_token(a->s, t);
-	idmap_add(&a->s->tokens, &t->node);
-	if (t->left_out)
-		a->s->left_out[t->why]++;
-	else
-		idmap_add(&a->s->hashes, &t->by_hash);
+		t->ordinal = ordinals_take(&s->token_ordinals);
+	saw_token(s, t);
+	idmap_add(&s->tokens, &t->node);
+	if (t->left_out) {
+		s->counts.skipped[t->why]++;
+		return;
+	}
+	idmap_add(&s->hashes, &t->by_hash);
+	set_dirty_hash(s, t->hash);
 }
 
 static void apply_op(struct applying *a, const struct op *op)
@@ -420,7 +528,7 @@ static void apply_op(struct applying *a, const struct op *op)
 		return;
 	case OP_DROP_TENANT:
 		node = idmap_find(&s->tenants, bytes_of(op->row, op->id_bytes));
-		if (node)
+		if (node && tenant_of(node)->has_row)
 			remove_tenant(a, tenant_of(node));
 		free(op->row);
 		return;
@@ -444,13 +552,13 @@ static void sweep(struct applying *a)
 	for (node = idmap_next(&s->tokens, NULL); node && s->tokens_seen < s->tokens.count;
 	     node = next) {
 		next = idmap_next(&s->tokens, node);
-		if (token_of(node)->seen != s->read)
+		if (token_of(node)->seen != (uint32_t)s->read)
 			remove_token(a, token_of(node));
 	}
 	assert(s->tokens_seen == s->tokens.count);
 	for (node = idmap_next(&s->tenants, NULL); node; node = next) {
 		next = idmap_next(&s->tenants, node);
-		if (tenant_of(node)->seen != s->read)
+		if (tenant_of(node)->has_row && tenant_of(node)->seen != s->read)
 			remove_tenant(a, tenant_of(node));
 	}
 }
@@ -460,9 +568,16 @@ struct set_change set_apply(struct tenant_set *s, set_told told, void *arg)
 	struct applying a = { .s = s, .told = told, .arg = arg };
 
 	forget_staged(s);
+	a.fresh = s->full && s->tokens.count == 0 && !s->doubles;
+	if (a.fresh) {
+		idmap_reserve(&s->tokens, s->op_count);
+		idmap_reserve(&s->hashes, s->op_count);
+	}
 	for (size_t i = 0; i < s->op_count; i++)
 		apply_op(&a, &s->ops[i]);
-	s->op_count = 0;
+	free(s->ops); /* a first read has a million of them, the next one */
+	s->ops = NULL;
+	s->op_count = s->op_cap = 0;
 	if (s->full)
 		sweep(&a);
 	return a.change;

@@ -42,9 +42,15 @@ struct set_counts {
 	uint64_t over[2]; /* beyond the limits, by enum row_kind */
 	uint64_t limited; /* tenants with limits of their own */
 };
-/* A sealed table of all that grants (or says why not), or -1 with *err said. */
+/* A sealed base: all that grants (or says why not), or -1 with *err said. counts: of the set. */
 int set_build(struct tenant_set *s, uint64_t generation, struct set_counts *counts,
               struct err *err) MUST_USE;
+/* Whether what changed since the base can be said by a delta, and is little enough. */
+enum { SET_DELTA_MAX = 65536 };
+bool set_delta_will_do(struct tenant_set *s);
+/* Then: a sealed delta of that base, of all that changed since. */
+int set_build_delta(struct tenant_set *s, uint64_t generation, struct set_counts *counts,
+                    struct err *err) MUST_USE;
 
 /* All workers serve this generation or a newer one: ordinals that it lacks are free again, and
  * retired (may be NULL) hears of those of tenants. True: rows over the limit may fit now. */

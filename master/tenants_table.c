@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tenants_table.c -- from rows to a sealed table. Decides what one row alone cannot show: whether a
- * token's tenant is there, whether its hash is another's too, whether there is room.
+ * tenants_table.c -- from rows to a sealed table: a base of all, or a delta of what changed since.
+ * Decides what one row alone cannot show: whether a token's tenant is there, whether its hash is
+ * another's too, whether there is room. What it decided stands with the row, so that a delta judges
+ * only the rows that changed, and those of their hashes.
  */
 #include "master/tenants_rows.h"
 
@@ -31,6 +33,46 @@ void set_say_left_out(struct tenant_set *s, const char *row, struct bytes id, en
 		         KV_S("why", words[why]), KV_U("held_back", held));
 }
 
+/* ---- what stands, and the counts of it ---- */
+
+static void count_tenant(struct tenant_set *s, const struct tenant *t, uint64_t by)
+{
+	if (t->standing == IN_TABLE)
+		s->counts.tenants += by;
+	if (t->standing == OVER_LIMIT)
+		s->counts.over[ROW_TENANT] += by;
+	if (t->standing == LEFT_OUT)
+		s->counts.skipped[SKIP_TENANT_TOPIC] += by;
+}
+
+void set_tenant_stands(struct tenant_set *s, struct tenant *t, enum standing standing)
+{
+	count_tenant(s, t, (uint64_t)-1);
+	t->standing = standing;
+	count_tenant(s, t, 1);
+}
+
+static void count_token(struct tenant_set *s, const struct token *t, uint64_t by)
+{
+	if (t->standing == IN_TABLE)
+		s->counts.tokens += by;
+	if (t->standing == OVER_LIMIT)
+		s->counts.over[ROW_TOKEN] += by;
+	if (t->standing == LEFT_OUT)
+		s->counts.skipped[t->why] += by;
+	if (t->standing != NOT_JUDGED)
+		t->tenant->judged += (uint32_t)by;
+}
+
+void set_token_stands(struct tenant_set *s, struct token *t, enum standing standing,
+                      enum skip_reason why)
+{
+	count_token(s, t, (uint64_t)-1);
+	t->standing = standing;
+	t->why = (uint8_t)why;
+	count_token(s, t, 1);
+}
+
 /* records.md 1: dots and other signs would make one topic of two, or none. */
 static bool makes_topic(const struct tenant_set *s, struct bytes id)
 {
@@ -39,37 +81,20 @@ static bool makes_topic(const struct tenant_set *s, struct bytes id)
 	return id.n + s->topic_bytes <= TOPIC_NAME_MAX && tenant_in_topic_ok(id);
 }
 
-static void add_tenants(struct tenant_set *s, struct snapshot_builder *b, struct set_counts *counts)
+static enum standing tenant_standing(struct tenant_set *s, struct tenant *t)
 {
-	for (struct idmap_node *node = idmap_next(&s->tenants, NULL); node;
-	     node = idmap_next(&s->tenants, node)) {
-		struct tenant *t = tenant_of(node);
-
-		t->index = NO_INDEX;
-		if (t->left_out)
-			continue;
-		if (!makes_topic(s, node->id)) {
-			if (!t->unfit)
-				set_say_left_out(s, "tenant", node->id, SKIP_TENANT_TOPIC);
-			t->unfit = true;
-			counts->skipped[SKIP_TENANT_TOPIC]++;
-			continue;
-		}
-		t->unfit = false;
-		counts->limited += t->has_limits;
-		if (t->ordinal == NO_ORDINAL)
-			t->ordinal = ordinals_take(&s->tenant_ordinals);
-		if (t->ordinal == NO_ORDINAL) {
-			counts->over[ROW_TENANT]++;
-			continue;
-		}
-		t->index = snapshot_add_tenant(
-			b, &(struct snapshot_tenant){ .id = node->id,
-		                                      .ordinal = t->ordinal,
-		                                      .state = t->state,
-		                                      .block_until = t->block_until });
-		counts->tenants++;
+	if (!t->has_row || t->left_out)
+		return YIELDS;
+	if (!makes_topic(s, tenant_id(t))) {
+		if (!t->unfit) /* once, not at each table */
+			set_say_left_out(s, "tenant", tenant_id(t), SKIP_TENANT_TOPIC);
+		t->unfit = true;
+		return LEFT_OUT;
 	}
+	t->unfit = false;
+	if (t->ordinal == NO_ORDINAL)
+		t->ordinal = ordinals_take(&s->tenant_ordinals);
+	return t->ordinal == NO_ORDINAL ? OVER_LIMIT : IN_TABLE;
 }
 
 /* Two tokens of one hash. Of two tenants: neither grants, for nobody can say whose it is. Of one
@@ -81,91 +106,251 @@ static bool yields_to(const struct token *t, const struct token *other)
 	return strcmp(t->text, other->text) > 0;
 }
 
-static enum standing {
-	STANDS,
-	CLASHES,
-	YIELDS
-} standing_of(const struct tenant_set *s, const struct token *t)
+static enum standing among_its_hash(const struct tenant_set *s, const struct token *t)
 {
-	enum standing standing = STANDS;
+	enum standing standing = IN_TABLE;
 
-	for (struct idmap_node *n = idmap_find(&s->hashes, t->by_hash.id); n;
-	     n = idmap_find_next(n)) {
+	for (struct idmap_node *n = idmap_find(&s->hashes, bytes_of(t->hash, HASH_BYTES)); n;
+	     n = idmap_find_next(&s->hashes, n)) {
 		const struct token *other = idmap_owner(n, struct token, by_hash);
 
-		if (!bytes_eq(token_tenant(t), token_tenant(other)))
-			return CLASHES;
+		if (t->tenant != other->tenant)
+			return LEFT_OUT;
 		if (other != t && yields_to(t, other))
 			standing = YIELDS;
 	}
 	return standing;
 }
 
-/* Says so once, not at each table. */
-static void leave_out_for_now(struct tenant_set *s, struct token *t, enum skip_reason why,
-                              struct set_counts *counts)
+static enum standing token_standing(struct tenant_set *s, struct token *t, enum skip_reason *why)
 {
-	if (!t->unfit)
-		set_say_left_out(s, "token", t->node.id, why);
-	t->unfit = true;
-	counts->skipped[why]++;
-}
+	enum standing standing;
 
-static void add_token(struct tenant_set *s, struct snapshot_builder *b, struct token *t,
-                      struct set_counts *counts)
-{
-	struct snapshot_cidr cidrs[CIDRS_MAX];
-	const struct tenant *tenant = tenant_of(idmap_find(&s->tenants, token_tenant(t)));
-	enum standing standing = standing_of(s, t);
-
-	if (!tenant || tenant->left_out) {
-		leave_out_for_now(s, t, SKIP_TENANT_UNKNOWN, counts);
-		return;
-	}
-	if (standing == CLASHES) {
-		leave_out_for_now(s, t, SKIP_HASH_TWICE, counts);
-		return;
-	}
-	t->unfit = false;
-	if (standing == YIELDS || tenant->index == NO_INDEX)
-		return;
+	*why = SKIP_TENANT_UNKNOWN;
+	if (!t->tenant->has_row || t->tenant->left_out)
+		return LEFT_OUT;
+	*why = SKIP_HASH_TWICE;
+	standing = among_its_hash(s, t);
+	if (standing != IN_TABLE)
+		return standing;
+	if (t->tenant->standing != IN_TABLE)
+		return YIELDS;
 	if (t->ordinal == NO_ORDINAL)
 		t->ordinal = ordinals_take(&s->token_ordinals);
-	if (t->ordinal == NO_ORDINAL) {
-		counts->over[ROW_TOKEN]++;
+	return t->ordinal == NO_ORDINAL ? OVER_LIMIT : IN_TABLE;
+}
+
+/* True: it is in the table. */
+static bool judge_token(struct tenant_set *s, struct token *t)
+{
+	enum skip_reason why;
+	enum standing standing = token_standing(s, t, &why);
+
+	if (standing == LEFT_OUT && !t->unfit) /* once, not at each table */
+		set_say_left_out(s, "token", token_id(t), why);
+	t->unfit = standing == LEFT_OUT;
+	if (standing != t->standing || why != t->why)
+		set_token_stands(s, t, standing, why);
+	return standing == IN_TABLE;
+}
+
+/* ---- what changed since the base ---- */
+
+void set_dirty_hash(struct tenant_set *s, const uint8_t hash[static HASH_BYTES])
+{
+	struct dirty *d;
+
+	if (s->base == 0 || s->wants_base || idmap_find(&s->dirty, bytes_of(hash, HASH_BYTES)))
+		return;
+	if (s->dirty.count == SET_DELTA_MAX) {
+		s->wants_base = true;
 		return;
 	}
-	memcpy(cidrs, token_cidrs(t), t->cidr_count * sizeof(*cidrs));
+	d = xcalloc(1, sizeof(*d));
+	memcpy(d->hash, hash, HASH_BYTES);
+	idmap_add(&s->dirty, &d->node);
+}
 
-	struct snapshot_token row = { .id = t->node.id,
+void set_dirty_tenant(struct tenant_set *s, struct tenant *t)
+{
+	if (s->base == 0 || t->dirty_at > 0)
+		return;
+	if (s->dirty_tenant_count == s->dirty_tenant_cap) {
+		s->dirty_tenant_cap = max_size(64, 2 * s->dirty_tenant_cap);
+		s->dirty_tenants =
+			xrealloc(s->dirty_tenants, s->dirty_tenant_cap, sizeof(struct tenant *));
+	}
+	s->dirty_tenants[s->dirty_tenant_count++] = t;
+	t->dirty_at = (uint32_t)s->dirty_tenant_count;
+}
+
+void set_clean_tenant(struct tenant_set *s, struct tenant *t)
+{
+	struct tenant *last;
+
+	if (t->dirty_at == 0)
+		return;
+	last = s->dirty_tenants[--s->dirty_tenant_count];
+	s->dirty_tenants[t->dirty_at - 1] = last;
+	last->dirty_at = t->dirty_at;
+	t->dirty_at = 0;
+}
+
+void set_clean(struct tenant_set *s)
+{
+	struct idmap_node *node = idmap_next(&s->dirty, NULL), *next;
+
+	for (; node; node = next) {
+		next = idmap_next(&s->dirty, node);
+		idmap_remove(&s->dirty, node);
+		free(idmap_owner(node, struct dirty, node));
+	}
+	while (s->dirty_tenant_count > 0)
+		set_clean_tenant(s, s->dirty_tenants[0]);
+	s->wants_base = false;
+}
+
+bool set_delta_will_do(struct tenant_set *s)
+{
+	if (s->base == 0 || s->wants_base)
+		return false;
+	for (size_t i = 0; i < s->dirty_tenant_count; i++) {
+		struct tenant *t = s->dirty_tenants[i];
+		enum standing standing = tenant_standing(s, t);
+		bool comes_or_goes = (standing == IN_TABLE) != (t->standing == IN_TABLE);
+
+		/* With tokens that the tables so far had judged: all of them are another's now. */
+		s->wants_base |= comes_or_goes && t->judged > 0;
+		set_tenant_stands(s, t, standing);
+	}
+	return !s->wants_base;
+}
+
+/* ---- tables ---- */
+
+static void add_tenant(struct snapshot_builder *b, struct tenant *t, uint64_t generation)
+{
+	t->index =
+		snapshot_add_tenant(b, &(struct snapshot_tenant){ .id = tenant_id(t),
+	                                                          .ordinal = t->ordinal,
+	                                                          .state = t->state,
+	                                                          .block_until = t->block_until });
+	t->index_of = (uint32_t)generation;
+}
+
+static void add_token(struct snapshot_builder *b, const struct token *t)
+{
+	struct snapshot_cidr cidrs[CIDRS_MAX];
+	struct snapshot_token row = { .id = token_id(t),
 		                      .ordinal = t->ordinal,
-		                      .tenant = tenant->index,
-		                      .not_before = t->not_before,
+		                      .tenant = t->tenant->index,
+		                      .not_before = token_not_before(t),
 		                      .not_after = t->not_after,
 		                      .revoked = t->revoked,
 		                      .replaced = t->replaced,
 		                      .scopes = t->scopes,
 		                      .cidrs = cidrs,
 		                      .cidr_count = t->cidr_count };
+
+	memcpy(cidrs, token_cidrs(t), t->cidr_count * sizeof(*cidrs));
 	memcpy(row.digest, t->hash, HASH_BYTES);
 	snapshot_add_token(b, &row);
-	counts->tokens++;
+}
+
+static uint32_t add_tenants(struct tenant_set *s, struct snapshot_builder *b, uint64_t generation)
+{
+	uint32_t count = 0;
+
+	for (struct idmap_node *node = idmap_next(&s->tenants, NULL); node;
+	     node = idmap_next(&s->tenants, node)) {
+		struct tenant *t = tenant_of(node);
+
+		set_tenant_stands(s, t, tenant_standing(s, t));
+		t->base_index = NO_INDEX;
+		if (t->standing != IN_TABLE)
+			continue;
+		add_tenant(b, t, generation);
+		t->base_index = t->index;
+		count++;
+	}
+	return count;
 }
 
 int set_build(struct tenant_set *s, uint64_t generation, struct set_counts *counts, struct err *err)
 {
 	struct snapshot_builder *b = snapshot_builder_new(generation);
+	uint32_t tenants;
 	int fd;
 
-	*counts = (struct set_counts){ .tenants = 0 };
-	memcpy(counts->skipped, s->left_out, sizeof(counts->skipped));
-	add_tenants(s, b, counts);
+	set_clean(s); /* what follows is judged whole; if it fails there is no base */
+	s->base = 0;
+	snapshot_expect(b, s->hashes.count);
+	tenants = add_tenants(s, b, generation);
 	/* In the order of hashes: those of one hash lie in one bucket, at hand. */
 	for (struct idmap_node *node = idmap_next(&s->hashes, NULL); node;
-	     node = idmap_next(&s->hashes, node))
-		add_token(s, b, idmap_owner(node, struct token, by_hash), counts);
+	     node = idmap_next(&s->hashes, node)) {
+		struct token *t = idmap_owner(node, struct token, by_hash);
+
+		if (judge_token(s, t))
+			add_token(b, t);
+	}
 	fd = snapshot_seal(b, err);
 	snapshot_builder_free(b);
+	*counts = s->counts;
+	if (fd < 0)
+		return -1;
+	s->generation = s->base = generation;
+	s->base_tenants = tenants;
+	return fd;
+}
+
+/* The one token of a hash that is in the table, if one is. */
+static void add_dirty(struct tenant_set *s, struct snapshot_builder *b, const struct dirty *d,
+                      uint64_t generation)
+{
+	struct bytes hash = bytes_of(d->hash, HASH_BYTES);
+	const struct token *stands = NULL;
+
+	for (struct idmap_node *n = idmap_find(&s->hashes, hash); n;
+	     n = idmap_find_next(&s->hashes, n)) {
+		struct token *t = idmap_owner(n, struct token, by_hash);
+
+		if (judge_token(s, t))
+			stands = t;
+	}
+	if (!stands) {
+		snapshot_add_tombstone(b, d->hash);
+		return;
+	}
+	if (stands->tenant->index_of != (uint32_t)generation)
+		add_tenant(b, stands->tenant, generation);
+	add_token(b, stands);
+}
+
+int set_build_delta(struct tenant_set *s, uint64_t generation, struct set_counts *counts,
+                    struct err *err)
+{
+	struct snapshot_delta of = { .base = s->base, .base_tenants = s->base_tenants };
+	struct snapshot_builder *b = snapshot_builder_new_delta(generation, &of);
+	int fd;
+
+	assert(s->base != 0 && generation > s->base);
+	snapshot_expect(b, s->dirty.count);
+	for (size_t i = 0; i < s->dirty_tenant_count; i++) {
+		struct tenant *t = s->dirty_tenants[i];
+
+		if (t->standing != IN_TABLE || t->base_index == NO_INDEX)
+			continue;
+		add_tenant(b, t, generation);
+		snapshot_replace_tenant(b, t->base_index, t->index);
+	}
+	for (struct idmap_node *node = idmap_next(&s->dirty, NULL); node;
+	     node = idmap_next(&s->dirty, node))
+		add_dirty(s, b, idmap_owner(node, struct dirty, node), generation);
+	snapshot_set_totals(b, s->counts.tenants, s->counts.tokens);
+	fd = snapshot_seal(b, err);
+	snapshot_builder_free(b);
+	*counts = s->counts;
 	if (fd >= 0)
 		s->generation = generation;
 	return fd;
@@ -176,5 +361,9 @@ bool set_served(struct tenant_set *s, uint64_t generation,
 {
 	size_t freed = ordinals_served(&s->tenant_ordinals, generation, retired, arg);
 
-	return freed + ordinals_served(&s->token_ordinals, generation, NULL, NULL) > 0;
+	freed += ordinals_served(&s->token_ordinals, generation, NULL, NULL);
+	/* Which of the rows may be in now only a look at all of them shows. */
+	if (freed > 0 && s->counts.over[ROW_TENANT] + s->counts.over[ROW_TOKEN] > 0)
+		s->wants_base = true;
+	return freed > 0;
 }

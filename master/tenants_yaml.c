@@ -29,8 +29,14 @@ static const char *const not_yet[] = { "iterations", "limits", "pbkdf2", "topic_
 /* Something that must be there once: where it was. */
 struct named {
 	struct idmap_node node;
+	struct bytes id;
 	struct place at;
 };
+
+static struct bytes named_id(const struct idmap_node *node)
+{
+	return idmap_owner(node, struct named, node)->id;
+}
 
 struct parse {
 	struct report *r;
@@ -120,7 +126,7 @@ static bool claim(struct parse *p, struct idmap *m, struct bytes id, struct plac
 		return false;
 	}
 	named = pool_zalloc(report_pool(p->r), sizeof(*named));
-	named->node.id = id;
+	named->id = id;
 	named->at = at;
 	idmap_add(m, &named->node);
 	return true;
@@ -370,9 +376,9 @@ void tenants_yaml_parse(struct report *r, const char *path, struct bytes text,
 			             "an empty file: version and tenants are missing");
 		return;
 	}
-	idmap_init(&p.tenants);
-	idmap_init(&p.tokens);
-	idmap_init(&p.hashes);
+	idmap_init(&p.tenants, named_id);
+	idmap_init(&p.tokens, named_id);
+	idmap_init(&p.hashes, named_id);
 	parse_file(&p, root);
 	idmap_done(&p.tenants);
 	idmap_done(&p.tokens);

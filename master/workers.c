@@ -69,7 +69,7 @@ static void spawn(struct proc *p)
 	atomic_store(&stats_head(pages_stats(w->pages, p->page))->pid, p->pid);
 	p->pages_sent = p->setup_sent = 0;
 	p->setup_done = p->killed = p->table_waits = false;
-	p->table_sent = p->table_ok = p->beat = 0;
+	p->table_sent = p->table_ok = p->base_sent = p->base_ok = p->beat = 0;
 	p->spawned_at = loop_now();
 	enter(p, PROC_STARTING, loop_now() + READY_WITHIN_MS);
 	talk_open(p); /* writable at once: the set-up goes from there */
@@ -412,7 +412,6 @@ int workers_open(struct workers *w, struct event_base *base, int exe_fd, struct 
 {
 	w->base = base;
 	w->exe_fd = exe_fd;
-	w->table_fd = -1;
 	event_assign(&w->tick, base, -1, 0, on_tick, w);
 	event_assign(&w->child, base, SIGCHLD, EV_SIGNAL | EV_PERSIST, on_child, w);
 	w->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);

@@ -13,6 +13,7 @@
 #include "master/logfiles.h"
 #include "master/pages.h"
 #include "master/poison.h"
+#include "master/tables.h"
 
 enum { WORKERS_MAX = 256, TICKETS_BYTES = 240 };
 
@@ -42,6 +43,7 @@ struct proc { /* one place for a worker process */
 	uint64_t beat; /* the heartbeat last seen, */
 	msec_t beat_at; /* and when it last changed */
 	uint64_t table_sent, table_ok;
+	uint64_t base_sent, base_ok; /* that table's base; 0: it has none, or none that we know of */
 	bool table_waits; /* one is unconfirmed */
 
 	/* while there is none */
@@ -93,8 +95,8 @@ struct workers {
 	struct generation *current; /* the one that serves */
 	struct generation *next; /* starting; NULL: none */
 	struct generation *old; /* draining; never beside next */
-	int table_fd; /* the set's; -1: none yet */
-	uint64_t table, table_served;
+	struct tables tables; /* the fds are the set's */
+	uint64_t table_served;
 	struct event tick, child;
 	bool changed;
 	struct adopt adopt;
@@ -120,7 +122,7 @@ void workers_kill(struct workers *w); /* all, at once */
 bool workers_none(const struct workers *w);
 
 /* To every worker that is set up; those that start get it in turn. */
-void workers_table(struct workers *w, int fd, uint64_t generation);
+void workers_tables(struct workers *w, const struct tables *now);
 void workers_send_logs(struct workers *w);
 void workers_send_tickets(struct workers *w);
 void workers_send_pages(struct workers *w); /* there are more of them now */

@@ -25,6 +25,7 @@
 #include "worker/route.h"
 #include "worker/sandbox.h"
 #include "worker/sink.h"
+#include "worker/tables.h"
 #include "worker/taps.h"
 #include "worker/tls.h"
 #include "worker/usage.h"
@@ -61,31 +62,6 @@ static int tell(struct worker *w, enum message type, uint64_t arg, const char *t
 }
 
 /* ---- tables ---- */
-
-static void swap_table(struct worker *w, uint64_t generation, int fd)
-{
-	struct err err = { { 0 } };
-	struct snapshot *next = snapshot_map(fd, &err);
-
-	if (!next) {
-		log_err("life", "tenant table refused, the old one serves",
-		        KV_U("table", generation), KV_S("err", err.text));
-		stats_add(w->stats, STAT_TABLES_REFUSED, 0, 0, 1);
-		if (tell(w, MSG_TABLE_BAD, generation, err.text) < 0)
-			log_err("life", "can't tell the master that a table is bad",
-			        KV_S("err", strerror(errno)));
-		return;
-	}
-	/* Requests copy what they need: nobody looks into the old one after this line. */
-	snapshot_unmap(w->table);
-	w->table = next;
-	atomic_store(&stats_head(w->stats)->table_generation, snapshot_generation(next));
-	stats_set(w->stats, STAT_TABLE_GENERATION, 0, 0, snapshot_generation(next));
-	stats_set(w->stats, STAT_TABLE_ENTRIES, ROW_TENANT, 0, snapshot_tenants(next));
-	stats_set(w->stats, STAT_TABLE_ENTRIES, ROW_TOKEN, 0, snapshot_tokens(next));
-	if (tell(w, MSG_TABLE_OK, snapshot_generation(next), "") < 0)
-		log_err("life", "can't confirm a table", KV_S("err", strerror(errno)));
-}
 
 bool worker_table_is_fresh(const struct worker *w)
 {
@@ -283,7 +259,10 @@ static int on_message(struct life *l, struct channel_msg *m, struct err *err)
 		conns_release(w->conns, m->arg);
 		return 0;
 	case MSG_TABLE:
-		swap_table(w, m->arg, m->fd);
+		tables_take_base(w, m->arg, m->slot != 0, m->fd);
+		return 0;
+	case MSG_DELTA:
+		tables_take_delta(w, m->arg, m->fd);
 		return 0;
 	case MSG_START:
 		w->generation = m->arg;
@@ -361,8 +340,8 @@ static int receive_all(struct life *l, struct err *err)
 				return err_errno(err, "can't wait for the master");
 			continue;
 		}
-		if (m.type == MSG_TABLE || m.type == MSG_DRAIN || m.type == MSG_RELEASE ||
-		    m.type == MSG_TAP)
+		if (m.type == MSG_TABLE || m.type == MSG_DELTA || m.type == MSG_DRAIN ||
+		    m.type == MSG_RELEASE || m.type == MSG_TAP)
 			rc = err_set(err, "message %s before START", message_name(m.type));
 		else
 			rc = on_message(l, &m, err);
@@ -533,7 +512,7 @@ static void close_all(struct life *l)
 	routes_close(w->routes);
 	models_close(w->models);
 	dead_letters_close(w->dead_letters);
-	snapshot_unmap(w->table);
+	tables_close(w);
 	bodies_free(w->bodies);
 	taps_free(w->taps);
 	budget_free(w->budget);

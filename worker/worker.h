@@ -39,6 +39,8 @@ struct worker {
 	unsigned page_count;
 	struct limits *limits;
 	struct snapshot *table; /* NULL: never loaded; replaced between two requests only */
+	struct snapshot *next_table; /* a base that waits for its delta; NULL: none */
+	struct err next_fault; /* why there is no such base; "" else */
 	struct hasher *hasher;
 	struct inflater *inflater;
 	struct edits edits;     /* of the enrich stage: one request at a time */

@@ -26,7 +26,7 @@ struct stub {
 	char mode[32]; /* ready, silent, crash, fail, deaf, poison */
 	unsigned tenant_slots;
 	struct stats *own;
-	bool started;
+	bool started, base_came;
 };
 
 static msec_t stub_now(void)
@@ -111,8 +111,19 @@ static void stub_take(struct stub *s, struct channel_msg *m)
 	case MSG_START:
 		stub_start(s);
 		break;
-	case MSG_TABLE:
-		stub_say(MSG_TABLE_OK, m->arg, BYTES_NONE);
+	case MSG_TABLE: /* counted: bases here, deltas below */
+		stats_add(s->own, STAT_SNAPSHOTS, SNAPSHOT_OK, 0, 1);
+		s->base_came = m->slot != 0;
+		if (!s->base_came)
+			stub_say(MSG_TABLE_OK, m->arg, BYTES_NONE);
+		break;
+	case MSG_DELTA:
+		stats_add(s->own, STAT_SNAPSHOTS, SNAPSHOT_FAILED, 0, 1);
+		if (!s->base_came && stub_is(s, "forgetful"))
+			stub_say(MSG_TABLE_BAD, m->arg, BYTES("of another base"));
+		else
+			stub_say(MSG_TABLE_OK, m->arg, BYTES_NONE);
+		s->base_came = false;
 		break;
 	case MSG_ASIDE:
 		stats_set(s->own, STAT_TENANTS_ASIDE, 0, 0, m->arg);

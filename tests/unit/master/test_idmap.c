@@ -6,18 +6,24 @@
 
 struct thing {
 	struct idmap_node node;
+	struct bytes id;
 	char name[16];
 	unsigned seen;
 };
+
+static struct bytes thing_id(const struct idmap_node *node)
+{
+	return idmap_owner(node, struct thing, node)->id;
+}
 
 static struct thing things[1000];
 
 static void fill(struct idmap *m)
 {
-	idmap_init(m);
+	idmap_init(m, thing_id);
 	for (unsigned i = 0; i < ARRAY_LEN(things); i++) {
 		snprintf(things[i].name, sizeof(things[i].name), "thing-%u", i);
-		things[i].node.id = bytes_str(things[i].name);
+		things[i].id = bytes_str(things[i].name);
 		idmap_add(m, &things[i].node);
 	}
 }
@@ -59,7 +65,7 @@ Test(idmap, a_walk_meets_each_once_and_may_remove)
 
 Test(idmap, two_of_one_id_are_both_there)
 {
-	struct thing a = { .node.id = BYTES("same") }, b = { .node.id = BYTES("same") };
+	struct thing a = { .id = BYTES("same") }, b = { .id = BYTES("same") };
 	struct idmap_node *one, *two;
 	struct idmap m;
 
@@ -67,9 +73,9 @@ Test(idmap, two_of_one_id_are_both_there)
 	idmap_add(&m, &a.node);
 	idmap_add(&m, &b.node);
 	one = idmap_find(&m, BYTES("same"));
-	two = idmap_find_next(one);
+	two = idmap_find_next(&m, one);
 	cr_assert((one == &a.node && two == &b.node) || (one == &b.node && two == &a.node));
-	cr_assert_null(idmap_find_next(two));
+	cr_assert_null(idmap_find_next(&m, two));
 	idmap_remove(&m, &b.node);
 	cr_assert_eq(idmap_find(&m, BYTES("same")), &a.node);
 	idmap_done(&m);
@@ -81,9 +87,9 @@ Test(idmap, ids_of_any_length_and_an_empty_one_are_fine)
 	static struct thing of_length[100];
 	struct idmap m;
 
-	idmap_init(&m);
+	idmap_init(&m, thing_id);
 	for (unsigned n = 0; n < ARRAY_LEN(of_length); n++) {
-		of_length[n].node.id = bytes_of(text, n);
+		of_length[n].id = bytes_of(text, n);
 		idmap_add(&m, &of_length[n].node);
 	}
 	for (unsigned n = 0; n < ARRAY_LEN(of_length); n++)
@@ -105,5 +111,22 @@ Test(idmap, similar_ids_spread)
 		longest = max_size(longest, n);
 	}
 	cr_assert_leq(longest, 12); /* 5 or 6 by chance */
+	idmap_done(&m);
+}
+
+Test(idmap, room_asked_for_at_once_is_enough_and_loses_nothing)
+{
+	struct thing more = { .id = BYTES("more") };
+	struct idmap m;
+	size_t buckets;
+
+	fill(&m);
+	idmap_reserve(&m, 5000);
+	buckets = m.buckets;
+	cr_assert_geq(buckets, 6000);
+	cr_assert_eq(idmap_find(&m, BYTES("thing-7")), &things[7].node);
+	idmap_add(&m, &more.node);
+	idmap_reserve(&m, 1);
+	cr_assert_eq(m.buckets, buckets);
 	idmap_done(&m);
 }

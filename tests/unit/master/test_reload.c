@@ -86,10 +86,10 @@ static void on_test_reload(void *arg, const struct control_client *from,
 	reload_ask(&f.m, from, what);
 }
 
-static void on_test_publish(void *arg, int fd, uint64_t generation)
+static void on_test_publish(void *arg, const struct tables *now)
 {
 	(void)arg;
-	workers_table(&f.m.workers, fd, generation);
+	workers_tables(&f.m.workers, now);
 }
 
 static void on_test_audit(void *arg, const char *what, struct bytes tenant, struct bytes token)

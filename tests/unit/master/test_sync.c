@@ -126,10 +126,7 @@ TestSuite(sync, .init = set_up, .fini = tear_down);
 
 static uint64_t table(void)
 {
-	uint64_t generation = 0;
-
-	tenants_table(f.m.tenants, &generation);
-	return generation;
+	return tenants_table(f.m.tenants);
 }
 
 static void turns(void)

@@ -17,7 +17,7 @@ static struct event_base *base;
 static struct stats *own;
 static struct conf conf;
 static struct tenants *t;
-static unsigned opened, closed, poked, published, audited, retired;
+static unsigned opened, closed, poked, published, deltas, audited, retired;
 static uint64_t last_generation;
 static bool refuse_open;
 
@@ -46,12 +46,14 @@ static void fake_poke(void *source)
 	poked++;
 }
 
-static void on_publish(void *arg, int fd, uint64_t generation)
+static void on_publish(void *arg, const struct tables *now)
 {
 	(void)arg;
 	published++;
-	last_generation = generation;
-	cr_assert_geq(fd, 0);
+	deltas += now->delta_fd >= 0;
+	last_generation = now->generation;
+	cr_assert_geq(now->base_fd, 0);
+	cr_assert_eq(now->delta_fd >= 0, now->base < now->generation);
 }
 
 static void on_audit(void *arg, const char *what, struct bytes tenant, struct bytes token)
@@ -133,12 +135,9 @@ static void later(msec_t ms)
 
 Test(tenants, before_the_first_read_there_is_no_table)
 {
-	uint64_t generation = 9;
-
 	cr_assert_eq(opened, 1);
 	cr_assert_eq(poked, 1);
-	cr_assert_eq(tenants_table(t, &generation), -1);
-	cr_assert_eq(generation, 0);
+	cr_assert_eq(tenants_table(t), 0);
 	cr_assert(stats_head(own)->ready_flags & READY_NO_TABLE);
 }
 
@@ -148,7 +147,7 @@ Test(tenants, the_first_read_publishes_even_if_it_is_empty)
 	cr_assert_eq(tenants_commit(t, 0, NULL), 0);
 	cr_assert_eq(published, 1);
 	cr_assert_eq(last_generation, 1);
-	cr_assert_geq(tenants_table(t, NULL), 0);
+	cr_assert_eq(tenants_table(t), 1);
 	cr_assert_not(stats_head(own)->ready_flags & READY_NO_TABLE);
 }
 
@@ -161,6 +160,24 @@ Test(tenants, only_a_commit_that_changed_something_publishes)
 	cr_assert_eq(published, 2);
 	cr_assert_eq(last_generation, 2);
 	cr_assert_eq(stats_get(own, STAT_SNAPSHOTS, SNAPSHOT_OK, 0), 3);
+}
+
+Test(tenants, a_change_is_published_as_a_delta_of_the_base_that_stays)
+{
+	struct snapshot *s;
+	struct snapshot_hit hit;
+	uint8_t digest[TOKEN_DIGEST_BYTES];
+
+	read_acme(false);
+	read_acme(true);
+	cr_assert_eq(deltas, 1);
+	cr_assert_eq(t->tables.base, 1);
+	memset(digest, 't', sizeof(digest));
+	s = snapshot_map(t->tables.base_fd, NULL);
+	cr_assert(s && snapshot_find(s, digest, &hit) && !hit.revoked);
+	cr_assert_eq(snapshot_set_delta(s, t->tables.delta_fd, NULL), 0);
+	cr_assert(snapshot_find(s, digest, &hit) && hit.revoked);
+	snapshot_unmap(s);
 }
 
 Test(tenants, an_aborted_read_publishes_nothing_and_is_counted)
@@ -182,7 +199,7 @@ Test(tenants, the_table_is_sealed_and_holds_the_rows)
 
 	read_acme(false);
 	memset(digest, 't', sizeof(digest));
-	s = snapshot_map(tenants_table(t, NULL), NULL);
+	s = snapshot_map(t->tables.base_fd, NULL);
 	cr_assert(s && snapshot_find(s, digest, &hit));
 	cr_assert_eq(snapshot_generation(s), 1);
 	cr_assert(bytes_eq(hit.tenant_id, BYTES("acme")));
@@ -232,7 +249,7 @@ Test(tenants, a_newer_table_ends_the_waiting_of_those_before)
 	for (int i = 0; i < 200; i++)
 		read_acme(i % 2 == 0);
 	cr_assert_leq(t->pending_count, PENDING_MAX);
-	tenants_served(t, t->published);
+	tenants_served(t, t->tables.generation);
 	cr_assert_eq(t->pending_count, 0);
 	cr_assert_gt(stats_get(own, STAT_REVOCATION, 0, 0), 1);
 }

@@ -31,11 +31,10 @@ static void *noting_open(struct event_base *b, const struct conf *c, struct tena
 extern const struct tenants_source tenants_file;
 const struct tenants_source tenants_file = { "file", noting_open, file_close, file_poke };
 
-static void on_publish(void *arg, int fd, uint64_t generation)
+static void on_publish(void *arg, const struct tables *now)
 {
 	(void)arg;
-	(void)fd;
-	(void)generation;
+	(void)now;
 	published++;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 #include "master/tenants_set.c"
 
@@ -8,6 +9,7 @@ static struct tenant_set *set;
 static struct set_counts counts;
 static uint64_t generation;
 static struct snapshot *table;
+static unsigned deltas;
 
 static void open_set(void)
 {
@@ -50,11 +52,19 @@ static void with_token(const char *id, const char *tenant, uint8_t hash)
 	set_put_token(set, &row);
 }
 
+/* As tenants.c does: a delta where it will do. */
 static struct set_change build(void)
 {
 	struct set_change change = set_apply(set, NULL, NULL);
-	autoclose int fd = set_build(set, ++generation, &counts, NULL);
+	bool delta = table && set_delta_will_do(set);
+	autoclose int fd = delta ? set_build_delta(set, ++generation, &counts, NULL)
+	                         : set_build(set, ++generation, &counts, NULL);
 
+	if (delta) {
+		cr_assert_eq(snapshot_set_delta(table, fd, NULL), 0);
+		deltas++;
+		return change;
+	}
 	snapshot_unmap(table);
 	table = snapshot_map(fd, NULL);
 	cr_assert(table);
@@ -640,4 +650,242 @@ Test(tenants_set, what_changes_brought_a_full_read_still_drops)
 	build();
 	cr_assert(!grants(2) && !grants(3) && !grants(4) && grants(5));
 	cr_assert_eq(counts.tokens, 1);
+}
+
+/* ---- base and delta ---- */
+
+Test(tenants_set, one_change_among_many_is_a_delta_of_one_entry)
+{
+	char id[16];
+
+	set_begin(set, true);
+	with_tenant("acme");
+	for (int i = 0; i < 200; i++) {
+		snprintf(id, sizeof(id), "t%d", i);
+		with_token(id, "acme", (uint8_t)i);
+	}
+	build();
+	set_begin(set, false);
+	set_drop_token(set, BYTES("t7"));
+	build();
+	cr_assert_eq(deltas, 1);
+	cr_assert_eq(set->dirty.count, 1);
+	cr_assert_not(grants(7));
+	cr_assert(grants(8));
+	cr_assert_eq(counts.tokens, 199);
+	cr_assert_eq(snapshot_tokens(table), 199);
+	set_begin(set, false);
+	with_token("t7", "acme", 7);
+	build();
+	cr_assert_eq(set->dirty.count, 1);
+	cr_assert(grants(7));
+	cr_assert_eq(counts.tokens, 200);
+}
+
+Test(tenants_set, a_tenant_that_changes_is_one_record_of_a_delta)
+{
+	begin_with_two();
+	build();
+	set_begin(set, false);
+	set_put_tenant(set, &(struct tenant_row){ .id = BYTES("acme"), .state = TENANT_SUSPENDED });
+	build();
+	cr_assert_eq(deltas, 1);
+	cr_assert_eq(set->dirty.count, 0);
+	cr_assert(grants(1) && hit.tenant_state == TENANT_SUSPENDED);
+	cr_assert(grants(2) && hit.tenant_state == TENANT_ACTIVE);
+}
+
+Test(tenants_set, a_tenant_whose_row_goes_before_its_tokens_is_said_by_a_base)
+{
+	begin_with_two();
+	build();
+	set_begin(set, false);
+	set_drop_tenant(set, BYTES("acme"));
+	build();
+	cr_assert_eq(deltas, 0);
+	cr_assert_not(grants(1));
+	cr_assert_eq(counts.skipped[SKIP_TENANT_UNKNOWN], 1);
+	set_begin(set, false);
+	with_tenant("acme");
+	build();
+	cr_assert_eq(deltas, 0);
+	cr_assert(grants(1));
+	cr_assert_eq(counts.skipped[SKIP_TENANT_UNKNOWN], 0);
+}
+
+Test(tenants_set, a_tenant_that_goes_with_its_tokens_or_comes_with_them_is_said_by_a_delta)
+{
+	begin_with_two();
+	build();
+	set_begin(set, false);
+	set_drop_tenant(set, BYTES("acme"));
+	set_drop_token(set, BYTES("tok1"));
+	build();
+	cr_assert_eq(deltas, 1);
+	cr_assert_not(grants(1));
+	cr_assert_eq(counts.tenants, 1);
+	set_begin(set, false);
+	with_tenant("initech");
+	with_token("tok3", "initech", 3);
+	with_tenant("acme");
+	with_token("tok1", "acme", 1);
+	build();
+	cr_assert_eq(deltas, 2);
+	cr_assert(grants(3) && bytes_eq(hit.tenant_id, BYTES("initech")));
+	cr_assert(grants(1) && bytes_eq(hit.tenant_id, BYTES("acme")));
+	cr_assert_eq(counts.tenants, 3);
+}
+
+static void with_numbered(uint32_t first, uint32_t count)
+{
+	for (uint32_t i = first; i < first + count; i++) {
+		struct token_row row = token("", "acme", 0);
+		uint8_t hash[HASH_BYTES] = { 0 };
+		char id[16];
+
+		memcpy(hash, &i, sizeof(i));
+		hash[31] = 1;
+		snprintf(id, sizeof(id), "n%u", i);
+		row.id = bytes_str(id);
+		row.hash = bytes_of(hash, HASH_BYTES);
+		set_put_token(set, &row);
+	}
+}
+
+Test(tenants_set, a_delta_that_has_grown_large_ends_in_a_base)
+{
+	set_free(set);
+	set = set_new(10, 1000000);
+	begin_with_two();
+	build();
+	set_begin(set, false);
+	with_numbered(0, SET_DELTA_MAX);
+	build();
+	cr_assert_eq(deltas, 1);
+	cr_assert_eq(counts.tokens, SET_DELTA_MAX + 2);
+	set_begin(set, false);
+	with_numbered(SET_DELTA_MAX, 1);
+	build();
+	cr_assert_eq(deltas, 1, "a base");
+	cr_assert_eq(set->dirty.count, 0);
+	cr_assert_eq(snapshot_tokens(table), SET_DELTA_MAX + 3);
+	set_begin(set, false);
+	set_drop_token(set, BYTES("tok1"));
+	build();
+	cr_assert_eq(deltas, 2);
+	cr_assert_eq(set->dirty.count, 1);
+}
+
+Test(tenants_set, a_table_that_could_not_be_made_is_made_up_for_by_a_base)
+{
+	struct rlimit none = { 0, 0 }, before;
+	struct set_counts failed;
+	struct err err = { "" };
+
+	begin_with_two();
+	build();
+	set_begin(set, false);
+	set_drop_token(set, BYTES("tok1"));
+	set_apply(set, NULL, NULL);
+	getrlimit(RLIMIT_NOFILE, &before);
+	none.rlim_max = before.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &none);
+	cr_assert(set_delta_will_do(set));
+	cr_assert_eq(set_build_delta(set, ++generation, &failed, &err), -1);
+	cr_assert_eq(set_build(set, ++generation, &failed, &err), -1);
+	setrlimit(RLIMIT_NOFILE, &before);
+	cr_assert_not(set_delta_will_do(set));
+	set_begin(set, false);
+	build();
+	cr_assert_not(grants(1));
+	cr_assert(grants(2));
+}
+
+/* Rows of any kind come, change and go; whatever the deltas say is what a base of the same rows
+ * does. */
+static uint32_t dice(uint32_t sides)
+{
+	static uint64_t state = 42;
+
+	state = state * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)(state >> 33) % sides;
+}
+
+static void put_any(struct tenant_set *const sets[2])
+{
+	static const char *const tenants[] = { "t0", "t1", "t2", "t3", "t4", "bad id" };
+	const char *tenant = tenants[dice(ARRAY_LEN(tenants))];
+	uint32_t kind = dice(8), hash = dice(40);
+	char id[16];
+	struct token_row row;
+
+	snprintf(id, sizeof(id), "tok%u", dice(60));
+	row = token(id, tenant, (uint8_t)hash);
+	row.revoked = dice(4) == 0;
+	row.not_after = dice(3);
+	if (dice(20) == 0)
+		row.kind = BYTES("other");
+	for (unsigned i = 0; i < 2; i++) {
+		if (kind == 0)
+			set_put_tenant(sets[i],
+			               &(struct tenant_row){ .id = bytes_str(tenant),
+			                                     .state = (enum tenant_state)(hash % 3),
+			                                     .has_limits = hash % 2 });
+		else if (kind == 1)
+			set_drop_tenant(sets[i], bytes_str(tenant));
+		else if (kind == 2)
+			set_drop_token(sets[i], bytes_str(id));
+		else
+			set_put_token(sets[i], &row);
+	}
+}
+
+static void same_answers(const struct snapshot *a, const struct snapshot *b)
+{
+	for (unsigned hash = 0; hash < 40; hash++) {
+		uint8_t digest[HASH_BYTES];
+		struct snapshot_hit one, two;
+		bool found;
+
+		memset(digest, (int)hash, sizeof(digest));
+		found = snapshot_find(a, digest, &one);
+		cr_assert_eq(found, snapshot_find(b, digest, &two), "hash %u", hash);
+		if (!found)
+			continue;
+		cr_assert(bytes_eq(one.tenant_id, two.tenant_id), "hash %u", hash);
+		cr_assert(bytes_eq(one.token_id, two.token_id), "hash %u", hash);
+		cr_assert(one.tenant_state == two.tenant_state && one.revoked == two.revoked &&
+		                  one.not_after == two.not_after,
+		          "hash %u", hash);
+	}
+	cr_assert_eq(snapshot_tokens(a), snapshot_tokens(b));
+	cr_assert_eq(snapshot_tenants(a), snapshot_tenants(b));
+}
+
+Test(tenants_set, whatever_happens_deltas_answer_as_a_base_of_the_same_rows_would)
+{
+	struct tenant_set *other = set_new(100, 1000), *const sets[2] = { set, other };
+	struct set_counts want;
+
+	for (unsigned round = 0; round < 3000; round++) {
+		struct snapshot *whole;
+
+		for (unsigned i = 0; i < 2; i++)
+			set_begin(sets[i], false);
+		for (uint32_t n = round == 0 ? 100 : 1 + dice(5); n > 0; n--)
+			put_any(sets);
+		build();
+		set_apply(other, NULL, NULL);
+
+		autoclose int fd = set_build(other, generation, &want, NULL);
+
+		whole = snapshot_map(fd, NULL);
+		same_answers(table, whole);
+		snapshot_unmap(whole);
+		cr_assert_eq(memcmp(&counts, &want, sizeof(counts)), 0, "round %u", round);
+		set_served(set, generation, NULL, NULL);
+		set_served(other, generation, NULL, NULL);
+	}
+	cr_assert_gt(deltas, 500);
+	set_free(other);
 }

@@ -272,6 +272,75 @@ Test(workers, a_beating_heart_keeps_the_worker)
 	cr_expect_eq(place(0)->state, PROC_READY);
 }
 
+static void base(int fd, uint64_t generation)
+{
+	workers_tables(&f.w, &(struct tables){ fd, -1, generation, generation });
+}
+
+static void delta(int fd, uint64_t of, uint64_t generation)
+{
+	workers_tables(&f.w, &(struct tables){ fd, fd, of, generation });
+}
+
+static uint64_t bases(struct proc *p)
+{
+	return stats_get(page(p), STAT_SNAPSHOTS, SNAPSHOT_OK, 0);
+}
+
+static uint64_t deltas(struct proc *p)
+{
+	return stats_get(page(p), STAT_SNAPSHOTS, SNAPSHOT_FAILED, 0);
+}
+
+Test(workers, who_has_the_base_gets_deltas_alone)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	workers_start(&f.w, new_generation(1, "ready", 1));
+	await(ready(f.w.current) == 1);
+	base(fd, 1);
+	await(f.served == 1);
+	for (uint64_t g = 2; g < 10; g++) {
+		delta(fd, 1, g);
+		await(f.served == g);
+	}
+	cr_expect_eq(bases(place(0)), 1);
+	cr_expect_eq(deltas(place(0)), 8);
+	base(fd, 10);
+	await(f.served == 10);
+	delta(fd, 10, 11);
+	await(f.served == 11);
+	cr_expect_eq(bases(place(0)), 2);
+	close(fd);
+}
+
+Test(workers, a_worker_that_starts_between_base_and_delta_gets_both)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	delta(fd, 40, 43);
+	workers_start(&f.w, new_generation(1, "ready", 1));
+	await(f.served == 43);
+	cr_expect_eq(bases(place(0)), 1);
+	cr_expect_eq(deltas(place(0)), 1);
+	close(fd);
+}
+
+Test(workers, a_worker_without_the_base_of_a_delta_is_sent_it)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	workers_start(&f.w, new_generation(1, "forgetful", 1));
+	await(ready(f.w.current) == 1);
+	base(fd, 1);
+	await(f.served == 1);
+	delta(fd, 1, 2); /* refused, then the pair */
+	await(f.served == 2);
+	cr_expect_eq(bases(place(0)), 2);
+	cr_expect_eq(deltas(place(0)), 2);
+	close(fd);
+}
+
 /* F73: the channel's part */
 Test(workers, a_stopped_worker_has_one_table_in_its_channel_and_serves_the_newest_later)
 {
@@ -279,11 +348,11 @@ Test(workers, a_stopped_worker_has_one_table_in_its_channel_and_serves_the_newes
 
 	workers_start(&f.w, new_generation(1, "ready", SLOTS));
 	await(ready(f.w.current) == SLOTS);
-	workers_table(&f.w, fd, 1);
+	base(fd, 1);
 	await(f.served == 1);
 	kill(place(0)->pid, SIGSTOP);
 	for (uint64_t g = 2; g <= 1001; g++) {
-		workers_table(&f.w, fd, g);
+		base(fd, g);
 		cr_assert(place(0)->table_waits);
 		cr_assert_eq(place(0)->table_sent, 2, "the first one lies there, no other");
 	}
@@ -314,7 +383,7 @@ Test(workers, a_worker_that_starts_later_gets_the_table_too)
 {
 	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-	workers_table(&f.w, fd, 41);
+	base(fd, 41);
 	workers_start(&f.w, new_generation(1, "ready", 1));
 	await(f.served == 41);
 	close(fd);
