@@ -15,6 +15,7 @@ enum {
 	U64_DIGITS = 20, /* of the largest uint64_t */
 	U64_DIGITS_SAFE = 19, /* any number of so many digits fits */
 	DOUBLE_DIGITS = 800, /* more than the 767 that can decide how a double is rounded */
+	EXPONENT_PLAIN = 3, /* digits of one that the plain path reads */
 	EXPONENT_DIGITS_MAX = 12, /* far beyond what the digits of a body could outweigh */
 };
 
@@ -213,16 +214,73 @@ static double double_of(const struct decimal *d)
 	return double_slow(d);
 }
 
+/* Digits with a point or without one; p is behind them. */
+static bool plain_mantissa(const uint8_t **p, const uint8_t *end, uint64_t *digits,
+                           int64_t *exponent)
+{
+	const uint8_t *from = *p, *point = NULL, *q = from;
+	uint64_t v = 0;
+
+	for (; q < end && (is_digit(*q) || (*q == '.' && !point)); q++)
+		if (*q == '.')
+			point = q;
+		else
+			v = v * 10 + (uint64_t)(*q - '0');
+	if (q == from || q - from > U64_DIGITS_SAFE)
+		return false;
+	if (point && (point == from || point + 1 == q))
+		return false;
+	if (*from == '0' && q - from > 1 && point != from + 1)
+		return false;
+	*p = q;
+	*digits = v;
+	*exponent = point ? point + 1 - q : 0;
+	return true;
+}
+
+/* In one pass, as almost all doubles are written: no more digits than a word has, no more than
+ * three of an exponent. False: anything else, good or bad. */
+static bool plain_double(const uint8_t *p, const uint8_t *end, double *value)
+{
+	uint64_t digits;
+	int64_t exponent, power = 0;
+	bool minus;
+
+	if (!plain_mantissa(&p, end, &digits, &exponent))
+		return false;
+	if (p < end) {
+		if ((*p++ | 0x20) != 'e')
+			return false;
+		minus = p < end && *p == '-';
+		p += minus || (p < end && *p == '+');
+		if (p == end || end - p > EXPONENT_PLAIN)
+			return false;
+		for (; p < end && is_digit(*p); p++)
+			power = power * 10 + (*p - '0');
+		if (p < end)
+			return false;
+		exponent += minus ? -power : power;
+	}
+	*value = json_double(digits, exponent);
+	return true;
+}
+
 bool json_to_double(struct bytes text, double *value)
 {
 	struct decimal d;
+	bool minus;
 	double v;
 
-	if (!decimal_read(text, &d))
+	if (text.n == 0)
 		return false;
-	v = double_of(&d);
+	minus = *text.p == '-';
+	if (!plain_double(text.p + minus, text.p + text.n, &v)) {
+		if (!decimal_read(text, &d))
+			return false;
+		v = double_of(&d);
+	}
 	if (isinf(v))
 		return false;
-	*value = d.negative ? -v : v;
+	*value = minus ? -v : v;
 	return true;
 }

@@ -206,3 +206,30 @@ Test(json_number, digits_without_end_still_decide)
 	cr_assert(json_to_double(boxed(text, room), &got));
 	cr_expect_eq(got, 1.1111111111111112);
 }
+
+/* The plain path takes numbers alone, and says of each what the general one says. */
+Test(json_number, doubles_are_the_same_by_both_paths)
+{
+	static const char alphabet[] = "0123456789000.eE+-";
+	uint32_t state = 1;
+	int taken = 0;
+
+	for (int round = 0; round < 300000; round++) {
+		uint8_t text[32];
+		struct decimal d;
+		size_t n = 0;
+		double v;
+
+		for (int i = 0; i <= round % 24; i++) {
+			state = state * 1664525 + 1013904223;
+			text[n++] = (uint8_t)alphabet[(state >> 16) % (sizeof(alphabet) - 1)];
+		}
+		if (!plain_double(text, text + n, &v))
+			continue;
+		taken++;
+		cr_assert(decimal_read(bytes_of(text, n), &d), "%.*s", (int)n, (char *)text);
+		cr_assert(!d.negative && memcmp(&v, &(double){ double_of(&d) }, sizeof(v)) == 0,
+		          "%.*s", (int)n, (char *)text);
+	}
+	cr_expect_gt(taken, 10000);
+}
