@@ -77,8 +77,20 @@ else
 	ok "the packages are built" machine_env env PACKAGE_JOBS=2 "$ROOT/tools/package" deb
 	changes=("$ROOT"/build/packages/headgate_*.changes)
 	is "lintian has nothing to say about them" "$(lintian --allow-root --pedantic -I -E "${changes[@]}" 2>&1)" ""
+	ok "they come with a list of what they are made with" jq -e '.components | length > 20' "$ROOT/build/packages/sbom.cdx.json"
 	is "there are debug symbols" "$(find "$ROOT/build/packages" -name 'headgate-dbgsym_*.deb' | wc -l)" 1
 	dpkg-deb -x "$ROOT"/build/packages/headgate_*.deb "$T/deb"
 	is "the worker has all hardening" "$(readelf -hdl "$T/deb/usr/libexec/headgate/headgate-worker" | grep -cE 'DYN \(Position|BIND_NOW|GNU_RELRO')" 3
+fi
+
+if [ "${REQUIRE-}" != all ] && [ -z "${LIFE-}" ]; then
+	skip "rpmlint has nothing to say about the RPM packages" "takes minutes: LIFE=1"
+elif ! command -v rpmbuild rpmlint >/dev/null; then
+	skip "rpmlint has nothing to say about the RPM packages" "needs rpm, rpmlint"
+else
+	ok "the RPM packages are built" machine_env env PACKAGE_JOBS=2 "$ROOT/tools/package" rpm
+	like "rpmlint has nothing to say about them but what is listed" \
+		"$(rpmlint -c "$ROOT/packaging/rpm/rpmlint.toml" "$ROOT"/build/packages/*.rpm 2>&1 | tail -n 1)" ' 0 errors, 0 warnings'
+	is "one has debug symbols" "$(find "$ROOT/build/packages" -name 'headgate-debuginfo-*.rpm' | wc -l)" 1
 fi
 finish
