@@ -5,6 +5,8 @@
 . "${0%/*}/lib.sh"
 command -v systemd-analyze >/dev/null || skip_all systemd-analyze
 
+have() { local each; for each; do command -v "$each" >/dev/null || return 1; done; }
+
 # ---- the unit ----
 
 unit=$ROOT/packaging/systemd/headgate.service
@@ -71,7 +73,7 @@ done
 
 if [ "${REQUIRE-}" != all ] && [ -z "${LIFE-}" ]; then
 	skip "lintian has nothing to say about the packages" "takes minutes: LIFE=1"
-elif ! command -v dpkg-buildpackage lintian dh >/dev/null; then
+elif ! have dpkg-buildpackage lintian dh jq; then
 	skip "lintian has nothing to say about the packages" "needs dpkg-dev, debhelper, lintian"
 else
 	ok "the packages are built" machine_env env PACKAGE_JOBS=2 "$ROOT/tools/package" deb
@@ -85,7 +87,7 @@ fi
 
 if [ "${REQUIRE-}" != all ] && [ -z "${LIFE-}" ]; then
 	skip "rpmlint has nothing to say about the RPM packages" "takes minutes: LIFE=1"
-elif ! command -v rpmbuild rpmlint >/dev/null; then
+elif ! have rpmbuild rpmlint; then
 	skip "rpmlint has nothing to say about the RPM packages" "needs rpm, rpmlint"
 else
 	ok "the RPM packages are built" machine_env env PACKAGE_JOBS=2 "$ROOT/tools/package" rpm
