@@ -15,6 +15,9 @@
 #define tenants_begin fake_begin
 #define tenants_expect_doubles fake_expect_doubles
 #define tenants_commit fake_commit
+#include "master/pg_hello.c"
+#include "master/pg_link.c"
+#include "master/pg_read.c"
 #include "master/tenants_pg.c"
 
 static struct {
@@ -181,7 +184,7 @@ Test(tenants_pg, an_idle_link_has_nothing_to_do_until_the_ping)
 Test(tenants_pg, a_bell_is_answered_at_once)
 {
 	settled();
-	ring(p);
+	pg_ring(p);
 	cr_assert_eq(due_step(p), STEP_CHANGES);
 	cr_assert_leq(next_due(p), loop_now());
 }
@@ -189,9 +192,9 @@ Test(tenants_pg, a_bell_is_answered_at_once)
 Test(tenants_pg, the_first_ring_is_the_one_that_is_timed)
 {
 	settled();
-	ring(p);
+	pg_ring(p);
 	at(1000007);
-	ring(p);
+	pg_ring(p);
 	cr_assert_eq(p->rang_ns, 1000000 * 1000000ll);
 }
 
@@ -199,15 +202,15 @@ Test(tenants_pg, the_first_ring_is_the_one_that_is_timed)
 Test(tenants_pg, a_bell_during_a_read_means_one_more_read)
 {
 	settled();
-	ring(p);
+	pg_ring(p);
 	begin_read(p, false);
 	cr_assert_not(p->dirty);
-	ring(p); /* while rows come */
+	pg_ring(p); /* while rows come */
 	p->step = STEP_CHANGES;
 	p->copies = 2;
 	p->next = xstrdup("2:2:");
 	p->in_read = true;
-	read_done(p);
+	pg_read_done(p);
 	cr_assert(p->dirty);
 	cr_assert_str_eq(p->prev, "2:2:");
 	at(1000000 + FULL_GAP_MS);
@@ -228,7 +231,7 @@ Test(tenants_pg, full_reads_are_two_a_second_at_most)
 	settled();
 	p->want_full = true;
 	p->next_full_allowed = loop_now() + FULL_GAP_MS;
-	ring(p);
+	pg_ring(p);
 	cr_assert_eq(due_step(p), STEP_IDLE);
 	cr_assert_eq(next_due(p), loop_now() + FULL_GAP_MS);
 	at(1000000 + FULL_GAP_MS);
@@ -295,17 +298,17 @@ Test(tenants_pg, changes_are_pruned_now_and_then)
 Test(tenants_pg, a_live_link_is_fresh_for_a_ping_and_a_lost_one_for_the_last_poll)
 {
 	settled();
-	freshen(p);
+	pg_freshen(p);
 	cr_assert_eq(told.fresh, 1000000 + 35000, "also during a read of more than 15 s");
 	at(1000000 + 29000);
-	freshen(p);
+	pg_freshen(p);
 	cr_assert_eq(told.fresh, loop_now() + LINK_FRESH_MS);
 	p->fresh_for = 1000;
-	freshen(p);
+	pg_freshen(p);
 	cr_assert_eq(told.fresh, loop_now() + LINK_FRESH_MS, "for a live link alone");
 	p->fresh_for = 35000;
 	snprintf(p->fault, sizeof(p->fault), "cut");
-	disconnect(p);
+	pg_disconnect(p);
 	cr_assert_eq(told.fresh, 1000000 + 35000);
 	cr_assert_not(told.connected);
 	cr_assert_str_eq(told.state, "away");
@@ -317,14 +320,14 @@ Test(tenants_pg, a_deaf_link_is_as_fresh_as_its_polls)
 	settled();
 	p->deaf = true;
 	at(1000000 + 9000);
-	freshen(p);
+	pg_freshen(p);
 	cr_assert_eq(told.fresh, 1000000 + 35000);
 }
 
 Test(tenants_pg, before_the_first_read_nothing_is_fresh)
 {
 	p->step = STEP_IDLE;
-	freshen(p);
+	pg_freshen(p);
 	cr_assert_eq(told.fresh, 0);
 }
 
@@ -358,7 +361,7 @@ Test(tenants_pg, a_lost_link_forgets_its_snapshot_and_its_half_read)
 	begin_read(p, false);
 	p->step = STEP_CHANGES;
 	snprintf(p->fault, sizeof(p->fault), "cut");
-	disconnect(p);
+	pg_disconnect(p);
 	cr_assert_null(p->prev);
 	cr_assert_not(p->in_read);
 	cr_assert_eq(told.aborts, 1);
@@ -374,7 +377,7 @@ Test(tenants_pg, everything_changed_means_a_full_read)
 	p->next = xstrdup("3:3:");
 	p->everything = true;
 	p->next_full_allowed = loop_now() + 1; /* so that nothing is sent here */
-	read_done(p);
+	pg_read_done(p);
 	cr_assert(p->want_full);
 	cr_assert_eq(told.aborts, 1);
 	cr_assert_str_eq(p->prev, "1:1:"); /* what was named then is read by the full one */
@@ -387,7 +390,7 @@ Test(tenants_pg, half_an_answer_is_no_read)
 	p->step = STEP_CHANGES;
 	p->copies = 1;
 	p->next = xstrdup("3:3:");
-	read_done(p);
+	pg_read_done(p);
 	cr_assert(strstr(p->fault, "not whole"));
 }
 
@@ -396,7 +399,7 @@ Test(tenants_pg, a_listen_that_fails_otherwise_leaves_the_polls)
 	PGresult *r = PQmakeEmptyPGresult(NULL, PGRES_FATAL_ERROR);
 
 	log_setup(LOG_LEVEL_ERR, LOG_FORMAT_LOGFMT, NULL);
-	listen_result(p, r);
+	pg_listen_result(p, r);
 	cr_assert(p->deaf);
 	cr_assert_not(p->fault[0]);
 	PQclear(r);
@@ -404,8 +407,8 @@ Test(tenants_pg, a_listen_that_fails_otherwise_leaves_the_polls)
 
 Test(tenants_pg, only_the_first_cause_of_a_loss_is_kept_and_in_one_line)
 {
-	give_up(p, "one\ntwo\n");
-	give_up(p, "three");
+	pg_give_up(p, "one\ntwo\n");
+	pg_give_up(p, "three");
 	cr_assert_str_eq(p->fault, "one;two");
 }
 
@@ -416,11 +419,11 @@ Test(tenants_pg, a_clock_that_differs_is_said_once)
 
 	log_setup(LOG_LEVEL_WARN, LOG_FORMAT_LOGFMT, NULL);
 	snprintf(us, sizeof(us), "%lld", 1700000002ll * 1000000);
-	check_skew(p, us);
+	pg_check_skew(p, us);
 	cr_assert_eq(log_count(LOG_LEVEL_WARN), before);
 	snprintf(us, sizeof(us), "%lld", 1700000002ll * 1000000 + 1);
-	check_skew(p, us);
-	check_skew(p, us);
+	pg_check_skew(p, us);
+	pg_check_skew(p, us);
 	cr_assert_eq(log_count(LOG_LEVEL_WARN), before + 1);
 }
 
@@ -469,7 +472,7 @@ Test(tenants_pg, a_query_is_read_in_full_at_each_bell_and_poll)
 {
 	with_query();
 	cr_assert_eq(due_step(p), STEP_IDLE);
-	ring(p);
+	pg_ring(p);
 	cr_assert_eq(due_step(p), STEP_FULL);
 	cr_assert_leq(next_due(p), loop_now(), "the first at once");
 	p->dirty = false;
@@ -484,7 +487,7 @@ Test(tenants_pg, a_query_is_read_two_times_a_second_at_most)
 	with_query();
 	p->next_full_allowed = loop_now() + FULL_GAP_MS;
 	p->next_read = loop_now() + 1;
-	ring(p);
+	pg_ring(p);
 	cr_assert_eq(due_step(p), STEP_IDLE);
 	cr_assert_eq(next_due(p), loop_now() + FULL_GAP_MS);
 	at(1000000 + FULL_GAP_MS);
@@ -516,7 +519,7 @@ Test(tenants_pg, a_query_may_have_an_id_twice_and_is_whole_with_one_copy)
 	p->copies = 2;
 	cr_assert_not(is_whole(p));
 	p->copies = 1;
-	read_done(p);
+	pg_read_done(p);
 	cr_assert_str_eq(p->fault, "");
 	cr_assert_not(told.in_read);
 	cr_assert_eq(p->step, STEP_IDLE);
@@ -528,13 +531,13 @@ Test(tenants_pg, a_fault_of_the_query_is_an_error_and_a_state_of_its_own)
 
 	with_query();
 	p->refused = true;
-	give_up(p, "tenants.query: unknown column 'colour'");
-	disconnect(p);
+	pg_give_up(p, "tenants.query: unknown column 'colour'");
+	pg_disconnect(p);
 	cr_assert_str_eq(told.state, "refused");
 	cr_assert_str_eq(told.error, "tenants.query: unknown column 'colour'");
 	cr_assert_eq(log_count(LOG_LEVEL_ERR), before + 1);
-	give_up(p, "cut");
-	disconnect(p);
+	pg_give_up(p, "cut");
+	pg_disconnect(p);
 	cr_assert_str_eq(told.state, "away", "the next fault is another one");
 }
 
@@ -544,10 +547,10 @@ Test(tenants_pg, a_copy_cut_short_is_no_read)
 
 	settled();
 	begin_read(p, true);
-	read_result(p, ended);
+	pg_read_result(p, ended);
 	cr_assert_str_eq(p->fault, "");
 	p->cut = true;
-	read_result(p, ended);
+	pg_read_result(p, ended);
 	cr_assert(strstr(p->fault, "without its end"));
 	PQclear(ended);
 }
