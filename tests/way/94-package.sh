@@ -87,8 +87,8 @@ fi
 
 if [ "${REQUIRE-}" != all ] && [ -z "${LIFE-}" ]; then
 	skip "rpmlint has nothing to say about the RPM packages" "takes minutes: LIFE=1"
-elif ! have rpmbuild rpmlint; then
-	skip "rpmlint has nothing to say about the RPM packages" "needs rpm, rpmlint"
+elif ! have rpmbuild eu-strip rpmlint; then
+	skip "rpmlint has nothing to say about the RPM packages" "needs rpm, elfutils, rpmlint"
 else
 	ok "the RPM packages are built" machine_env env PACKAGE_JOBS=2 "$ROOT/tools/package" rpm
 	like "rpmlint has nothing to say about them but what is listed" \
