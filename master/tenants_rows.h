@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tenants_rows.h -- the rows and their set, between tenants_set.c (changes) and tenants_table.c
- * (tables) alone. A million tokens must fit into a small master: what they have in common (their
- * tenant) is held once, and a map costs each of them one pointer.
+ * tenants_rows.h -- the rows and their set, between tenants_set.c (staging), tenants_apply.c
+ * (changes) and tenants_table.c (tables) alone. A million tokens must fit into a small master: what
+ * they have in common (their tenant) is held once, and a map costs each of them one pointer.
  */
 #pragma once
 #include "common/log.h"
@@ -130,6 +130,13 @@ static inline const char *token_cidrs(const struct token *t)
 {
 	return t->text + t->id_bytes + 1 + (t->has_not_before ? sizeof(int64_t) : 0);
 }
+
+/* Staged tokens go their way: into the set, or away. */
+void set_forget_staged(struct tenant_set *s);
+bool set_same_token(const struct token *a, const struct token *b);
+void set_saw_token(struct tenant_set *s, struct token *t); /* this full read had it */
+void set_free_token(struct tenant_set *s, struct token *t);
+void set_forget_tenant(struct tenant_set *s, struct tenant *t); /* unless somebody needs it */
 
 /* A row that cannot grant, in the log: at most some a minute. */
 void set_say_left_out(struct tenant_set *s, const char *row, struct bytes id, enum skip_reason why);

@@ -3,8 +3,7 @@
  * tenants_set.c -- rows by id, changes in two phases. A row read again that did not change costs no
  * memory: it is only marked as seen; a changed token is staged whole and takes the old one's place.
  * Rows that break a rule stay in the set, so that they are counted and a later read can replace
- * them, but they never get into a table. Each change leaves its hash or its tenant among what the
- * next delta has to say.
+ * them, but they never get into a table. Staging is here, applying in tenants_apply.c.
  */
 #include "master/tenants_set.h"
 
@@ -114,8 +113,7 @@ void set_expect_doubles(struct tenant_set *s)
 	s->doubles = true;
 }
 
-/* Staged tokens go their way: into the set, or away. */
-static void forget_staged(struct tenant_set *s)
+void set_forget_staged(struct tenant_set *s)
 {
 	if (!s->doubles)
 		return;
@@ -151,8 +149,7 @@ static struct tenant *name_tenant(struct tenant_set *s, struct bytes id)
 	return t;
 }
 
-/* Nobody needs it any more. */
-static void forget_tenant(struct tenant_set *s, struct tenant *t)
+void set_forget_tenant(struct tenant_set *s, struct tenant *t)
 {
 	if (t->has_row || t->tokens > 0)
 		return;
@@ -170,10 +167,10 @@ static void drop_name(struct tenant_set *s, struct token *t)
 	if (!tenant)
 		return;
 	tenant->tokens--;
-	forget_tenant(s, tenant);
+	set_forget_tenant(s, tenant);
 }
 
-static void free_token(struct tenant_set *s, struct token *t)
+void set_free_token(struct tenant_set *s, struct token *t)
 {
 	drop_name(s, t);
 	free(t);
@@ -181,10 +178,10 @@ static void free_token(struct tenant_set *s, struct token *t)
 
 void set_abort(struct tenant_set *s)
 {
-	forget_staged(s);
+	set_forget_staged(s);
 	for (size_t i = 0; i < s->op_count; i++) {
 		if (s->ops[i].kind == OP_PUT_TOKEN)
-			free_token(s, s->ops[i].row);
+			set_free_token(s, s->ops[i].row);
 		else
 			free(s->ops[i].row);
 	}
@@ -289,7 +286,7 @@ static struct token *make_token(struct tenant_set *s, const struct token_row *ro
 	return t;
 }
 
-static bool same_token(const struct token *a, const struct token *b)
+bool set_same_token(const struct token *a, const struct token *b)
 {
 	return a->left_out == b->left_out && (!a->left_out || a->why == b->why) &&
 	       token_not_before(a) == token_not_before(b) && a->not_after == b->not_after &&
@@ -314,7 +311,7 @@ static void clash(struct tenant_set *s, struct token *t, const struct token *oth
 {
 	bool same_hash, same_owner;
 
-	if (same_token(t, other))
+	if (set_same_token(t, other))
 		return;
 	same_hash = has_hash(t) && memcmp(t->hash, other->hash, HASH_BYTES) == 0;
 	same_owner = same_hash && t->tenant && t->tenant == other->tenant;
@@ -330,7 +327,7 @@ static void clash(struct tenant_set *s, struct token *t, const struct token *oth
 	t->scopes = 0;
 }
 
-static void saw_token(struct tenant_set *s, struct token *t)
+void set_saw_token(struct tenant_set *s, struct token *t)
 {
 	s->tokens_seen += t->seen != (uint32_t)s->read;
 	t->seen = (uint32_t)s->read;
@@ -343,19 +340,19 @@ static void stage_token(struct tenant_set *s, struct token *t)
 
 	if (twin) {
 		clash(s, twin, t);
-		free_token(s, t);
+		set_free_token(s, t);
 		return;
 	}
-	if (old && same_token(old, t)) {
-		saw_token(s, old);
-		free_token(s, t);
+	if (old && set_same_token(old, t)) {
+		set_saw_token(s, old);
+		set_free_token(s, t);
 		return;
 	}
 	if (old && s->doubles &&
 	    old->seen == (uint32_t)s->read) /* a row of this read was the old one */
 		clash(s, t, old);
 	if (old)
-		saw_token(s, old);
+		set_saw_token(s, old);
 	stage(s, OP_PUT_TOKEN, t, 0);
 	if (s->doubles)
 		idmap_add(&s->staged, &t->node);
@@ -386,199 +383,4 @@ void set_drop_tenant(struct tenant_set *s, struct bytes id)
 void set_drop_token(struct tenant_set *s, struct bytes id)
 {
 	stage_drop(s, &s->tokens, OP_DROP_TOKEN, id);
-}
-
-/* ---- applying ---- */
-
-struct applying {
-	struct tenant_set *s;
-	struct set_change change;
-	set_told told;
-	void *arg;
-	bool fresh; /* there were no tokens, and no id comes twice: none needs to be looked for */
-};
-
-static void tell(struct applying *a, const char *what, struct bytes tenant, struct bytes token)
-{
-	a->change.changes++;
-	if (a->told)
-		a->told(a->arg, what, tenant, token);
-}
-
-/* What its row counts for, whatever stands in the table; by: 1 or -1. */
-static void count_row(struct tenant_set *s, const struct tenant *t, int by)
-{
-	if (t->left_out)
-		s->counts.skipped[SKIP_TENANT_ID] += (uint64_t)by;
-	else if (t->has_limits)
-		s->counts.limited += (uint64_t)by;
-}
-
-/* The row goes; the tenant stays while tokens name it. */
-static void remove_tenant(struct applying *a, struct tenant *t)
-{
-	struct tenant_set *s = a->s;
-
-	tell(a, "tenant.remove", tenant_id(t), BYTES_NONE);
-	a->change.lost |= !t->left_out;
-	count_row(s, t, -1);
-	ordinals_leave(&s->tenant_ordinals, t->ordinal, s->generation + 1);
-	t->ordinal = NO_ORDINAL;
-	t->has_row = t->left_out = t->has_limits = false;
-	set_dirty_tenant(s, t);
-	forget_tenant(s, t);
-}
-
-static void unlink_token(struct tenant_set *s, struct token *t)
-{
-	idmap_remove(&s->tokens, &t->node);
-	s->tokens_seen -= t->seen == (uint32_t)s->read;
-	if (t->left_out) {
-		s->counts.skipped[t->why]--;
-		return;
-	}
-	set_token_stands(s, t, NOT_JUDGED, (enum skip_reason)0);
-	idmap_remove(&s->hashes, &t->by_hash);
-	set_dirty_hash(s, t->hash);
-}
-
-static void remove_token(struct applying *a, struct token *t)
-{
-	tell(a, "token.remove", token_tenant(t), token_id(t));
-	a->change.lost |= !t->left_out;
-	unlink_token(a->s, t);
-	ordinals_leave(&a->s->token_ordinals, t->ordinal, a->s->generation + 1);
-	free_token(a->s, t);
-}
-
-static void put_tenant(struct applying *a, struct tenant *row)
-{
-	struct tenant_set *s = a->s;
-	struct tenant *t = tenant_of(idmap_find(&s->tenants, tenant_id(row)));
-	bool had_row = t && t->has_row;
-
-	if (row->left_out)
-		set_say_left_out(s, "tenant", tenant_id(row), SKIP_TENANT_ID);
-	tell(a, had_row ? "tenant.change" : "tenant.add", tenant_id(row), BYTES_NONE);
-	if (t) { /* its tokens stay with it, and what tables know of it */
-		if (had_row)
-			count_row(s, t, -1);
-		a->change.lost |=
-			had_row && t->state == TENANT_ACTIVE && row->state != TENANT_ACTIVE;
-		t->has_row = true;
-		t->state = row->state;
-		t->block_until = row->block_until;
-		t->has_limits = row->has_limits;
-		t->left_out = row->left_out;
-		free(row);
-	} else {
-		t = row;
-		idmap_add(&s->tenants, &t->node);
-	}
-	count_row(s, t, 1);
-	if (t->ordinal == NO_ORDINAL &&
-	    !t->left_out) /* in the source's order, while there are any */
-		t->ordinal = ordinals_take(&s->tenant_ordinals);
-	t->seen = s->read;
-	set_dirty_tenant(s, t);
-}
-
-static void put_token(struct applying *a, struct token *t)
-{
-	struct tenant_set *s = a->s;
-	struct token *old = a->fresh ? NULL : token_of(idmap_find(&s->tokens, token_id(t)));
-
-	if (old && s->doubles && same_token(old, t)) { /* rows that clashed before, too */
-		free_token(s, t);
-		return;
-	}
-	if (t->left_out)
-		set_say_left_out(s, "token", token_id(t), (enum skip_reason)t->why);
-	tell(a, old ? "token.change" : "token.add", token_tenant(t), token_id(t));
-	if (old) {
-		a->change.lost |= !old->left_out && (t->left_out || (t->revoked && !old->revoked) ||
-		                                     memcmp(old->hash, t->hash, HASH_BYTES) != 0);
-		t->ordinal = old->ordinal;
-		unlink_token(s, old);
-		free_token(s, old);
-	}
-	if (t->ordinal == NO_ORDINAL && !t->left_out)
-		t->ordinal = ordinals_take(&s->token_ordinals);
-	saw_token(s, t);
-	idmap_add(&s->tokens, &t->node);
-	if (t->left_out) {
-		s->counts.skipped[t->why]++;
-		return;
-	}
-	idmap_add(&s->hashes, &t->by_hash);
-	set_dirty_hash(s, t->hash);
-}
-
-static void apply_op(struct applying *a, const struct op *op)
-{
-	struct tenant_set *s = a->s;
-	struct idmap_node *node = NULL;
-
-	switch (op->kind) {
-	case OP_PUT_TENANT:
-		put_tenant(a, op->row);
-		return;
-	case OP_PUT_TOKEN:
-		put_token(a, op->row);
-		return;
-	case OP_DROP_TENANT:
-		node = idmap_find(&s->tenants, bytes_of(op->row, op->id_bytes));
-		if (node && tenant_of(node)->has_row)
-			remove_tenant(a, tenant_of(node));
-		free(op->row);
-		return;
-	case OP_DROP_TOKEN:
-		node = idmap_find(&s->tokens, bytes_of(op->row, op->id_bytes));
-		if (node)
-			remove_token(a, token_of(node));
-		free(op->row);
-		return;
-	}
-	assert(!"not an op");
-}
-
-/* After a full read: what it did not have is gone. */
-static void sweep(struct applying *a)
-{
-	struct tenant_set *s = a->s;
-	struct idmap_node *node, *next;
-
-	/* No further than to the last one that is gone: a walk over a million costs 0.2 s. */
-	for (node = idmap_next(&s->tokens, NULL); node && s->tokens_seen < s->tokens.count;
-	     node = next) {
-		next = idmap_next(&s->tokens, node);
-		if (token_of(node)->seen != (uint32_t)s->read)
-			remove_token(a, token_of(node));
-	}
-	assert(s->tokens_seen == s->tokens.count);
-	for (node = idmap_next(&s->tenants, NULL); node; node = next) {
-		next = idmap_next(&s->tenants, node);
-		if (tenant_of(node)->has_row && tenant_of(node)->seen != s->read)
-			remove_tenant(a, tenant_of(node));
-	}
-}
-
-struct set_change set_apply(struct tenant_set *s, set_told told, void *arg)
-{
-	struct applying a = { .s = s, .told = told, .arg = arg };
-
-	forget_staged(s);
-	a.fresh = s->full && s->tokens.count == 0 && !s->doubles;
-	if (a.fresh) {
-		idmap_reserve(&s->tokens, s->op_count);
-		idmap_reserve(&s->hashes, s->op_count);
-	}
-	for (size_t i = 0; i < s->op_count; i++)
-		apply_op(&a, &s->ops[i]);
-	free(s->ops); /* a first read has a million of them, the next one */
-	s->ops = NULL;
-	s->op_count = s->op_cap = 0;
-	if (s->full)
-		sweep(&a);
-	return a.change;
 }
