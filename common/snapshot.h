@@ -54,6 +54,9 @@ void snapshot_builder_free(struct snapshot_builder *b);
 /* Room for so many, asked for at once: a million that come one by one are placed twice. */
 void snapshot_expect(struct snapshot_builder *b, uint64_t tokens);
 uint32_t snapshot_add_tenant(struct snapshot_builder *b, const struct snapshot_tenant *t);
+/* That token will be added soon: its line is asked for ahead. */
+void snapshot_soon(const struct snapshot_builder *b,
+                   const uint8_t digest[static TOKEN_DIGEST_BYTES]);
 /* Two tokens of one digest are the caller's to leave out: here the first wins. */
 void snapshot_add_token(struct snapshot_builder *b, const struct snapshot_token *t);
 /* Of a delta. base_tenant: its index in the base; tenant: what snapshot_add_tenant() returned here. */

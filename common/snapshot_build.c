@@ -110,11 +110,15 @@ static int file_open(struct file *f, unsigned slots_log2, struct err *err)
 	return err_errno(err, "no memory for a tenant table of %zu bytes", f->bytes);
 }
 
+static uint64_t first_slot(const struct file *f, const uint8_t digest[static TOKEN_DIGEST_BYTES])
+{
+	return table_hash(digest, f->multiplier) >> (64 - f->slots_log2);
+}
+
 /* The slot for this digest, free or its own; NULL: a chain is longer than a lookup may follow. */
 static struct table_entry *slot_for(struct file *f, const uint8_t digest[static TOKEN_DIGEST_BYTES])
 {
-	uint64_t mask = (1ull << f->slots_log2) - 1;
-	uint64_t at = table_hash(digest, f->multiplier) >> (64 - f->slots_log2);
+	uint64_t mask = (1ull << f->slots_log2) - 1, at = first_slot(f, digest);
 
 	for (unsigned steps = 1; steps <= SNAPSHOT_LONGEST_MAX; steps++, at = (at + 1) & mask) {
 		struct table_entry *e = &entries_of(f)[at];
@@ -261,6 +265,13 @@ uint32_t snapshot_add_tenant(struct snapshot_builder *b, const struct snapshot_t
 	out->id_bytes = (uint8_t)t->id.n;
 	memcpy(out->id, t->id.p, t->id.n);
 	return (uint32_t)(at / sizeof(struct table_tenant));
+}
+
+void snapshot_soon(const struct snapshot_builder *b,
+                   const uint8_t digest[static TOKEN_DIGEST_BYTES])
+{
+	if (b->file.map)
+		__builtin_prefetch(&entries_of(&b->file)[first_slot(&b->file, digest)], 1);
 }
 
 static uint32_t add_detail(struct snapshot_builder *b, const struct snapshot_token *t)

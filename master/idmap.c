@@ -7,7 +7,7 @@
 
 #include <sys/random.h>
 
-enum { BUCKETS_MIN = 64 };
+enum { BUCKETS_MIN = 64, AHEAD = 16 };
 
 void idmap_init(struct idmap *m, idmap_key *key)
 {
@@ -121,4 +121,17 @@ struct idmap_node *idmap_next(const struct idmap *m, const struct idmap_node *no
 	while (at < m->buckets && !m->bucket[at])
 		at++;
 	return at < m->buckets ? m->bucket[at] : NULL;
+}
+
+struct idmap_node *idmap_step(struct idmap_walk *w)
+{
+	const struct idmap *m = w->m;
+
+	w->node = w->node ? w->node->next : NULL;
+	while (!w->node && w->at < m->buckets) {
+		if (w->at + AHEAD < m->buckets && m->bucket[w->at + AHEAD])
+			__builtin_prefetch(m->bucket[w->at + AHEAD]);
+		w->node = m->bucket[w->at++];
+	}
+	return w->node;
 }

@@ -30,6 +30,14 @@ void idmap_remove(struct idmap *m, struct idmap_node *node);
 struct idmap_node *idmap_find(const struct idmap *m, struct bytes id);
 /* The next one of the same id, or NULL. */
 struct idmap_node *idmap_find_next(const struct idmap *m, const struct idmap_node *node);
+/* All nodes, in the order of idmap_next(), of a map that does not change meanwhile: a million of them
+ * lie all over memory, so the next ones are asked for ahead. NULL: that was the last. */
+struct idmap_walk {
+	const struct idmap *m;
+	size_t at; /* the bucket after the one that node is in */
+	struct idmap_node *node;
+};
+struct idmap_node *idmap_step(struct idmap_walk *w);
 /* All nodes, in no order: idmap_next(m, NULL) is the first. What was handed out may be removed
  * before the next call only if `next` was asked for before. */
 struct idmap_node *idmap_next(const struct idmap *m, const struct idmap_node *node);

@@ -130,3 +130,18 @@ Test(idmap, room_asked_for_at_once_is_enough_and_loses_nothing)
 	cr_assert_eq(m.buckets, buckets);
 	idmap_done(&m);
 }
+
+Test(idmap, steps_go_where_next_does)
+{
+	struct idmap m;
+	struct idmap_walk walk = { .m = &m };
+	struct idmap_node *node = NULL;
+
+	fill(&m);
+	do {
+		node = idmap_next(&m, node);
+		cr_assert_eq(idmap_step(&walk), node);
+	} while (node);
+	cr_assert_null(idmap_step(&walk));
+	idmap_done(&m);
+}
