@@ -255,7 +255,10 @@ static const struct table_entry *find_entry(const struct table *t,
 
 		if (!(e->flags & ENTRY_USED))
 			return NULL;
-		if (CRYPTO_memcmp(e->digest, digest, TOKEN_DIGEST_BYTES) == 0)
+		/* Neighbours in a chain are told by the word that chose the slot: how long that takes
+		 * says nothing that the chain's length does not. */
+		if (memcmp(e->digest, digest, sizeof(uint64_t)) == 0 &&
+		    CRYPTO_memcmp(e->digest, digest, TOKEN_DIGEST_BYTES) == 0)
 			return e;
 	}
 	return NULL;
