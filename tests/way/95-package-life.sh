@@ -107,8 +107,8 @@ is "and one line" "$(wc -l <"$T/said")" 1
 ok "a tenant is added" inside headgatectl tenant add acme
 TOKEN=$(inside headgatectl token issue acme --wait)
 is "the tenants file is still for root and the group" "$(inside stat -c '%a %U %G' /etc/headgate/tenants.yaml)" "640 root headgate"
-(umask 077; echo "$TOKEN" >"$root/run/token")
-ok "a sample of every protocol is accepted" inside headgatectl send --all --token-file /run/token
+(umask 077; echo "$TOKEN" >"$root/srv/token")
+ok "a sample of every protocol is accepted" inside headgatectl send --all --token-file /srv/token
 like "and stored, with its tenant" "$(inside headgatectl cat -n 1)" '"tenant":"acme"'
 
 # ---- an edit, and a reload ----
