@@ -22,8 +22,8 @@ says() { # says SENTENCE FILE INCLUDE REGEX: with that line in that file the too
 ok "the tree as it stands breaks no rule" "$ROOT/tools/check-layers" "$T/tree"
 says "the master that includes the worker is named" master/status.c '"worker/req.h"' 'master must not include worker/'
 says "common code that includes the configuration is named" common/log.c '"conf/conf.h"' 'common must not include conf/'
-says "a second door to libpq is named" master/status.c '<libpq-fe.h>' 'only master/tenants_pg.c may'
-says "by its other path too" master/status.c '<postgresql/libpq-fe.h>' 'only master/tenants_pg.c may'
+says "a second door to libpq is named" master/status.c '<libpq-fe.h>' 'only master/pg_private.h may'
+says "by its other path too" master/status.c '<postgresql/libpq-fe.h>' 'only master/pg_private.h may'
 says "a second door to TLS is named" worker/conn.c '<openssl/ssl.h>' 'only worker/tls.c may'
 for file in worker/head.c worker/sink_kafka.c worker/dialects.c; do
 	says "a connection in $file is named" "$file" '"worker/conn.h"' 'a stage never includes conn'

@@ -28,6 +28,7 @@ judge()
 	JUDGED[$id]=$status
 	is "$id: the status" "$GOT" "$status"
 	case $id in
+	hg-org-missing)	is "$id: in the gateway's words" "$(cat "$T/reply")" "Bad Request" ;;
 	hg-not-ready)	like "$id: the page names the check" "$(cat "$T/reply")" '^not ready: [a-z]' ;;
 	hg-*)	ok "$id: the reply names it" grep -aqF "$id" "$T/reply" ;;
 	esac
@@ -273,6 +274,24 @@ GOT=$(post /v1/logs "$T/small"); judge hg-store 503
 filled() { [ "$(post /v1/logs "$T/large")" = 503 ] && grep -aqF hg-store-full "$T/reply"; }
 ok "a store has an end" wait_until 10s filled
 GOT=$(post /v1/logs "$T/large"); judge hg-store-full 503
+
+# ---- one with data models, a gateway's listener and small records ----
+instance models
+mkdir "$T/models"
+printf '{"name":"Number","columns":[{"name":"tenant_id","data_type":"Int64","required":true}]}' >"$T/models/number.json"
+tenants_file "acme:$good"
+KAFKA_BROKERS='' TRACES_TOPIC='' conf_base local file 1
+logs_of
+conf "protocols.models.dir=$T/models" record.max_bytes=16KiB listeners.1.name=gateway listeners.1.listen=127.0.0.1:0 listeners.1.dialect=gateway
+headgate_start
+known "$good"
+otlp logs --pad 20000 -m large -o "$T/large"
+cat "$T/small" "$T/large" >"$T/both"	# messages one after the other are one
+GOT=$(post /v1/logs "$T/both"); judge partial 200
+GOT=$(request /ingest/Nope -H 'Content-Type: application/json' -d '{}'); judge hg-model 404
+GOT=$(request /ingest/Number -H 'Content-Type: application/json' -d '{}'); judge hg-model-tenant 403
+URL=http://$(listener_address gateway)
+GOT=$(post /v1/logs "$T/small"); judge hg-org-missing 401
 
 # ---- all of it ----
 is "every verdict of verdict.def was provoked" "$(printf '%s\n' "${!JUDGED[@]}" | sort | xargs)" \

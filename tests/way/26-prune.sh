@@ -7,7 +7,7 @@ need postgres
 
 SOURCE=$WAY/../../master/tenants_pg.c
 prune_format=$(sed -n '/^static void prune_start/,/^}/p' "$SOURCE" | grep -o '"[^"]*"' | tr -d '"\n')
-prune_rows=$(sed -n 's/^\tPRUNE_ROWS = \([0-9]*\),.*/\1/p' "$SOURCE")
+prune_rows=$(sed -n 's/^\tPRUNE_ROWS = \([0-9]*\),.*/\1/p' "${SOURCE%/*}/pg_private.h")
 like "the master's statement is found in its source" "$prune_format $prune_rows" '^SET LOCAL .*DELETE FROM headgate\.change .*%s.*%d.* [0-9]+$'
 # shellcheck disable=SC2059
 prune_sql() { printf "$prune_format" "$1" "$prune_rows"; }
