@@ -217,7 +217,7 @@ static uint64_t record_cost(const struct parcel *p)
 
 uint64_t produce_cost(const struct parcel *p, size_t records)
 {
-	return sizeof(*p) + records * record_cost(p);
+	return sizeof(*p) + (p->more ? RECORD_HEADER_MORE : 0) + records * record_cost(p);
 }
 
 /* Buffer and charge become the parcel's, topped up by what its records cost beside their values. */

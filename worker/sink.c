@@ -100,7 +100,7 @@ struct parcel *parcel_get(struct worker *w)
 	p->mem = NULL;
 	p->charged = 0;
 	p->header_count = 0;
-	p->header_used = 0;
+	p->header_used = p->more_used = 0;
 	p->part_at = RECORD_NO_PART;
 	p->parts = 0;
 	p->done = NULL;
@@ -130,6 +130,7 @@ void sink_pools_free(struct sink_open *s)
 	}
 	for (struct parcel *p = s->spare_parcels, *next; p; p = next) {
 		next = p->next;
+		free(p->more);
 		free(p);
 	}
 	free(s->spread);
@@ -149,11 +150,16 @@ void parcel_header(struct parcel *p, const char *name, struct bytes value)
 
 struct bytes parcel_copy(struct parcel *p, struct bytes value)
 {
-	char *at = p->header_mem + p->header_used;
+	bool fits = value.n <= sizeof(p->header_mem) - p->header_used;
+	size_t *used = fits ? &p->header_used : &p->more_used;
+	char *at;
 
-	assert(value.n <= sizeof(p->header_mem) - p->header_used);
+	if (!fits && !p->more)
+		p->more = xcalloc(1, RECORD_HEADER_MORE);
+	assert(fits || value.n <= RECORD_HEADER_MORE - p->more_used);
+	at = (fits ? p->header_mem : p->more) + *used;
 	memcpy(at, value.p, value.n);
-	p->header_used += value.n;
+	*used += value.n;
 	return bytes_of(at, value.n);
 }
 

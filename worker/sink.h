@@ -25,7 +25,9 @@ enum {
 	RECORD_HEADERS_MAX = 14,
 	RECORD_NO_PART = RECORD_HEADERS_MAX, /* a place that no header has */
 	RECORD_TYPE_MAX = 255, /* bytes of a client's media type */
-	RECORD_HEADER_MEM = 32 + 24 + 55 + RECORD_TYPE_MAX + 32 + 1024,
+	RECORD_HEADER_MEM = 32 + 24 + 55,
+	RECORD_HEADER_MORE = RECORD_TYPE_MAX + 250 + 1024, /* what few records have: a client's type, a
+	                                                    * dead letter's topic and detail */
 	RECORD_PART_BYTES = 24, /* 262144/262144, as far as a compiler can tell */
 };
 
@@ -46,6 +48,8 @@ struct parcel {
 	unsigned part_at; /* where headgate-part stands; RECORD_NO_PART: nowhere */
 	size_t header_used;
 	char header_mem[RECORD_HEADER_MEM];
+	size_t more_used;
+	char *more; /* RECORD_HEADER_MORE, got when it is first needed, and kept for the next parcel */
 	int64_t timestamp_ms;
 	uint32_t tenant_ordinal;
 	unsigned metric_slot;

@@ -17,7 +17,7 @@ known "$TOKEN"
 
 # Two programs
 libraries() { ldd "$1" | grep -oE 'lib(pq|yaml|jansson|rdkafka|protobuf-c|deflate|seccomp)\b' | sort -u | xargs; }
-is "the worker has neither libpq nor libyaml" "$(libraries "$HEADGATE_WORKER")" "libdeflate libprotobuf-c librdkafka libseccomp"
+is "the worker has neither libpq nor libyaml" "$(libraries "$HEADGATE_WORKER")" "libdeflate libjansson libprotobuf-c librdkafka libseccomp"
 is "the master has no librdkafka" "$(libraries "$HEADGATE")" "libjansson libpq libyaml"
 is "the master is headgate" "$(readlink "/proc/$HG_PID/exe")" "$HEADGATE"
 is "two workers" "$(workers | wc -l)" 2

@@ -975,9 +975,9 @@ Test(sink, parts_keep_to_the_ceiling_of_the_topic)
 Test(sink, parts_that_find_no_budget_are_503_and_none_is_produced)
 {
 	is_split_route(1500);
-	cr_assert(budget_take(w.budget, TENANT + 1, 0, 95 * KIB - r.charged));
+	cr_assert(budget_take(w.budget, TENANT + 1, 0, 96 * KIB - r.charged));
 	cr_assert_eq(produce_run(&r), STEP_REPLY);
 	cr_assert_eq(r.verdict, V_OVERLOAD);
 	cr_assert_eq(taken_count, 0);
-	budget_give(w.budget, TENANT + 1, 95 * KIB - body_capacity(1500));
+	budget_give(w.budget, TENANT + 1, 96 * KIB - body_capacity(1500));
 }
