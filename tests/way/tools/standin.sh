@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # standin.sh DIR ROOT -- systemd for the package in the Debian root ROOT, where no systemd runs: does what `systemctl VERB` asks for there.
 # Its systemctl (standin_systemctl) writes the verb into DIR/ask and waits for what DIR/answer says: the exit status. DIR must have
-# the same path in ROOT, for the notify socket (mount --bind). Started by 95-package-life.sh, under whose namespaces all of it ends.
+# the same path in ROOT, for the notify socket (mount --bind). Started by tests/life/95-package.sh, under whose namespaces all of it ends.
 #	DIR/asked	every verb, with what became of it
 #	DIR/journal	what the service says
 set -u

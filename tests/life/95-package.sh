@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# 95-package-life.sh -- a life in a Debian root of its own, under the stand-in for systemd: install, first record, an edit, reload, upgrade
-# under load, upgrade with a broken file, remove, install anew, purge (O19, O23, O24; F58 in short form). Minutes the first time, so
-# only with REQUIRE=all or LIFE=1. The bare root is kept in the cache of tools/cached.
-. "${0%/*}/lib.sh"
+# 95-package.sh -- a life in a Debian root of its own, under the stand-in for systemd: install, first record, an edit, reload, upgrade
+# under load, upgrade with a broken file, remove, install anew, purge (O19, O23, O24; F58 in short form). Minutes the first time, and it
+# needs namespaces of its own: `make life`. The bare root is kept in the cache of tools/cached.
+. "${0%/*}/../way/lib.sh"
 
 # ---- before the namespaces, since it may need a network: the packages, and a root with what they depend on ----
 
@@ -21,7 +21,6 @@ base_root()
 }
 
 if [ -z "${WAY_NETNS-}" ]; then
-	[ "${REQUIRE-}" = all ] || [ -n "${LIFE-}" ] || { skip "a life in a root of its own" "takes minutes: LIFE=1"; finish; }
 	need root
 	for each in dpkg-buildpackage dh mmdebstrap; do command -v "$each" >/dev/null || skip_all "$each"; done
 	unshare -mnp --fork true || skip_all "namespaces"
