@@ -67,6 +67,7 @@ for _ in {1..4}; do
 	wait_until 10s two
 done
 expect_err 'mod=workers msg="worker ended unasked"'
+expect_err 'mod=workers msg="a worker died in a stage"' # the signal may meet it there
 ok "a reload starts others" headgate_switch
 said=$(busy_end workers)
 like "those that start between base and delta let nobody in whom the delta shuts out: $said" "$said" '"wrong": 0'
