@@ -44,6 +44,7 @@
 #	kafka		a broker (the run's, else the test's own): KAFKA_BROKERS
 #	broker		kafka_start works: for a test whose brokers are all its own
 #	postgres	a database of its own with the schema: PG_DB, PG_DSN (unix socket), PG_DSN_TCP (with a password)
+#	oidc		oidc_start works
 #	python-otel	the Python of the environment with the OpenTelemetry SDK: PYTHON_OTEL
 #	js-otel		the folder with the OpenTelemetry JavaScript SDK: JS_OTEL
 #	root		to be root
@@ -66,6 +67,14 @@
 # record_count TOPIC
 # values TOPIC DIR		the values as files DIR/0, DIR/1 ..., in the order of records
 # header RECORD NAME		the text of that header of a JSON line (each line for a repeated one)
+#
+# -- An identity provider of the test's own: mock-oauth2-server
+# oidc_start NAME [JSON]	sets OIDC_URL; each $OIDC_URL/WORD is an issuer: its /.well-known/openid-configuration, /jwks, /token, /userinfo.
+#				JSON: tokenCallbacks: [{issuerId, tokenExpiry, requestMappings: [{requestParam, match, claims}]}] choose the
+#				claims; tokenProvider: {keyProvider: {algorithm: ES256}}. The kid is always the issuer's word
+# oidc_restart NAME		at the same port, with other keys of the same kid
+# oidc_stop, oidc_kill, oidc_freeze, oidc_thaw NAME; oidc_up NAME starts a stopped one, as oidc_restart does
+# oidc_token ISSUER [FIELD=VALUE]...	prints an access token by client credentials (client_id, audience, what a mapping looks at)
 #
 # -- PostgreSQL
 # pg SQL... | pg -f FILE	as the superuser in PG_DB; plain rows out
@@ -153,6 +162,7 @@ WAY_CHECKS=0 WAY_FAILED=0 WAY_FINISHED='' WAY_EXPECTED=() WAY_INSTANCES=() WAY_B
 . "$WAY/tools/base.sh"
 . "$WAY/kafka/kafka.sh"
 . "$WAY/pg/pg.sh"
+. "$WAY/oidc/oidc.sh"
 forget_machine_env
 
 # -- checks
@@ -265,10 +275,11 @@ at_exit()
 		[ ! -e "$log" ] || end_pid "$(cat "$log")" KILL
 	done
 	kafka_end_all
+	oidc_end_all
 	pg_end_all
 	[ "$WAY_FINISHED" = skipped ] || tap "1..$WAY_CHECKS"
 	if [ "$WAY_FAILED" != 0 ]; then
-		for log in "$T"/*/log "$T"/*/notify.log "$T"/background.log "$T"/send.log "$T"/kafka-*/server.*.log "$T"/pg-*/server.*.log; do
+		for log in "$T"/*/log "$T"/*/notify.log "$T"/background.log "$T"/send.log "$T"/kafka-*/server.*.log "$T"/pg-*/server.*.log "$T"/oidc-*/server.*.log; do
 			[ ! -s "$log" ] || note "== ${log#"$T"/} (the last 60 lines)"$'\n'"$(tail -n 60 "$log" | cut -c1-1000)"
 		done
 	fi
@@ -294,6 +305,8 @@ need()
 			fi ;;
 		broker)
 			machine_env "$WAY/tools/cached" kafka >/dev/null || skip_all broker ;;
+		oidc)
+			machine_env "$WAY/tools/cached" oidc >/dev/null || skip_all oidc ;;
 		postgres)
 			[ -x "$PG_BIN/postgres" ] || skip_all postgres
 			if [ -n "${WAY_PG_PORT-}" ]; then
