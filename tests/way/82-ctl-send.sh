@@ -92,7 +92,9 @@ answer sink '{"/logs": [{"by": {"Bearer t-1": {"status": 200}}, "status": 401}],
 sink=$FAKE
 answer idp '{"/token": [{"status": 200, "wait": 0.2, "json": {"access_token": "t-1", "expires_in": "3600"}}], "/new": [{"status": 200, "json": {"access_token": "t-2", "expires_in": 3600}}, {"status": 200, "json": {"access_token": "t-3"}}],
 	"/flaky": [{"status": 500}, {"status": 429}, {"status": 200, "json": {"access_token": "t-1", "expires_in": 60}}], "/denied": [{"status": 401, "json": {"error": "invalid_client", "error_description": "secret-7"}}],
-	"/odd": [{"status": 200, "json": {"token": "t-1"}}], "/short": [{"status": 200, "json": {"access_token": "t-1", "expires_in": 0}}]}'
+	"/odd": [{"status": 200, "json": {"token": "t-1"}}], "/text": [{"status": 200, "body": "<html>secret-7</html>"}], "/moved": [{"status": 302, "headers": {"Location": "/token"}}],
+	"/ill": [{"status": 500, "wait": 1}], "/no": [{"status": 403, "wait": 1, "json": {"error": "access_denied"}}], "/hangs": [{"status": 200, "wait": 14, "json": {"access_token": "t-1"}}],
+	"/long": [{"status": 200, "body": "'"$(printf '%70000s' '{')"'"}], "/short": [{"status": 200, "json": {"access_token": "t-1", "expires_in": 0}}]}'
 export HEADGATE_URL=$sink HEADGATE_OIDC_CLIENT_ID=me HEADGATE_OIDC_CLIENT_SECRET='secret-7&=' HEADGATE_OIDC_AUDIENCE=them
 oidc() { HEADGATE_OIDC_TOKEN_ENDPOINT=$FAKE$1 ctl send --path "${@:2}" --json; }
 asked() { requests idp | jq -r --arg p "$1" 'select(.path == $p) | .body'; }
@@ -113,6 +115,23 @@ fails grep -q 'secret-7' "$T/said" "$T/said.err"
 ok "no secret is shown" test $? = 0
 oidc /odd /logs "$T/one"
 like "an answer without a token is final" "$? $(cat "$T/said.err")" '^1 .*no usable access_token'
+oidc /text /logs "$T/one"
+like "one that is no JSON too" "$? $(cat "$T/said.err")" '^1 .*no usable access_token'
+oidc /long /logs "$T/one"
+like "and one of more than 64 KiB" "$? $(cat "$T/said.err")" '^1 .*no usable access_token'
+before=$(asked /token | wc -l)
+oidc /moved /logs "$T/one"
+is "a redirect is final, and not followed" "$? $(asked /moved | wc -l) $(asked /token | wc -l)" "1 1 $before"
+HEADGATE_OIDC_TOKEN_ENDPOINT=$FAKE/hangs "$HEADGATECTL" send --path /logs --retries 0 --jobs 10 "$T"/f?* >"$T/hangs" 2>&1 &
+hangs=$! started=$SECONDS
+oidc /no /logs --jobs 10 "$T"/f?*
+is "a refusal that comes slowly is one request too, and all ten are refused" "$? $(asked /no | wc -l) $(jq -r .tries "$T/said" | xargs)" "1 1 1 1 1 1 1 1 1 1 1 1"
+oidc /ill /logs --jobs 10 --retries 1 "$T"/f?*
+is "a failure that comes slowly is one request for each try of the ten" "$? $(asked /ill | wc -l) $(jq -r .tries "$T/said" | xargs)" "75 2 2 2 2 2 2 2 2 2 2 2"
+wait $hangs
+is "an endpoint that says nothing is given 10 s, once for the ten" "$? $((SECONDS - started < 20)) $(grep -c 'given up after 1 try.*token endpoint' "$T/hangs")" "75 1 10"
+HEADGATE_OIDC_TOKEN_ENDPOINT=http://127.0.0.1:1/ ctl send --path /logs --retries 0 "$T/one"
+like "one that is not there may come back: exit 75" "$? $(cat "$T/said.err")" '^75 .*token endpoint'
 oidc /short /logs --jobs 1 "$T/one" "$T/two"
 is "a token without a life is used at once and not kept" "$? $(asked /short | wc -l)" "0 2"
 

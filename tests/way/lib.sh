@@ -74,7 +74,7 @@
 #				claims; tokenProvider: {keyProvider: {algorithm: ES256}}. The kid is always the issuer's word
 # oidc_restart NAME		at the same port, with other keys of the same kid
 # oidc_stop, oidc_kill, oidc_freeze, oidc_thaw NAME; oidc_up NAME starts a stopped one, as oidc_restart does
-# oidc_token ISSUER [FIELD=VALUE]...	prints an access token by client credentials (client_id, audience, what a mapping looks at)
+# oidc_token ISSUER [FIELD=VALUE]...	prints an access token by client credentials (client_id, or what a mapping looks at; aud: only by a mapping)
 #
 # -- PostgreSQL
 # pg SQL... | pg -f FILE	as the superuser in PG_DB; plain rows out

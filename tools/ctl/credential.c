@@ -16,10 +16,15 @@ struct credential {
 	char *fixed; /* a token that stays; NULL: none, or the provider's */
 	char *endpoint, *client_id, *client_secret, *audience; /* NULL: no provider */
 	msec_t buffer;
-	pthread_mutex_t lock; /* of what follows; held while a token is asked for */
+	pthread_mutex_t lock; /* of what follows */
+	pthread_cond_t changed; /* a token request has ended */
+	bool asking; /* a thread does; it alone has `answer` then */
 	char *token; /* NULL: none */
 	msec_t until;
-	struct http_answer answer; /* the provider's last one: 64 KiB, so not on a stack */
+	uint64_t requests; /* that have ended; the last one so: */
+	enum credential_said said;
+	struct err why;
+	struct http_answer answer; /* the provider's: 64 KiB, so not on a stack */
 };
 
 static void wipe(char **text)
@@ -141,6 +146,7 @@ struct credential *credential_open(const char *token_file, struct err *err)
 	struct credential *cr = xcalloc(1, sizeof(*cr));
 
 	pthread_mutex_init(&cr->lock, NULL);
+	pthread_cond_init(&cr->changed, NULL);
 	if (fill(cr, token_file, err) == 0)
 		return cr;
 	credential_close(cr);
@@ -158,6 +164,7 @@ void credential_close(struct credential *cr)
 	free(cr->client_id);
 	free(cr->audience);
 	explicit_bzero(cr->answer.body, sizeof(cr->answer.body));
+	pthread_cond_destroy(&cr->changed);
 	pthread_mutex_destroy(&cr->lock);
 	free(cr);
 }
@@ -210,7 +217,13 @@ static bool take_expiry(const json_t *o, uint64_t *s)
 	return true;
 }
 
-static enum credential_said keep_token(struct credential *cr, const json_t *o, struct err *err)
+struct fresh { /* what the provider gave */
+	char *token;
+	msec_t until;
+};
+
+static enum credential_said take_token(const struct credential *cr, const json_t *o,
+                                       struct fresh *fresh, struct err *err)
 {
 	const char *token = json_text_of(o, "access_token");
 	msec_t life, buffer;
@@ -222,12 +235,12 @@ static enum credential_said keep_token(struct credential *cr, const json_t *o, s
 	}
 	life = (msec_t)s * 1000;
 	buffer = cr->buffer < life / 2 ? cr->buffer : life / 2;
-	cr->token = xstrdup(token);
-	cr->until = now_ms() + life - buffer;
+	fresh->token = xstrdup(token);
+	fresh->until = now_ms() + life - buffer;
 	return CREDENTIAL_HAVE;
 }
 
-static enum credential_said judge(struct credential *cr, struct err *err)
+static enum credential_said judge(const struct credential *cr, struct fresh *fresh, struct err *err)
 {
 	const struct http_answer *a = &cr->answer;
 	enum credential_said said;
@@ -245,12 +258,13 @@ static enum credential_said judge(struct credential *cr, struct err *err)
 		                                                                : CREDENTIAL_NEVER;
 	}
 	o = a->cut ? NULL : json_loadb(a->body, a->body_bytes, 0, NULL);
-	said = keep_token(cr, o, err);
+	said = take_token(cr, o, fresh, err);
 	json_decref(o);
 	return said;
 }
 
-static enum credential_said ask_provider(struct credential *cr, struct http *http, struct err *err)
+static enum credential_said ask_provider(struct credential *cr, struct http *http,
+                                         struct fresh *fresh, struct err *err)
 {
 	static const char *const headers[] = { "Content-Type: application/x-www-form-urlencoded",
 		                               "Accept: application/json", NULL };
@@ -267,7 +281,7 @@ static enum credential_said ask_provider(struct credential *cr, struct http *htt
 	          &cr->answer);
 	explicit_bzero(form.p, form.n);
 	buf_done(&form);
-	said = judge(cr, err);
+	said = judge(cr, fresh, err);
 	explicit_bzero(cr->answer.body, cr->answer.body_bytes);
 	return said;
 }
@@ -279,6 +293,40 @@ static char *header_of(const char *token)
 
 	snprintf(header, n, "%s%s", bearer, token);
 	return header;
+}
+
+/* With the lock, which is open while the provider is asked. */
+static void renew(struct credential *cr, struct http *http)
+{
+	struct fresh fresh = { NULL, 0 };
+	struct err why = { "" };
+	enum credential_said said;
+
+	cr->asking = true;
+	wipe(&cr->token);
+	pthread_mutex_unlock(&cr->lock);
+	said = ask_provider(cr, http, &fresh, &why);
+	pthread_mutex_lock(&cr->lock);
+	cr->asking = false;
+	cr->token = fresh.token;
+	cr->until = fresh.until;
+	cr->said = said;
+	cr->why = why;
+	cr->requests++;
+	pthread_cond_broadcast(&cr->changed);
+}
+
+/* Who finds a request in flight takes what comes of it, a failure too: else ten senders would ask
+ * a provider that hangs ten times, one after the other. */
+static enum credential_said await_token(struct credential *cr, struct http *http)
+{
+	uint64_t before = cr->requests;
+
+	while (cr->asking)
+		pthread_cond_wait(&cr->changed, &cr->lock);
+	if (cr->requests == before || (cr->said == CREDENTIAL_HAVE && !cr->token))
+		renew(cr, http); /* nobody asked, or what came was refused meanwhile */
+	return cr->said;
 }
 
 enum credential_said credential_get(struct credential *cr, struct http *http, char **out,
@@ -293,12 +341,12 @@ enum credential_said credential_get(struct credential *cr, struct http *http, ch
 		return CREDENTIAL_HAVE;
 	}
 	pthread_mutex_lock(&cr->lock);
-	if (!cr->token || now_ms() >= cr->until) {
-		wipe(&cr->token);
-		said = ask_provider(cr, http, err);
-	}
+	if (!cr->token || now_ms() >= cr->until)
+		said = await_token(cr, http);
 	if (said == CREDENTIAL_HAVE)
 		*out = header_of(cr->token);
+	else
+		*err = cr->why;
 	pthread_mutex_unlock(&cr->lock);
 	return said;
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#define http_post fake_post
 #include "tools/ctl/credential.c"
 
 #include <criterion/criterion.h>
 
 static struct credential cr;
+static struct fresh fresh;
 
 /* What is left of the token's life, in seconds, after an answer of the provider. */
 static long long life(const char *answer, msec_t buffer)
@@ -16,11 +18,12 @@ static long long life(const char *answer, msec_t buffer)
 	cr.answer.status = 200;
 	cr.answer.body_bytes = strlen(answer);
 	strcpy(cr.answer.body, answer);
-	if (judge(&cr, &err) != CREDENTIAL_HAVE)
+	fresh = (struct fresh){ NULL, 0 };
+	if (judge(&cr, &fresh, &err) != CREDENTIAL_HAVE)
 		return -1;
-	cr_expect_str_eq(cr.token, "t");
-	wipe(&cr.token);
-	return (cr.until - now_ms() + 500) / 1000;
+	cr_expect_str_eq(fresh.token, "t");
+	wipe(&fresh.token);
+	return (fresh.until - now_ms() + 500) / 1000;
 }
 
 /* B22 */
@@ -59,7 +62,7 @@ static enum credential_said said_of(enum http_failure failure, int status, const
 	cr.answer.status = status;
 	cr.answer.body_bytes = strlen(body);
 	strcpy(cr.answer.body, body);
-	return judge(&cr, err);
+	return judge(&cr, &fresh, err);
 }
 
 Test(credential, what_may_pass_is_told_from_what_will_not)
@@ -145,5 +148,204 @@ Test(credential, a_refused_token_is_forgotten_but_not_a_newer_one)
 	cr_expect_str_eq(c->token, "new");
 	cr_expect(credential_refused(c, "Authorization: Bearer new"));
 	cr_expect_null(c->token);
+	credential_close(c);
+}
+
+/* ---- one provider, many threads ---- */
+
+enum { THREADS = 10 };
+
+static struct {
+	pthread_mutex_t lock;
+	unsigned posts;
+	int status;
+	const char *body;
+	pthread_barrier_t *asked; /* NULL: it answers at once; else when the test comes here too */
+	char form[200];
+} idp = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+void fake_post(struct http *h, const struct http_request *request, struct http_answer *a)
+{
+	(void)h;
+	pthread_mutex_lock(&idp.lock);
+	idp.posts++;
+	snprintf(idp.form, sizeof(idp.form), "%.*s", (int)request->body.n,
+	         (const char *)request->body.p);
+	pthread_mutex_unlock(&idp.lock);
+	if (idp.asked)
+		pthread_barrier_wait(idp.asked);
+	a->failure = HTTP_ANSWERED;
+	a->status = idp.status;
+	a->cut = false;
+	a->body_bytes = strlen(idp.body);
+	strcpy(a->body, idp.body);
+}
+
+static struct credential *provider(void)
+{
+	struct credential *c;
+	struct err err = { "" };
+
+	setenv("HEADGATE_OIDC_TOKEN_ENDPOINT", "http://x", 1);
+	setenv("HEADGATE_OIDC_CLIENT_ID", "me", 1);
+	setenv("HEADGATE_OIDC_CLIENT_SECRET", "s&=", 1);
+	setenv("HEADGATE_OIDC_AUDIENCE", "a b", 1);
+	c = credential_open(NULL, &err);
+	cr_assert(c, "%s", err.text);
+	idp.posts = 0;
+	idp.status = 200;
+	idp.body = "{\"access_token\":\"t\",\"expires_in\":3600}";
+	return c;
+}
+
+struct asker {
+	struct credential *c;
+	pthread_t thread;
+	enum credential_said said;
+	char *header;
+	struct err err;
+};
+
+static void *asker_main(void *arg)
+{
+	struct asker *asker = arg;
+
+	asker->said = credential_get(asker->c, NULL, &asker->header, &asker->err);
+	return NULL;
+}
+
+/* The provider answers once the threads are there: whoever is late finds the token. */
+static void ask_at_once(struct credential *c, struct asker *askers)
+{
+	pthread_barrier_t asked;
+
+	pthread_barrier_init(&asked, NULL, 2);
+	idp.asked = &asked;
+	for (unsigned i = 0; i < THREADS; i++) {
+		askers[i] = (struct asker){ .c = c };
+		cr_assert_eq(pthread_create(&askers[i].thread, NULL, asker_main, &askers[i]), 0);
+	}
+	pthread_barrier_wait(&asked);
+	for (unsigned i = 0; i < THREADS; i++)
+		pthread_join(askers[i].thread, NULL);
+	idp.asked = NULL;
+	pthread_barrier_destroy(&asked);
+}
+
+/* B22 */
+Test(credential, ten_threads_make_one_token_request, .timeout = 20)
+{
+	struct asker askers[THREADS];
+	struct credential *c = provider();
+
+	ask_at_once(c, askers);
+	cr_expect_eq(idp.posts, 1);
+	cr_expect_str_eq(idp.form, "grant_type=client_credentials&client_id=me&client_secret="
+	                           "s%26%3D&audience=a%20b");
+	for (unsigned i = 0; i < THREADS; i++) {
+		cr_expect_eq(askers[i].said, CREDENTIAL_HAVE);
+		cr_expect_str_eq(askers[i].header, "Authorization: Bearer t");
+		credential_wipe(askers[i].header);
+	}
+	credential_close(c);
+}
+
+/* B22: of 3600 s, 3420 are used. */
+Test(credential, the_token_is_asked_for_again_180_s_before_its_end_and_not_sooner)
+{
+	struct credential *c = provider();
+	struct err err = { "" };
+	char *header;
+
+	cr_assert_eq(credential_get(c, NULL, &header, &err), CREDENTIAL_HAVE);
+	credential_wipe(header);
+	c->until -= 3418 * 1000; /* so much later */
+	cr_assert_eq(credential_get(c, NULL, &header, &err), CREDENTIAL_HAVE);
+	credential_wipe(header);
+	cr_expect_eq(idp.posts, 1);
+	c->until -= 2 * 1000;
+	cr_assert_eq(credential_get(c, NULL, &header, &err), CREDENTIAL_HAVE);
+	credential_wipe(header);
+	cr_expect_eq(idp.posts, 2);
+	credential_close(c);
+}
+
+/* A request of another thread, as the one that waits for it sees it. */
+struct other {
+	struct credential *c;
+	enum credential_said said;
+	char *token;
+};
+
+static void *other_main(void *arg)
+{
+	struct other *other = arg;
+	struct credential *c = other->c;
+
+	pthread_mutex_lock(&c->lock);
+	c->asking = false;
+	c->said = other->said;
+	c->token = other->token;
+	c->until = now_ms();
+	err_set(&c->why, "the token endpoint answers 503");
+	c->requests++;
+	pthread_cond_broadcast(&c->changed);
+	pthread_mutex_unlock(&c->lock);
+	return NULL;
+}
+
+/* What a thread gets that found one asking: we hold the lock, so the other cannot end before. */
+static enum credential_said said_to_a_waiter(struct other other, bool *is_kept)
+{
+	enum credential_said said;
+	pthread_t thread;
+
+	pthread_mutex_lock(&other.c->lock);
+	other.c->asking = true;
+	cr_assert_eq(pthread_create(&thread, NULL, other_main, &other), 0);
+	said = await_token(other.c, NULL);
+	*is_kept = other.c->token != NULL;
+	pthread_mutex_unlock(&other.c->lock);
+	pthread_join(thread, NULL);
+	return said;
+}
+
+Test(credential, who_waited_takes_a_failure_too_but_asks_again_the_next_time, .timeout = 20)
+{
+	struct credential *c = provider();
+	struct err err = { "" };
+	char *header;
+	bool kept;
+
+	cr_expect_eq(said_to_a_waiter((struct other){ c, CREDENTIAL_LATER, NULL }, &kept),
+	             CREDENTIAL_LATER);
+	cr_expect_eq(idp.posts, 0);
+	cr_expect_eq(credential_get(c, NULL, &header, &err), CREDENTIAL_HAVE);
+	cr_expect_eq(idp.posts, 1);
+	credential_wipe(header);
+	credential_close(c);
+}
+
+Test(credential, who_waited_uses_a_token_without_a_life_once, .timeout = 20)
+{
+	struct credential *c = provider();
+	bool kept;
+
+	cr_expect_eq(said_to_a_waiter((struct other){ c, CREDENTIAL_HAVE, xstrdup("t-0") }, &kept),
+	             CREDENTIAL_HAVE);
+	cr_expect(kept);
+	cr_expect_eq(idp.posts, 0);
+	credential_close(c);
+}
+
+Test(credential, a_token_that_is_refused_before_the_waiter_sees_it_is_replaced, .timeout = 20)
+{
+	struct credential *c = provider();
+	bool kept;
+
+	cr_expect_eq(said_to_a_waiter((struct other){ c, CREDENTIAL_HAVE, NULL }, &kept),
+	             CREDENTIAL_HAVE);
+	cr_expect(kept);
+	cr_expect_eq(idp.posts, 1);
 	credential_close(c);
 }
