@@ -6,7 +6,17 @@
  */
 #pragma once
 #include "common/err.h"
+#include "common/gcra.h"
 #include "common/token.h"
+
+/* What one tenant may do (records.md 3); 0 of anything: no limit of its own. */
+enum limit_kind { LIMIT_REQUESTS, LIMIT_BYTES, LIMIT_ITEMS, LIMIT_KINDS };
+struct tenant_limits {
+	struct gcra_rate rates[LIMIT_KINDS]; /* per host: limits.hosts has divided them */
+	uint64_t max_body_bytes; /* decoded */
+	uint64_t max_inflight_bytes;
+	uint32_t max_inflight_requests;
+};
 
 struct limits; /* a mapping */
 /* Sparse; size fixed by limits.max_tenants and metrics.max_tenants. */

@@ -83,7 +83,8 @@ static const char *head_fault(struct bytes map)
 	if (h->table_bytes != map.n || map.n % TABLE_ALIGN != 0)
 		return "a tenant table of a wrong size";
 	if (h->slots_log2 < 1 || h->slots_log2 > TABLE_SLOTS_LOG2_MAX || h->multiplier % 2 == 0 ||
-	    h->longest > SNAPSHOT_LONGEST_MAX || h->tokens > 1ull << h->slots_log2)
+	    h->longest > SNAPSHOT_LONGEST_MAX || h->entries_used > 1ull << h->slots_log2 ||
+	    h->iterations_count > SNAPSHOT_ITERATIONS_MAX)
 		return "a tenant table with a broken head";
 	if (!area_ok(h, h->entries_at, 1ull << h->slots_log2, sizeof(struct table_entry)) ||
 	    !area_ok(h, h->tenants_at, h->tenants, sizeof(struct table_tenant)) ||
@@ -131,11 +132,13 @@ static const char *content_fault(const struct table *t)
 		if (e->flags & ENTRY_TOMBSTONE) {
 			if (t->head->base == 0)
 				return "a base of tenants with a tombstone";
-		} else if (e->tenant >= t->head->tenants || !detail_ok(t, e)) {
+		} else if (e->tenant >= t->head->tenants ||
+		           (!(e->flags & ENTRY_TENANT) && !detail_ok(t, e))) {
 			return "a tenant table with a broken token";
 		}
 	}
-	return used == t->head->tokens ? NULL : "a tenant table with a wrong count of tokens";
+	return used == t->head->entries_used ? NULL
+	                                     : "a tenant table with a wrong count of tokens";
 }
 
 static void table_unmap(struct table *t)
@@ -218,19 +221,24 @@ static bool has_delta(const struct snapshot *s)
 	return s->delta.map.n > 0;
 }
 
+static const struct table_head *newest(const struct snapshot *s)
+{
+	return has_delta(s) ? s->delta.head : s->base.head;
+}
+
 uint64_t snapshot_generation(const struct snapshot *s)
 {
-	return has_delta(s) ? s->delta.head->generation : s->base.head->generation;
+	return newest(s)->generation;
 }
 
 uint64_t snapshot_tenants(const struct snapshot *s)
 {
-	return has_delta(s) ? s->delta.head->all_tenants : s->base.head->tenants;
+	return newest(s)->all_tenants;
 }
 
 uint64_t snapshot_tokens(const struct snapshot *s)
 {
-	return has_delta(s) ? s->delta.head->all_tokens : s->base.head->tokens;
+	return newest(s)->all_tokens;
 }
 
 unsigned snapshot_longest(const struct snapshot *s)
@@ -238,6 +246,22 @@ unsigned snapshot_longest(const struct snapshot *s)
 	unsigned base = s->base.head->longest;
 
 	return has_delta(s) && s->delta.head->longest > base ? s->delta.head->longest : base;
+}
+
+unsigned snapshot_iterations(const struct snapshot *s, uint32_t out[static SNAPSHOT_ITERATIONS_MAX])
+{
+	const struct table_head *h = newest(s);
+
+	memcpy(out, h->iterations, sizeof(h->iterations));
+	return h->iterations_count;
+}
+
+void snapshot_key(const uint8_t derived[static SNAPSHOT_PBKDF2_BYTES], uint32_t iterations,
+                  uint8_t digest[static TOKEN_DIGEST_BYTES])
+{
+	memset(digest, 0, TOKEN_DIGEST_BYTES);
+	memcpy(digest, derived, SNAPSHOT_PBKDF2_BYTES);
+	memcpy(digest + SNAPSHOT_PBKDF2_BYTES, &iterations, sizeof(iterations));
 }
 
 static uint64_t first_slot(const struct table *t, const uint8_t digest[static TOKEN_DIGEST_BYTES])
@@ -264,26 +288,30 @@ static const struct table_entry *find_entry(const struct table *t,
 	return NULL;
 }
 
-static void fill_hit(const struct table *t, const struct table_entry *e,
-                     const struct table_tenant *tenant, struct snapshot_hit *hit)
+static void fill_tenant(const struct table_tenant *tenant, struct snapshot_hit *hit)
+{
+	*hit = (struct snapshot_hit){
+		.tenant_id = bytes_of(tenant->id, tenant->id_bytes),
+		.tenant_ordinal = tenant->ordinal,
+		.tenant_state = (enum tenant_state)tenant->state,
+		.block_until = tenant->block_until,
+		.limits = &tenant->limits,
+	};
+}
+
+static void fill_token(const struct table *t, const struct table_entry *e, struct snapshot_hit *hit)
 {
 	const struct table_detail *d = (const void *)(t->details + e->detail);
 
-	*hit = (struct snapshot_hit){
-		.tenant_id = bytes_of(tenant->id, tenant->id_bytes),
-		.token_id = bytes_of(d->id, d->id_bytes),
-		.tenant_ordinal = tenant->ordinal,
-		.token_ordinal = e->ordinal,
-		.tenant_state = (enum tenant_state)tenant->state,
-		.block_until = tenant->block_until,
-		.not_before = e->not_before,
-		.not_after = e->not_after,
-		.revoked = (e->flags & ENTRY_REVOKED) != 0,
-		.replaced = (e->flags & ENTRY_REPLACED) != 0,
-		.scopes = e->flags >> ENTRY_SCOPES_SHIFT & SCOPE_ALL,
-		.cidrs = d->cidr_count > 0 ? t->cidrs + d->cidr_first : NULL,
-		.cidr_count = d->cidr_count,
-	};
+	hit->token_id = bytes_of(d->id, d->id_bytes);
+	hit->token_ordinal = e->ordinal;
+	hit->not_before = e->not_before;
+	hit->not_after = e->not_after;
+	hit->revoked = (e->flags & ENTRY_REVOKED) != 0;
+	hit->replaced = (e->flags & ENTRY_REPLACED) != 0;
+	hit->scopes = e->flags >> ENTRY_SCOPES_SHIFT & SCOPE_ALL;
+	hit->cidrs = d->cidr_count > 0 ? t->cidrs + d->cidr_first : NULL;
+	hit->cidr_count = d->cidr_count;
 }
 
 /* As the delta has it, if it has. */
@@ -294,25 +322,55 @@ static const struct table_tenant *tenant_of_base(const struct snapshot *s, uint3
 	return by ? &s->delta.tenants[by - 1] : &s->base.tenants[index];
 }
 
-bool snapshot_find(const struct snapshot *s, const uint8_t digest[static TOKEN_DIGEST_BYTES],
-                   struct snapshot_hit *hit)
+/* What base and delta together hold of it, its tenant in *hit, and whose entry it is; NULL: nothing. */
+static const struct table_entry *find(const struct snapshot *s,
+                                      const uint8_t digest[static TOKEN_DIGEST_BYTES],
+                                      const struct table **of, struct snapshot_hit *hit)
 {
-	const struct table_entry *e;
+	const struct table_entry *e = NULL;
 
+	*of = &s->delta;
 	if (has_delta(s)) {
 		/* A base of a million is in no cache: its line comes while the delta is searched.
 		 */
 		__builtin_prefetch(&s->base.entries[first_slot(&s->base, digest)]);
 		e = find_entry(&s->delta, digest);
 		if (e && e->flags & ENTRY_TOMBSTONE)
-			return false;
-		if (e) {
-			fill_hit(&s->delta, e, &s->delta.tenants[e->tenant], hit);
-			return true;
-		}
+			return NULL;
+		if (e)
+			fill_tenant(&s->delta.tenants[e->tenant], hit);
 	}
-	e = find_entry(&s->base, digest);
-	if (e)
-		fill_hit(&s->base, e, tenant_of_base(s, e->tenant), hit);
-	return e != NULL;
+	if (!e) {
+		*of = &s->base;
+		e = find_entry(&s->base, digest);
+		if (e)
+			fill_tenant(tenant_of_base(s, e->tenant), hit);
+	}
+	return e;
+}
+
+bool snapshot_find(const struct snapshot *s, const uint8_t digest[static TOKEN_DIGEST_BYTES],
+                   struct snapshot_hit *hit)
+{
+	const struct table *of;
+	const struct table_entry *e = find(s, digest, &of, hit);
+
+	if (!e || e->flags & ENTRY_TENANT) /* Basic may bring any bytes */
+		return false;
+	fill_token(of, e, hit);
+	return true;
+}
+
+bool snapshot_find_tenant(const struct snapshot *s, struct hasher *hasher, struct bytes id,
+                          struct snapshot_hit *hit)
+{
+	uint8_t digest[TOKEN_DIGEST_BYTES];
+	const struct table_entry *e;
+	const struct table *of;
+
+	if (id.n > TENANT_ID_MAX)
+		return false;
+	table_name(hasher, id, digest);
+	e = find(s, digest, &of, hit);
+	return e && e->flags & ENTRY_TENANT;
 }

@@ -6,6 +6,8 @@
  * changed in place: newer ones replace them between two requests. Entries are 64 bytes, key =
  * SHA-256 of the presented token, linear probing at load <= 0.5, index = high bits of (first 8
  * digest bytes x an odd random number of this table). Shared memory holds offsets, never pointers.
+ * A tenant is an entry too, found by its name: identities without a row of their own (JWT, userinfo,
+ * auth.default_tenant) name one. So is a PBKDF2 key, by what the derivation gives.
  *
  * A delta is of one base, by generation, and holds all that differs from it: tokens that came or
  * changed, a tombstone for each that went (it ends the search), and tenants that changed, by their
@@ -13,6 +15,7 @@
  */
 #pragma once
 #include "common/err.h"
+#include "common/limits.h"
 #include "common/telemetry.h"
 #include "common/token.h"
 
@@ -25,13 +28,14 @@ struct snapshot_tenant {
 	uint32_t ordinal; /* stable for the master's life, < limits.max_tenants */
 	enum tenant_state state;
 	int64_t block_until; /* Unix seconds, 0: not blocked */
+	struct tenant_limits limits;
 };
 struct snapshot_cidr {
 	uint8_t addr[16]; /* IPv4 as v4-mapped */
 	uint8_t prefix;   /* 0..128 */
 };
 struct snapshot_token {
-	uint8_t digest[TOKEN_DIGEST_BYTES];
+	uint8_t digest[TOKEN_DIGEST_BYTES]; /* of kind pbkdf2: snapshot_key() */
 	struct bytes id;  /* public id, 1..64 bytes */
 	uint32_t ordinal; /* stable, < limits.max_tokens */
 	uint32_t tenant;  /* what snapshot_add_tenant() returned */
@@ -53,7 +57,12 @@ struct snapshot_builder *snapshot_builder_new_delta(uint64_t generation,
 void snapshot_builder_free(struct snapshot_builder *b);
 /* Room for so many, asked for at once: a million that come one by one are placed twice. */
 void snapshot_expect(struct snapshot_builder *b, uint64_t tokens);
+/* Tenants come before tokens. In a delta a tenant that went is snapshot_add_lost_tenant(). */
 uint32_t snapshot_add_tenant(struct snapshot_builder *b, const struct snapshot_tenant *t);
+void snapshot_add_lost_tenant(struct snapshot_builder *b, struct bytes id);
+/* The iterations of the PBKDF2 keys of base and delta together: a bearer is derived once for each. */
+enum { SNAPSHOT_ITERATIONS_MAX = 8 };
+void snapshot_set_iterations(struct snapshot_builder *b, const uint32_t *iterations, unsigned count);
 /* That token will be added soon: its line is asked for ahead. */
 void snapshot_soon(const struct snapshot_builder *b,
                    const uint8_t digest[static TOKEN_DIGEST_BYTES]);
@@ -82,12 +91,20 @@ uint64_t snapshot_generation(const struct snapshot *s);
 uint64_t snapshot_tenants(const struct snapshot *s);
 uint64_t snapshot_tokens(const struct snapshot *s);
 unsigned snapshot_longest(const struct snapshot *s);
+unsigned snapshot_iterations(const struct snapshot *s, uint32_t out[static SNAPSHOT_ITERATIONS_MAX]);
+
+/* By which a PBKDF2 key is found: the derivation's 20 bytes, and what else makes it this key. */
+enum { SNAPSHOT_PBKDF2_BYTES = 20 };
+void snapshot_key(const uint8_t derived[static SNAPSHOT_PBKDF2_BYTES], uint32_t iterations,
+                  uint8_t digest[static TOKEN_DIGEST_BYTES]);
 
 struct snapshot_hit { /* valid until snapshot_unmap() or snapshot_set_delta() */
 	struct bytes tenant_id, token_id;
 	uint32_t tenant_ordinal, token_ordinal;
 	enum tenant_state tenant_state;
 	int64_t block_until;
+	const struct tenant_limits *limits;
+	/* of a token */
 	int64_t not_before, not_after;
 	bool revoked, replaced;
 	unsigned scopes;
@@ -97,3 +114,6 @@ struct snapshot_hit { /* valid until snapshot_unmap() or snapshot_set_delta() */
 /* All 32 bytes are compared by CRYPTO_memcmp. False: no such token. */
 bool snapshot_find(const struct snapshot *s, const uint8_t digest[static TOKEN_DIGEST_BYTES],
                    struct snapshot_hit *hit);
+/* A tenant by its id, which may be any bytes; of *hit only what is a tenant's is set. */
+bool snapshot_find_tenant(const struct snapshot *s, struct hasher *hasher, struct bytes id,
+                          struct snapshot_hit *hit);

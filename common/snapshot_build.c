@@ -46,6 +46,10 @@ struct snapshot_builder {
 	struct heap tenants; /* struct table_tenant */
 	struct heap cidrs; /* struct snapshot_cidr */
 	struct heap details;
+	struct hasher *hasher; /* of the names of tenants; NULL: failed */
+	uint64_t names; /* of the entries: tenants */
+	uint32_t iterations[SNAPSHOT_ITERATIONS_MAX];
+	unsigned iterations_count;
 	uint32_t *replaced; /* of.base_tenants; NULL: none is */
 	bool failed; /* then why says so, and whatever comes is dropped */
 	struct err why;
@@ -221,6 +225,8 @@ struct snapshot_builder *snapshot_builder_new(uint64_t generation)
 
 	b->generation = generation;
 	b->file.fd = -1;
+	b->hasher = hasher_open(&b->why);
+	b->failed = !b->hasher;
 	return b;
 }
 
@@ -239,6 +245,7 @@ void snapshot_builder_free(struct snapshot_builder *b)
 	if (!b)
 		return;
 	file_close(&b->file);
+	hasher_close(b->hasher);
 	free(b->tenants.p);
 	free(b->cidrs.p);
 	free(b->details.p);
@@ -249,12 +256,23 @@ void snapshot_builder_free(struct snapshot_builder *b)
 void snapshot_expect(struct snapshot_builder *b, uint64_t tokens)
 {
 	assert(!b->file.map);
-	if (tokens <= TOKENS_MAX)
+	if (!b->failed && tokens <= TOKENS_MAX)
 		place_anew(b, slots_log2_for(tokens), NULL);
+}
+
+static struct table_entry *add_name(struct snapshot_builder *b, struct bytes id)
+{
+	uint8_t digest[TOKEN_DIGEST_BYTES];
+
+	if (b->failed)
+		return NULL;
+	table_name(b->hasher, id, digest);
+	return new_entry(b, digest);
 }
 
 uint32_t snapshot_add_tenant(struct snapshot_builder *b, const struct snapshot_tenant *t)
 {
+	struct table_entry *name = add_name(b, t->id);
 	size_t at = heap_take(&b->tenants, sizeof(struct table_tenant));
 	struct table_tenant *out = (void *)(b->tenants.p + at);
 
@@ -263,8 +281,33 @@ uint32_t snapshot_add_tenant(struct snapshot_builder *b, const struct snapshot_t
 	out->state = t->state;
 	out->block_until = t->block_until;
 	out->id_bytes = (uint8_t)t->id.n;
+	out->limits = t->limits;
 	memcpy(out->id, t->id.p, t->id.n);
+	if (name) {
+		name->flags = ENTRY_USED | ENTRY_TENANT;
+		name->tenant = (uint32_t)(at / sizeof(struct table_tenant));
+		b->names++;
+	}
 	return (uint32_t)(at / sizeof(struct table_tenant));
+}
+
+void snapshot_add_lost_tenant(struct snapshot_builder *b, struct bytes id)
+{
+	struct table_entry *name = add_name(b, id);
+
+	assert(b->of.base != 0);
+	if (!name)
+		return; /* it came back */
+	name->flags = ENTRY_USED | ENTRY_TOMBSTONE;
+	b->names++;
+}
+
+void snapshot_set_iterations(struct snapshot_builder *b, const uint32_t *iterations, unsigned count)
+{
+	assert(count <= SNAPSHOT_ITERATIONS_MAX);
+	b->iterations_count = count;
+	if (count > 0)
+		memcpy(b->iterations, iterations, count * sizeof(*iterations));
 }
 
 void snapshot_soon(const struct snapshot_builder *b,
@@ -347,7 +390,7 @@ static struct table_head make_head(const struct snapshot_builder *b)
 		.build_id = table_build_id,
 		.generation = b->generation,
 		.multiplier = b->file.multiplier,
-		.tokens = b->file.placed,
+		.entries_used = b->file.placed,
 		.tenants = b->tenants.n / sizeof(struct table_tenant),
 		.cidrs = b->cidrs.n / sizeof(struct snapshot_cidr),
 		.details_bytes = b->details.n,
@@ -355,10 +398,12 @@ static struct table_head make_head(const struct snapshot_builder *b)
 		.base = b->of.base,
 		.base_tenants = b->of.base_tenants,
 		.longest = b->file.longest,
+		.iterations_count = b->iterations_count,
 	};
 
+	memcpy(h.iterations, b->iterations, sizeof(h.iterations));
 	h.all_tenants = b->of.base ? b->all_tenants : h.tenants;
-	h.all_tokens = b->of.base ? b->all_tokens : h.tokens;
+	h.all_tokens = b->of.base ? b->all_tokens : h.entries_used - b->names;
 	h.entries_at = entries_at();
 	h.tenants_at = h.entries_at + (sizeof(struct table_entry) << b->file.slots_log2);
 	h.cidrs_at = align_up(h.tenants_at + b->tenants.n);

@@ -10,7 +10,7 @@
 
 enum {
 	TABLE_ALIGN = 64,
-	TABLE_LAYOUT = 2, /* grows with each change of this file */
+	TABLE_LAYOUT = 3, /* grows with each change of this file */
 	TABLE_SLOTS_LOG2_MAX = 32,
 	BUILD_ID_BYTES = 64,
 };
@@ -30,7 +30,7 @@ struct table_head {
 	uint64_t checksum; /* table_checksum() */
 	uint64_t generation;
 	uint64_t multiplier; /* odd, random for each table, so that no chosen token can aim */
-	uint64_t tokens, tenants, cidrs;
+	uint64_t entries_used, tenants, cidrs;
 	uint64_t entries_at, tenants_at, cidrs_at;
 	uint64_t details_at, details_bytes;
 	/* Of a delta: for each tenant of its base 1 + the index of the record here that replaces it, 0
@@ -40,14 +40,16 @@ struct table_head {
 	uint64_t base_tenants;
 	uint64_t all_tenants, all_tokens; /* base and delta together */
 	uint32_t longest; /* steps of the longest lookup */
-	uint32_t zero;
+	uint32_t iterations_count;
+	uint32_t iterations[SNAPSHOT_ITERATIONS_MAX]; /* of base and delta together */
 } __attribute__((aligned(TABLE_ALIGN)));
 
 enum {
 	ENTRY_USED = 1,
 	ENTRY_REVOKED = 2,
 	ENTRY_REPLACED = 4,
-	ENTRY_TOMBSTONE = 8, /* of a delta: the base's token is gone; all but the digest is zero */
+	ENTRY_TOMBSTONE = 8, /* of a delta: the base's entry is gone; all but the digest is zero */
+	ENTRY_TENANT = 16, /* a tenant's name: only digest and tenant count */
 	ENTRY_SCOPES_SHIFT = 8,
 };
 
@@ -65,11 +67,12 @@ struct table_tenant {
 	uint32_t ordinal;
 	uint32_t state;
 	int64_t block_until;
+	struct tenant_limits limits;
 	uint8_t id_bytes;
 	char id[TENANT_ID_MAX];
-	uint8_t zero[25]; /* to whole cache lines */
+	uint8_t zero[17]; /* to whole cache lines */
 };
-_Static_assert(sizeof(struct table_tenant) == 192, "a tenant is three cache lines");
+_Static_assert(sizeof(struct table_tenant) == 256, "a tenant is four cache lines");
 
 struct table_detail { /* what a lookup seldom needs: a name for the logs, allowed addresses */
 	uint32_t cidr_first;
@@ -90,3 +93,15 @@ static inline uint64_t table_hash(const uint8_t digest[static TOKEN_DIGEST_BYTES
 }
 
 uint64_t table_checksum(struct bytes table);
+
+/* By which a tenant is found. The NUL keeps it apart from tokens: no header can hold one. */
+static inline void table_name(struct hasher *hasher, struct bytes id,
+                              uint8_t digest[static TOKEN_DIGEST_BYTES])
+{
+	uint8_t text[1 + TENANT_ID_MAX] = { '\0' };
+
+	assert(id.n <= TENANT_ID_MAX);
+	if (id.n > 0)
+		memcpy(text + 1, id.p, id.n);
+	hasher_sha256(hasher, bytes_of(text, 1 + id.n), digest);
+}

@@ -61,6 +61,7 @@ struct tenant_row {
 	struct bytes id;
 	enum tenant_state state;
 	int64_t block_until; /* Unix seconds, 0: none */
+	struct tenant_limits limits;
 	bool has_limits;     /* rates or caps are set, which this version does not enforce: warned */
 };
 struct token_row {

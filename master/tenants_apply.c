@@ -84,6 +84,7 @@ static void put_tenant(struct applying *a, struct tenant *row)
 		t->has_row = true;
 		t->state = row->state;
 		t->block_until = row->block_until;
+		t->limits = row->limits;
 		t->has_limits = row->has_limits;
 		t->left_out = row->left_out;
 		free(row);

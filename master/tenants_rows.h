@@ -22,7 +22,7 @@ enum standing {
 	YIELDS, /* to another of its tenant with that hash; or its tenant is not in the table, has no row */
 };
 
-struct tenant { /* in the set while its row is there, or tokens name it */
+struct tenant { /* in the set while its row is there, tokens name it, or the base has it */
 	struct idmap_node node;
 	uint64_t seen; /* the full read that last had it */
 	int64_t block_until;
@@ -34,6 +34,7 @@ struct tenant { /* in the set while its row is there, or tokens name it */
 	uint32_t dirty_at; /* 1 + its place in set->dirty_tenants, 0: not there */
 	uint16_t id_bytes;
 	enum tenant_state state;
+	struct tenant_limits limits;
 	enum standing standing;
 	bool has_row, has_limits;
 	bool left_out; /* its id breaks the rules */

@@ -151,7 +151,7 @@ static struct tenant *name_tenant(struct tenant_set *s, struct bytes id)
 
 void set_forget_tenant(struct tenant_set *s, struct tenant *t)
 {
-	if (t->has_row || t->tokens > 0)
+	if (t->has_row || t->tokens > 0 || t->base_index != NO_INDEX)
 		return;
 	set_tenant_stands(s, t, NOT_JUDGED);
 	idmap_remove(&s->tenants, &t->node);
@@ -195,6 +195,7 @@ static struct tenant *make_tenant(const struct tenant_row *row)
 	t->has_row = true;
 	t->state = row->state;
 	t->block_until = row->block_until;
+	t->limits = row->limits;
 	t->has_limits = row->has_limits;
 	t->left_out = !tenant_id_ok(row->id);
 	return t;
@@ -203,6 +204,7 @@ static struct tenant *make_tenant(const struct tenant_row *row)
 static bool same_tenant(const struct tenant *a, const struct tenant *b)
 {
 	return a->state == b->state && a->block_until == b->block_until &&
+	       memcmp(&a->limits, &b->limits, sizeof(a->limits)) == 0 &&
 	       a->has_limits == b->has_limits && a->left_out == b->left_out;
 }
 

@@ -237,7 +237,8 @@ static void add_tenant(struct snapshot_builder *b, struct tenant *t, uint64_t ge
 		snapshot_add_tenant(b, &(struct snapshot_tenant){ .id = tenant_id(t),
 	                                                          .ordinal = t->ordinal,
 	                                                          .state = t->state,
-	                                                          .block_until = t->block_until });
+	                                                          .block_until = t->block_until,
+	                                                          .limits = t->limits });
 	t->index_of = (uint32_t)generation;
 }
 
@@ -264,14 +265,16 @@ static uint32_t add_tenants(struct tenant_set *s, struct snapshot_builder *b, ui
 {
 	uint32_t count = 0;
 
-	for (struct idmap_node *node = idmap_next(&s->tenants, NULL); node;
-	     node = idmap_next(&s->tenants, node)) {
+	for (struct idmap_node *node = idmap_next(&s->tenants, NULL), *next; node; node = next) {
 		struct tenant *t = tenant_of(node);
 
+		next = idmap_next(&s->tenants, node);
 		set_tenant_stands(s, t, tenant_standing(s, t));
 		t->base_index = NO_INDEX;
-		if (t->standing != IN_TABLE)
+		if (t->standing != IN_TABLE) {
+			set_forget_tenant(s, t);
 			continue;
+		}
 		add_tenant(b, t, generation);
 		t->base_index = t->index;
 		count++;
@@ -308,7 +311,7 @@ int set_build(struct tenant_set *s, uint64_t generation, struct set_counts *coun
 
 	set_clean(s); /* what follows is judged whole; if it fails there is no base */
 	s->base = 0;
-	snapshot_expect(b, s->hashes.count);
+	snapshot_expect(b, s->hashes.count + s->tenants.count);
 	tenants = add_tenants(s, b, generation);
 	add_tokens(s, b);
 	fd = snapshot_seal(b, err);
@@ -344,6 +347,18 @@ static void add_dirty(struct tenant_set *s, struct snapshot_builder *b, const st
 	add_token(b, stands);
 }
 
+static void add_dirty_tenant(struct snapshot_builder *b, struct tenant *t, uint64_t generation)
+{
+	if (t->standing != IN_TABLE) {
+		if (t->base_index != NO_INDEX)
+			snapshot_add_lost_tenant(b, tenant_id(t));
+		return;
+	}
+	add_tenant(b, t, generation);
+	if (t->base_index != NO_INDEX)
+		snapshot_replace_tenant(b, t->base_index, t->index);
+}
+
 int set_build_delta(struct tenant_set *s, uint64_t generation, struct set_counts *counts,
                     struct err *err)
 {
@@ -352,15 +367,9 @@ int set_build_delta(struct tenant_set *s, uint64_t generation, struct set_counts
 	int fd;
 
 	assert(s->base != 0 && generation > s->base);
-	snapshot_expect(b, s->dirty.count);
-	for (size_t i = 0; i < s->dirty_tenant_count; i++) {
-		struct tenant *t = s->dirty_tenants[i];
-
-		if (t->standing != IN_TABLE || t->base_index == NO_INDEX)
-			continue;
-		add_tenant(b, t, generation);
-		snapshot_replace_tenant(b, t->base_index, t->index);
-	}
+	snapshot_expect(b, s->dirty.count + s->dirty_tenant_count);
+	for (size_t i = 0; i < s->dirty_tenant_count; i++)
+		add_dirty_tenant(b, s->dirty_tenants[i], generation);
 	for (struct idmap_node *node = idmap_next(&s->dirty, NULL); node;
 	     node = idmap_next(&s->dirty, node))
 		add_dirty(s, b, idmap_owner(node, struct dirty, node), generation);

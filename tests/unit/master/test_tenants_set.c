@@ -72,6 +72,7 @@ static struct set_change build(void)
 }
 
 static struct snapshot_hit hit;
+static struct hasher *hasher;
 
 static bool grants(uint8_t hash)
 {
@@ -830,6 +831,7 @@ static void put_any(struct tenant_set *const sets[2])
 			set_put_tenant(sets[i],
 			               &(struct tenant_row){ .id = bytes_str(tenant),
 			                                     .state = (enum tenant_state)(hash % 3),
+			                                     .limits.max_body_bytes = hash % 2,
 			                                     .has_limits = hash % 2 });
 		else if (kind == 1)
 			set_drop_tenant(sets[i], bytes_str(tenant));
@@ -842,9 +844,21 @@ static void put_any(struct tenant_set *const sets[2])
 
 static void same_answers(const struct snapshot *a, const struct snapshot *b)
 {
+	static const char *const tenants[] = { "t0", "t1", "t2", "t3", "t4", "t5", "" };
+	struct snapshot_hit one, two;
+
+	for (unsigned i = 0; i < ARRAY_LEN(tenants); i++) {
+		bool found = snapshot_find_tenant(a, hasher, bytes_str(tenants[i]), &one);
+
+		cr_assert_eq(found, snapshot_find_tenant(b, hasher, bytes_str(tenants[i]), &two),
+		             "%s", tenants[i]);
+		cr_assert(!found || (bytes_eq(one.tenant_id, bytes_str(tenants[i])) &&
+		                     one.tenant_state == two.tenant_state &&
+		                     memcmp(one.limits, two.limits, sizeof(*one.limits)) == 0),
+		          "%s", tenants[i]);
+	}
 	for (unsigned hash = 0; hash < 40; hash++) {
 		uint8_t digest[HASH_BYTES];
-		struct snapshot_hit one, two;
 		bool found;
 
 		memset(digest, (int)hash, sizeof(digest));
@@ -867,6 +881,7 @@ Test(tenants_set, whatever_happens_deltas_answer_as_a_base_of_the_same_rows_woul
 	struct tenant_set *other = set_new(100, 1000), *const sets[2] = { set, other };
 	struct set_counts want;
 
+	hasher = hasher_open(NULL);
 	for (unsigned round = 0; round < 3000; round++) {
 		struct snapshot *whole;
 
@@ -888,4 +903,5 @@ Test(tenants_set, whatever_happens_deltas_answer_as_a_base_of_the_same_rows_woul
 	}
 	cr_assert_gt(deltas, 500);
 	set_free(other);
+	hasher_close(hasher);
 }
