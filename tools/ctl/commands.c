@@ -28,6 +28,7 @@ const struct command *const commands[] = {
 	&command_routes_ls,
 	&command_ls,
 	&command_import_moose,
+	&command_generate_hash_token,
 	&command_topics_ls,
 	&command_topics_create,
 	&command_send,

@@ -17,3 +17,4 @@ extern const struct command command_send;
 extern const struct command command_cat;
 extern const struct command command_snippet;
 extern const struct command command_import_moose;
+extern const struct command command_generate_hash_token;
