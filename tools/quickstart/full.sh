@@ -4,7 +4,8 @@
 # build/quickstart/kafka-private (or the one of KAFKA_BROKERS). Sourced by quickstart; without --full it does nothing.
 # Unlike the servers of the tests this PostgreSQL is durable.
 
-PG_BIN=${PG_BIN:-/usr/lib/postgresql/15/bin}
+# Of the newest that is installed: 15 on Debian 12, 17 on 13.
+PG_BIN=${PG_BIN:-$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -n 1)}
 
 # PostgreSQL refuses to run as root, and the other user must reach its folder.
 pg_user()
@@ -30,7 +31,7 @@ pg_psql() { psql -X -q -v ON_ERROR_STOP=1 -h "$PG_DIR" -p 5432 -U postgres -d "$
 
 pg_private()
 {
-	[ -x "$PG_BIN/initdb" ] || bail "no PostgreSQL 15 in $PG_BIN"
+	[ -x "$PG_BIN/initdb" ] || bail "no PostgreSQL in $PG_BIN"
 	pg_user
 	mkdir -p "$PG_DIR"
 	if [ ! -e "$PG_DIR/data/PG_VERSION" ]; then

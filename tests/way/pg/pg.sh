@@ -4,7 +4,8 @@
 # head documents the functions for tests) and by run. Needs base.sh. Not durable: fsync is off.
 
 declare -A PG_PIDS=() PG_STARTS=()
-PG_BIN=${PG_BIN:-/usr/lib/postgresql/15/bin}
+# Of the newest that is installed: 15 on Debian 12, 17 on 13.
+PG_BIN=${PG_BIN:-$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -n 1)}
 PG_PASSWORD=gateway-password
 
 # PostgreSQL refuses to run as root.
@@ -21,7 +22,7 @@ pg_start()
 {
 	local name=$1 dir=$T/pg-$1 setting tries
 	shift
-	[ -x "$PG_BIN/initdb" ] || bail "no PostgreSQL 15 in $PG_BIN"
+	[ -x "$PG_BIN/initdb" ] || bail "no PostgreSQL in $PG_BIN"
 	mkdir -p "$dir"
 	[ "$(id -u)" != 0 ] || chown postgres: "$dir"
 	pg_as "$PG_BIN/initdb" -D "$dir/data" -U postgres -A trust -E UTF8 --no-locale --no-sync >"$dir/initdb.log" 2>&1 ||
