@@ -107,6 +107,8 @@ void option_text(const struct option *o, const void *base, struct buf *out);
 bool option_same(const struct option *o, const void *a, const void *b);
 /* "1 to 256, or auto", "logfmt, json", ...: what is allowed; empty if anything is. */
 void option_range(const struct option *o, struct buf *out);
+/* Its doc, what is allowed, how files merge, whether a change needs a restart: one paragraph. */
+void option_about(const struct option *o, struct buf *out);
 /* Sets all members of a table to their defaults; lists become empty first. */
 void options_default(const struct option_table *table, void *base, struct pool *pool);
 

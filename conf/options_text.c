@@ -232,3 +232,20 @@ void option_range(const struct option *o, struct buf *out)
 		return;
 	}
 }
+
+void option_about(const struct option *o, struct buf *out)
+{
+	char text[256];
+	struct buf range;
+
+	buf_init_fixed(&range, text, sizeof(text) - 1);
+	option_range(o, &range);
+	text[range.n] = '\0';
+	buf_str(out, o->doc);
+	if (range.n)
+		buf_printf(out, " [%s]", text);
+	if (o->append)
+		buf_str(out, " The lists of several files are joined.");
+	if (o->restart)
+		buf_str(out, " A change needs a restart.");
+}

@@ -37,15 +37,12 @@ static void comment(const char *indent, const char *text)
 
 static void describe(const struct option *o, const char *indent)
 {
-	char text[2048], range[256];
+	char text[2048];
 	struct buf b;
 
-	buf_init_fixed(&b, range, sizeof(range) - 1);
-	option_range(o, &b);
-	range[b.n] = '\0';
-	snprintf(text, sizeof(text), "%s%s%s%s%s%s", o->doc, *range ? " [" : "", range,
-	         *range ? "]" : "", o->append ? " The lists of several files are joined." : "",
-	         o->restart ? " A change needs a restart." : "");
+	buf_init_fixed(&b, text, sizeof(text) - 1);
+	option_about(o, &b);
+	text[b.n] = '\0';
 	comment(indent, text);
 }
 

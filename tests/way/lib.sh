@@ -46,6 +46,7 @@
 #	postgres	a database of its own with the schema: PG_DB, PG_DSN (unix socket), PG_DSN_TCP (with a password)
 #	oidc		oidc_start works
 #	python-otel	the Python of the environment with the OpenTelemetry SDK: PYTHON_OTEL
+#	json-schema	a Python with a validator of JSON Schema: JSON_SCHEMA
 #	js-otel		the folder with the OpenTelemetry JavaScript SDK: JS_OTEL
 #	root		to be root
 #	netns		a network namespace of its own (as root): own servers only, and net_drop works. First in the test
@@ -317,6 +318,8 @@ need()
 			pg_database "$NAME" ;;
 		python-otel)
 			PYTHON_OTEL=$(machine_env "$WAY/tools/cached" python)/bin/python || skip_all "$word" ;;
+		json-schema)
+			JSON_SCHEMA=$(machine_env "$WAY/tools/cached" schema)/bin/python || skip_all "$word" ;;
 		js-otel)
 			JS_OTEL=$(machine_env "$WAY/tools/cached" js) || skip_all "$word" ;;
 		root)

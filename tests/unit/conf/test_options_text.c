@@ -32,6 +32,27 @@ Test(options_text, what_is_allowed_is_said_in_the_options_own_unit)
 	cr_assert_str_eq(range_of("dead_letters.per_tenant"), "1/s..100000/s");
 }
 
+static const char *about(const char *path)
+{
+	static char paragraph[1024];
+	struct buf b;
+
+	buf_init_fixed(&b, paragraph, sizeof(paragraph) - 1);
+	option_about(option_find(&options, path), &b);
+	paragraph[b.n] = '\0';
+	return paragraph;
+}
+
+Test(options_text, a_paragraph_says_all_that_the_table_knows)
+{
+	cr_assert_str_eq(about("limits.depth"), "Nested messages in a body, the request being the "
+	                                        "first. [32..100]");
+	cr_assert(strstr(about("auth.token_headers"),
+	                 " [a list of 0..8 texts] The lists of several files are joined."));
+	cr_assert(strstr(about("control.socket"), " [1..107 bytes] A change needs a restart."));
+	cr_assert_null(strchr(about("kafka.properties"), '['));
+}
+
 Test(options_text, a_value_reads_back_as_its_text)
 {
 	struct conf *a = conf_new(), *b = conf_new();
