@@ -45,6 +45,7 @@ static const char *const dim_text[DIM_COUNT][TEXTS_MAX] = {
 	                      [METHOD_JWT] = "jwt",
 	                      [METHOD_USERINFO] = "userinfo",
 	                      [METHOD_NONE] = "none" },
+	[DIM_CACHE_RESULT] = { [CACHE_HIT] = "hit", [CACHE_MISS] = "miss" },
 	[DIM_AUTH_RESULT] = { [AUTH_OK] = "ok",
 	                      [AUTH_MISSING] = "missing",
 	                      [AUTH_MALFORMED] = "malformed",

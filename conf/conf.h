@@ -124,6 +124,10 @@ struct conf {
 	struct {
 		struct conf_list token_headers;
 		const char *default_tenant;
+		struct conf_list admins;
+		uint64_t cache_entries;
+		msec_t cache_ttl;
+		uint64_t unknown_per_source; /* a second */
 	} auth;
 	struct {
 		struct {
@@ -244,6 +248,7 @@ struct conf {
 		enum { QUOTA_503, QUOTA_429 } micromegas_quota_status;
 		enum { MISSING_TENANT_401, MISSING_TENANT_400 } gateway_missing_tenant_status;
 		enum { TENANT_HEADER_REQUIRED, TENANT_HEADER_OPTIONAL } gateway_tenant_header;
+		bool gateway_bind_tenants;
 	} compat;
 
 	/* Not options: what the command line adds (packed too). */

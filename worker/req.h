@@ -46,6 +46,13 @@ struct identity { /* who it is; copied out of the table, which may be replaced m
 	enum auth_method method;
 	enum auth_result result; /* for auth_total, audit */
 	int64_t block_until;     /* Unix seconds; admit judges it */
+	struct tenant_limits limits;
+	/* Of a credential that the table does not hold (worker/proof.h); of the request's pool. */
+	const char *subject, *email, *issuer; /* NULL: unknown */
+	bool admin;
+	struct bytes claims; /* of a verified JWT: a JSON object */
+	int denial;            /* 401 or 403 of a userinfo provider, to be passed on; 0: none */
+	const char *challenge; /* its WWW-Authenticate; NULL: none */
 };
 
 struct id_source { /* random bytes for request ids, fetched some hundred at a time; zeroed at first */

@@ -104,11 +104,11 @@ struct fixture_token {
 };
 
 static const struct snapshot_tenant fixture_tenants[] = {
-	{ { (const uint8_t *)"acme", 4 }, 1, TENANT_ACTIVE, 0 },
-	{ { (const uint8_t *)"other", 5 }, 2, TENANT_ACTIVE, 0 },
-	{ { (const uint8_t *)"lazy", 4 }, 3, TENANT_SUSPENDED, 0 },
-	{ { (const uint8_t *)"gone", 4 }, 4, TENANT_DELETING, 0 },
-	{ { (const uint8_t *)"stuck", 5 }, 5, TENANT_ACTIVE, 1764003600 },
+	{ .id = { (const uint8_t *)"acme", 4 }, .ordinal = 1 },
+	{ .id = { (const uint8_t *)"other", 5 }, .ordinal = 2 },
+	{ .id = { (const uint8_t *)"lazy", 4 }, .ordinal = 3, .state = TENANT_SUSPENDED },
+	{ .id = { (const uint8_t *)"gone", 4 }, .ordinal = 4, .state = TENANT_DELETING },
+	{ .id = { (const uint8_t *)"stuck", 5 }, .ordinal = 5, .block_until = 1764003600 },
 };
 /* 10.1.2.0/23 */
 static const struct snapshot_cidr fixture_cidr = { { [10] = 0xff, 0xff, 10, 1, 2, 0 }, 119 };
@@ -203,6 +203,10 @@ static inline void fixture_conf(struct fixture *f)
 	c->auth.token_headers.v = token_headers;
 	c->auth.token_headers.n = 2;
 	c->auth.default_tenant = "";
+	c->auth.cache_entries = 8;
+	c->auth.cache_ttl = 300000;
+	c->auth.unknown_per_source = 5;
+	c->compat.gateway_bind_tenants = true;
 	c->protocols.otlp.enabled = true;
 	c->protocols.otlp.traces_topic = "otlp_spans";
 	c->protocols.otlp.metrics_topic = "otlp_metrics";

@@ -373,24 +373,6 @@ Test(auth, tenants_beyond_the_metric_slots_are_counted_together)
 	fixture_close(f);
 }
 
-Test(auth, base64_is_the_standard_alphabet_and_exact)
-{
-	static const char *const good[] = { "",         "Zg==",     "Zm8=",    "Zm9v",
-		                            "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy" };
-	static const char *const bad[] = { "Z",    "Zg=", "Zh==", "Zm9=", "Zm9v=", "Zm9v====",
-		                           "Z=g=", "=",   "====", "Zm-_", "Zm 9",  "Zm9v\n" };
-	uint8_t out[16];
-	size_t n;
-
-	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
-		cr_assert(base64_decode(bytes_str(good[i]), out, &n), "%s", good[i]);
-		cr_assert_eq(n, i);
-		cr_assert_arr_eq(out, "foobar", n);
-	}
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-		cr_assert(!base64_decode(bytes_str(bad[i]), out, &n), "%s", bad[i]);
-}
-
 /* A3, A4: on the paths of Obstack */
 Test(auth, every_bad_credential_of_obstack_gets_the_same_bytes)
 {
