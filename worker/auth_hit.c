@@ -44,7 +44,10 @@ void auth_take_tenant(const struct snapshot_hit *hit, struct identity *who)
 
 static void take_token(const struct snapshot_hit *hit, struct identity *who)
 {
-	memcpy(who->token, hit->token_id.p, min_size(hit->token_id.n, sizeof(who->token) - 1));
+	size_t n = min_size(hit->token_id.n, sizeof(who->token) - 1);
+
+	memcpy(who->token, hit->token_id.p, n);
+	who->token[n] = '\0';
 	who->token_ordinal = hit->token_ordinal;
 	who->scopes = hit->scopes;
 }
