@@ -260,7 +260,7 @@ static int run_cat(struct ctl *c)
 static const struct command_option cat_options[] = {
 	{ "dir", "DIR", "the store's folder (default: local.dir of the configuration)", 0 },
 	{ "tenant", "ID", "only of this tenant", 0 },
-	{ "signal", "S", "only traces, metrics, logs, events or opaque", 0 },
+	{ "signal", "SIGNAL", "only traces, metrics, logs, events or opaque", 0 },
 	{ "number", "N", "only the last N", 'n' },
 	{ "since", "T", "only those received since (10m, or a time as of RFC 3339)", 0 },
 	{ "follow", NULL, "goes on with what comes, until it is interrupted", 'f' },

@@ -34,6 +34,7 @@ const struct command *const commands[] = {
 	&command_send,
 	&command_cat,
 	&command_snippet,
+	&command_completion,
 	NULL,
 };
 /* clang-format on */

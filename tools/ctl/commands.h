@@ -18,3 +18,4 @@ extern const struct command command_cat;
 extern const struct command command_snippet;
 extern const struct command command_import_moose;
 extern const struct command command_generate_hash_token;
+extern const struct command command_completion;

@@ -9,27 +9,42 @@
 
 enum { HELP_COLUMN = 30 };
 
-static const char common_help[] =
-	"common options:\n"
-	"  --socket PATH               the control socket (default: the one that -c names,\n"
-	"                              $HEADGATE_SOCKET, /run/headgate/control.sock)\n"
-	"  -c FILE                     the gateway's configuration\n"
-	"                              (default: /etc/headgate/headgate.yaml)\n"
-	"  --json                      one JSON object a line\n"
-	"  -q                          errors only\n"
-	"  --no-color                  plain text (also NO_COLOR, or when stdout is no terminal)\n";
-
 /* ---- help ---- */
+
+/* A text of several lines stays in its column. */
+static void print_row(FILE *to, int at, const char *text)
+{
+	fprintf(to, "%*s", at < HELP_COLUMN ? HELP_COLUMN - at : 2, "");
+	for (; *text; text++)
+		if (fputc(*text, to) == '\n')
+			fprintf(to, "%*s", HELP_COLUMN, "");
+	fputc('\n', to);
+}
+
+static void print_options(FILE *to, const struct command_option *o)
+{
+	for (; o->name; o++) {
+		int n = fprintf(to, "  ");
+
+		if (o->letter)
+			n += fprintf(to, "-%c, ", o->letter);
+		n += fprintf(to, "--%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
+		print_row(to, n, o->help);
+	}
+}
+
+static void print_common(FILE *to)
+{
+	fputs("common options:\n", to);
+	print_options(to, common_options);
+}
 
 static void print_usage(FILE *to)
 {
 	fputs("usage: headgatectl [OPTION]... COMMAND [ARGUMENT]...\ncommands:\n", to);
-	for (const struct command *const *p = commands; *p; p++) {
-		int n = fprintf(to, "  %s %s", (*p)->name, (*p)->args);
-
-		fprintf(to, "%*s%s\n", n < HELP_COLUMN ? HELP_COLUMN - n : 2, "", (*p)->help);
-	}
-	fputs(common_help, to);
+	for (const struct command *const *p = commands; *p; p++)
+		print_row(to, fprintf(to, "  %s %s", (*p)->name, (*p)->args), (*p)->help);
+	print_common(to);
 	fputs("headgatectl help COMMAND shows its options\n", to);
 }
 
@@ -37,19 +52,13 @@ static void print_help(const struct command *cmd)
 {
 	printf("usage: headgatectl %s%s%s%s\n  %s\n", cmd->name, cmd->options ? " [OPTION]..." : "",
 	       *cmd->args ? " " : "", cmd->args, cmd->help);
-	if (cmd->options)
+	if (cmd->options) {
 		puts("options:");
-	for (const struct command_option *o = cmd->options; o && o->name; o++) {
-		int n = printf("  ");
-
-		if (o->letter)
-			n += printf("-%c, ", o->letter);
-		n += printf("--%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
-		printf("%*s%s\n", n < HELP_COLUMN ? HELP_COLUMN - n : 2, "", o->help);
+		print_options(stdout, cmd->options);
 	}
 	if (cmd->more)
 		ctl_lines(stdout, cmd->more);
-	fputs(common_help, stdout);
+	print_common(stdout);
 }
 
 /* ---- the command ---- */

@@ -8,18 +8,29 @@
 #include <getopt.h>
 #include <string.h>
 
-enum { OPT_SOCKET = 256, OPT_JSON, OPT_NO_COLOR, OPT_HELP, OPT_FIRST_OWN };
-enum { OPTIONS_MAX = 64 };
+enum { OPTIONS_MAX = 64, FIRST_COMMON = 256, FIRST_OWN = FIRST_COMMON + OPTIONS_MAX };
+enum common {
+	COMMON_SOCKET,
+	COMMON_CONFIG,
+	COMMON_JSON,
+	COMMON_QUIET,
+	COMMON_NO_COLOR,
+	COMMON_HELP
+};
 
-static const struct option common_options[] = {
-	{ "socket", required_argument, NULL, OPT_SOCKET },
-	{ "config", required_argument, NULL, 'c' },
-	{ "json", no_argument, NULL, OPT_JSON },
-	{ "quiet", no_argument, NULL, 'q' },
-	{ "no-color", no_argument, NULL, OPT_NO_COLOR },
-	{ "help", no_argument, NULL, OPT_HELP },
+/* clang-format off */
+const struct command_option common_options[] = {
+	[COMMON_SOCKET] =   { "socket", "PATH", "the control socket (default: the one that -c names,\n"
+	                                        "$HEADGATE_SOCKET, /run/headgate/control.sock)", 0 },
+	[COMMON_CONFIG] =   { "config", "FILE", "the gateway's configuration\n"
+	                                        "(default: /etc/headgate/headgate.yaml)", 'c' },
+	[COMMON_JSON] =     { "json", NULL, "one JSON object a line", 0 },
+	[COMMON_QUIET] =    { "quiet", NULL, "errors only", 'q' },
+	[COMMON_NO_COLOR] = { "no-color", NULL, "plain text (also NO_COLOR, or when stdout is no terminal)", 0 },
+	[COMMON_HELP] =     { "help", NULL, "these lines", 0 },
 	{ 0 },
 };
+/* clang-format on */
 
 static unsigned option_count(const struct command *cmd)
 {
@@ -60,27 +71,29 @@ char *options_with_dashes(const char *arg)
 	return copy;
 }
 
-static int take_common(struct ctl *c, int option)
+static void take_common(struct ctl *c, enum common option, bool *help)
 {
 	switch (option) {
-	case OPT_SOCKET:
+	case COMMON_SOCKET:
 		c->socket_option = optarg;
-		return 0;
-	case 'c':
+		return;
+	case COMMON_CONFIG:
 		c->conf_file = optarg;
-		return 0;
-	case OPT_JSON:
+		return;
+	case COMMON_JSON:
 		c->json = true;
-		return 0;
-	case 'q':
+		return;
+	case COMMON_QUIET:
 		c->quiet = true;
-		return 0;
-	case OPT_NO_COLOR:
+		return;
+	case COMMON_NO_COLOR:
 		c->color = false;
-		return 0;
-	default:
-		return -1;
+		return;
+	case COMMON_HELP:
+		*help = true;
+		return;
 	}
+	assert(!"a common option");
 }
 
 static int bad_option(const struct ctl *c, int option, char **argv)
@@ -90,58 +103,75 @@ static int bad_option(const struct ctl *c, int option, char **argv)
 	return ctl_usage(c, "%s: no such option here", argv[optind - 1]);
 }
 
-/* The options of all commands and those of this one, for getopt. */
-static void make_options(const struct command *cmd, struct option *out, char *letters)
+struct getopt { /* the rows as getopt wants them; the values are FIRST_COMMON and FIRST_OWN + row */
+	struct option options[OPTIONS_MAX];
+	unsigned n;
+	char letters[2 * OPTIONS_MAX + 8], *end;
+};
+
+static void getopt_add(struct getopt *g, const struct command_option *rows, int first)
 {
-	unsigned n = 0;
+	for (int i = 0; rows && rows[i].name; i++) {
+		const struct command_option *o = &rows[i];
 
-	strcpy(letters, ":c:q");
-	letters += strlen(letters);
-	for (; common_options[n].name; n++)
-		out[n] = common_options[n];
-	for (unsigned i = 0; i < option_count(cmd); i++) {
-		const struct command_option *o = &cmd->options[i];
-
-		assert(n < OPTIONS_MAX - 1);
-		out[n++] = (struct option){ o->name, o->arg ? required_argument : no_argument, NULL,
-			                    OPT_FIRST_OWN + (int)i };
+		assert(g->n < OPTIONS_MAX - 1);
+		g->options[g->n++] =
+			(struct option){ o->name, o->arg ? required_argument : no_argument, NULL,
+			                 first + i };
 		if (!o->letter)
 			continue;
-		*letters++ = o->letter;
+		*g->end++ = o->letter;
 		if (o->arg)
-			*letters++ = ':';
+			*g->end++ = ':';
 	}
-	*letters = '\0';
-	out[n] = (struct option){ 0 };
+	*g->end = '\0';
+	g->options[g->n] = (struct option){ 0 };
 }
 
-static int by_letter(const struct command *cmd, int option)
+/* flags: how getopt is to go about it. */
+static void getopt_init(struct getopt *g, const char *flags)
 {
-	for (unsigned i = 0; i < option_count(cmd); i++)
-		if (cmd->options[i].letter && cmd->options[i].letter == option)
-			return OPT_FIRST_OWN + (int)i;
+	g->n = 0;
+	strcpy(g->letters, flags);
+	g->end = g->letters + strlen(flags);
+	getopt_add(g, common_options, FIRST_COMMON);
+}
+
+static int by_letter(const struct command_option *rows, int first, int option)
+{
+	for (int i = 0; rows && rows[i].name; i++)
+		if (rows[i].letter && rows[i].letter == option)
+			return first + i;
 	return option;
+}
+
+/* Takes a common option; false: it is none. */
+static bool is_common(struct ctl *c, int option, bool *help)
+{
+	option = by_letter(common_options, FIRST_COMMON, option);
+	if (option < FIRST_COMMON || option >= FIRST_OWN)
+		return false;
+	take_common(c, (enum common)(option - FIRST_COMMON), help);
+	return true;
 }
 
 int options_parse(struct ctl *c, int argc, char **argv, bool *help)
 {
-	struct option options[OPTIONS_MAX];
-	char letters[2 * OPTIONS_MAX + 8];
+	const struct command_option *own = c->command->options;
+	struct getopt g;
 	int option;
 
 	c->values = xcalloc(option_count(c->command) + 1, sizeof(*c->values));
-	make_options(c->command, options, letters);
+	getopt_init(&g, ":");
+	getopt_add(&g, own, FIRST_OWN);
 	optind = 0; /* glibc: a new argv, scanned from its start */
-	while ((option = getopt_long(argc, argv, letters, options, NULL)) != -1) {
-		if (take_common(c, option) == 0)
+	while ((option = getopt_long(argc, argv, g.letters, g.options, NULL)) != -1) {
+		if (is_common(c, option, help))
 			continue;
-		option = by_letter(c->command, option);
-		if (option == OPT_HELP)
-			*help = true;
-		else if (option >= OPT_FIRST_OWN)
-			c->values[option - OPT_FIRST_OWN] = optarg ? optarg : "";
-		else
+		option = by_letter(own, FIRST_OWN, option);
+		if (option < FIRST_OWN)
 			return bad_option(c, option, argv);
+		c->values[option - FIRST_OWN] = optarg ? optarg : "";
 	}
 	c->args = (const char *const *)argv + optind;
 	c->arg_count = (unsigned)(argc - optind);
@@ -157,15 +187,13 @@ int options_parse(struct ctl *c, int argc, char **argv, bool *help)
 
 int options_parse_first(struct ctl *c, int argc, char **argv, bool *help)
 {
+	struct getopt g;
 	int option;
 
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, "+:c:q", common_options, NULL)) != -1) {
-		if (take_common(c, option) == 0)
-			continue;
-		if (option != OPT_HELP)
+	getopt_init(&g, "+:");
+	while ((option = getopt_long(argc, argv, g.letters, g.options, NULL)) != -1)
+		if (!is_common(c, option, help))
 			return -bad_option(c, option, argv);
-		*help = true;
-	}
 	return optind;
 }

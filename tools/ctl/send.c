@@ -179,7 +179,7 @@ static int run_send(struct ctl *c)
 
 static const struct command_option send_options[] = {
 	{ "all", NULL, "one built-in sample of every protocol", 0 },
-	{ "signal", "S", "only those of traces, metrics or logs", 0 },
+	{ "signal", "SIGNAL", "only those of traces, metrics or logs", 0 },
 	{ "path", "P", "posts the files there, as they are", 0 },
 	{ "url", "URL", "of the gateway (HEADGATE_URL; http://127.0.0.1:4318)", 0 },
 	{ "token-file", "FILE", "holds the token (HEADGATE_TOKEN_FILE)", 0 },
