@@ -23,7 +23,8 @@ struct http_call {
 	void *arg;
 	struct buf body;
 	size_t head_bytes;
-	const char *too_much; /* static text: why we ended it; NULL: we did not */
+	struct event deadline; /* libcurl's own stands while a call waits for a connection */
+	const char *ended; /* static text: why we ended it; NULL: we did not */
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -38,6 +39,11 @@ struct watch { /* a socket of libcurl's; from its first CURL_POLL_IN or _OUT to 
 	struct event event;
 	struct http_client *client;
 };
+
+static struct timeval time_of(msec_t ms)
+{
+	return (struct timeval){ .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+}
 
 /* ---- a call's end ---- */
 
@@ -54,6 +60,7 @@ static void call_free(struct http_call *call)
 	*call->at = call->next;
 	if (call->next)
 		call->next->at = call->at;
+	event_del(&call->deadline);
 	curl_multi_remove_handle(call->client->multi, call->curl);
 	curl_easy_cleanup(call->curl);
 	wipe_fields(call->fields);
@@ -90,7 +97,7 @@ static void tell(struct http_call *call, CURLcode rc)
 		a.body = buf_view(&call->body);
 		a.challenge = join_challenges(call->curl, challenge);
 	} else {
-		a.failure = call->too_much   ? call->too_much
+		a.failure = call->ended      ? call->ended
 		            : call->error[0] ? call->error
 		                             : curl_easy_strerror(rc);
 	}
@@ -110,6 +117,17 @@ static void take_ended(struct http_client *c)
 		tell(call, rc);
 		call_free(call);
 	}
+}
+
+static void on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	struct http_call *call = arg;
+
+	(void)fd;
+	(void)what;
+	call->ended = "no answer in time";
+	tell(call, CURLE_OPERATION_TIMEDOUT);
+	call_free(call);
 }
 
 /* ---- what libcurl is told, and what it asks for ---- */
@@ -141,7 +159,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 static int watch_timer(CURLM *multi, long ms, void *arg)
 {
 	struct http_client *c = arg;
-	struct timeval t = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+	struct timeval t = time_of(ms);
 
 	(void)multi;
 	return (ms < 0 ? event_del(&c->timer) : event_add(&c->timer, &t)) == 0 ? 0 : -1;
@@ -180,7 +198,7 @@ static size_t on_body(char *p, size_t size, size_t count, void *arg)
 	buf_add(&call->body, p, size * count);
 	if (!call->body.failed)
 		return size * count;
-	call->too_much = "the answer's body is too large";
+	call->ended = "the answer's body is too large";
 	return 0;
 }
 
@@ -192,7 +210,7 @@ static size_t on_head(char *p, size_t size, size_t count, void *arg)
 	call->head_bytes += size * count;
 	if (call->head_bytes <= HTTP_CLIENT_HEAD_MAX)
 		return size * count;
-	call->too_much = "the answer's head is too large";
+	call->ended = "the answer's head is too large";
 	return 0;
 }
 
@@ -252,7 +270,6 @@ static bool set_up(struct http_call *call, const struct http_get *get)
 	       curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1) == CURLE_OK &&
-	       curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)get->timeout) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_USERAGENT, "headgate/" HEADGATE_VERSION) ==
 	               CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
@@ -280,6 +297,7 @@ static struct curl_slist *copy_fields(const char *const *fields)
 struct http_call *http_client_get(struct http_client *c, const struct http_get *get)
 {
 	struct http_call *call = xcalloc(1, sizeof(*call));
+	struct timeval timeout = time_of(get->timeout);
 
 	call->client = c;
 	call->answered = get->answered;
@@ -294,6 +312,8 @@ struct http_call *http_client_get(struct http_client *c, const struct http_get *
 	if (c->calls)
 		c->calls->at = &call->next;
 	c->calls = call;
+	event_assign(&call->deadline, c->base, -1, 0, on_deadline, call);
+	event_add(&call->deadline, &timeout);
 	/* The options are there in every libcurl that this was built with, so memory is missing. */
 	if (!set_up(call, get) || curl_multi_add_handle(c->multi, call->curl) != CURLM_OK)
 		out_of_memory();

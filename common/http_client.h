@@ -21,7 +21,7 @@ struct http_client_answer { /* valid while answered() runs */
 	int status; /* whatever came, 3xx too; 0: no answer that is whole */
 	const char *failure; /* of status 0: why, one line for a log; else NULL */
 	struct bytes body; /* of status 0: none */
-	const char *challenge; /* WWW-Authenticate, several joined by a comma; NULL: none, too long */
+	const char *challenge; /* WWW-Authenticate, joined if several; NULL: none, or too long */
 };
 
 struct http_get {
