@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fuzz_inflate.c -- libFuzzer over every content coding. The first byte picks one, the rest is a
- * body, undone as worker/inflate.c does it. What must hold for any bytes:
+ * fuzz_inflate.c -- libFuzzer over every content coding. The first byte picks one (or CODING in the
+ * environment, by name: then it is that one alone), the rest is a body, undone as worker/inflate.c
+ * does it. What must hold for any bytes:
  *   - nothing is read or written outside (each buffer is memory of its own), nothing asked for
  *     beyond the limit, and what is said before and after the first byte of output agrees;
  *   - the output needs exactly its room: one byte less is INFLATE_ROOM, never another verdict;
@@ -169,6 +170,17 @@ static void squeeze(struct inflater *inf, enum encoding e, struct bytes in, cons
 	must(within.result == INFLATE_ROOM, "one byte less is beyond the limit");
 }
 
+static enum encoding coding_of(uint8_t first)
+{
+	const char *wanted = getenv("CODING");
+
+	for (unsigned e = ENCODING_GZIP; wanted && e < ENCODING_COUNT; e++)
+		if (strcmp(encoding_name((enum encoding)e), wanted) == 0)
+			return (enum encoding)e;
+	must(!wanted, "CODING names a content coding");
+	return (enum encoding)(ENCODING_GZIP + first % (ENCODING_COUNT - ENCODING_GZIP));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct inflater *inf;
@@ -179,7 +191,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
 	if (n == 0)
 		return 0;
-	e = (enum encoding)(ENCODING_GZIP + data[0] % (ENCODING_COUNT - ENCODING_GZIP));
+	e = coding_of(data[0]);
 	exact = xcalloc(n > 1 ? n - 1 : 1, 1); /* no byte beyond */
 	memcpy(exact, data + 1, n - 1);
 	in = bytes_of(exact, n - 1);
