@@ -74,6 +74,7 @@ static const char *const dim_text[DIM_COUNT][TEXTS_MAX] = {
 	                      [SKIP_HASH] = "hash",
 	                      [SKIP_KIND] = "kind",
 	                      [SKIP_SCOPE] = "scope",
+	                      [SKIP_ITERATIONS] = "iterations",
 	                      [SKIP_TENANT_UNKNOWN] = "tenant_unknown",
 	                      [SKIP_HASH_TWICE] = "hash_twice",
 	                      [SKIP_TENANT_TOPIC] = "tenant_topic",

@@ -127,6 +127,10 @@ struct conf {
 		struct conf_list admins;
 		uint64_t cache_entries;
 		msec_t cache_ttl;
+		struct {
+			uint64_t max_iterations;
+			uint64_t per_source, per_worker; /* a second */
+		} pbkdf2;
 		uint64_t unknown_per_source; /* a second */
 	} auth;
 	struct {

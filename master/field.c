@@ -62,6 +62,16 @@ int64_t field_time(struct field f, int64_t if_null, bool *broken)
 	return __builtin_add_overflow(us, PG_EPOCH_US, &out) ? INT64_MAX : out;
 }
 
+uint64_t field_count(struct field f, bool *broken)
+{
+	struct cursor c = { f.value, false };
+	int64_t n = f.null ? 0 : (int64_t)field_take_be(&c, 8);
+
+	if (c.failed || c.left.n > 0)
+		*broken = true;
+	return n > 0 && !*broken ? (uint64_t)n : 0;
+}
+
 int64_t field_seconds(int64_t us)
 {
 	return us == INT64_MAX ? INT64_MAX : us / 1000000 + (us % 1000000 > 0);

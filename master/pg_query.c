@@ -59,8 +59,7 @@ static const struct column_kind {
 	[COLUMN_REVOKED_AT]    = { "revoked_at",    " IS NOT NULL",  false },
 	[COLUMN_ALLOWED_CIDRS] = { "allowed_cidrs", "::text[]",      false },
 	[COLUMN_BLOCK_UNTIL]   = { "block_until",   "::timestamptz", false },
-	/* Only rows of a kind that this version leaves out have it. */
-	[COLUMN_ITERATIONS]    = { "iterations",    NULL,            false },
+	[COLUMN_ITERATIONS]    = { "iterations",    "::bigint",      false },
 	[COLUMN_REQUESTS_PER_S]        = { "requests_per_s",        NULL, true },
 	[COLUMN_REQUESTS_BURST]        = { "requests_burst",        NULL, true },
 	[COLUMN_BYTES_PER_S]           = { "bytes_per_s",           NULL, true },
@@ -416,6 +415,7 @@ static void take_fixed(const struct pg_query *q, const struct field *fields, str
 	struct field begin = column(q, fields, COLUMN_NOT_BEFORE);
 	struct field end = column(q, fields, COLUMN_EXPIRES_AT);
 	struct field block = column(q, fields, COLUMN_BLOCK_UNTIL);
+	struct field iterations = column(q, fields, COLUMN_ITERATIONS);
 
 	row->tenant.id = row->token.tenant = column(q, fields, COLUMN_TENANT_ID).value;
 	row->token.hash = column(q, fields, COLUMN_HASH).value;
@@ -423,6 +423,7 @@ static void take_fixed(const struct pg_query *q, const struct field *fields, str
 	row->token.kind = q->has[COLUMN_KIND] ? kind.value : BYTES("sha256");
 	row->token.not_before = field_time(begin, INT64_MIN, broken);
 	row->token.not_after = field_time(end, INT64_MAX, broken);
+	row->token.iterations = field_count(iterations, broken);
 	row->tenant.block_until = field_seconds(field_time(block, 0, broken));
 	if (q->has[COLUMN_REVOKED_AT])
 		row->token.revoked = field_bool(fields[q->at[COLUMN_REVOKED_AT]], broken);

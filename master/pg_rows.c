@@ -31,8 +31,8 @@ static const char token_columns[] =
 	"',')),"
 	" t.not_before, t.expires_at, CASE WHEN t.revoked_at IS NOT NULL THEN true END,"
 	" CASE WHEN t.replaced_by IS NOT NULL THEN true END,"
-	" array_to_string(t.allowed_cidrs, ',')";
-enum { TENANT_COLUMNS = 5, TOKEN_COLUMNS = 11 };
+	" array_to_string(t.allowed_cidrs, ','), t.iterations::bigint";
+enum { TENANT_COLUMNS = 5, TOKEN_COLUMNS = 12 };
 
 static const char begin[] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ";
 static const char subscribed[] = "EXISTS (SELECT FROM pg_subscription_rel WHERE srrelid IN"
@@ -181,6 +181,7 @@ static bool put_token_row(struct tenants *t, const struct field f[static TOKEN_C
 	row.not_after = field_time(f[7], INT64_MAX, &broken);
 	row.revoked = !f[8].null && field_bool(f[8], &broken);
 	row.replaced = !f[9].null && field_bool(f[9], &broken);
+	row.iterations = field_count(f[11], &broken);
 	if (broken)
 		return false;
 	if (!parse_scopes(f[5].value, &row.scopes))

@@ -100,6 +100,9 @@ static void say_counts(struct tenants *t, const struct set_counts *before)
 		        "rows beyond limits.max_tenants or limits.max_tokens are left out",
 		        KV_U("tenants", now->over[ROW_TENANT]),
 		        KV_U("tokens", now->over[ROW_TOKEN]));
+	if (now->skipped[SKIP_ITERATIONS] > before->skipped[SKIP_ITERATIONS])
+		log_err("tenants", "keys left out for their iterations: see auth.pbkdf2",
+		        KV_U("tokens", now->skipped[SKIP_ITERATIONS]));
 	if (now->limited > 0 && !t->limits_said) {
 		t->limits_said = true;
 		log_warn("tenants", "limits of tenants are not enforced in this version",
@@ -383,6 +386,7 @@ struct tenants *tenants_open(struct event_base *base, const struct conf *conf, s
 	t->kind = sources[conf->tenants.source];
 	t->set = set_new(conf->limits.max_tenants, conf->limits.max_tokens);
 	set_topic_bytes(t->set, conf->tenant_topic_bytes);
+	set_max_iterations(t->set, conf->auth.pbkdf2.max_iterations);
 	event_assign(&t->tick, base, -1, EV_PERSIST, on_tick, t);
 	event_assign(&t->rebuild, base, -1, 0, on_rebuild, t);
 	event_add(&t->tick, &(struct timeval){ TICK_MS / 1000, 0 });
@@ -428,10 +432,14 @@ static bool same_source(const struct conf *a, const struct conf *b)
 	       a->tenants.fresh_for == b->tenants.fresh_for;
 }
 
-/* Whose ids make topics' names is another question now; all rows are at hand. */
-static void use_topics(struct tenants *t, const struct conf *conf)
+/* Whose ids make topics' names, and which keys cost too much, are other questions now; all rows are
+ * at hand. */
+static void use_settings(struct tenants *t, const struct conf *conf)
 {
-	if (set_topic_bytes(t->set, conf->tenant_topic_bytes) && t->tables.generation > 0)
+	bool changes = set_topic_bytes(t->set, conf->tenant_topic_bytes);
+
+	changes |= set_max_iterations(t->set, conf->auth.pbkdf2.max_iterations);
+	if (changes && t->tables.generation > 0)
 		event_add(&t->rebuild, &(struct timeval){ 0, 0 });
 }
 
@@ -442,7 +450,7 @@ int tenants_reconfigure(struct tenants *t, const struct conf *conf, struct err *
 
 	if (same_source(t->conf, conf)) {
 		t->conf = conf;
-		use_topics(t, conf);
+		use_settings(t, conf);
 		/* A reload reads the file again: a link may lead to where no watch is. */
 		if (kind == &tenants_file)
 			tenants_poke(t);
@@ -458,7 +466,7 @@ int tenants_reconfigure(struct tenants *t, const struct conf *conf, struct err *
 	t->kind = kind;
 	t->source = source;
 	t->conf = conf;
-	use_topics(t, conf);
+	use_settings(t, conf);
 	t->kind->poke(t->source);
 	return 0;
 }

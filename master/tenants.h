@@ -66,8 +66,9 @@ struct tenant_row {
 };
 struct token_row {
 	struct bytes id, tenant;
-	struct bytes kind; /* sha256; others are left out (SKIP_KIND) */
-	struct bytes hash; /* 32 bytes */
+	struct bytes kind; /* sha256, pbkdf2; others are left out (SKIP_KIND) */
+	struct bytes hash; /* 32 bytes; of pbkdf2: the 20 that the derivation gives */
+	uint64_t iterations; /* of pbkdf2; else not looked at */
 	unsigned scopes;
 	int64_t not_before, not_after; /* Unix microseconds; INT64_MIN, INT64_MAX: open */
 	bool revoked, replaced;

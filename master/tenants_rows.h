@@ -55,6 +55,7 @@ struct token {
 	enum standing standing : 4;
 	bool has_not_before : 1; /* else it is open: few tokens begin later than their row */
 	bool revoked : 1, replaced : 1;
+	bool derived : 1; /* of kind pbkdf2: its hash is a snapshot_key() */
 	bool left_out : 1; /* it may grant nothing whatever the other rows are */
 	bool unfit : 1; /* left out of the last table for another row's sake: said in the log */
 	char text[]; /* id, NUL, not_before if it has one, the cidrs: at any address, so copied */
@@ -64,6 +65,11 @@ struct op {
 	void *row; /* PUT: the new row; DROP: a copy of the id, for an op before it may free the row */
 	uint32_t id_bytes; /* DROP */
 	enum op_kind { OP_PUT_TENANT, OP_PUT_TOKEN, OP_DROP_TENANT, OP_DROP_TOKEN } kind;
+};
+
+struct iterations { /* that a bearer is derived with, while there are tokens in the table */
+	uint32_t count;
+	uint32_t tokens; /* 0: the place is free */
 };
 
 struct dirty { /* a hash whose outcome may not be that of the base */
@@ -79,6 +85,8 @@ struct tenant_set {
 	size_t tokens_seen; /* of those in the set: had by that read */
 	bool full;
 	uint64_t topic_bytes; /* see set_topic_bytes() */
+	uint64_t max_iterations;
+	struct iterations iterations[SNAPSHOT_ITERATIONS_MAX];
 	bool doubles; /* this read may have several rows of one token id */
 	struct idmap staged; /* then the tokens of OP_PUT_TOKEN, by id */
 	struct op *ops;
@@ -145,6 +153,11 @@ void set_say_left_out(struct tenant_set *s, const char *row, struct bytes id, en
 void set_tenant_stands(struct tenant_set *s, struct tenant *t, enum standing standing);
 void set_token_stands(struct tenant_set *s, struct token *t, enum standing standing,
                       enum skip_reason why);
+/* tenants_derived.c. Whether there is room for the iterations of this key in the next table. */
+bool set_may_derive(struct tenant_set *s, const struct token *t);
+void set_count_derived(struct tenant_set *s, const struct token *t, uint64_t by);
+void set_add_iterations(const struct tenant_set *s, struct snapshot_builder *b);
+
 /* What the next delta must look at. */
 void set_dirty_hash(struct tenant_set *s, const uint8_t hash[static HASH_BYTES]);
 void set_dirty_tenant(struct tenant_set *s, struct tenant *t);

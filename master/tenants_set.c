@@ -9,7 +9,10 @@
 
 #include "master/tenants_rows.h"
 
-enum { ID_KEPT_MAX = 255 }; /* of a row whose id breaks the rules: enough to find it */
+enum {
+	ID_KEPT_MAX = 255, /* of a row whose id breaks the rules: enough to find it */
+	ITERATIONS_MAX = 100000, /* records.md 2.1 */
+};
 
 /* ---- life ---- */
 
@@ -44,6 +47,7 @@ struct tenant_set *set_new(uint64_t max_tenants, uint64_t max_tokens)
 	idmap_init(&s->dirty, key_of_dirty);
 	ordinals_init(&s->tenant_ordinals, max_tenants);
 	ordinals_init(&s->token_ordinals, max_tokens);
+	s->max_iterations = ITERATIONS_MAX;
 	return s;
 }
 
@@ -224,12 +228,16 @@ void set_put_tenant(struct tenant_set *s, const struct tenant_row *row)
 /* Which rule of records.md 2 the row breaks; false: none that shows without the other rows. */
 static bool token_breaks_rule(const struct token_row *row, enum skip_reason *why)
 {
+	bool derived = bytes_eq(row->kind, BYTES("pbkdf2"));
+
 	if (!token_id_ok(row->id))
 		*why = SKIP_TOKEN_ID;
-	else if (!bytes_eq(row->kind, BYTES("sha256")))
+	else if (!derived && !bytes_eq(row->kind, BYTES("sha256")))
 		*why = SKIP_KIND;
-	else if (row->hash.n != HASH_BYTES)
+	else if (row->hash.n != (derived ? SNAPSHOT_PBKDF2_BYTES : HASH_BYTES))
 		*why = SKIP_HASH;
+	else if (derived && (row->iterations < 1 || row->iterations > ITERATIONS_MAX))
+		*why = SKIP_ITERATIONS;
 	else if ((row->scopes & ~(unsigned)SCOPE_ALL) != 0)
 		*why = SKIP_SCOPE;
 	else if (!tenant_id_ok(row->tenant))
@@ -279,7 +287,11 @@ static struct token *make_token(struct tenant_set *s, const struct token_row *ro
 	if (row->cidr_count > 0)
 		memcpy(t->text + (token_cidrs(t) - t->text), row->cidrs,
 		       row->cidr_count * sizeof(*row->cidrs));
-	memcpy(t->hash, row->hash.p, HASH_BYTES);
+	t->derived = bytes_eq(row->kind, BYTES("pbkdf2"));
+	if (t->derived)
+		snapshot_key(row->hash.p, (uint32_t)row->iterations, t->hash);
+	else
+		memcpy(t->hash, row->hash.p, HASH_BYTES);
 	t->tenant = name_tenant(s, row->tenant);
 	t->scopes = (uint8_t)row->scopes;
 	t->not_after = row->not_after;
@@ -292,7 +304,7 @@ bool set_same_token(const struct token *a, const struct token *b)
 {
 	return a->left_out == b->left_out && (!a->left_out || a->why == b->why) &&
 	       token_not_before(a) == token_not_before(b) && a->not_after == b->not_after &&
-	       a->scopes == b->scopes && a->revoked == b->revoked && a->replaced == b->replaced &&
+	       a->derived == b->derived && a->scopes == b->scopes && a->revoked == b->revoked && a->replaced == b->replaced &&
 	       memcmp(a->hash, b->hash, HASH_BYTES) == 0 && a->tenant == b->tenant &&
 	       a->cidr_count == b->cidr_count &&
 	       memcmp(token_cidrs(a), token_cidrs(b),
@@ -324,7 +336,7 @@ static void clash(struct tenant_set *s, struct token *t, const struct token *oth
 	if (!same_owner)
 		drop_name(s, t);
 	t->cidr_count = 0;
-	t->has_not_before = t->revoked = t->replaced = false;
+	t->has_not_before = t->revoked = t->replaced = t->derived = false;
 	t->not_after = 0;
 	t->scopes = 0;
 }

@@ -18,6 +18,9 @@ void set_free(struct tenant_set *s);
  * no topic holds an id. True: that was another number before. */
 bool set_topic_bytes(struct tenant_set *s, uint64_t bytes);
 
+/* Tables from now on hold no pbkdf2 key of more iterations. True: that was another number before. */
+bool set_max_iterations(struct tenant_set *s, uint64_t max);
+
 /* Staging: nothing counts before set_apply(). The contracts of the rows are those of tenants.h. */
 void set_begin(struct tenant_set *s, bool full);
 void set_expect_doubles(struct tenant_set *s); /* until the next set_begin() */

@@ -20,8 +20,10 @@ void set_say_left_out(struct tenant_set *s, const char *row, struct bytes id, en
 		[SKIP_TENANT_ID] = "its tenant id breaks the rules",
 		[SKIP_TOKEN_ID] = "its id breaks the rules, or another row has it too",
 		[SKIP_HASH] = "its hash has a wrong length",
-		[SKIP_KIND] = "its kind is not in this version",
+		[SKIP_KIND] = "there is no such kind",
 		[SKIP_SCOPE] = "it has an unknown scope",
+		[SKIP_ITERATIONS] = "its iterations are missing, are more than auth.pbkdf2.max_iterations or "
+				    "another number beyond the 8 that there may be",
 		[SKIP_TENANT_UNKNOWN] = "there is no such tenant",
 		[SKIP_HASH_TWICE] =
 			"its hash is that of another tenant's token too: neither grants",
@@ -57,8 +59,11 @@ void set_tenant_stands(struct tenant_set *s, struct tenant *t, enum standing sta
 
 static void count_token(struct tenant_set *s, const struct token *t, uint64_t by)
 {
-	if (t->standing == IN_TABLE)
+	if (t->standing == IN_TABLE) {
 		s->counts.tokens += by;
+		if (t->derived)
+			set_count_derived(s, t, by);
+	}
 	if (t->standing == OVER_LIMIT)
 		s->counts.over[ROW_TOKEN] += by;
 	if (t->standing == LEFT_OUT)
@@ -138,6 +143,9 @@ static enum standing token_standing(struct tenant_set *s, struct token *t, enum 
 		return standing;
 	if (t->tenant->standing != IN_TABLE)
 		return YIELDS;
+	*why = SKIP_ITERATIONS;
+	if (t->derived && !set_may_derive(s, t))
+		return LEFT_OUT;
 	if (t->ordinal == NO_ORDINAL)
 		t->ordinal = ordinals_take(&s->token_ordinals);
 	return t->ordinal == NO_ORDINAL ? OVER_LIMIT : IN_TABLE;
@@ -314,6 +322,7 @@ int set_build(struct tenant_set *s, uint64_t generation, struct set_counts *coun
 	snapshot_expect(b, s->hashes.count + s->tenants.count);
 	tenants = add_tenants(s, b, generation);
 	add_tokens(s, b);
+	set_add_iterations(s, b);
 	fd = snapshot_seal(b, err);
 	snapshot_builder_free(b);
 	*counts = s->counts;
@@ -373,6 +382,7 @@ int set_build_delta(struct tenant_set *s, uint64_t generation, struct set_counts
 	for (struct idmap_node *node = idmap_next(&s->dirty, NULL); node;
 	     node = idmap_next(&s->dirty, node))
 		add_dirty(s, b, idmap_owner(node, struct dirty, node), generation);
+	set_add_iterations(s, b);
 	snapshot_set_totals(b, s->counts.tenants, s->counts.tokens);
 	fd = snapshot_seal(b, err);
 	snapshot_builder_free(b);

@@ -13,7 +13,7 @@
 enum {
 	NAME_MAX_BYTES = 255,
 	CIDRS_MAX = 64,
-	HEX_DIGITS = 2 * TOKEN_DIGEST_BYTES,
+	ITERATIONS_MAX = 100000,
 	TOKEN_BYTES_MIN = 32, /* ours have 49; cut short it is a secret still */
 };
 
@@ -24,7 +24,7 @@ static const char *const token_keys[] = { "allowed_cidrs", "expires_at", "id",  
 	                                  "name",          "not_before", "pbkdf2", "replaced_by",
 	                                  "revoked_at",    "scopes",     "sha256", NULL };
 /* Known, but nothing here would act on them: never taken in silence. */
-static const char *const not_yet[] = { "iterations", "limits", "pbkdf2", "topic_prefix", NULL };
+static const char *const not_yet[] = { "limits", "topic_prefix", NULL };
 
 /* Something that must be there once: where it was. */
 struct named {
@@ -54,11 +54,16 @@ static bool is_one_of(const char *text, const char *const *names)
 
 /* ---- values ---- */
 
-static bool is_hex_hash(const struct yaml_node *n)
+/* So many bytes in hex digits of either case; NULL: it is not. */
+static uint8_t *hex_hash(struct parse *p, const struct yaml_node *n, size_t bytes)
 {
 	size_t digits = strspn(n->text, "0123456789abcdefABCDEF");
+	uint8_t *hash = pool_alloc(report_pool(p->r), bytes);
 
-	return n->kind == NODE_SCALAR && digits == HEX_DIGITS && n->text[digits] == '\0';
+	if (n->kind != NODE_SCALAR || digits != 2 * bytes || n->text[digits] != '\0' ||
+	    !hex_decode(bytes_str(n->text), hash, bytes))
+		return NULL;
+	return hash;
 }
 
 /* A plain-text token where a value belongs must not get into a message. */
@@ -217,23 +222,56 @@ static void cidrs_of(struct parse *p, const struct yaml_node *list, struct token
 
 /* ---- rows ---- */
 
-static void hash_of(struct parse *p, const struct yaml_node *map, struct token_row *row)
+static void sha256_of(struct parse *p, const struct yaml_node *n, struct token_row *row)
 {
-	const struct yaml_node *n = node_get(map, "sha256");
-	uint8_t *hash = pool_alloc(report_pool(p->r), TOKEN_DIGEST_BYTES);
+	uint8_t *hash = hex_hash(p, n, TOKEN_DIGEST_BYTES);
 
-	if (!n) {
-		if (!node_get(map, "pbkdf2")) /* which has its own error */
-			report_error(p->r, map->at, "'sha256' is missing");
-		return;
-	}
-	if (!is_hex_hash(n) || !hex_decode(bytes_str(n->text), hash, TOKEN_DIGEST_BYTES)) {
+	if (!hash) {
 		report_error(p->r, n->at, "not 64 hex digits");
 		report_help(p->r, "the SHA-256 of the token, never the token itself");
 		return;
 	}
 	row->hash = bytes_of(hash, TOKEN_DIGEST_BYTES);
 	claim(p, &p->hashes, row->hash, n->at, "this sha256");
+}
+
+static void pbkdf2_of(struct parse *p, const struct yaml_node *map, struct token_row *row)
+{
+	const struct yaml_node *n = node_get(map, "pbkdf2"),
+			       *iterations = node_get(map, "iterations");
+	uint8_t *hash = hex_hash(p, n, SNAPSHOT_PBKDF2_BYTES);
+	uint8_t *key = pool_alloc(report_pool(p->r), TOKEN_DIGEST_BYTES);
+
+	row->kind = BYTES("pbkdf2");
+	if (!hash) {
+		report_error(p->r, n->at, "not 40 hex digits");
+		report_help(p->r, "the hash that belongs to the bearer, never the bearer itself");
+	}
+	if (!iterations)
+		report_error(p->r, n->at, "'iterations' is missing");
+	else if (holds_no_token(p, iterations) &&
+	         node_u64(p->r, iterations, 1, ITERATIONS_MAX, &row->iterations) && hash) {
+		row->hash = bytes_of(hash, SNAPSHOT_PBKDF2_BYTES);
+		snapshot_key(hash, (uint32_t)row->iterations, key);
+		claim(p, &p->hashes, bytes_of(key, TOKEN_DIGEST_BYTES), n->at, "this pbkdf2 key");
+	}
+}
+
+static void hash_of(struct parse *p, const struct yaml_node *map, struct token_row *row)
+{
+	const struct yaml_node *sha256 = node_get(map, "sha256"), *pbkdf2 = node_get(map, "pbkdf2"),
+			       *iterations = node_get(map, "iterations");
+
+	if (sha256 && pbkdf2)
+		report_error(p->r, pbkdf2->at, "a token has a 'sha256' or a 'pbkdf2', not both");
+	else if (!sha256 && !pbkdf2)
+		report_error(p->r, map->at, "'sha256' is missing");
+	else if (pbkdf2)
+		pbkdf2_of(p, map, row);
+	else
+		sha256_of(p, sha256, row);
+	if (iterations && !pbkdf2)
+		report_error(p->r, iterations->at, "'iterations' goes with 'pbkdf2'");
 }
 
 static void parse_token(struct parse *p, const struct yaml_node *map, struct bytes tenant)

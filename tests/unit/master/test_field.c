@@ -147,3 +147,21 @@ Test(field, blocks_have_no_bits_beyond_their_prefix)
 	cr_assert_not(field_cidr(BYTES("localhost"), &c));
 	cr_assert_not(field_cidr(BYTES(""), &c));
 }
+
+Test(field, a_count_is_an_int8_that_is_not_negative)
+{
+	bool broken = false;
+
+	used = 0;
+	be(100000, 8);
+	be(UINT64_MAX, 8);
+	cr_assert_eq(field_count((struct field){ bytes_of(stream, 8), false }, &broken), 100000);
+	cr_assert_eq(field_count((struct field){ bytes_of(stream + 8, 8), false }, &broken), 0);
+	cr_assert_eq(field_count((struct field){ BYTES_NONE, true }, &broken), 0);
+	cr_assert_not(broken);
+	cr_assert_eq(field_count((struct field){ bytes_of(stream, 7), false }, &broken), 0);
+	cr_assert(broken);
+	broken = false;
+	cr_assert_eq(field_count((struct field){ bytes_of(stream, 9), false }, &broken), 0);
+	cr_assert(broken, "not of another type");
+}

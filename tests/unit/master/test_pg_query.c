@@ -120,7 +120,7 @@ Test(pg_query, every_column_of_a_token_and_its_tenant_is_known)
 	         "not_before", "expires_at", "revoked_at", "allowed_cidrs", "block_until",
 	         "requests_per_s", "requests_burst", "bytes_per_s", "bytes_burst", "items_per_s",
 	         "items_burst", "max_body_bytes", "max_inflight_bytes", "max_inflight_requests");
-	cr_assert_eq(pg_query_columns(q), 12, "limits come as one, iterations not at all");
+	cr_assert_eq(pg_query_columns(q), 13, "limits come as one");
 }
 
 Test(pg_query, a_new_description_takes_the_place_of_the_last)
@@ -153,9 +153,10 @@ Test(pg_query, what_is_read_is_cast_and_read_only)
 	                 "q.tenant_id::text, q.hash::bytea FROM (\nSELECT * FROM keys\n) q) "
 	                 "TO STDOUT (FORMAT binary); COMMIT");
 	end();
-	DESCRIBE("hash", "tenant_id", "revoked_at", "allowed_cidrs", "items_burst", "bytes_per_s");
+	DESCRIBE("hash", "tenant_id", "revoked_at", "allowed_cidrs", "items_burst", "bytes_per_s",
+	         "iterations");
 	cr_assert(strstr(statement(pg_query_read),
-	                 "q.revoked_at IS NOT NULL, q.allowed_cidrs::text[], "
+	                 "q.revoked_at IS NOT NULL, q.allowed_cidrs::text[], q.iterations::bigint, "
 	                 "num_nonnulls(q.bytes_per_s, q.items_burst) > 0 FROM ("));
 }
 
@@ -199,6 +200,26 @@ static struct field empty_list(void)
 }
 
 #define PUT(...) cr_assert(pg_query_put(q, NULL, (const struct field[]){ __VA_ARGS__ }))
+
+static struct field count(const char bytes[static 8])
+{
+	return (struct field){ bytes_of(bytes, 8), false };
+}
+
+Test(pg_query, a_key_comes_out_with_its_iterations)
+{
+	DESCRIBE("tenant_id", "hash", "kind", "iterations");
+	PUT(text("acme"), hash(20), text("pbkdf2"), count("\0\0\0\0\0\0\3\350"));
+	cr_assert_str_eq(put.kind, "pbkdf2");
+	cr_assert_str_eq(put.id, "0123456789abcdef");
+	cr_assert_eq(put.token.hash.n, 20);
+	cr_assert_eq(put.token.iterations, 1000);
+	PUT(text("acme"), hash(32), text("sha256"), null);
+	cr_assert_eq(put.token.iterations, 0);
+	cr_assert_not(pg_query_put(q, NULL,
+	                           (const struct field[]){ text("acme"), hash(20), text("pbkdf2"),
+	                                                   text("1000") }));
+}
 
 /* A8, R14 */
 Test(pg_query, two_columns_are_enough)

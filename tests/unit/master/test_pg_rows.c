@@ -157,6 +157,7 @@ static void token_with(const char *scopes, const char *cidrs)
 	boolean(0);
 	boolean(0);
 	text(cidrs);
+	null();
 }
 
 static int feed_all(enum pg_copy what, size_t at_once, bool *whole, struct err *err)
@@ -224,6 +225,7 @@ Test(pg_rows, a_token_comes_out_with_all_columns)
 	boolean(1);
 	boolean(1);
 	text("10.0.0.0/8,2001:db8::/32");
+	us(1000); /* an int8 like any other: iterations */
 	end_copy();
 	accepted(COPY_TOKENS);
 	cr_assert_eq(put.tokens, 1);
@@ -236,6 +238,7 @@ Test(pg_rows, a_token_comes_out_with_all_columns)
 	cr_assert_eq(put.token.not_before, 946684800000000);
 	cr_assert_eq(put.token.not_after, INT64_MAX); /* infinity */
 	cr_assert(put.token.revoked && put.token.replaced);
+	cr_assert_eq(put.token.iterations, 1000);
 	cr_assert_eq(put.token.cidr_count, 2);
 	cr_assert_eq(put.cidrs[0].prefix, 96 + 8);
 	cr_assert_eq(put.cidrs[0].addr[12], 10);
@@ -276,6 +279,7 @@ Test(pg_rows, a_missing_row_is_dropped)
 		null();
 	boolean(0);
 	boolean(0);
+	null();
 	null();
 	end_copy();
 	accepted(COPY_TOKENS);
@@ -384,7 +388,7 @@ Test(pg_rows, what_is_no_copy_of_ours_is_refused)
 	begin_copy();
 	tenant("acme", "active");
 	end_copy();
-	refused(COPY_TOKENS, "a row of 5 columns, not 11");
+	refused(COPY_TOKENS, "a row of 5 columns, not 12");
 	begin_copy();
 	end_copy();
 	end_copy();

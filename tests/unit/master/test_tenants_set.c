@@ -337,8 +337,16 @@ Test(tenants_set, rows_that_break_a_rule_are_left_out_and_counted_while_they_are
 	row.id = BYTES("a b");
 	breaks(SKIP_TOKEN_ID, row);
 	row = token("x", "acme", 9);
-	row.kind = BYTES("pbkdf2");
+	row.kind = BYTES("md5");
 	breaks(SKIP_KIND, row);
+	row.kind = BYTES("pbkdf2");
+	row.iterations = 1000;
+	breaks(SKIP_HASH, row);
+	row.hash.n = SNAPSHOT_PBKDF2_BYTES;
+	row.iterations = 0;
+	breaks(SKIP_ITERATIONS, row);
+	row.iterations = 100001;
+	breaks(SKIP_ITERATIONS, row);
 	row = token("x", "acme", 9);
 	row.hash.n = 31;
 	breaks(SKIP_HASH, row);

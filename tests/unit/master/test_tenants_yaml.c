@@ -196,11 +196,47 @@ Test(tenants_yaml, what_is_not_enforced_yet_is_not_taken_in_silence)
 	      "'limits' is not in this version");
 	wrong("version: 1\ntenants: [{id: a, topic_prefix: x}]\n",
 	      "'topic_prefix' is not in this version");
-	parse("version: 1\ntenants: [{id: a, tokens: [{id: m, pbkdf2: "
-	      "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, iterations: 1000}]}]\n");
-	cr_assert_eq(report_errors(r), 2);
-	cr_assert(strstr(said.p, "'pbkdf2' is not in this version"));
-	cr_assert(strstr(said.p, "'iterations' is not in this version"));
+}
+
+#define KEY_A "aAaAaAaAaAaAaAaAaAaAaAaAaAaAaAaAaAaAaAaA"
+
+static const char *keys_with(const char *first, const char *second)
+{
+	static char text[1024];
+
+	snprintf(text, sizeof(text), "version: 1\ntenants: [{id: a, tokens: [{id: m%s}%s%s%s]}]\n",
+	         first, *second ? ", {id: n" : "", second, *second ? "}" : "");
+	return text;
+}
+
+/* C3 */
+Test(tenants_yaml, a_pbkdf2_key_is_40_hex_digits_of_either_case_and_its_iterations)
+{
+	fine(keys_with(", pbkdf2: " KEY_A ", iterations: 1", ", pbkdf2: " KEY_A ", iterations: 100000"));
+	cr_assert_eq(y.token_count, 2);
+	cr_assert(bytes_eq(y.tokens[0].kind, BYTES("pbkdf2")));
+	cr_assert_eq(y.tokens[0].hash.n, SNAPSHOT_PBKDF2_BYTES);
+	cr_assert_eq(y.tokens[0].hash.p[19], 0xaa);
+	cr_assert_eq(y.tokens[0].iterations, 1);
+	cr_assert_eq(y.tokens[1].iterations, 100000);
+	wrong(keys_with(", pbkdf2: aaaa, iterations: 1000", ""), "not 40 hex digits");
+	wrong(keys_with(", pbkdf2: " KEY_A "aa, iterations: 1000", ""), "not 40 hex digits");
+	wrong(keys_with(", pbkdf2: gggggggggggggggggggggggggggggggggggggggg, iterations: 1000", ""),
+	      "not 40 hex digits");
+	wrong(keys_with(", pbkdf2: deadbeefdeadbeefdeadbeefdeadbeef.01234567, iterations: 1000", ""),
+	      "not 40 hex digits");
+	wrong(keys_with(", pbkdf2: " KEY_A, ""), "'iterations' is missing");
+	wrong(keys_with(", pbkdf2: " KEY_A ", iterations: 0", ""), "1");
+	wrong(keys_with(", pbkdf2: " KEY_A ", iterations: 100001", ""), "100000");
+}
+
+Test(tenants_yaml, a_token_has_one_hash_and_iterations_go_with_pbkdf2)
+{
+	wrong(keys_with(", pbkdf2: " KEY_A ", iterations: 1000, sha256: " HASH_A, ""), "not both");
+	wrong(keys_with(", iterations: 1000, sha256: " HASH_A, ""), "goes with 'pbkdf2'");
+	wrong(keys_with(", pbkdf2: " KEY_A ", iterations: 1000",
+	                ", pbkdf2: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, iterations: 1000"),
+	      "stands twice");
 }
 
 /* R15 */
