@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# 18-smuggling.sh -- F34: the corpus of requests that two servers could read differently, that RFC 9112 asks for, and that are nonsense,
+# 18-smuggling.sh -- F34, F35: the corpus of requests that two servers could read differently, that RFC 9112 asks for, and that are nonsense,
 # over real connections, whole and byte by byte: never two replies to one request, nothing read in two ways
 . "${0%/*}/lib.sh"
 

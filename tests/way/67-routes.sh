@@ -72,7 +72,7 @@ known "$TOKEN"
 head -c 30000 /dev/urandom >"$T/blob"
 is "an opaque route takes any bytes" "$(request /blobs/app -H 'Content-Type: Image/PNG; a=b' --data-binary "@$T/blob") $(wc -c <"$T/reply")" "202 0"
 record=$(youngest "$OWN-blobs")
-is "byte for byte" "$(jq -r .value <<<"$record")" "$(od -An -v -tx1 <"$T/blob" | tr -d ' \n')"
+is "R7: byte for byte" "$(jq -r .value <<<"$record")" "$(od -An -v -tx1 <"$T/blob" | tr -d ' \n')"
 is "with the type that they came with, and the route's name" "$(told "$record" X-Scope-OrgID signal format content-type headgate-route)" "acme opaque raw Image/PNG app-blobs"
 is "without a type too" "$(request /blobs/app/ -H 'Content-Type:' --data-binary "@$T/blob")" 202
 is "which is told so" "$(told "$(youngest "$OWN-blobs")" content-type)" application/octet-stream

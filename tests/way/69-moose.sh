@@ -29,7 +29,7 @@ JSON='Content-Type: application/json'
 event() { echo "$(request /ingest/Event --data-binary "$@") $(cat "$T/reply")"; }
 read_values() { records "$1" | jq -r .value | while read -r each; do unhex <<<"$each"; echo; done; }
 
-# ---- the same records by both listeners, in every coding ----
+# ---- the same records by both listeners, in every coding (R7) ----
 printf '[{"n": 1, "note": "a\\u00e9"},\n {"note":null,"n":"2"},{"n":3,"other":5}]' >"$T/body"
 want=$'{"n":1,"note":"a\\u00e9"}\n{"note":null,"n":2}\n{"n":3}'
 is "an array is SUCCESS" "$(event "@$T/body")" "200 SUCCESS"
@@ -87,7 +87,7 @@ is "inflated too" "$(event "@$T/larger.gz" -H 'Content-Encoding: gzip')" "$large
 head -c 100000000 /dev/zero | gzip >"$T/bomb"
 is "and a bomb" "$(event "@$T/bomb" -H 'Content-Encoding: gzip')" "$large"
 
-# ---- dead letters (C12, C13): the model's own, and those of dead_letters ----
+# ---- dead letters (C12, C13, R7): the model's own, and those of dead_letters ----
 good=$(record_count $EVENT_TOPIC)
 is "one bad object of three is 400" "$(event '[{"n":1},{"n":"x"},{"n":3}]')" '400 Invalid JSON: invalid type: string "x", expected an integer value at n at line 1 column 17'
 is "a syntax error is 400" "$(request /ingest/Event --data-binary '{"n":1}garbage')" 400
