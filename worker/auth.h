@@ -51,6 +51,8 @@ struct auth_verifier {
 	void (*close)(void *verifier); /* what it began is never answered then */
 };
 
+extern const struct auth_verifier auth_pbkdf2;
+
 /* What became of a LATER. f->proof is taken over. */
 void auth_found(struct worker *w, const uint8_t digest[static TOKEN_DIGEST_BYTES],
                 const struct finding *f);
