@@ -359,6 +359,7 @@ void check_all(struct loader *l)
 		ERROR_AT(l, "control.socket", "'control.socket' is an absolute path");
 	check_tenants(l);
 	check_auth(l);
+	check_jwt(l);
 	check_kafka(l);
 	check_limits(l);
 	check_stamp_name(l, "record.stamp_name", c->record.stamp_name);

@@ -26,6 +26,14 @@ struct conf_pairs {
 	struct conf_pair *v;
 	size_t n;
 };
+struct conf_keyed { /* one key of a map of lists */
+	const char *key;
+	struct conf_list list;
+};
+struct conf_lists {
+	struct conf_keyed *v;
+	size_t n;
+};
 
 enum tls_version { TLS_VERSION_1_2, TLS_VERSION_1_3 };
 struct tls_pair {
@@ -93,6 +101,24 @@ struct route_conf {
 	const char *scope; /* a signal's name; "": the protocol's own */
 };
 
+/* One of `auth.jwt`: who may vouch for an identity, and whose tenants it then has. */
+struct jwt_conf {
+	const char *name, *issuer;
+	struct conf_list audiences; /* see jwt_any_audience() */
+	struct conf_list algorithms;
+	const char *jwks_uri; /* "": by discovery, unless there is a public_key_file */
+	struct conf_file public_key_file;
+	msec_t leeway;
+	const char *tenant_claim; /* "": it names no tenant */
+	struct conf_lists tenant_map; /* none: the claim's values are tenants */
+	struct conf_list scopes;
+};
+/* The word any, which stands alone: as an item of a list it is refused. */
+static inline bool jwt_any_audience(const struct jwt_conf *jwt)
+{
+	return jwt->audiences.n == 1 && strcmp(jwt->audiences.v[0], "any") == 0;
+}
+
 struct conf {
 	uint64_t workers; /* 0: auto, one per core that the process may run on */
 	bool sandbox;
@@ -132,6 +158,13 @@ struct conf {
 			uint64_t per_source, per_worker; /* a second */
 		} pbkdf2;
 		uint64_t unknown_per_source; /* a second */
+		struct {
+			struct jwt_conf *v;
+			size_t n;
+		} jwt;
+		struct {
+			msec_t refresh, refetch_floor, timeout;
+		} jwks;
 	} auth;
 	struct {
 		struct {
@@ -250,6 +283,7 @@ struct conf {
 		enum { TEXTS_2025, TEXTS_CURRENT } micromegas_401_texts;
 		bool micromegas_otlp_plain_errors;
 		enum { QUOTA_503, QUOTA_429 } micromegas_quota_status;
+		bool moose_strict_aud;
 		enum { MISSING_TENANT_401, MISSING_TENANT_400 } gateway_missing_tenant_status;
 		enum { TENANT_HEADER_REQUIRED, TENANT_HEADER_OPTIONAL } gateway_tenant_header;
 		bool gateway_bind_tenants;

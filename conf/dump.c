@@ -7,6 +7,8 @@
 
 #include "conf/load.h"
 
+enum { ITEM_MAX = 480 }; /* bytes of a path: one part of it may be a key of somebody else's */
+
 struct dump {
 	const struct conf *conf, *defaults;
 	const struct conf_origins *origins; /* NULL: everything is the default */
@@ -86,10 +88,10 @@ static void dump_scalar(const struct dump *d, const struct option *o, const void
 		shown_text(d, path, room, o->secret);
 }
 
-static void dump_list(const struct dump *d, const struct conf_list *list, const char *path,
-                      unsigned depth)
+static void dump_items(const struct dump *d, const struct conf_list *list, const char *path,
+                       unsigned depth)
 {
-	char item[160];
+	char item[ITEM_MAX];
 
 	buf_str(d->out, list->n ? "" : " []");
 	end_line(d, path);
@@ -99,6 +101,33 @@ static void dump_list(const struct dump *d, const struct conf_list *list, const 
 		buf_str(d->out, "- ");
 		shown_text(d, item, list->v[i], false);
 		end_line(d, item);
+	}
+}
+
+static void dump_list(const struct dump *d, const struct option *o, const struct conf_list *list,
+                      const char *path, unsigned depth)
+{
+	if (o->type == OPT_LIST_ANY && list->n == 1 && strcmp(list->v[0], "any") == 0) {
+		buf_str(d->out, " any");
+		end_line(d, path);
+		return;
+	}
+	dump_items(d, list, path, depth);
+}
+
+static void dump_lists(const struct dump *d, const struct conf_lists *lists, const char *path,
+                       unsigned depth)
+{
+	char item[ITEM_MAX];
+
+	buf_str(d->out, lists->n ? "" : " {}");
+	end_line(d, path);
+	for (size_t i = 0; i < lists->n; i++) {
+		snprintf(item, sizeof(item), "%s.%s", path, lists->v[i].key);
+		indent(d, depth + 1);
+		quoted_raw(d, lists->v[i].key);
+		buf_char(d->out, ':');
+		dump_items(d, &lists->v[i].list, item, depth + 1);
 	}
 }
 
@@ -163,7 +192,7 @@ static void dump_tls(const struct dump *d, const struct tls_conf *tls, const cha
 
 /* One element of a list of maps; its options are no lists of maps in turn. */
 static void dump_map(const struct dump *d, const struct option_maps *kind, const void *map,
-                     size_t index)
+                     size_t index, unsigned depth)
 {
 	char path[128];
 
@@ -174,12 +203,15 @@ static void dump_map(const struct dump *d, const struct option_maps *kind, const
 		snprintf(path, sizeof(path), "%s[%zu].%s", kind->path, index, o->path);
 		if (o->type == OPT_TLS && !((const struct tls_conf *)member)->pairs.n)
 			continue; /* without the map the listener is plain */
-		buf_str(d->out, i ? "    " : "  - ");
+		indent(d, depth + 1);
+		buf_str(d->out, i ? "  " : "- ");
 		buf_printf(d->out, option_is_scalar(o) ? "%s: " : "%s:", o->path);
 		if (o->type == OPT_TLS) {
-			dump_tls(d, member, path, 2);
-		} else if (o->type == OPT_LIST) {
-			dump_list(d, member, path, 2);
+			dump_tls(d, member, path, depth + 2);
+		} else if (option_is_list(o)) {
+			dump_list(d, o, member, path, depth + 2);
+		} else if (o->type == OPT_LISTS) {
+			dump_lists(d, member, path, depth + 2);
 		} else {
 			dump_scalar(d, o, map, path);
 			end_line(d, path);
@@ -187,7 +219,7 @@ static void dump_map(const struct dump *d, const struct option_maps *kind, const
 	}
 }
 
-static void dump_maps(const struct dump *d, const struct option *o)
+static void dump_maps(const struct dump *d, const struct option *o, unsigned depth)
 {
 	const struct option_maps *kind = option_maps_of(o);
 	struct maps maps = maps_get(o, d->conf);
@@ -195,7 +227,7 @@ static void dump_maps(const struct dump *d, const struct option *o)
 	buf_str(d->out, maps.n ? "" : " []");
 	end_line(d, o->path);
 	for (size_t i = 0; i < maps.n; i++)
-		dump_map(d, kind, maps_at(kind, maps, i), i);
+		dump_map(d, kind, maps_at(kind, maps, i), i, depth);
 }
 
 /* Opens the maps that path stands in, but for those that are open. */
@@ -231,14 +263,16 @@ static void dump_option(struct dump *d, const struct option *o)
 	if (option_is_scalar(o)) {
 		dump_scalar(d, o, d->conf, o->path);
 		end_line(d, o->path);
-	} else if (o->type == OPT_LIST) {
-		dump_list(d, member, o->path, depth);
+	} else if (option_is_list(o)) {
+		dump_list(d, o, member, o->path, depth);
+	} else if (o->type == OPT_LISTS) {
+		dump_lists(d, member, o->path, depth);
 	} else if (o->type == OPT_PAIRS) {
 		dump_pairs(d, member, o->path, depth);
 	} else if (o->type == OPT_TLS) {
 		dump_tls(d, member, o->path, depth);
 	} else if (o->type == OPT_MAPS) {
-		dump_maps(d, o);
+		dump_maps(d, o, depth);
 	}
 }
 
@@ -278,7 +312,7 @@ static void diff_text(const struct option *o, const void *base, struct buf *out)
 {
 	const struct conf_list *list = option_member_const(o, base);
 
-	if (o->type != OPT_LIST) {
+	if (!option_is_list(o)) {
 		option_text(o, base, out);
 		return;
 	}
@@ -295,7 +329,7 @@ static bool is_expanded(const struct conf_origins *origins, const struct option 
 	bool expanded = origin && origin->raw;
 	char item[160];
 
-	for (size_t i = 0; o->type == OPT_LIST && i < list->n; i++) {
+	for (size_t i = 0; option_is_list(o) && i < list->n; i++) {
 		snprintf(item, sizeof(item), "%s[%zu]", path, i);
 		origin = origin_find(origins, item);
 		expanded |= origin && origin->raw;
@@ -327,7 +361,7 @@ static void diff_end(const struct conf_origins *origins, const char *path, bool 
 static unsigned diff_option(const struct option *o, const char *path, const void *old,
                             const void *new, const struct conf_origins *origins, struct buf *out)
 {
-	bool shown = !o->secret && (option_is_scalar(o) || o->type == OPT_LIST) &&
+	bool shown = !o->secret && (option_is_scalar(o) || option_is_list(o)) &&
 	             !is_expanded(origins, o, new, path);
 
 	if (option_same(o, old, new))

@@ -92,6 +92,10 @@ void check_all(struct loader *l);
 void check_kafka(struct loader *l);
 void check_routes(struct loader *l);
 void check_models(struct loader *l);
+void check_jwt(struct loader *l);
+/* Of auth.jwt and auth.userinfo: tenants by value of a claim. */
+void check_tenant_map(struct loader *l, const char *at, const char *claim,
+                      const struct conf_lists *map);
 void check_stamp_name(struct loader *l, const char *path, const char *name);
 /* "" or /a/b: printable ASCII without blanks, ? and #, no slash at its end. */
 bool is_url_path(const char *path);

@@ -7,7 +7,7 @@
 
 #include "conf/load.h"
 
-enum { SHOWN_MAX = 80 };
+enum { SHOWN_MAX = 80, LISTS_MAX = 1024, LISTS_KEY_MAX = 256 };
 
 /* ---- one text ---- */
 
@@ -92,6 +92,26 @@ static void load_scalar(struct loader *l, const struct option *o, void *base, co
 
 /* ---- lists and maps ---- */
 
+static void load_items(struct loader *l, const struct option *o, struct conf_list *list,
+                       const char *path, const struct yaml_node *n)
+{
+	struct err why = { "" };
+
+	for (const struct yaml_node *c = n->first; c; c = c->next) {
+		const char *item = path_text(l, "%s[%zu]", path, list->n);
+		struct value v;
+
+		if (!node_text(l, o, c, &v) || v.unknown)
+			continue;
+		if (option_add(o, list, l->pool, v.text, &why) < 0) {
+			say_bad_value(l, o, path, c->text, c->at, &why);
+			continue;
+		}
+		origin_set(l, item, c->at, v.raw);
+		origin_written(l, item, c->text);
+	}
+}
+
 static void load_list(struct loader *l, const struct option *o, void *base, const char *path,
                       const struct yaml_node *n)
 {
@@ -105,16 +125,54 @@ static void load_list(struct loader *l, const struct option *o, void *base, cons
 		return;
 	if (!origin_find(l->origins, path))
 		origin_set(l, path, n->at, NULL);
-	for (const struct yaml_node *c = n->first; c; c = c->next) {
-		const char *item = path_text(l, "%s[%zu]", path, list->n);
-		struct value v;
+	load_items(l, o, list, path, n);
+}
 
-		if (!node_text(l, o, c, &v) || v.unknown)
+static void load_list_any(struct loader *l, const struct option *o, void *base, const char *path,
+                          const struct yaml_node *n)
+{
+	if (n->kind == NODE_SCALAR && strcmp(n->text, "any") == 0)
+		load_scalar(l, o, base, path, n);
+	else
+		load_list(l, o, base, path, n);
+}
+
+static struct conf_list *add_key(struct loader *l, struct conf_lists *lists, const char *key)
+{
+	struct conf_keyed *grown = pool_zalloc(l->pool, (lists->n + 1) * sizeof(*grown));
+
+	if (lists->n)
+		memcpy(grown, lists->v, lists->n * sizeof(*grown));
+	grown[lists->n].key = pool_text(l->pool, bytes_str(key));
+	*lists = (struct conf_lists){ grown, lists->n + 1 };
+	return &grown[lists->n - 1].list;
+}
+
+/* Keys are what somebody else calls them, taken as they are. */
+static void load_lists(struct loader *l, const struct option *o, void *base, const char *path,
+                       const struct yaml_node *n)
+{
+	struct conf_lists *lists = option_member(o, base);
+
+	if (!node_is(l->r, n, NODE_MAP) || origin_twice(l, path, n->key->at))
+		return;
+	origin_set(l, path, n->key->at, NULL);
+	for (const struct yaml_node *c = n->first; c; c = c->next) {
+		const char *item = path_text(l, "%s.%s", path, c->key->text);
+
+		if (lists->n == LISTS_MAX) {
+			report_error(l->r, c->key->at, "'%s' has more than %d keys", path, LISTS_MAX);
+			return;
+		}
+		if (!node_is(l->r, c, NODE_LIST))
 			continue;
-		if (!set_text(l, o, base, path, v.text, c->text, c->at))
-			continue;
-		origin_set(l, item, c->at, v.raw);
-		origin_written(l, item, c->text);
+		if (!c->count)
+			report_error(l->r, c->at, "'%s' has an empty list", item);
+		if (!*c->key->text || strlen(c->key->text) > LISTS_KEY_MAX)
+			report_error(l->r, c->key->at, "a key of '%s' has 1 to %d bytes", path,
+			             LISTS_KEY_MAX);
+		origin_set(l, item, c->key->at, NULL);
+		load_items(l, o, add_key(l, lists, c->key->text), item, c);
 	}
 }
 
@@ -309,6 +367,10 @@ void load_option(struct loader *l, const struct option *o, void *base, const cha
 		load_scalar(l, o, base, path, node);
 	else if (o->type == OPT_LIST)
 		load_list(l, o, base, path, node);
+	else if (o->type == OPT_LIST_ANY)
+		load_list_any(l, o, base, path, node);
+	else if (o->type == OPT_LISTS)
+		load_lists(l, o, base, path, node);
 	else if (o->type == OPT_PAIRS)
 		load_pairs(l, o, path, node);
 	else if (o->type == OPT_TLS)

@@ -26,6 +26,8 @@
 #define FITS_FILE_PATH(b, m) IS(b, m, struct conf_file)
 #define FITS_FILES(b, m) IS(b, m, struct conf_files)
 #define FITS_LIST(b, m) IS(b, m, struct conf_list)
+#define FITS_LIST_ANY(b, m) IS(b, m, struct conf_list)
+#define FITS_LISTS(b, m) IS(b, m, struct conf_lists)
 #define FITS_PAIRS(b, m) IS(b, m, struct conf_pairs)
 #define FITS_TLS(b, m) IS(b, m, struct tls_conf)
 #define FITS_MAPS(b, m) (sizeof(((b *)0)->m) == sizeof(struct maps))
@@ -42,6 +44,7 @@
 #define LISTENER_OPTION(p, member, ty, ...)                                                        \
 	_Static_assert(FITS_##ty(struct listener_conf, member), p);
 #define ROUTE_OPTION(p, member, ty, ...) _Static_assert(FITS_##ty(struct route_conf, member), p);
+#define JWT_OPTION(p, member, ty, ...) _Static_assert(FITS_##ty(struct jwt_conf, member), p);
 #define TLS_OPTION(p, member, ty, ...) _Static_assert(FITS_##ty(struct tls_map, member), p);
 #include "conf/options.def"
 
@@ -70,6 +73,10 @@ static const struct option route_rows[] = {
 #define ROUTE_OPTION(...) ROW(struct route_conf, __VA_ARGS__)
 #include "conf/options.def"
 };
+static const struct option jwt_rows[] = {
+#define JWT_OPTION(...) ROW(struct jwt_conf, __VA_ARGS__)
+#include "conf/options.def"
+};
 static const struct option tls_rows[] = {
 #define TLS_OPTION(...) ROW(struct tls_map, __VA_ARGS__)
 #include "conf/options.def"
@@ -83,10 +90,12 @@ const struct not_yet not_yet[] = {
 const struct option_table options = { option_rows, ARRAY_LEN(option_rows) };
 const struct option_table listener_options = { listener_rows, ARRAY_LEN(listener_rows) };
 const struct option_table route_options = { route_rows, ARRAY_LEN(route_rows) };
+const struct option_table jwt_options = { jwt_rows, ARRAY_LEN(jwt_rows) };
 const struct option_table tls_options = { tls_rows, ARRAY_LEN(tls_rows) };
 const struct option_maps option_maps[] = {
 	{ "listeners", &listener_options, sizeof(struct listener_conf) },
 	{ "routes", &route_options, sizeof(struct route_conf) },
+	{ "auth.jwt", &jwt_options, sizeof(struct jwt_conf) },
 };
 const size_t option_maps_count = ARRAY_LEN(option_maps);
 const size_t not_yet_count = ARRAY_LEN(not_yet);
@@ -195,6 +204,8 @@ static int parse_number(enum option_type type, struct bytes text, uint64_t *out,
 	case OPT_FILE_PATH:
 	case OPT_FILES:
 	case OPT_LIST:
+	case OPT_LIST_ANY:
+	case OPT_LISTS:
 	case OPT_PAIRS:
 	case OPT_TLS:
 	case OPT_MAPS:
@@ -320,10 +331,9 @@ static int set_files(void *member, struct pool *pool, const char *text, struct e
 	return 0;
 }
 
-static int add_item(const struct option *o, void *member, struct pool *pool, const char *text,
-                    struct err *err)
+int option_add(const struct option *o, struct conf_list *list, struct pool *pool, const char *text,
+               struct err *err)
 {
-	struct conf_list *list = member;
 	const char **grown;
 
 	if (!*text)
@@ -370,7 +380,9 @@ int option_set(const struct option *o, void *base, struct pool *pool, const char
 	case OPT_FILES:
 		return set_files(member, pool, text, err);
 	case OPT_LIST:
-		return add_item(o, member, pool, text, err);
+	case OPT_LIST_ANY:
+		return option_add(o, member, pool, text, err);
+	case OPT_LISTS:
 	case OPT_PAIRS:
 	case OPT_TLS:
 	case OPT_MAPS:
@@ -387,9 +399,11 @@ void options_default(const struct option_table *table, void *base, struct pool *
 		const struct option *o = &table->v[i];
 		struct err err = { "" };
 
+		if (option_is_list(o))
+			*(struct conf_list *)option_member(o, base) = (struct conf_list){ NULL, 0 };
 		if (o->type == OPT_TEXT && !*o->def) {
 			*(const char **)option_member(o, base) = "";
-		} else if (option_is_scalar(o) || (o->type == OPT_LIST && *o->def)) {
+		} else if (option_is_scalar(o) || (option_is_list(o) && *o->def)) {
 			int rc = option_set(o, base, pool, o->def, &err);
 
 			assert(rc == 0);

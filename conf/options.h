@@ -25,6 +25,8 @@ enum option_type {
 	OPT_FILE_PATH,
 	OPT_FILES,
 	OPT_LIST,
+	OPT_LIST_ANY,
+	OPT_LISTS,
 	OPT_PAIRS,
 	OPT_TLS,
 	OPT_MAPS,
@@ -52,6 +54,7 @@ struct option_table {
 extern const struct option_table options; /* base: struct conf */
 extern const struct option_table listener_options; /* base: struct listener_conf */
 extern const struct option_table route_options; /* base: struct route_conf */
+extern const struct option_table jwt_options; /* base: struct jwt_conf */
 extern const struct option_table tls_options; /* base: struct tls_map */
 
 struct option_maps { /* what the elements of an option of type MAPS are */
@@ -94,10 +97,18 @@ static inline bool option_has_lines(const struct option *o) /* of a TEXT */
 	return *o->words == '\n';
 }
 
+static inline bool option_is_list(const struct option *o)
+{
+	return o->type == OPT_LIST || o->type == OPT_LIST_ANY;
+}
+
 const struct option *option_find(const struct option_table *table, const char *path);
 /* COUNT..PERCENT, ENUM, TEXT and FILE*: one text is the whole value. */
 bool option_is_scalar(const struct option *o);
 
+/* A list of texts is added to, in the way of the option, whether it is the member or a part of it. */
+int option_add(const struct option *o, struct conf_list *list, struct pool *pool, const char *text,
+               struct err *err) MUST_USE;
 /* Sets a scalar, or adds to a LIST, copying into pool. On failure *err says why, without the text.
  */
 int option_set(const struct option *o, void *base, struct pool *pool, const char *text,

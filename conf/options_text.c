@@ -76,6 +76,8 @@ void option_text(const struct option *o, const void *base, struct buf *out)
 		buf_str(out, ((const struct conf_files *)member)->path);
 		return;
 	case OPT_LIST:
+	case OPT_LIST_ANY:
+	case OPT_LISTS:
 	case OPT_PAIRS:
 	case OPT_TLS:
 	case OPT_MAPS:
@@ -104,6 +106,15 @@ static bool list_same(const struct conf_list *a, const struct conf_list *b)
 {
 	for (size_t i = 0; i < min_size(a->n, b->n); i++)
 		if (strcmp(a->v[i], b->v[i]) != 0)
+			return false;
+	return a->n == b->n;
+}
+
+static bool lists_same(const struct conf_lists *a, const struct conf_lists *b)
+{
+	for (size_t i = 0; i < min_size(a->n, b->n); i++)
+		if (strcmp(a->v[i].key, b->v[i].key) != 0 ||
+		    !list_same(&a->v[i].list, &b->v[i].list))
 			return false;
 	return a->n == b->n;
 }
@@ -167,7 +178,10 @@ bool option_same(const struct option *o, const void *a, const void *b)
 	case OPT_FILES:
 		return files_same(ma, mb);
 	case OPT_LIST:
+	case OPT_LIST_ANY:
 		return list_same(ma, mb);
+	case OPT_LISTS:
+		return lists_same(ma, mb);
 	case OPT_PAIRS:
 		return pairs_same(ma, mb);
 	case OPT_TLS:
@@ -214,6 +228,12 @@ void option_range(const struct option *o, struct buf *out)
 		return;
 	case OPT_LIST:
 		buf_printf(out, "a list of %s..%s texts", o->min, o->max);
+		return;
+	case OPT_LIST_ANY:
+		buf_printf(out, "a list of %s..%s texts, or any", o->min, o->max);
+		return;
+	case OPT_LISTS:
+		buf_printf(out, "a map of lists of %s..%s texts", o->min, o->max);
 		return;
 	case OPT_FILE_PUBLIC:
 	case OPT_FILE_SECRET:

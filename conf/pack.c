@@ -61,6 +61,15 @@ static void put_list(struct buf *b, const struct conf_list *list)
 		put_text(b, list->v[i]);
 }
 
+static void put_lists(struct buf *b, const struct conf_lists *lists)
+{
+	put_u64(b, lists->n);
+	for (size_t i = 0; i < lists->n; i++) {
+		put_text(b, lists->v[i].key);
+		put_list(b, &lists->v[i].list);
+	}
+}
+
 static void put_pairs(struct buf *b, const struct conf_pairs *pairs)
 {
 	put_u64(b, pairs->n);
@@ -109,7 +118,11 @@ static void put_option(struct buf *b, const struct option *o, const void *base)
 		put_files(b, member);
 		return;
 	case OPT_LIST:
+	case OPT_LIST_ANY:
 		put_list(b, member);
+		return;
+	case OPT_LISTS:
+		put_lists(b, member);
 		return;
 	case OPT_PAIRS:
 		put_pairs(b, member);
@@ -257,6 +270,18 @@ static void get_list(struct cursor *c, struct conf_list *list)
 		list->v[i] = get_text(c);
 }
 
+static void get_lists(struct cursor *c, struct conf_lists *lists)
+{
+	size_t n = get_count(c, 2 * sizeof(uint64_t));
+
+	lists->v = pool_zalloc(c->pool, n * sizeof(*lists->v));
+	lists->n = n;
+	for (size_t i = 0; i < n; i++) {
+		lists->v[i].key = get_text(c);
+		get_list(c, &lists->v[i].list);
+	}
+}
+
 static void get_pairs(struct cursor *c, struct conf_pairs *pairs)
 {
 	size_t n = get_count(c, 2 * sizeof(uint64_t));
@@ -319,7 +344,11 @@ static void get_option(struct cursor *c, const struct option *o, void *base)
 		get_files(c, member);
 		return;
 	case OPT_LIST:
+	case OPT_LIST_ANY:
 		get_list(c, member);
+		return;
+	case OPT_LISTS:
+		get_lists(c, member);
 		return;
 	case OPT_PAIRS:
 		get_pairs(c, member);

@@ -89,7 +89,7 @@ static void add_words(json_t *any, const struct option *o)
 static json_t *text_of(const struct option *o, const char *max)
 {
 	json_t *text = made(json_pack("{s:s, s:i, s:I}", "type", "string", "minLength",
-	                              *o->min != '0' || o->type == OPT_LIST, "maxLength",
+	                              *o->min != '0' || !option_is_scalar(o), "maxLength",
 	                              (json_int_t)strtoull(max, NULL, 10)));
 
 	if (*o->words && !option_has_lines(o))
@@ -145,6 +145,8 @@ static void add_scalar(json_t *any, const struct option *o)
 		add(any, json_pack("{s:s}", "type", "string"));
 		return;
 	case OPT_LIST:
+	case OPT_LIST_ANY:
+	case OPT_LISTS:
 	case OPT_PAIRS:
 	case OPT_TLS:
 	case OPT_MAPS:
@@ -177,6 +179,16 @@ static json_t *list(const struct option *o)
 	                 (json_int_t)strtoull(o->max, NULL, 10));
 }
 
+static json_t *list_or_any(const struct option *o)
+{
+	return json_pack("{s:[{s:s}, o]}", "anyOf", "const", "any", made(list(o)));
+}
+
+static json_t *lists(const struct option *o)
+{
+	return json_pack("{s:s, s:o}", "type", "object", "additionalProperties", made(list(o)));
+}
+
 static json_t *maps(const struct option *o)
 {
 	return json_pack("{s:s, s:o, s:I, s:I}", "type", "array", "items",
@@ -204,6 +216,10 @@ static json_t *value_of(const struct option *o)
 		return scalar(o);
 	if (o->type == OPT_LIST)
 		return list(o);
+	if (o->type == OPT_LIST_ANY)
+		return list_or_any(o);
+	if (o->type == OPT_LISTS)
+		return lists(o);
 	if (o->type == OPT_PAIRS)
 		return pairs(o);
 	return o->type == OPT_TLS ? tls() : maps(o);

@@ -55,9 +55,9 @@ static const char *leaf(const struct option *o)
 
 static void sample_value(const struct option *o)
 {
-	if (o->type == OPT_LIST)
-		printf(" [%s]\n", o->def);
-	else if (o->type == OPT_PAIRS)
+	if (option_is_list(o))
+		printf(" [%s]\n", strcmp(o->def, "*") == 0 ? "\"*\"" : o->def);
+	else if (o->type == OPT_PAIRS || o->type == OPT_LISTS)
 		printf(" {}\n");
 	else if (o->type == OPT_TLS)
 		printf(" {cert_file: \"\", key_file: \"\"}\n");
@@ -79,32 +79,49 @@ static void sample_tls(void)
 	}
 }
 
-/* The default's elements; an example behind # where it has none. */
-static void sample_maps(const struct option *list)
+static const char *example_of(const struct option *list, const struct option *o)
 {
-	static const char *const examples[][2] = {
-		{ "name", "app-blobs" },
-		{ "path", "/blobs/app" },
-		{ "protocol", "opaque" },
-		{ "topic", "app-blobs" },
+	static const struct {
+		const char *list, *key, *text;
+	} examples[] = {
+		{ "routes", "name", "app-blobs" },
+		{ "routes", "path", "/blobs/app" },
+		{ "routes", "protocol", "opaque" },
+		{ "routes", "topic", "app-blobs" },
+		{ "auth.jwt", "name", "corp" },
+		{ "auth.jwt", "issuer", "https://id.example.com" },
+		{ "auth.jwt", "audiences", "[telemetry]" },
 	};
+
+	for (size_t i = 0; i < ARRAY_LEN(examples); i++)
+		if (strcmp(examples[i].list, list->path) == 0 &&
+		    strcmp(examples[i].key, o->path) == 0)
+			return examples[i].text;
+	return NULL;
+}
+
+/* The default's elements; an example behind # where it has none. */
+static void sample_maps(const struct option *list, const char *indent)
+{
 	const struct option_maps *kind = option_maps_of(list);
 	bool is_example = *list->min == '0';
+	char margin[32];
 
-	printf(is_example ? " []\n# An example, in the place of []:\n" : "\n");
+	if (is_example)
+		printf(" []\n%s# An example, in the place of []:\n", indent);
+	else
+		printf("\n");
+	snprintf(margin, sizeof(margin), "%s%s    ", indent, is_example ? "# " : "");
 	for (size_t i = 0; i < kind->table->n; i++) {
 		const struct option *o = &kind->table->v[i];
-		const char *example = NULL;
+		const char *example = is_example ? example_of(list, o) : NULL;
 
-		for (size_t k = 0; is_example && k < ARRAY_LEN(examples); k++)
-			if (strcmp(examples[k][0], o->path) == 0)
-				example = examples[k][1];
-		describe(o, is_example ? "#     " : "    ");
+		describe(o, margin);
 		if (o->type == OPT_TLS) {
 			sample_tls();
 			continue;
 		}
-		printf("%s%s%s:", is_example ? "# " : "", i ? "    " : "  - ", o->path);
+		printf("%.*s%s%s:", (int)strlen(margin) - 4, margin, i ? "    " : "  - ", o->path);
 		if (example)
 			printf(" %s\n", example);
 		else
@@ -141,7 +158,7 @@ static void sample(void)
 		describe(o, indent);
 		printf("%s%s:", indent, leaf(o));
 		if (o->type == OPT_MAPS)
-			sample_maps(o);
+			sample_maps(o, indent);
 		else
 			sample_value(o);
 	}

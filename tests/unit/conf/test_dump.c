@@ -251,7 +251,6 @@ Test(dump, options_of_later_versions_are_left_out)
 		cr_assert(not_yet[i].word || !strstr(dumped, key), "%s", key);
 	}
 	cr_assert_null(strstr(dumped, "trusted_proxies:"));
-	cr_assert_null(strstr(dumped, "moose_strict_aud:"));
 }
 
 /* ---- conf_diff ---- */

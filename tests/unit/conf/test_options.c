@@ -152,6 +152,19 @@ static const struct row rows[] = {
 	{ "audit.accepted", "all", { "all", "first", "none" }, { "some" } },
 	{ "audit.on_full", "drop", { "drop", "refuse" }, { "block" } },
 	{ "compat.micromegas_401_texts", "2025", { "2025", "current" }, { "2026", "" } },
+	{ "auth.jwt[].name", "", { "corp", "A-b_9" }, { "", "a b" } },
+	{ "auth.jwt[].issuer", "", { "https://id.example.com/t/", "my-app" }, { "", "a b" } },
+	{ "auth.jwt[].audiences", "", { "telemetry", "a b" }, { "", "a\nb" } },
+	{ "auth.jwt[].algorithms", "RS256", { "ES256" }, { "", "rs256" } },
+	{ "auth.jwt[].jwks_uri", "", { "", "https://[::1]:5556/keys?a=b" }, { "https://a b" } },
+	{ "auth.jwt[].public_key_file", "", { "", "/a.pem" }, { "a.pem" } },
+	{ "auth.jwt[].leeway", "0", { "0s", "60s", "10m" }, { "601s", "60", "" } },
+	{ "auth.jwt[].tenant_claim", "", { "", "a.b.c", "https://x/y" }, { "a\nb" } },
+	{ "auth.jwt[].scopes", "*", { "traces:write", "*" }, { "", "Traces" } },
+	{ "auth.jwks.refresh", "1h", { "1s", "7d" }, { "999ms", "8d" } },
+	{ "auth.jwks.refetch_floor", "10s", { "1s", "1h" }, { "0", "61m" } },
+	{ "auth.jwks.timeout", "5s", { "100ms", "1m" }, { "99ms", "61s" } },
+	{ "compat.moose_strict_aud", "false", { "true" }, { "yes" } },
 	{ "compat.micromegas_otlp_plain_errors", "false", { "true" }, { "yes" } },
 	{ "compat.micromegas_quota_status", "503", { "503", "429" }, { "500" } },
 	{ "compat.gateway_missing_tenant_status", "401", { "401", "400" }, { "403" } },
@@ -161,6 +174,7 @@ static const struct row rows[] = {
 /* Of these a single text is not the value; their tests are test_load_values.c's. */
 static const char *const structured[] = {
 	"include", "listeners", "listeners[].tls", "admin.tls", "routes", "kafka.properties",
+	"auth.jwt", "auth.jwt[].tenant_map",
 };
 
 static const struct option *find(const char *path, void **base)
@@ -168,6 +182,7 @@ static const struct option *find(const char *path, void **base)
 	static struct conf *conf;
 	static struct listener_conf listener;
 	static struct route_conf route;
+	static struct jwt_conf jwt;
 	static struct tls_map map;
 
 	if (!conf)
@@ -186,6 +201,11 @@ static const struct option *find(const char *path, void **base)
 		options_default(&route_options, &route, conf_pool(conf));
 		*base = &route;
 		return option_find(&route_options, path + 9);
+	}
+	if (strncmp(path, "auth.jwt[].", 11) == 0) {
+		options_default(&jwt_options, &jwt, conf_pool(conf));
+		*base = &jwt;
+		return option_find(&jwt_options, path + 11);
 	}
 	*base = conf;
 	return option_find(&options, path);
@@ -215,6 +235,9 @@ Test(options, every_option_has_a_row_here)
 	for (size_t i = 0; i < route_options.n; i++)
 		cr_expect(is_covered("routes[].", route_options.v[i].path), "%s",
 		          route_options.v[i].path);
+	for (size_t i = 0; i < jwt_options.n; i++)
+		cr_expect(is_covered("auth.jwt[].", jwt_options.v[i].path), "%s",
+		          jwt_options.v[i].path);
 	for (size_t i = 0; i < tls_options.n; i++)
 		cr_expect(is_covered("listeners[].tls.", tls_options.v[i].path), "%s",
 		          tls_options.v[i].path);
@@ -253,7 +276,7 @@ Test(options, the_defaults_are_those_of_the_table)
 		struct buf b;
 
 		cr_assert_not_null(o, "%s", rows[i].path);
-		if (o->type == OPT_LIST)
+		if (option_is_list(o))
 			continue;
 		buf_init_fixed(&b, text, sizeof(text) - 1);
 		option_text(o, base, &b);

@@ -45,8 +45,8 @@ static void fill_table(const struct option_table *table, void *base)
 			*(bool *)member = !*(bool *)member;
 		else if (o->type == OPT_TEXT)
 			*(const char **)member = "text";
-		else if (o->type == OPT_LIST)
-			set_in(o, base, "item");
+		else if (option_is_list(o))
+			set_in(o, base, *o->words == 'A' ? "ITEM" : "item");
 		else if (o->type == OPT_FILE_PATH)
 			file(member, "/path", "");
 		else if (o->type == OPT_FILE_PUBLIC || o->type == OPT_FILE_SECRET)
@@ -63,6 +63,21 @@ static void fill_table(const struct option_table *table, void *base)
 	}
 }
 
+static const char *tenants[] = { "acme", "acme-test" };
+static struct conf_keyed keyed[] = { { "team-a", { tenants, 2 } }, { "team-b", { tenants, 1 } } };
+
+static void fill_jwt(void)
+{
+	struct pool *pool = conf_pool(conf);
+
+	conf->auth.jwt.n = 2;
+	conf->auth.jwt.v = pool_zalloc(pool, 2 * sizeof(struct jwt_conf));
+	options_default(&jwt_options, &conf->auth.jwt.v[0], pool);
+	options_default(&jwt_options, &conf->auth.jwt.v[1], pool);
+	fill_table(&jwt_options, &conf->auth.jwt.v[1]);
+	conf->auth.jwt.v[1].tenant_map = (struct conf_lists){ keyed, 2 };
+}
+
 /* A tree in which no option has its default. */
 static void fill(void)
 {
@@ -74,6 +89,7 @@ static void fill(void)
 	options_default(&route_options, &conf->routes.v[0], pool);
 	options_default(&route_options, &conf->routes.v[1], pool);
 	fill_table(&route_options, &conf->routes.v[1]);
+	fill_jwt();
 	conf->listeners.v[0].dialect = LISTENER_GATEWAY;
 	conf->kafka.sasl.mechanism = "PLAIN";
 	conf->tenants.dsn = pool_text(pool, BYTES("host=db"));
