@@ -167,6 +167,20 @@ static void check_origins(struct loader *l, const struct conf_list *origins, con
 	}
 }
 
+static void check_proxies(struct loader *l, const struct conf_list *blocks, const char *path)
+{
+	for (size_t i = 0; i < blocks->n; i++) {
+		const char *at = path_text(l, "%s[%zu]", path, i);
+		struct err why = { "" };
+		struct cidr block;
+
+		if (value_cidr(bytes_str(blocks->v[i]), &block, &why) == 0)
+			continue;
+		ERROR_AT(l, at, "'%s' is no address block", written(l, at, blocks->v[i]));
+		report_help(l->r, "%s", why.text);
+	}
+}
+
 static void check_listeners(struct loader *l)
 {
 	const struct listener_conf *v = l->conf->listeners.v;
@@ -177,6 +191,8 @@ static void check_listeners(struct loader *l)
 		          false);
 		check_origins(l, &v[i].allowed_origins,
 		              path_text(l, "listeners[%zu].allowed_origins", i));
+		check_proxies(l, &v[i].trusted_proxies,
+		              path_text(l, "listeners[%zu].trusted_proxies", i));
 		if (strcmp(v[i].name, "admin") == 0)
 			ERROR_AT(l, path_text(l, "listeners[%zu].name", i),
 			         "the name admin is that of the admin section");

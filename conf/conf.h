@@ -56,6 +56,7 @@ struct listener_conf {
 	struct tls_conf tls;
 	struct conf_file token_file; /* admin only: required of each request but /health */
 	struct conf_list allowed_origins; /* whose pages a browser may let post: worker/cors.c */
+	struct conf_list trusted_proxies; /* address blocks: worker/client_address.c */
 	uint64_t max_connections;
 	uint64_t max_connections_per_source;
 };

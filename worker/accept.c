@@ -14,6 +14,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include "common/loop.h"
+#include "worker/client_address.h"
 #include "worker/conn_private.h"
 #include "worker/tls.h"
 
@@ -258,6 +259,13 @@ static void on_accept(evutil_socket_t listening, short what, void *arg)
 
 /* ---- set-up ---- */
 
+static void listeners_free(struct conns *cs)
+{
+	for (size_t i = 0; i < cs->w->conf->listeners.n; i++)
+		client_address_close(&cs->listeners[i]);
+	free(cs->listeners);
+}
+
 struct conns *conns_open(struct worker *w, struct err *err)
 {
 	struct conns *cs = xcalloc(1, sizeof(*cs));
@@ -266,16 +274,18 @@ struct conns *conns_open(struct worker *w, struct err *err)
 	cs->w = w;
 	cs->listeners = xcalloc(n + 1, sizeof(*cs->listeners));
 	cs->listener_counts = xcalloc(n + 1, sizeof(*cs->listener_counts));
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		cs->listeners[i] = (struct listener){ .conf = &w->conf->listeners.v[i],
 			                              .index = (unsigned)i,
 			                              .admin = w->conf->listeners.v[i].admin };
+		client_address_open(&cs->listeners[i]);
+	}
 	cs->workers = workers_count(w->conf);
 	cs->reserve_fd = eventfd(0, EFD_CLOEXEC);
 	if (cs->reserve_fd < 0 ||
 	    getrandom(&cs->source_seed, sizeof(cs->source_seed), 0) != sizeof(cs->source_seed)) {
 		err_errno(err, "no descriptor in reserve");
-		free(cs->listeners);
+		listeners_free(cs);
 		free(cs->listener_counts);
 		free(cs);
 		return NULL;
@@ -401,7 +411,7 @@ void conns_close(struct conns *cs)
 		sources_free(cs->sources[i]);
 	sources_free(cs->free_sources);
 	close_fd_(&cs->reserve_fd);
-	free(cs->listeners);
+	listeners_free(cs);
 	free(cs->listener_counts);
 	free(cs);
 }

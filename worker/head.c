@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <sys/random.h>
 #include "common/loop.h"
+#include "worker/client_address.h"
 #include "worker/worker.h"
 
 enum { ID_TIME_BYTES = 6, ID_RANDOM_BYTES = 10, TRACEPARENT_BYTES = 55 };
@@ -128,6 +129,7 @@ enum step head_run(struct req *r)
 	req_take(r, r->head.bytes);
 	if (has_token_twin(r))
 		return head_refuse(r, V_HTTP, "field name with _ for -", 0);
+	client_address_take(r);
 	id = http_field_only(&r->head, "x-request-id");
 	r->client_request_id = request_id_ok(id) ? id : BYTES_NONE;
 	r->traceparent = traceparent_parse(http_field_only(&r->head, "traceparent"));

@@ -154,6 +154,28 @@ Test(check, origins_of_a_listener_are_its_own)
 	                 "3:23: error: ");
 }
 
+Test(check, trusted_proxies_are_address_blocks)
+{
+	static const char *const good[] = { "10.0.0.0/8", "192.0.2.1", "0.0.0.0/0", "::/0",
+		                            "fd00::/8" };
+	static const char *const bad[] = { "10.0.0.1/8", "10.0.0.0/33", "fd00::/129", "10.0.0" };
+	char text[200];
+
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		snprintf(text, sizeof(text), "listeners: [{trusted_proxies: [\"%s\"]}]\n", good[i]);
+		ASSERT_LOADS_WITH_SINK(text);
+		cr_assert_str_eq(conf->listeners.v[0].trusted_proxies.v[0], good[i]);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		snprintf(text, sizeof(text), "listeners: [{trusted_proxies: [\"::1\", \"%s\"]}]\n",
+		         bad[i]);
+		ASSERT_ONE_ERROR(text, "headgate.yaml:2:39: error: '");
+		snprintf(text, sizeof(text), "'%s' is no address block\n", bad[i]);
+		ASSERT_SAID(text);
+		ASSERT_SAID("  help: ");
+	}
+}
+
 /* ---- admin ---- */
 
 /* O18 */

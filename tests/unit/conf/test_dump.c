@@ -221,6 +221,7 @@ Test(dump, the_difference_has_what_differs_with_its_maps)
 	                 "    listen: \"127.0.0.1:1\"  # headgate.yaml:4\n"
 	                 "    dialect: native  # default\n"
 	                 "    allowed_origins: []  # default\n"
+	                 "    trusted_proxies: []  # default\n"
 	                 "    max_connections: 65536  # default\n"
 	                 "    max_connections_per_source: 4096  # default\n"
 	                 "sink: discard  # headgate.yaml:1\n"
@@ -250,7 +251,6 @@ Test(dump, options_of_later_versions_are_left_out)
 		snprintf(key, sizeof(key), "\n%s:", not_yet[i].path);
 		cr_assert(not_yet[i].word || !strstr(dumped, key), "%s", key);
 	}
-	cr_assert_null(strstr(dumped, "trusted_proxies:"));
 }
 
 /* ---- conf_diff ---- */

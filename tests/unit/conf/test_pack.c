@@ -114,6 +114,7 @@ static void fill(void)
 	conf->listeners.v[0].allowed_origins.n = 2;
 	conf->listeners.v[0].allowed_origins.v[0] = "https://app.example.com";
 	conf->listeners.v[0].allowed_origins.v[1] = "http://*.example.com";
+	conf->listeners.v[0].trusted_proxies = conf->listeners.v[0].allowed_origins;
 	conf->disable_auth = true;
 	conf->debug_modules = "auth,conn";
 	conf->tenant_topic_bytes = 99;

@@ -103,9 +103,6 @@ Test(yaml, what_a_later_version_reads_is_refused_by_name)
 		snprintf(said, sizeof(said), ": error: '%s' is not in this version\n", path);
 		ASSERT_ONE_ERROR(text, said);
 	}
-	ASSERT_ONE_ERROR("listeners: [{trusted_proxies: []}]\n",
-	                 "headgate.yaml:2:14: error: 'listeners[0].trusted_proxies' is not in this "
-	                 "version\n");
 }
 
 Test(yaml, an_empty_file_is_the_default_tree_with_the_local_sink)
