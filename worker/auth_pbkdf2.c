@@ -18,7 +18,7 @@
 
 enum {
 	PART_MAX = 128, /* bytes before the dot, and behind it */
-	BURST = 2, /* times the rate */
+	DERIVED_BURST = 2, /* times the rate */
 	/* About a second of the thread: who comes behind so much would wait for long. */
 	WAITING_ITERATIONS_MAX = 2000000,
 };
@@ -127,8 +127,8 @@ static const char *take_budget(struct pbkdf2 *v, const struct req *r)
 {
 	uint64_t per_source = v->w->conf->auth.pbkdf2.per_source;
 	uint64_t per_worker = v->w->conf->auth.pbkdf2.per_worker;
-	const struct gcra_rate source = { per_source, BURST * per_source };
-	const struct gcra_rate worker = { per_worker, BURST * per_worker };
+	const struct gcra_rate source = { per_source, DERIVED_BURST * per_source };
+	const struct gcra_rate worker = { per_worker, DERIVED_BURST * per_worker };
 	int64_t now = loop_now_ns();
 
 	if (!sources_take(v->sources, r->client, &source, now))
