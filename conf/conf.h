@@ -284,6 +284,7 @@ struct conf {
 		enum { TEXTS_2025, TEXTS_CURRENT } micromegas_401_texts;
 		bool micromegas_otlp_plain_errors;
 		enum { QUOTA_503, QUOTA_429 } micromegas_quota_status;
+		bool moose_enforce_jwt;
 		bool moose_strict_aud;
 		enum { MISSING_TENANT_401, MISSING_TENANT_400 } gateway_missing_tenant_status;
 		enum { TENANT_HEADER_REQUIRED, TENANT_HEADER_OPTIONAL } gateway_tenant_header;

@@ -8,6 +8,7 @@
 
 #include "common/limits.h"
 #include "common/stats.h"
+#include "worker/auth_hit.h"
 #include "worker/auth_org.h"
 #include "worker/auth_verify.h"
 #include "worker/dialects.h"
@@ -100,6 +101,13 @@ static enum auth_say ask(struct req *r, const struct credential *c, struct proof
 	return say == AUTH_NOT_MINE ? auth_verify(r, c, use) : say;
 }
 
+/* compat.moose_enforce_jwt. --disable-auth looks at no credential. */
+static bool wants_jwt(const struct req *r)
+{
+	return r->w->conf->compat.moose_enforce_jwt && r->route->dialect == DIALECT_MOOSE &&
+	       r->who.method != METHOD_JWT && r->who.method != METHOD_NONE;
+}
+
 static void use_metric_slot(struct req *r)
 {
 	struct bytes tenant = bytes_of(r->who.tenant, r->who.tenant_n);
@@ -114,6 +122,8 @@ static enum step judge_proof(struct req *r, const struct credential *c, struct p
 
 	if (say == AUTH_LATER)
 		return STEP_WAKE;
+	if (say == AUTH_YES && wants_jwt(r))
+		say = auth_no(r, &r->who, AUTH_UNKNOWN, "only a JWT lets in here");
 	if (say == AUTH_NO)
 		return refuse_credential(r);
 	r->who.known = true;

@@ -112,6 +112,7 @@ static void open_with(enum listener_dialect dialect)
 	f = fixture_new();
 	f->conf.protocols.loki.enabled = true;
 	f->listener_confs[0].dialect = dialect;
+	f->conf.protocols.models.enabled = dialect == LISTENER_MOOSE;
 	fixture_start(f, -1, -1);
 	v = f->w.auth->verifiers;
 	for (size_t i = 0; i < v->count; i++)
@@ -121,7 +122,9 @@ static void open_with(enum listener_dialect dialect)
 	fake = (struct fake){ .w = &f->w, .keep = 10000 };
 	v->state[0] = &fake;
 	woken = 0;
-	path = dialect == LISTENER_GATEWAY ? "/otlp/v1/logs" : "/v1/traces";
+	path = dialect == LISTENER_GATEWAY ? "/otlp/v1/logs"
+	       : dialect == LISTENER_MOOSE ? "/ingest/NoSuchModel"
+	                                   : "/v1/traces";
 }
 
 static void open_fake(void)
@@ -132,6 +135,11 @@ static void open_fake(void)
 static void open_gateway(void)
 {
 	open_with(LISTENER_GATEWAY);
+}
+
+static void open_moose(void)
+{
+	open_with(LISTENER_MOOSE);
 }
 
 static void close_fake(void)
@@ -472,6 +480,23 @@ Test(auth_verify, an_answer_for_nobody_any_more_is_remembered)
 	cr_assert_eq(auth_run(&f->r), STEP_NEXT);
 	cr_assert_eq(fake.asked, 1);
 	end();
+}
+
+TestSuite(auth_moose, .init = open_moose, .fini = close_fake);
+
+/* C4; what is let in there meets no model. compat.moose_enforce_jwt */
+Test(auth_moose, where_a_jwt_is_enforced_a_token_is_nobodys)
+{
+	cr_assert_eq(ask_with("secret-acme", ""), 404);
+	f->conf.compat.moose_enforce_jwt = true;
+	cr_assert_eq(ask_with("secret-acme", ""), 401);
+	cr_assert_eq(f->r.who.result, AUTH_UNKNOWN);
+	cr_assert_str_eq(f->r.who.token, "t-acme");
+	cr_assert_not(f->r.who.known);
+	cr_assert_eq(ask_with("fake.key", ""), 401);
+	cr_assert_eq(ask_with("fake.0", ""), 404);
+	path = "/v1/traces";
+	cr_assert_eq(ask_with("secret-acme", ""), PASSED, "a shared path is none of Moose's");
 }
 
 /* ---- keys ---- */
