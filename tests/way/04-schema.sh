@@ -60,6 +60,8 @@ record: {topic_prefix: "t.{tenant}."}
 routes: []
 routes: [{name: a, path: /a, protocol: opaque, topic: a, max_body: 0, json: inherit}]
 routes:\n- name: otlp_logs\n  utf8: strict
+auth: {jwt: [{name: a, issuer: "https://idp.example/", audiences: [x], algorithms: [RS256, ES256], leeway: 60s}]}
+auth: {jwt: [{name: a, issuer: "https://idp.example/", audiences: any, tenant_claim: groups, tenant_map: {team a: [acme, other]}}]}
 tenants:\n  query: |\n    SELECT 1\n    FROM x
 EOF
 
@@ -99,6 +101,9 @@ auth: {token_headers: X-One}	auth.token_headers
 auth: {token_headers: ["a b"]}	auth.token_headers.0
 auth: {token_headers: [a, b, c, d, e, f, g, h, i]}	auth.token_headers
 routes: [{path: /a}]	routes.0
+auth: {jwt: [{name: a, audiences: [x]}]}	auth.jwt.0
+auth: {jwt: [{name: a, issuer: "https://idp.example/", audiences: some}]}	auth.jwt.0.audiences
+auth: {jwt: [{name: a, issuer: "https://idp.example/", audiences: [x], tenant_claim: g, tenant_map: {a: acme}}]}	auth.jwt.0.tenant_map.a
 record: {stamp_name: ""}	record.stamp_name
 kafka: {properties: [a]}	kafka.properties
 kafka: {client_id: true}	kafka.client_id
@@ -110,5 +115,5 @@ for ((i = 1; i <= $(lines bad); i++)); do
 	is "headgate refuses: $line" $? 78
 	like "so does the schema, there" "$(said bad "$i")" "^$where: "
 done
-is "all were judged" "$(lines good) $(lines bad)" "21 32"
+is "all were judged" "$(lines good) $(lines bad)" "23 35"
 finish
