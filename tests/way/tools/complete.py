@@ -25,7 +25,10 @@ class Shell:
         end = time.monotonic() + 10
         while not is_done() and time.monotonic() < end:
             if select.select([self.terminal], [], [], 0.02)[0]:
-                self.shown += os.read(self.terminal, 65536)
+                shown = os.read(self.terminal, 65536)
+                self.shown += shown
+                if b"\x1b[c" in shown or b"\x1b[0c" in shown:
+                    os.write(self.terminal, b"\x1b[?62c")  # newer fish waits to be told what it is in
         return is_done()
 
 
