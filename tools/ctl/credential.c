@@ -15,6 +15,8 @@ static const char bearer[] = "Authorization: Bearer ";
 struct credential {
 	char *fixed; /* a token that stays; NULL: none, or the provider's */
 	char *endpoint, *client_id, *client_secret, *audience; /* NULL: no provider */
+	char *own_ca; /* the endpoint's; NULL: ca */
+	const char *ca;
 	msec_t buffer;
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t changed; /* a token request has ended */
@@ -119,7 +121,8 @@ static int take_provider(struct credential *cr, struct err *err)
 	if (take_variable("OIDC_TOKEN_ENDPOINT", &cr->endpoint, err) < 0 ||
 	    take_variable("OIDC_CLIENT_ID", &cr->client_id, err) < 0 ||
 	    take_variable("OIDC_CLIENT_SECRET", &cr->client_secret, err) < 0 ||
-	    take_variable("OIDC_AUDIENCE", &cr->audience, err) < 0 || take_buffer(cr, err) < 0)
+	    take_variable("OIDC_AUDIENCE", &cr->audience, err) < 0 ||
+	    take_variable("OIDC_CA_FILE", &cr->own_ca, err) < 0 || take_buffer(cr, err) < 0)
 		return -1;
 	if (!cr->endpoint && !cr->client_id && !cr->client_secret)
 		return 0;
@@ -141,10 +144,11 @@ static int fill(struct credential *cr, const char *token_file, struct err *err)
 	return cr->fixed ? 0 : take_provider(cr, err);
 }
 
-struct credential *credential_open(const char *token_file, struct err *err)
+struct credential *credential_open(const char *token_file, const char *ca, struct err *err)
 {
 	struct credential *cr = xcalloc(1, sizeof(*cr));
 
+	cr->ca = ca;
 	pthread_mutex_init(&cr->lock, NULL);
 	pthread_cond_init(&cr->changed, NULL);
 	if (fill(cr, token_file, err) == 0)
@@ -163,6 +167,7 @@ void credential_close(struct credential *cr)
 	free(cr->endpoint);
 	free(cr->client_id);
 	free(cr->audience);
+	free(cr->own_ca);
 	explicit_bzero(cr->answer.body, sizeof(cr->answer.body));
 	pthread_cond_destroy(&cr->changed);
 	pthread_mutex_destroy(&cr->lock);
@@ -277,7 +282,9 @@ static enum credential_said ask_provider(struct credential *cr, struct http *htt
 	add_field(&form, "client_secret", cr->client_secret);
 	if (cr->audience)
 		add_field(&form, "audience", cr->audience);
-	http_post(http, &(struct http_request){ cr->endpoint, headers, buf_view(&form) },
+	http_post(http,
+	          &(struct http_request){ cr->endpoint, headers, buf_view(&form),
+	                                  cr->own_ca ? cr->own_ca : cr->ca },
 	          &cr->answer);
 	explicit_bzero(form.p, form.n);
 	buf_done(&form);

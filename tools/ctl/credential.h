@@ -17,8 +17,10 @@ enum credential_said {
 	CREDENTIAL_NEVER, /* no try will help; *err says why */
 };
 
-/* token_file: --token-file, or NULL. A setting that is no good: NULL and *err said. */
-struct credential *credential_open(const char *token_file, struct err *err) MUST_USE;
+/* token_file: --token-file, or NULL. ca: a file of certificates, for an endpoint that has none of
+ * its own; lives as long. A setting that is no good: NULL and *err said. */
+struct credential *credential_open(const char *token_file, const char *ca,
+                                   struct err *err) MUST_USE;
 void credential_close(struct credential *cr);
 bool credential_is_none(const struct credential *cr);
 /* The token of a file, malloc'd; -1 with *err said. */

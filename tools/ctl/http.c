@@ -33,7 +33,7 @@ static size_t on_body(char *p, size_t size, size_t count, void *arg)
 	return size * count; /* the rest is read and dropped, so that the connection lives */
 }
 
-struct http *http_open(const char *ca, struct err *err)
+struct http *http_open(struct err *err)
 {
 	struct http *h = xcalloc(1, sizeof(*h));
 	CURL *curl = h->curl = curl_easy_init();
@@ -50,8 +50,7 @@ struct http *http_open(const char *ca, struct err *err)
 	     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)HTTP_TIMEOUT_MS) == CURLE_OK &&
 	     curl_easy_setopt(curl, CURLOPT_USERAGENT, "headgatectl/" HEADGATE_VERSION) ==
 	             CURLE_OK &&
-	     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
-	     (!ca || curl_easy_setopt(curl, CURLOPT_CAINFO, ca) == CURLE_OK);
+	     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK;
 	if (ok)
 		return h;
 	err_set(err, "this libcurl lacks an option that is needed (7.85 or newer is)");
@@ -103,6 +102,19 @@ static void take_answer(const struct http *h, CURLcode rc, struct http_answer *a
 		a->retry_after_s = (long)retry;
 }
 
+/* The folder is the trap: a libcurl that was built with one trusts it beside any file. */
+static bool set_trust(struct http *h, const char *ca)
+{
+	const char *file = ca, *folder = NULL;
+
+	if (!ca) {
+		curl_easy_getinfo(h->curl, CURLINFO_CAINFO, &file);
+		curl_easy_getinfo(h->curl, CURLINFO_CAPATH, &folder);
+	}
+	return curl_easy_setopt(h->curl, CURLOPT_CAINFO, file) == CURLE_OK &&
+	       curl_easy_setopt(h->curl, CURLOPT_CAPATH, folder) == CURLE_OK;
+}
+
 void http_post(struct http *h, const struct http_request *request, struct http_answer *a)
 {
 	struct curl_slist *headers = NULL;
@@ -122,7 +134,8 @@ void http_post(struct http *h, const struct http_request *request, struct http_a
 			out_of_memory();
 		headers = more;
 	}
-	if (curl_easy_setopt(h->curl, CURLOPT_URL, request->url) == CURLE_OK &&
+	if (set_trust(h, request->ca) &&
+	    curl_easy_setopt(h->curl, CURLOPT_URL, request->url) == CURLE_OK &&
 	    curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, headers) == CURLE_OK &&
 	    curl_easy_setopt(h->curl, CURLOPT_POSTFIELDS,
 	                     request->body.p ? (const char *)request->body.p : "") == CURLE_OK &&

@@ -15,6 +15,7 @@ struct http_request {
 	const char *url;
 	const char *const *headers; /* "Name: value", ends with NULL */
 	struct bytes body;
+	const char *ca; /* a file of certificates, in place of the system's; NULL: those */
 };
 enum http_failure {
 	HTTP_ANSWERED, /* whatever the status */
@@ -34,8 +35,7 @@ struct http_answer {
 
 int http_start(struct err *err) MUST_USE; /* once, before any thread */
 void http_stop(void);
-/* ca: a file of certificates, or NULL for the system's. */
-struct http *http_open(const char *ca, struct err *err) MUST_USE;
+struct http *http_open(struct err *err) MUST_USE;
 void http_close(struct http *h);
 void http_post(struct http *h, const struct http_request *request, struct http_answer *answer);
 /* For a form: percent-encoded, malloc'd. */

@@ -149,7 +149,7 @@ static int send_all(struct send *s)
 	if (!url)
 		return EXIT_NEGATIVE;
 	s->url = url;
-	s->credential = credential_open(ctl_value(s->c, "token-file"), &err);
+	s->credential = credential_open(ctl_value(s->c, "token-file"), s->ca, &err);
 	if (s->credential) {
 		if (credential_is_none(s->credential))
 			ctl_note(s->c, "no credential is set: sending without (--token-file FILE)");

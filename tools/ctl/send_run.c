@@ -218,9 +218,10 @@ static enum try_said try_once(struct sender *t, struct send_item *item, bool *re
 	url = xcalloc(cap, 1);
 	snprintf(url, cap, "%s%s", s->url, path_of(s, item));
 	fill_headers(t, item, authorization);
-	http_post(t->http,
-	          &(struct http_request){ url, t->headers, bytes_of(t->body, t->body_bytes) },
-	          &t->answer);
+	http_post(
+		t->http,
+		&(struct http_request){ url, t->headers, bytes_of(t->body, t->body_bytes), s->ca },
+		&t->answer);
 	said = judge(t, item, authorization, renewed);
 	credential_wipe(authorization);
 	free(url);
@@ -405,7 +406,7 @@ static int start_senders(struct run *run, struct sender *senders, unsigned n, st
 		int failed = 0;
 
 		senders[i].run = run;
-		senders[i].http = http_open(run->s->ca, err);
+		senders[i].http = http_open(err);
 		if (senders[i].http)
 			failed = pthread_create(&senders[i].thread, NULL, sender_main, &senders[i]);
 		if (senders[i].http && !failed)

@@ -179,7 +179,7 @@ static int test(struct ctl *c, const struct snippet_client *client, const struct
 	if (!send.count)
 		return ctl_fail(EXIT_NEGATIVE, "this version has no sample to test %s with",
 		                client->name);
-	send.credential = credential_open(s->token_file, &err);
+	send.credential = credential_open(s->token_file, s->ca, &err);
 	code = send.credential ? send_run(&send) : ctl_fail(EXIT_NEGATIVE, "%s", err.text);
 	credential_close(send.credential);
 	for (unsigned i = 0; i < send.count; i++)
@@ -236,7 +236,7 @@ static int run_snippet(struct ctl *c)
 		say_hints(c, &s);
 		if (has_samples(client, "loki") && !s.loki)
 			ctl_note(c, "without its loki.write: Loki push is not taken here "
-				    "(protocols.loki.enabled)");
+			            "(protocols.loki.enabled)");
 		code = print(c, client, &s);
 	}
 	if (!code && ctl_given(c, "test"))

@@ -108,25 +108,25 @@ Test(credential, the_environment_is_read_by_its_own_order)
 	struct err err = { "" };
 
 	setenv("MICROMEGAS_INGESTION_TOKEN", "b", 1);
-	c = credential_open(NULL, &err);
+	c = credential_open(NULL, NULL, &err);
 	cr_assert(c, "%s", err.text);
 	cr_expect_str_eq(c->fixed, "b");
 	credential_close(c);
 	setenv("HEADGATE_OIDC_CLIENT_ID", "x", 1); /* not looked at: a key is set */
 	setenv("MICROMEGAS_INGESTION_API_KEY", "a", 1);
-	c = credential_open(NULL, &err);
+	c = credential_open(NULL, NULL, &err);
 	cr_expect_str_eq(c->fixed, "a");
 	credential_close(c);
 	unsetenv("MICROMEGAS_INGESTION_API_KEY");
 	unsetenv("MICROMEGAS_INGESTION_TOKEN");
-	cr_expect_null(credential_open(NULL, &err));
+	cr_expect_null(credential_open(NULL, NULL, &err));
 	cr_expect(strstr(err.text, "only part of"));
 	setenv("HEADGATE_OIDC_TOKEN_ENDPOINT", "http://x", 1);
 	setenv("MICROMEGAS_OIDC_CLIENT_SECRET", "s", 1);
 	setenv("HEADGATE_OIDC_TOKEN_BUFFER_SECONDS", "ten", 1);
-	cr_expect_null(credential_open(NULL, &err));
+	cr_expect_null(credential_open(NULL, NULL, &err));
 	setenv("HEADGATE_OIDC_TOKEN_BUFFER_SECONDS", "10", 1);
-	c = credential_open(NULL, &err);
+	c = credential_open(NULL, NULL, &err);
 	cr_assert(c);
 	cr_expect_eq(c->buffer, 10000);
 	cr_expect_not(credential_is_none(c));
@@ -141,7 +141,7 @@ Test(credential, a_refused_token_is_forgotten_but_not_a_newer_one)
 	setenv("HEADGATE_OIDC_TOKEN_ENDPOINT", "http://x", 1);
 	setenv("HEADGATE_OIDC_CLIENT_ID", "x", 1);
 	setenv("HEADGATE_OIDC_CLIENT_SECRET", "s", 1);
-	c = credential_open(NULL, &err);
+	c = credential_open(NULL, NULL, &err);
 	cr_assert(c);
 	c->token = xstrdup("new");
 	cr_expect(credential_refused(c, "Authorization: Bearer old"));
@@ -190,7 +190,7 @@ static struct credential *provider(void)
 	setenv("HEADGATE_OIDC_CLIENT_ID", "me", 1);
 	setenv("HEADGATE_OIDC_CLIENT_SECRET", "s&=", 1);
 	setenv("HEADGATE_OIDC_AUDIENCE", "a b", 1);
-	c = credential_open(NULL, &err);
+	c = credential_open(NULL, NULL, &err);
 	cr_assert(c, "%s", err.text);
 	idp.posts = 0;
 	idp.status = 200;

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """answers.py -- an HTTP server that answers what it was told to, for clients of ours.
 
-usage: answers.py LOG ANSWERS
+usage: answers.py LOG ANSWERS [CERTIFICATE KEY]: with these over TLS
 
 ANSWERS is JSON: {"/path": [{"status": 503, "headers": {"Retry-After": "0"}, "body": "...", "json": {...}, "wait": 0.1}, ...]}; each
 request to a path gets the next one, the last one for ever. "by": {"Bearer x": {...}} chooses by the Authorization header instead. An
@@ -10,6 +10,7 @@ answer of status 0 is no answer: the connection is closed. The first line of LOG
 headers (names in lower case), body."""
 import http.server
 import json
+import ssl
 import sys
 import threading
 import time
@@ -51,5 +52,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+if len(sys.argv) > 3:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*sys.argv[3:])
+    # The handshake is the connection's thread's, not that of accept.
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
 log.write(f"{server.server_address[1]}\n")
 server.serve_forever()
