@@ -71,7 +71,7 @@ struct stats_head { /* at the start of each page set */
 	struct stats_current current;
 };
 /* ready_flags: what only the master knows of health and degradation (operations.md 7) */
-enum { READY_NO_TABLE = 1, READY_SOURCE_AWAY = 2, READY_SUBSCRIBED = 4, READY_OVER_LIMIT = 8, READY_CERT_SOON = 16 };
+enum { READY_NO_TABLE = 1, READY_SOURCE_AWAY = 2, READY_SUBSCRIBED = 4, READY_OVER_LIMIT = 8, READY_CERT_SOON = 16, READY_JWKS_STALE = 32 };
 
 struct stats; /* a mapping of one page set */
 int stats_memfd(unsigned tenant_slots, struct err *err) MUST_USE; /* size fixed and sealed; zeroed */

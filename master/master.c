@@ -15,9 +15,11 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "master/certs.h"
+#include "master/jwks.h"
 #include "master/spawn.h"
 #include "master/status.h"
 #include "master/sync.h"
+#include "master/talk.h"
 #include "master/taps.h"
 
 enum { TICKET_KEY_BYTES = TICKETS_BYTES / 3, BEAT_S = 1, EXIT_USAGE = 2 };
@@ -120,6 +122,7 @@ void master_apply(struct master *m, const struct conf *conf, uint64_t generation
 	m->cert_first_end = certs_first_end(conf);
 	note_certificates(m);
 	arm_rotation(m);
+	jwks_configure(m->jwks, conf);
 	atomic_store(&stats_head(own)->generation, generation);
 	stats_set(own, STAT_GENERATION, 0, 0, generation);
 	stats_set(own, STAT_RELOAD_SUCCESS, 0, 0, 1);
@@ -333,6 +336,22 @@ static void on_set_up(void *arg, struct proc *p)
 	struct master *m = arg;
 
 	taps_set_up(m->taps, p);
+	if (jwks_fd(m->jwks) >= 0)
+		proc_send(p, MSG_JWKS, 0, 0, jwks_fd(m->jwks), BYTES_NONE);
+}
+
+static void on_key_sets(void *arg, int fd)
+{
+	struct master *m = arg;
+
+	talk_broadcast(&m->workers, MSG_JWKS, 0, fd, BYTES_NONE);
+}
+
+static void on_jwks_wanted(void *arg, struct bytes source)
+{
+	struct master *m = arg;
+
+	jwks_want(m->jwks, source);
 }
 
 static void on_tap_on(void *arg, uint64_t tap)
@@ -445,6 +464,7 @@ static int open_workers(struct master *m, struct err *err)
 		                                   .set_up = on_set_up,
 		                                   .tap_on = on_tap_on,
 		                                   .tapped = on_tapped,
+		                                   .jwks_wanted = on_jwks_wanted,
 		                                   .arg = m };
 	return workers_open(&m->workers, m->base, exe, err);
 }
@@ -519,6 +539,7 @@ static int start(struct master *m, struct conf *conf, int *exit_code, struct err
 	const struct taps_hooks taps = {
 		.answer = on_tap_answer, .line = on_tap_line, .audit = on_tap_audit, .arg = m
 	};
+	const struct jwks_hooks jwks = { .publish = on_key_sets, .arg = m };
 	const struct tenants_hooks tenants = { .publish = on_publish,
 		                               .audit = on_tenants_audit,
 		                               .retired = on_retired,
@@ -536,7 +557,9 @@ static int start(struct master *m, struct conf *conf, int *exit_code, struct err
 	m->systemd = systemd_open(err);
 	if (m->systemd)
 		m->listeners = listeners_open(m->systemd);
-	if (!m->systemd || open_shared(m, conf, err) < 0 || open_workers(m, err) < 0 ||
+	if (!m->systemd || open_shared(m, conf, err) < 0 ||
+	    !(m->jwks = jwks_open(m->base, master_stats(m), &jwks, err)) ||
+	    open_workers(m, err) < 0 ||
 	    !(m->control = control_open(m->base, conf->control.socket, &control, err))) {
 		*exit_code = errno == EACCES || errno == EPERM ? EX_NOPERM : EX_OSERR;
 		conf_free(conf);
@@ -557,6 +580,7 @@ static void stop(struct master *m)
 	if (m->workers.base)
 		workers_close(&m->workers);
 	reload_done(m);
+	jwks_close(m->jwks);
 	control_close(m->control);
 	taps_close(m->taps); /* its clients have gone */
 	syncs_close(m->syncs);

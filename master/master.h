@@ -18,6 +18,7 @@
 
 struct syncs;
 struct taps;
+struct jwks;
 
 struct master {
 	const struct master_args *args;
@@ -30,6 +31,7 @@ struct master {
 	struct tenants *tenants;
 	struct control *control;
 	struct taps *taps;
+	struct jwks *jwks;
 	struct syncs *syncs;
 	struct workers workers;
 	struct reload reload;

@@ -6,6 +6,7 @@
 #include <time.h>
 #include "common/loop.h"
 #include "master/certs.h"
+#include "master/jwks.h"
 #include "master/master.h"
 
 static const char *const reload_names[] = { "ok", "config", "not_ready" };
@@ -146,6 +147,7 @@ static json_t *degraded_of(const struct master *m)
 		{ READY_OVER_LIMIT,
 		  "rows beyond limits.max_tenants or limits.max_tokens are left out" },
 		{ READY_CERT_SOON, "a certificate ends within 14 days" },
+		{ READY_JWKS_STALE, "keys of an issuer can't be refreshed: the last ones serve" },
 	};
 	uint64_t flags = atomic_load(&stats_head(master_stats(m))->ready_flags);
 	json_t *list = json_array();
@@ -175,5 +177,6 @@ json_t *status_object(const struct master *m)
 	json_object_set_new(o, "listeners", listeners_of(m));
 	json_object_set_new(o, "tenants", tenants_of(m));
 	json_object_set_new(o, "certificates", certificates_of(m));
+	json_object_set_new(o, "jwks", jwks_status(m->jwks));
 	return o;
 }

@@ -134,6 +134,9 @@ static bool on_message(struct proc *p, const struct channel_msg *m)
 	case MSG_TAPPED:
 		p->all->hooks.tapped(p->all->hooks.arg, m->arg, bytes_of(m->body, m->body_bytes));
 		return true;
+	case MSG_JWKS_WANT:
+		p->all->hooks.jwks_wanted(p->all->hooks.arg, bytes_of(m->body, m->body_bytes));
+		return true;
 	case MSG_NONE:
 	case MSG_CONF:
 	case MSG_STATS_OWN:
@@ -150,6 +153,7 @@ static bool on_message(struct proc *p, const struct channel_msg *m)
 	case MSG_ASIDE:
 	case MSG_GONE:
 	case MSG_TAP:
+	case MSG_JWKS:
 	case MSG_COUNT:
 		break;
 	}

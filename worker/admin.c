@@ -137,6 +137,8 @@ static void check_master(uint64_t flags, struct check *out, unsigned *n)
 		{ READY_OVER_LIMIT, "limits",
 		  "rows of the source are beyond limits.max_tenants or max_tokens" },
 		{ READY_CERT_SOON, "certificates", "a certificate ends within 14 days" },
+		{ READY_JWKS_STALE, "jwks",
+		  "keys of an issuer can't be refreshed: the last ones serve" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(lines); i++)

@@ -51,13 +51,16 @@ struct auth_verifier {
 	void (*close)(void *verifier); /* what it began is never answered then */
 };
 
-extern const struct auth_verifier auth_pbkdf2;
+extern const struct auth_verifier auth_jwt, auth_pbkdf2;
 
 /* What became of a LATER. f->proof is taken over. */
 void auth_found(struct worker *w, const uint8_t digest[static TOKEN_DIGEST_BYTES],
                 const struct finding *f);
 /* For verifiers: one more of auth.unknown_per_source; false: spent, which is 503. */
 bool auth_may_ask(struct req *r);
+
+/* The key sets that the master has fetched (MSG_JWKS): JSON in a sealed memfd, not kept. */
+void auth_take_keys(struct worker *w, int fd);
 
 void auth_read_credential(struct req *r, struct credential *c);
 struct auth *auth_open(struct worker *w, struct err *err) MUST_USE;

@@ -22,7 +22,7 @@ enum {
 };
 
 /* Asked in this order. */
-static const struct auth_verifier *const all[] = { &auth_pbkdf2, NULL };
+static const struct auth_verifier *const all[] = { &auth_jwt, &auth_pbkdf2, NULL };
 
 struct verifiers {
 	const struct auth_verifier *const *v;

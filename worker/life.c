@@ -279,6 +279,9 @@ static int on_message(struct life *l, struct channel_msg *m, struct err *err)
 		if (w->sink && w->sink->ops->gone)
 			w->sink->ops->gone(w->sink->state);
 		return 0;
+	case MSG_JWKS:
+		auth_take_keys(w, m->fd);
+		return 0;
 	case MSG_TAP:
 		return taps_set(w->taps, m->arg, bytes_of(m->body, m->body_bytes), err);
 	case MSG_NONE:
@@ -288,6 +291,7 @@ static int on_message(struct life *l, struct channel_msg *m, struct err *err)
 	case MSG_TABLE_BAD:
 	case MSG_TAP_OK:
 	case MSG_TAPPED:
+	case MSG_JWKS_WANT:
 	case MSG_COUNT:
 		break;
 	}
@@ -341,7 +345,7 @@ static int receive_all(struct life *l, struct err *err)
 			continue;
 		}
 		if (m.type == MSG_TABLE || m.type == MSG_DELTA || m.type == MSG_DRAIN ||
-		    m.type == MSG_RELEASE || m.type == MSG_TAP)
+		    m.type == MSG_RELEASE || m.type == MSG_TAP || m.type == MSG_JWKS)
 			rc = err_set(err, "message %s before START", message_name(m.type));
 		else
 			rc = on_message(l, &m, err);

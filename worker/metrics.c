@@ -20,6 +20,14 @@ struct scrape {
 	struct stats *pages[PAGES_MAX];
 };
 
+/* Those with a key in a file fetch none. */
+static const char *issuer_name(const struct conf *conf, unsigned i)
+{
+	bool fetched = i < conf->auth.jwt.n && !*conf->auth.jwt.v[i].public_key_file.path;
+
+	return fetched ? conf->auth.jwt.v[i].name : NULL;
+}
+
 static const char *name_of(void *arg, enum stat_dim dim, unsigned i)
 {
 	const struct worker *w = arg;
@@ -31,6 +39,8 @@ static const char *name_of(void *arg, enum stat_dim dim, unsigned i)
 		return worker_listener_name(w, i);
 	case DIM_BROKER:
 		return i < w->conf->kafka.brokers.n ? w->conf->kafka.brokers.v[i] : NULL;
+	case DIM_ISSUER:
+		return issuer_name(w->conf, i);
 	case DIM_KAFKA_ERROR:
 		return sink_kafka_error_name(i);
 	}

@@ -25,6 +25,7 @@ struct usages;
 struct sink_open;
 struct audit;
 struct taps;
+struct jwt_verifier;
 
 enum { PAGES_MAX = 2 + 2 * 256, ASIDE_MAX = 16 };
 
@@ -49,6 +50,7 @@ struct worker {
 	struct budget *budget;
 	struct bodies *bodies;
 	struct auth *auth;
+	struct jwt_verifier *jwt; /* part of auth */
 	struct models *models;
 	struct routes *routes;
 	struct sink_open *sink;

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include "master/jwks.h"
 #include "tests/unit/master/stub_worker.h"
 
 enum { WAIT_MS = 20000 };
@@ -112,8 +113,14 @@ static unsigned ready(void)
 	return generation_count(f.m.workers.current, PROC_READY);
 }
 
+static void on_test_key_sets(void *arg, int fd)
+{
+	(void)arg, (void)fd;
+}
+
 static void open_shared_parts(struct err *err)
 {
+	const struct jwks_hooks jwks = { .publish = on_test_key_sets };
 	struct master *m = &f.m;
 
 	m->base = loop_open(err);
@@ -127,6 +134,8 @@ static void open_shared_parts(struct err *err)
 		                                   .gone = on_test_gone,
 		                                   .served = on_test_served,
 		                                   .set_up = on_test_set_up };
+	m->jwks = jwks_open(m->base, master_stats(m), &jwks, err);
+	cr_assert_not_null(m->jwks, "%s", err->text);
 	event_assign(&m->rotate, m->base, -1, EV_PERSIST, on_timer, m); /* never due in a test */
 	cr_assert(m->base && m->systemd && m->pages && m->workers.limits_fd >= 0, "%s", err->text);
 	cr_assert(workers_open(&m->workers, m->base, open("/proc/self/exe", O_PATH | O_CLOEXEC),
@@ -171,6 +180,7 @@ static void tear_down(void)
 {
 	tenants_close(f.m.tenants);
 	workers_close(&f.m.workers);
+	jwks_close(f.m.jwks);
 	reload_done(&f.m);
 	control_close(f.m.control);
 	listeners_close(f.m.listeners);

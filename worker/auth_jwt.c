@@ -1,0 +1,553 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * auth_jwt.c -- signed tokens of the issuers of auth.jwt; the door to cjose. A token is read and its
+ * claims are judged first, then the signature, by a key whose algorithm is pinned and which came from
+ * the configuration or from the master, never from the token. A key that no set has is asked for
+ * (MSG_JWKS_WANT): the token waits for the master's next try, and is then judged for good.
+ */
+#include <cjose/cjose.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <stdio.h>
+#include <sys/mman.h>
+
+#include "common/channel.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "worker/auth.h"
+#include "worker/jwt_judge.h"
+#include "worker/worker.h"
+
+enum {
+	KEYS_MAX = 32, /* of a set; the master sends no more */
+	WAITING_MAX = 128, /* tokens: each is kept, and verified in one turn with the others */
+	LOOK_MS = 250, /* for whom nobody answered */
+	ANSWER_SPARE_MS = 2000, /* beyond the master's two requests */
+	P256_BYTES = 32,
+	RSA_BYTES_MAX = 1024,
+};
+
+struct key {
+	char *kid; /* NULL: has none */
+	bool is_es; /* ES256, else RS256: by what it is, whatever a token says */
+	cjose_jwk_t *jwk;
+};
+
+struct source { /* where keys come from: entries of one issuer may share it */
+	const char *issuer, *uri;
+	bool is_file; /* one key, that never changes */
+	bool ok; /* the master's last try worked */
+	bool asked; /* for another one */
+	msec_t tried; /* when that was; 0: never */
+	struct key keys[KEYS_MAX];
+	unsigned count;
+};
+
+struct waiting { /* a token whose key was asked for */
+	struct waiting *next; /* in v->waiting, until judged */
+	struct source *source;
+	msec_t tried, until;
+	uint8_t digest[TOKEN_DIGEST_BYTES];
+	size_t n;
+	uint8_t token[]; /* wiped */
+};
+
+struct jwt_verifier {
+	struct worker *w;
+	struct source *sources;
+	struct source **source_of; /* by entry of auth.jwt */
+	unsigned source_count, waiting_count;
+	struct waiting *waiting, **waiting_end;
+	struct event look;
+};
+
+/* ---- keys ---- */
+
+static void key_free(struct key *key)
+{
+	cjose_jwk_release(key->jwk);
+	free(key->kid);
+}
+
+static void forget_keys(struct source *s)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		key_free(&s->keys[i]);
+	s->count = 0;
+}
+
+static void add_key(struct source *s, cjose_jwk_t *jwk, const char *kid)
+{
+	struct key *key = &s->keys[s->count++];
+
+	assert(s->count <= KEYS_MAX);
+	*key = (struct key){ .is_es = cjose_jwk_get_kty(jwk, NULL) == CJOSE_JWK_KTY_EC,
+		             .jwk = jwk,
+		             .kid = kid ? strdup(kid) : NULL };
+	if (kid && !key->kid)
+		out_of_memory();
+}
+
+static size_t number_of(const EVP_PKEY *key, const char *name, uint8_t *out, size_t pad)
+{
+	BIGNUM *number = NULL;
+	int n = -1;
+
+	if (EVP_PKEY_get_bn_param(key, name, &number) == 1 && BN_num_bytes(number) <= RSA_BYTES_MAX)
+		n = pad ? BN_bn2binpad(number, out, (int)pad) : BN_bn2bin(number, out);
+	BN_free(number);
+	return n > 0 ? (size_t)n : 0;
+}
+
+static cjose_jwk_t *jwk_of_ec(const EVP_PKEY *key)
+{
+	uint8_t x[P256_BYTES], y[P256_BYTES];
+	cjose_jwk_ec_keyspec ec = { .crv = CJOSE_JWK_EC_P_256, .x = x, .y = y };
+
+	ec.xlen = number_of(key, OSSL_PKEY_PARAM_EC_PUB_X, x, sizeof(x));
+	ec.ylen = number_of(key, OSSL_PKEY_PARAM_EC_PUB_Y, y, sizeof(y));
+	return ec.xlen && ec.ylen ? cjose_jwk_create_EC_spec(&ec, NULL) : NULL;
+}
+
+static cjose_jwk_t *jwk_of_rsa(const EVP_PKEY *key)
+{
+	uint8_t n[RSA_BYTES_MAX], e[RSA_BYTES_MAX];
+	cjose_jwk_rsa_keyspec rsa = { .n = n, .e = e };
+
+	rsa.nlen = number_of(key, OSSL_PKEY_PARAM_RSA_N, n, 0);
+	rsa.elen = number_of(key, OSSL_PKEY_PARAM_RSA_E, e, 0);
+	return rsa.nlen && rsa.elen ? cjose_jwk_create_RSA_spec(&rsa, NULL) : NULL;
+}
+
+static cjose_jwk_t *jwk_of(const EVP_PKEY *key)
+{
+	if (!key)
+		return NULL;
+	return EVP_PKEY_is_a(key, "EC") ? jwk_of_ec(key) : jwk_of_rsa(key);
+}
+
+/* The loader has looked at it: conf/check_jwt.c. */
+static int read_file(struct source *s, const struct jwt_conf *conf, struct err *err)
+{
+	struct bytes pem = conf->public_key_file.content;
+	BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
+	EVP_PKEY *key = bio ? PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL) : NULL;
+	cjose_jwk_t *jwk = jwk_of(key);
+
+	BIO_free(bio);
+	EVP_PKEY_free(key);
+	ERR_clear_error();
+	if (!jwk)
+		return err_set(err, "%s holds no key that can be used", conf->public_key_file.path);
+	add_key(s, jwk, NULL);
+	s->is_file = s->ok = true;
+	return 0;
+}
+
+/* What cjose leaves in OpenSSL's queue of errors, TLS would take for its own. */
+static bool verifies(const struct key *key, struct bytes token)
+{
+	cjose_jws_t *jws = cjose_jws_import((const char *)token.p, token.n, NULL);
+	bool good = jws && cjose_jws_verify(jws, key->jwk, NULL);
+
+	cjose_jws_release(jws);
+	ERR_clear_error();
+	return good;
+}
+
+enum signature { SIGNATURE_GOOD, SIGNATURE_BAD, SIGNATURE_NO_KEY, SIGNATURE_WRONG_KEY, SIGNATURE_BUDGET };
+
+/* r: who asks, and pays for each try; NULL: it was paid when it began to wait. */
+static enum signature try_keys(const struct source *s, const struct jwt *jwt, struct bytes token,
+                               struct req *r)
+{
+	enum signature says = SIGNATURE_NO_KEY;
+	bool is_es = strcmp(jwt->alg, "ES256") == 0;
+
+	for (unsigned i = 0; i < s->count; i++) {
+		const struct key *key = &s->keys[i];
+
+		if (!s->is_file && jwt->kid && (!key->kid || strcmp(key->kid, jwt->kid) != 0))
+			continue;
+		if (key->is_es != is_es) {
+			if (says == SIGNATURE_NO_KEY && jwt->kid)
+				says = SIGNATURE_WRONG_KEY;
+			continue;
+		}
+		if (r && !auth_may_ask(r))
+			return SIGNATURE_BUDGET;
+		if (verifies(key, token))
+			return SIGNATURE_GOOD;
+		says = SIGNATURE_BAD;
+	}
+	return says;
+}
+
+/* ---- one token ---- */
+
+struct judging {
+	struct jwt_verifier *v;
+	struct req *r; /* NULL: for good */
+	const struct jwt *jwt;
+	struct bytes token;
+	struct finding *finding;
+};
+
+static void refuse(const struct judging *j, enum auth_result result, const char *why)
+{
+	const struct proof p = { .method = METHOD_JWT,
+		                 .result = result,
+		                 .why = why,
+		                 .issuer = j->jwt->issuer,
+		                 .not_after = INT64_MAX };
+
+	free(j->finding->proof);
+	*j->finding = (struct finding){ .proof = proof_copy(&p) };
+}
+
+static void vouch(const struct judging *j, const struct jwt_conf *conf, int64_t not_after_us)
+{
+	struct jwt_room *room = xcalloc(1, sizeof(*room));
+	struct proof p;
+
+	if (jwt_proof(j->jwt, conf, not_after_us, room, &p)) {
+		free(j->finding->proof);
+		*j->finding = (struct finding){ .proof = proof_copy(&p),
+			                        .keep = j->v->w->conf->auth.cache_ttl };
+	} else {
+		refuse(j, AUTH_UNKNOWN, "JWT with more tenants than can be told apart");
+	}
+	free(room->claims);
+	free(room);
+}
+
+/* Another try of the master may bring a key, or one of that name with another content. */
+static bool may_wait(const struct judging *j, const struct source *s)
+{
+	msec_t floor = j->v->w->conf->auth.jwks.refetch_floor;
+
+	return j->r && !s->is_file && (s->asked || !s->tried || loop_now() - s->tried >= floor);
+}
+
+/* By one entry. True: this is the answer; else *wait is whose keys to wait for, if any. */
+static bool judge_entry(const struct judging *j, size_t entry, struct source **wait)
+{
+	const struct conf *conf = j->v->w->conf;
+	const struct jwt_rules rules = { .conf = &conf->auth.jwt.v[entry],
+		                         .strict_aud = conf->compat.moose_strict_aud,
+		                         .now_us = loop_wall_ns() / 1000 };
+	struct source *s = j->v->source_of[entry];
+	enum auth_result result;
+	int64_t not_after_us;
+	const char *why = jwt_judge(j->jwt, &rules, &not_after_us, &result);
+
+	if (why) {
+		if (!j->finding->proof || result == AUTH_EXPIRED)
+			refuse(j, result, why);
+		return false;
+	}
+	switch (try_keys(s, j->jwt, j->token, j->r)) {
+	case SIGNATURE_GOOD:
+		vouch(j, rules.conf, not_after_us);
+		return true;
+	case SIGNATURE_BUDGET:
+		refuse(j, AUTH_UNAVAILABLE, "auth.unknown_per_source is spent");
+		return true;
+	case SIGNATURE_WRONG_KEY:
+		refuse(j, AUTH_UNKNOWN, "JWT of an algorithm that its key is not for");
+		return false;
+	case SIGNATURE_BAD:
+		*wait = may_wait(j, s) ? s : *wait;
+		refuse(j, AUTH_UNKNOWN, "JWT with a wrong signature");
+		return false;
+	case SIGNATURE_NO_KEY:
+		*wait = may_wait(j, s) ? s : *wait;
+		if (!s->count)
+			refuse(j, AUTH_UNAVAILABLE, "no key of its issuer was had yet");
+		else if (!s->ok)
+			refuse(j, AUTH_UNAVAILABLE, "JWT of an unknown key, and its issuer is away");
+		else
+			refuse(j, AUTH_UNKNOWN, "JWT of an unknown key");
+		return false;
+	}
+	assert(!"not a signature");
+	return true;
+}
+
+/* Fills *j->finding; NULL, or the source whose keys are worth waiting for. */
+static struct source *judge(const struct judging *j)
+{
+	const struct conf *conf = j->v->w->conf;
+	struct source *wait = NULL;
+
+	if (j->jwt->fault) {
+		refuse(j, AUTH_MALFORMED, j->jwt->fault);
+		return NULL;
+	}
+	for (size_t i = 0; i < conf->auth.jwt.n; i++)
+		if (strcmp(conf->auth.jwt.v[i].issuer, j->jwt->issuer) == 0 &&
+		    judge_entry(j, i, &wait))
+			return NULL;
+	return wait;
+}
+
+static bool is_ours(const struct conf *conf, const struct jwt *jwt)
+{
+	for (size_t i = 0; i < conf->auth.jwt.n; i++)
+		if (strcmp(conf->auth.jwt.v[i].issuer, jwt->issuer) == 0)
+			return true;
+	return false;
+}
+
+/* ---- waiting ---- */
+
+static bool ask(struct jwt_verifier *v, struct source *s)
+{
+	char text[CHANNEL_BODY_MAX];
+	int n = snprintf(text, sizeof(text), "%s\n%s", s->issuer, s->uri);
+
+	if (s->asked)
+		return true;
+	if (channel_send(v->w->channel, MSG_JWKS_WANT, 0, 0, -1, bytes_of(text, (size_t)n)) < 0) {
+		log_warn("auth_jwt", "can't ask the master for keys", KV_S("issuer", s->issuer),
+		         KV_S("err", strerror(errno)));
+		return false;
+	}
+	s->asked = true;
+	return true;
+}
+
+static bool wait_for(struct jwt_verifier *v, struct source *s, const struct credential *c)
+{
+	struct waiting *w;
+	struct timeval soon = { 0, LOOK_MS * 1000 };
+
+	if (v->waiting_count == WAITING_MAX || !ask(v, s))
+		return false;
+	w = xcalloc(1, sizeof(*w) + c->secret.n);
+	w->source = s;
+	w->tried = s->tried;
+	w->until = loop_now() + 2 * v->w->conf->auth.jwks.timeout + ANSWER_SPARE_MS;
+	memcpy(w->digest, c->digest, sizeof(w->digest));
+	memcpy(w->token, c->secret.p, c->secret.n);
+	w->n = c->secret.n;
+	*v->waiting_end = w;
+	v->waiting_end = &w->next;
+	v->waiting_count++;
+	if (event_add(&v->look, &soon) < 0)
+		out_of_memory();
+	return true;
+}
+
+static void waiting_free(struct waiting *w)
+{
+	OPENSSL_cleanse(w->token, w->n);
+	free(w);
+}
+
+/* Takes off the first one that is not to wait any longer; NULL: there is none. */
+static struct waiting *next_done(struct jwt_verifier *v)
+{
+	for (struct waiting **at = &v->waiting; *at; at = &(*at)->next) {
+		struct waiting *w = *at;
+
+		if (w->tried == w->source->tried && loop_now() < w->until)
+			continue;
+		*at = w->next;
+		if (!*at)
+			v->waiting_end = at;
+		v->waiting_count--;
+		return w;
+	}
+	return NULL;
+}
+
+static void settle(struct jwt_verifier *v, struct waiting *w)
+{
+	struct finding f = { .keep = 0 };
+	struct jwt jwt;
+	struct judging j = { v, NULL, &jwt, bytes_of(w->token, w->n), &f };
+	bool again = jwt_parse(j.token, &jwt); /* as it did when it came */
+
+	assert(again);
+	(void)judge(&j);
+	if (w->tried == w->source->tried && f.proof->result != AUTH_OK)
+		refuse(&j, AUTH_UNAVAILABLE, "its key was asked for, and nobody answered");
+	jwt_done(&jwt);
+	auth_found(v->w, w->digest, &f);
+	waiting_free(w);
+}
+
+static void look(struct jwt_verifier *v)
+{
+	struct timeval soon = { 0, LOOK_MS * 1000 };
+	struct waiting *w;
+
+	while ((w = next_done(v)))
+		settle(v, w);
+	if (v->waiting_count && event_add(&v->look, &soon) < 0)
+		out_of_memory();
+}
+
+static void on_look(evutil_socket_t fd, short what, void *arg)
+{
+	struct jwt_verifier *v = arg;
+
+	(void)fd, (void)what;
+	for (unsigned i = 0; i < v->source_count; i++) /* unanswered: the next one asks again */
+		v->sources[i].asked = false;
+	for (struct waiting *w = v->waiting; w; w = w->next)
+		w->source->asked |= loop_now() < w->until && w->tried == w->source->tried;
+	look(v);
+}
+
+/* ---- key sets of the master ---- */
+
+static struct source *find_source(struct jwt_verifier *v, const char *issuer, const char *uri)
+{
+	for (unsigned i = 0; i < v->source_count; i++)
+		if (!v->sources[i].is_file && strcmp(v->sources[i].issuer, issuer) == 0 &&
+		    strcmp(v->sources[i].uri, uri) == 0)
+			return &v->sources[i];
+	return NULL;
+}
+
+static void take_set(struct jwt_verifier *v, const json_t *set)
+{
+	const char *issuer = json_string_value(json_object_get(set, "issuer"));
+	const char *uri = json_string_value(json_object_get(set, "jwks_uri"));
+	const json_t *keys = json_object_get(set, "keys");
+	msec_t tried = json_integer_value(json_object_get(set, "tried_ms"));
+	struct source *s = issuer && uri ? find_source(v, issuer, uri) : NULL;
+
+	if (!s) /* of another generation */
+		return;
+	if (s->tried != tried)
+		s->asked = false;
+	s->tried = tried;
+	s->ok = json_is_true(json_object_get(set, "ok"));
+	forget_keys(s);
+	for (size_t i = 0; i < json_array_size(keys) && s->count < KEYS_MAX; i++) {
+		json_t *one = json_array_get(keys, i);
+		cjose_jwk_t *jwk = cjose_jwk_import_json(one, NULL);
+
+		if (jwk)
+			add_key(s, jwk, json_string_value(json_object_get(one, "kid")));
+		else
+			log_warn("auth_jwt", "a key of an issuer can't be used",
+			         KV_S("issuer", issuer));
+	}
+	ERR_clear_error();
+}
+
+void auth_take_keys(struct worker *w, int fd)
+{
+	struct err err = { "" };
+	struct bytes text;
+	json_t *sets;
+
+	if (!w->jwt)
+		return;
+	if (sealed_map(fd, &text, &err) < 0) {
+		log_err("auth_jwt", "key sets refused, the old ones serve", KV_S("err", err.text));
+		return;
+	}
+	sets = json_loadb((const char *)text.p, text.n, 0, NULL);
+	munmap((void *)text.p, text.n);
+	for (size_t i = 0; i < json_array_size(sets); i++)
+		take_set(w->jwt, json_array_get(sets, i));
+	json_decref(sets);
+	look(w->jwt);
+}
+
+/* ---- the verifier ---- */
+
+static enum auth_say jwt_check(void *verifier, struct req *r, const struct credential *c,
+                               struct finding *f)
+{
+	struct jwt_verifier *v = verifier;
+	struct jwt jwt;
+	struct judging j = { v, r, &jwt, c->secret, f };
+	struct source *wait;
+	bool ours;
+
+	if (!v->w->conf->auth.jwt.n || !jwt_parse(c->secret, &jwt))
+		return AUTH_NOT_MINE;
+	ours = is_ours(v->w->conf, &jwt);
+	wait = ours ? judge(&j) : NULL;
+	if (wait && wait_for(v, wait, c)) {
+		free(f->proof);
+		f->proof = NULL;
+		jwt_done(&jwt);
+		return AUTH_LATER;
+	}
+	if (wait)
+		refuse(&j, AUTH_UNAVAILABLE, "its key can't be asked for now");
+	jwt_done(&jwt);
+	if (!ours)
+		return AUTH_NOT_MINE;
+	return f->proof->result == AUTH_OK ? AUTH_YES : AUTH_NO;
+}
+
+static void jwt_close(void *verifier)
+{
+	struct jwt_verifier *v = verifier;
+	struct waiting *next;
+
+	if (v->source_count)
+		event_del(&v->look);
+	for (struct waiting *w = v->waiting; w; w = next) {
+		next = w->next;
+		waiting_free(w);
+	}
+	for (unsigned i = 0; i < v->source_count; i++)
+		forget_keys(&v->sources[i]);
+	free(v->sources);
+	free(v->source_of);
+	v->w->jwt = NULL;
+	free(v);
+}
+
+static int open_source(struct jwt_verifier *v, size_t entry, struct err *err)
+{
+	const struct jwt_conf *conf = &v->w->conf->auth.jwt.v[entry];
+	bool is_file = *conf->public_key_file.path;
+	struct source *s = is_file ? NULL : find_source(v, conf->issuer, conf->jwks_uri);
+
+	if (!s) {
+		s = &v->sources[v->source_count++];
+		s->issuer = conf->issuer;
+		s->uri = conf->jwks_uri;
+		if (is_file && read_file(s, conf, err) < 0)
+			return -1;
+	}
+	v->source_of[entry] = s;
+	return 0;
+}
+
+static void *jwt_open(struct worker *w, struct err *err)
+{
+	struct jwt_verifier *v = xcalloc(1, sizeof(*v));
+	size_t n = w->conf->auth.jwt.n;
+
+	v->w = w;
+	v->waiting_end = &v->waiting;
+	v->sources = xcalloc(n + 1, sizeof(*v->sources));
+	v->source_of = xcalloc(n + 1, sizeof(struct source *));
+	if (n)
+		event_assign(&v->look, w->base, -1, 0, on_look, v);
+	w->jwt = v;
+	for (size_t i = 0; i < n; i++) {
+		if (open_source(v, i, err) < 0) {
+			jwt_close(v);
+			return NULL;
+		}
+	}
+	return v;
+}
+
+const struct auth_verifier auth_jwt = { "jwt", jwt_open, jwt_check, jwt_close };
