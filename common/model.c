@@ -8,9 +8,13 @@
 
 #include <stdio.h>
 
+#include "common/buf.h"
 #include "common/model_private.h"
 
-enum { POOL_BYTES = 4 * KIB };
+enum {
+	POOL_BYTES = 4 * KIB,
+	ESCAPED_MAX = 6 * MODEL_NAME_MAX + 8, /* of a name: each byte as \u00xx, quotes, a colon */
+};
 
 /* ---- what both files use ---- */
 
@@ -119,12 +123,30 @@ static bool is_needed(const struct model_column *c)
 	       !(c->type.kind == MODEL_NESTED && c->type.is_jwt);
 }
 
+static void name_claims(struct model_parser *p, struct model_type *t, struct model_column *c)
+{
+	struct buf b;
+
+	if (c->is_derived || c->type.kind != MODEL_NESTED || !c->type.is_jwt)
+		return;
+	buf_init(&b, ESCAPED_MAX);
+	buf_char(&b, '"');
+	buf_json(&b, c->name, SIZE_MAX);
+	buf_str(&b, "\":");
+	assert(!b.failed);
+	c->claims_name = pool_dup(p->pool, bytes_of(b.p, b.n));
+	buf_done(&b);
+	t->has_claims = true;
+}
+
 int model_index(struct model_parser *p, struct model_type *t)
 {
 	uint64_t *needed = pool_zalloc(p->pool, (t->column_count + 63) / 64 * sizeof(*needed));
 
-	for (size_t i = 0; i < t->column_count; i++)
+	for (size_t i = 0; i < t->column_count; i++) {
 		needed[i / 64] |= (uint64_t)is_needed(&t->columns[i]) << i % 64;
+		name_claims(p, t, &t->columns[i]);
+	}
 	t->needed = needed;
 	return sort(p, t);
 }

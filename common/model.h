@@ -52,6 +52,7 @@ struct model_type {
 	size_t column_count;
 	const unsigned *by_name; /* places in columns: by name, typed paths by component */
 	const uint64_t *needed; /* bit set of columns: absent ones are missing */
+	bool has_claims; /* a column takes the claims of the verified JWT */
 	struct model_choice {
 		struct bytes name;
 		bool is_int;
@@ -67,6 +68,7 @@ struct model_column {
 	bool required;
 	bool has_default; /* a required one may be absent then */
 	bool is_derived; /* materialized or alias: stripped */
+	struct bytes claims_name; /* it takes the claims: its name and the colon, as JSON; n 0: no */
 };
 struct model {
 	const char *name;

@@ -322,6 +322,12 @@ static void check_auth(struct loader *l)
 				ERROR_AT(l, path, "'%s' is there twice",
 				         written(l, path, headers->v[i]));
 	}
+	if (l->conf->compat.moose_trust_client_claims)
+		WARN_AT(l, "compat.moose_trust_client_claims",
+		        "clients may forge the claims in the records of data models");
+	if (!l->conf->compat.gateway_bind_tenants)
+		WARN_AT(l, "compat.gateway_bind_tenants",
+		        "every JWT and every userinfo answer writes as any tenant of the table");
 	if (*tenant && !tenant_id_ok(bytes_str(tenant)))
 		ERROR_AT(l, "auth.default_tenant", "'%s' is no tenant id",
 		         written(l, "auth.default_tenant", tenant));

@@ -286,6 +286,7 @@ struct conf {
 		enum { QUOTA_503, QUOTA_429 } micromegas_quota_status;
 		bool moose_enforce_jwt;
 		bool moose_strict_aud;
+		bool moose_trust_client_claims;
 		enum { MISSING_TENANT_401, MISSING_TENANT_400 } gateway_missing_tenant_status;
 		enum { TENANT_HEADER_REQUIRED, TENANT_HEADER_OPTIONAL } gateway_tenant_header;
 		bool gateway_bind_tenants;

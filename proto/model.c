@@ -35,6 +35,22 @@ void model_flush(struct model_pass *m)
 	m->span = m->span_end = NULL;
 }
 
+void model_put_claims(struct model_pass *m, struct model_frame *f)
+{
+	for (size_t i = 0; i < f->type->column_count; i++) {
+		const struct model_column *c = &f->type->columns[i];
+
+		if (!c->claims_name.n ||
+		    (m->in->client_claims_win && model_is_marked(m, f->seen, i)))
+			continue;
+		if (f->has_comma)
+			model_emit(m, model_comma, 1);
+		f->has_comma = true;
+		model_emit(m, c->claims_name.p, c->claims_name.n);
+		model_emit(m, m->in->claims.p, m->in->claims.n);
+	}
+}
+
 /* ---- the stamp ---- */
 
 /* A column of the reserved name holds the tenant's id as it would the same string of a client. */

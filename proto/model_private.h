@@ -128,6 +128,9 @@ static const uint8_t model_comma[] = ",", model_colon[] = ":";
 
 void model_flush(struct model_pass *m); /* model.c */
 
+/* The claims, for each column that takes them: behind what the client sent. */
+void model_put_claims(struct model_pass *m, struct model_frame *f); /* model.c */
+
 /* Bytes of the body, or static ones: copied when something else follows. */
 static inline void model_emit(struct model_pass *m, const uint8_t *p, size_t n)
 {
@@ -191,6 +194,11 @@ static inline bool model_read_scalar(struct model_pass *m, uint8_t c)
 	if (c == 'n')
 		return json_read_null(&m->j);
 	return json_fail(&m->j, m->j.p, JSON_VALUE);
+}
+
+static inline bool model_is_marked(const struct model_pass *m, size_t cell, size_t at)
+{
+	return (&m->cells[cell].bits[0])[at / 64] & UINT64_C(1) << at % 64;
 }
 
 /* Sets a bit; false: it was set. */

@@ -203,7 +203,7 @@ static bool column_member(struct model_pass *m, struct model_frame *f)
 	if (unlikely(!model_mark(m, f->seen, at)))
 		return refuse_twice(m, f->name);
 	c = &f->type->columns[at];
-	if (c->is_derived || c->type.is_jwt)
+	if (c->is_derived || (c->type.is_jwt && !m->in->client_claims_win))
 		return skip(m);
 	model_emit_name(m, f);
 	return value(m, &c->type, !c->required);
@@ -330,6 +330,8 @@ static bool close_bracket(struct model_pass *m, struct model_frame *f)
 {
 	if (is_object(f->kind) && !is_whole(m, f))
 		return false;
+	if (f->kind == FRAME_COLUMNS && unlikely(f->type->has_claims) && m->in->claims.n)
+		model_put_claims(m, f);
 	if (f->kind == FRAME_POINT && (f->is_first || f->index != 1))
 		return model_refuse(m, WHY_TUPLE_ENDS, f->type);
 	if (f->kind != FRAME_BODY)

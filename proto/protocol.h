@@ -66,6 +66,8 @@ struct enrich_in {
 	struct bytes headers[HEADERS_WANTED_MAX]; /* values of the fields that the protocol names;
 	                                           * p NULL: not sent */
 	const struct model *model; /* what a data model's objects must be; NULL on other routes */
+	struct bytes claims; /* for its `jwt` columns: a compact JSON object; n 0: no JWT */
+	bool client_claims_win; /* a client's own value in such a column stays */
 };
 
 /* What a reply to remote_write 2.0 says was written. */

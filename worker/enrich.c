@@ -115,6 +115,8 @@ static enum step enrich_body(struct req *r)
 		.scratch = &r->w->scratch,
 		.received = r->received,
 		.model = r->model ? r->model->model : NULL,
+		.claims = r->who.claims,
+		.client_claims_win = r->w->conf->compat.moose_trust_client_claims,
 	};
 
 	read_headers(r, &in);

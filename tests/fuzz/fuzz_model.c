@@ -128,7 +128,7 @@ static void record_must_hold(struct model_settings s, struct bytes record)
 	if (json)
 		tenant_must_be_ours(&s, json);
 	json_decref(json);
-	again = judge_once(s, object, judge_bound(object), 0x22, &enough);
+	again = judge_once(s, object, judge_bound(s, object), 0x22, &enough);
 	must(again.result == TRANSCODE_OK && bytes_eq(record, bytes_of(again.out, again.n)),
 	     "judged once more a record stays as it is");
 	judged_done(&again);

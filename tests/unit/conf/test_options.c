@@ -189,6 +189,7 @@ static const struct row rows[] = {
 	  "200/s",
 	  { "1/s", "1000000/s" },
 	  { "0", "0/s", "1000001/s", "200" } },
+	{ "compat.moose_trust_client_claims", "false", { "true", "false" }, { "1" } },
 	{ "compat.moose_enforce_jwt", "false", { "true", "false" }, { "1" } },
 	{ "compat.gateway_tenant_header", "required", { "required", "optional" }, { "no" } },
 };

@@ -16,6 +16,8 @@ struct model_settings {
 	bool stamp;
 	const char *name, *tenant;
 	unsigned depth;
+	const char *claims; /* NULL: none */
+	bool client_claims_win;
 };
 
 struct judged {
@@ -29,7 +31,7 @@ struct judged {
 
 static inline struct model_settings model_settings_of(const struct model *model)
 {
-	return (struct model_settings){ model, true, "tenant_id", "acme", 64 };
+	return (struct model_settings){ model, true, "tenant_id", "acme", 64, NULL, false };
 }
 
 /* With exactly cap bytes of room; *enough is what it says is needed. */
@@ -43,7 +45,9 @@ static inline struct judged judge_once(struct model_settings s, struct bytes bod
 		                .utf8 = UTF8_STRICT,
 		                .depth = s.depth,
 		                .scratch = &scratch,
-		                .model = s.model };
+		                .model = s.model,
+		                .claims = s.claims ? bytes_str(s.claims) : BYTES_NONE,
+		                .client_claims_win = s.client_claims_win };
 	uint8_t *copy = xcalloc(body.n + BODY_SLACK, 1), *out = xcalloc(cap + 1, 1);
 	struct judged j = { .verdict = V_INVALID };
 
@@ -94,17 +98,19 @@ static inline void judged_agree(const struct judged *a, const struct judged *b, 
 	abort();
 }
 
-/* Every object has its stamp and schema id more than the body. */
-static inline size_t judge_bound(struct bytes body)
+/* Every object has its stamp, its schema id and the claims more than the body. */
+static inline size_t judge_bound(struct model_settings s, struct bytes body)
 {
-	return body.n + (body.n / 2 + 1) * 64;
+	size_t claims = s.claims ? 2 * strlen(s.claims) : 0;
+
+	return body.n + (body.n / 2 + 1) * (64 + claims);
 }
 
 /* By every way there is. judged_done() afterwards. */
 static inline struct judged judge_all(struct model_settings s, struct bytes body)
 {
 	static const uint8_t slacks[] = { 0x00, '"', '}', '0', 0xff, '\\' };
-	size_t bound = judge_bound(body), enough;
+	size_t bound = judge_bound(s, body), enough;
 	enum isa before = isa_get();
 	struct judged first, other;
 

@@ -34,6 +34,8 @@ struct golden {
 	bool json, kept; /* it stays JSON */
 	bool is_loki;
 	struct model *model; /* of model.json beside the request; NULL: another family */
+	const char *claims; /* for it; NULL: none */
+	bool client_claims_win;
 	struct loki_settings loki;
 };
 
@@ -65,6 +67,10 @@ static void setting(struct golden *g, const char *key, const char *value)
 		g->settings.utf8 = strcmp(value, "repair") ? UTF8_STRICT : UTF8_REPAIR;
 	} else if (!strcmp(key, "enrich")) {
 		g->settings.stamp = strcmp(value, "header") != 0;
+	} else if (!strcmp(key, "claims") && g->json) { /* of a verified JWT */
+		g->claims = "{\"iss\":\"https://id\",\"sub\":\"u1\"}";
+		g->client_claims_win = !strcmp(value, "client");
+		cr_assert(g->client_claims_win || !strcmp(value, "given"));
 	} else if (!strcmp(key, "encoding")) {
 		cr_assert(encoding_find(bytes_str(value), &g->encoding));
 	} else if (!strcmp(key, "json") && g->json) {
@@ -223,6 +229,8 @@ static void model_render(struct golden *g, struct bytes body, struct buf *json)
 	struct judged j;
 
 	s.stamp = g->settings.stamp;
+	s.claims = g->claims;
+	s.client_claims_win = g->client_claims_win;
 	j = judge_all(s, body);
 	verdict_render(json, j.verdict, &j.e);
 	if (j.result == TRANSCODE_INVALID)

@@ -208,6 +208,67 @@ Test(model, columns_that_the_storage_makes_are_stripped)
 	model_free(m);
 }
 
+#define CLAIMS "{\"name\":\"J\",\"jwt\":true,\"columns\":[" COLUMN("sub", "\"String\"", "true") "]}"
+
+/* C16 */
+Test(model, claims_come_behind_all_that_the_client_sent_and_never_from_it)
+{
+	struct model *m = made(MODEL("", COLUMN("a", "\"Int8\"", "false") "," COLUMN(
+		"j", CLAIMS, "true")));
+	struct model_settings s = model_settings_of(m);
+
+	s.claims = "{\"sub\":\"u1\",\"n\":[1]}";
+	records_are(s, "[{\"j\":{\"sub\":\"forged\"},\"a\":1}, {} ]",
+	            "{\"a\":1,\"j\":{\"sub\":\"u1\",\"n\":[1]}}\n"
+	            "{\"j\":{\"sub\":\"u1\",\"n\":[1]}}");
+	records_are(s, "{\"j\":null,\"a\":1}", "{\"a\":1,\"j\":{\"sub\":\"u1\",\"n\":[1]}}");
+	refused(s, "{\"j\":1,\"j\":2}", "duplicate field `j` at line 1 column 11");
+	s.claims = NULL;
+	records_are(s, "{\"j\":{\"sub\":\"forged\"}}", "{}");
+	model_free(m);
+}
+
+/* compat.moose_trust_client_claims */
+Test(model, a_clients_claims_stay_where_they_are_trusted)
+{
+	struct model *m = made(MODEL("", COLUMN("a", "\"Int8\"", "false") "," COLUMN("j", CLAIMS, "true")));
+	struct model_settings s = model_settings_of(m);
+
+	s.claims = "{\"sub\":\"u1\"}";
+	s.client_claims_win = true;
+	records_are(s, "[{\"j\":{\"sub\":\"mine\"},\"a\":1},{\"a\":2}]",
+	            "{\"j\":{\"sub\":\"mine\"},\"a\":1}\n{\"a\":2,\"j\":{\"sub\":\"u1\"}}");
+	refused(s, "{\"j\":{\"sub\":1}}",
+	        "invalid type: integer `1`, expected a string value at j.sub at line 1 column 13");
+	s.claims = NULL;
+	records_are(s, "[{\"j\":{\"sub\":\"mine\"}},{}]", "{\"j\":{\"sub\":\"mine\"}}\n{}");
+	model_free(m);
+}
+
+Test(model, claims_stand_in_nested_objects_too_and_their_columns_name_is_escaped)
+{
+	struct model *m = made(MODEL("", COLUMN("x",
+	                                        "{\"name\":\"X\",\"columns\":[" COLUMN(
+							"j\\\"\\u0001", CLAIMS, "false") "]}",
+	                                        "true")));
+	struct model_settings s = model_settings_of(m);
+
+	s.claims = "{}";
+	records_are(s, "{\"x\":{}}", "{\"x\":{\"j\\\"\\u0001\":{}}}");
+	model_free(m);
+}
+
+Test(model, a_column_of_claims_that_the_storage_makes_is_stripped)
+{
+	struct model *m = made("{\"name\":\"e\",\"columns\":[{\"name\":\"j\",\"required\":true,"
+	                       "\"materialized\":\"x\",\"data_type\":" CLAIMS "}]}");
+	struct model_settings s = model_settings_of(m);
+
+	s.claims = "{}";
+	records_are(s, "{\"j\":{}}", "{}");
+	model_free(m);
+}
+
 /* C13 */
 Test(model, bytes_that_are_no_json_are_a_syntax_error)
 {
