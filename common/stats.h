@@ -50,7 +50,8 @@ enum letter { LETTER_SENT, LETTER_DROPPED };
 enum stream { STREAM_ACCESS, STREAM_AUDIT };
 
 /* The request whose stage is running, named before stages_run() and cleared after: whom to blame if
- * the process dies by a signal (faults.md 8). active is written last and cleared first. */
+ * the process dies by a signal (faults.md 8). active is written last and cleared first. A worker's
+ * two threads have one each; a signal does not say which of them it was, so both may be to blame. */
 struct stats_current {
 	_Atomic uint64_t active; /* 1 + tenant ordinal; 1 + UINT32_MAX: no tenant yet; 0: none */
 	uint32_t route, encoding;
@@ -68,7 +69,8 @@ struct stats_head { /* at the start of each page set */
 	_Atomic int64_t fresh_until_ms;     /* master: until when the table is fresh (CLOCK_MONOTONIC) */
 	_Atomic int64_t table_read_ms;      /* master: when the source was last read (for max_stale) */
 	_Atomic uint64_t ready_flags;       /* master: not-ready causes that it knows, for /ready */
-	struct stats_current current;
+	struct stats_current current; /* of the loop's thread */
+	struct stats_current beside;  /* of the one that works on large bodies */
 };
 /* ready_flags: what only the master knows of health and degradation (operations.md 7) */
 enum { READY_NO_TABLE = 1, READY_SOURCE_AWAY = 2, READY_SUBSCRIBED = 4, READY_OVER_LIMIT = 8, READY_CERT_SOON = 16, READY_JWKS_STALE = 32 };

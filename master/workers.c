@@ -101,16 +101,11 @@ static void retire(struct proc *p)
 
 /* ---- death ---- */
 
-/* Only the request whose stage was running counts: what else was in flight is nobody's fault. */
-static void blame(struct proc *p)
+static void blame_one(struct proc *p, const struct stats_current *c, uint64_t active)
 {
-	const struct stats_current *c = &stats_head(pages_stats(p->all->pages, p->page))->current;
-	uint64_t active = atomic_load(&c->active);
 	uint32_t tenant = (uint32_t)(active - 1);
 	struct workers *w = p->all;
 
-	if (!active)
-		return;
 	log_err("workers", "a worker died in a stage", KV_U("slot", p->slot),
 	        KV_U("route", c->route), KV_U("encoding", c->encoding), KV_U("length", c->length),
 	        KV_B("request_id",
@@ -122,6 +117,20 @@ static void blame(struct proc *p)
 	        KV_U("tenant_ordinal", tenant));
 	stats_add(pages_stats(w->pages, PAGE_MASTER), STAT_TENANTS_ASIDE, 0, 0, 1);
 	talk_broadcast(w, MSG_ASIDE, tenant, -1, BYTES_NONE);
+}
+
+/* Only a request whose stage was running counts: what else was in flight is nobody's fault. Where
+ * both threads were in one, either may be the culprit; a tenant that had both is blamed once. */
+static void blame(struct proc *p)
+{
+	const struct stats_head *head = stats_head(pages_stats(p->all->pages, p->page));
+	uint64_t current = atomic_load(&head->current.active),
+		 beside = atomic_load(&head->beside.active);
+
+	if (current)
+		blame_one(p, &head->current, current);
+	if (beside && beside != current)
+		blame_one(p, &head->beside, beside);
 }
 
 static void say_death(const struct proc *p, msec_t again_in_ms)

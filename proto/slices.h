@@ -28,6 +28,15 @@ static inline bool slices_add(struct slices *s, size_t at, size_t n, uint64_t it
 	s->v[s->n++] = (struct slice){ at, n, items };
 	return true;
 }
+/* What they hold goes to the caller. */
+static inline struct slices slices_take(struct slices *s)
+{
+	struct slices taken = *s;
+
+	*s = (struct slices){ 0 };
+	return taken;
+}
+
 static inline void slices_done(struct slices *s)
 {
 	free(s->v);

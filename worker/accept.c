@@ -374,9 +374,12 @@ void conns_drain(struct conns *cs)
 	event_del(&cs->pause);
 	while ((c = cs->lists[DEADLINE_IDLE].first))
 		deadline_restart(c, DEADLINE_QUIET);
-	for (uint32_t i = 0; i < cs->slot_count; i++)
-		if (cs->slots[i].active && !cs->slots[i].active->r.reply_rendered)
-			cs->slots[i].active->r.last_on_connection = true;
+	for (uint32_t i = 0; i < cs->slot_count; i++) {
+		struct active *a = cs->slots[i].active;
+
+		if (a && !conn_is_beside(a->c) && !a->r.reply_rendered)
+			a->r.last_on_connection = true; /* else when it is back */
+	}
 }
 
 bool conns_idle(const struct conns *cs)
@@ -398,6 +401,7 @@ void conns_close(struct conns *cs)
 {
 	if (!cs)
 		return;
+	cs->closing = true;
 	while (cs->sockets)
 		socket_close(&cs->sockets);
 	for (unsigned d = 0; d < DEADLINE_COUNT; d++)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * charge.h -- a request's body buffers and their bytes of the budget, always together: asked for,
- * then got; given back, then credited. For the stages between admit and produce.
+ * then got; given back, then credited. For the stages between admit and produce, on
+ * whichever thread they run.
  */
 #pragma once
 #include "worker/req.h"

@@ -10,6 +10,8 @@
  * - WAKE: nothing changes. What fires meanwhile, early bytes or EV_CLOSED, takes the whole event
  *   off: EPOLLRDHUP is level-triggered, and with EV_CLOSED alone left, a reset (EPOLLERR, which
  *   libevent shows as EV_READ|EV_WRITE) would wake the loop for ever;
+ * - BESIDE: as WAKE, but nothing of the request is touched until the thread beside the loop gives
+ * it back: no deadline comes, and a connection that ends meanwhile is closed then;
  * - ROOM: sends, then goes on; EV_WRITE only once the socket is full;
  * - DONE: req_finish(), then the next request from the bytes that are left.
  */
@@ -233,9 +235,44 @@ static enum step run(struct active *a)
 	a->running = true;
 	step = stages_run(&a->r);
 	a->running = false;
-	req_current_clear(a->r.w);
+	req_current_clear(&a->r);
 	return step;
 }
+
+/* ---- beside the loop ---- */
+
+static struct active *active_of(struct job *job)
+{
+	return (struct active *)((char *)job - offsetof(struct active, job));
+}
+
+static void run_beside(struct job *job)
+{
+	beside_run(&active_of(job)->r);
+}
+
+static void on_back(struct job *job)
+{
+	struct active *a = active_of(job);
+
+	assert(a->step == STEP_BESIDE);
+	beside_back(&a->r);
+	a->step = STEP_NEXT;
+	if (a->c->cs->draining)
+		a->r.last_on_connection = true;
+	if (a->left)
+		conn_close(a->c);
+	else
+		conn_turn(a->c);
+}
+
+/* When the worker ends, the thread has ended before. */
+bool conn_is_beside(const struct conn *c)
+{
+	return c->active && c->active->step == STEP_BESIDE && !c->cs->closing;
+}
+
+/* ---- requests ---- */
 
 void conn_request_end(struct conn *c)
 {
@@ -294,6 +331,9 @@ static enum turn request_turn(struct conn *c)
 		}
 		a->woken = false;
 		break;
+	case STEP_BESIDE:
+		deadline_set(c, DEADLINE_BESIDE);
+		return TURN_WAIT;
 	case STEP_DONE:
 		return request_done(c);
 	case STEP_NEXT:
@@ -303,6 +343,10 @@ static enum turn request_turn(struct conn *c)
 		break;
 	}
 	a->step = run(a);
+	if (a->step == STEP_BESIDE) {
+		a->job = (struct job){ .run = run_beside, .done = on_back };
+		beside_push(&a->r, &a->job);
+	}
 	if (a->step == STEP_TURN)
 		return conn_go_later(c, DEADLINE_ANSWER);
 	/* A long reply comes in parts, each the work of a turn. */
@@ -443,7 +487,8 @@ void conn_on_event(evutil_socket_t fd, short what, void *arg)
 		conn_close(c); /* came and went without a handshake */
 		return;
 	}
-	if (c->phase == PHASE_REQUEST && c->active->step == STEP_WAKE && !c->active->r.out.n) {
+	if (c->phase == PHASE_REQUEST && !c->active->r.out.n &&
+	    (c->active->step == STEP_WAKE || c->active->step == STEP_BESIDE)) {
 		if (what & EV_CLOSED)
 			c->active->r.peer_half_closed = true;
 		conn_watch(c, WATCH_NONE); /* see the head of this file */

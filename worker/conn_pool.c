@@ -132,7 +132,7 @@ struct active *active_get(struct conn *c)
 	a->r.handle = index | (uint64_t)slot->generation << 32;
 	a->c = c;
 	a->step = STEP_NEXT;
-	a->running = a->woken = false;
+	a->running = a->woken = a->left = false;
 	a->window_bytes = 0;
 	c->active = a;
 	return a;

@@ -10,8 +10,8 @@
 #include <sys/queue.h>
 #include "common/log.h"
 #include "proto/protocol.h"
+#include "worker/beside.h"
 #include "worker/conn.h"
-#include "worker/worker.h"
 
 enum conn_phase {
 	PHASE_HANDSHAKE, /* TLS; no SSL before the first byte */
@@ -30,6 +30,7 @@ enum deadline {
 	DEADLINE_HANDSHAKE, /* from accept */
 	DEADLINE_HEAD, /* from the head's first byte, in all */
 	DEADLINE_BODY, /* windows of body_grace, each with its share of body_min_rate */
+	DEADLINE_BESIDE, /* none: the thread beside the loop has the request, or will have it */
 	DEADLINE_ANSWER, /* Kafka's answer */
 	DEADLINE_WRITE, /* from the first byte that did not fit the socket */
 	DEADLINE_IDLE,
@@ -61,6 +62,8 @@ struct active { /* a request and what conn.c knows of it; slots refer to it by h
 	enum step step; /* what the stages said last; STEP_NEXT: they may be run */
 	bool running; /* inside stages_run() */
 	bool woken;
+	bool left; /* STEP_BESIDE: its connection ends when the request is back */
+	struct job job; /* STEP_BESIDE */
 	uint64_t window_bytes; /* received since the body's deadline began */
 };
 
@@ -130,7 +133,7 @@ struct conns {
 	int reserve_fd; /* given up for a moment when descriptors run out */
 	size_t turn_bytes; /* of the connection that runs now, in this turn */
 	unsigned turn_requests;
-	bool paused, draining;
+	bool paused, draining, closing;
 	bool answering; /* inside req_wake(): answer the whole batch before reading on */
 	struct log_limit accept_log;
 
@@ -155,6 +158,7 @@ void conn_turn(struct conn *c); /* as far as it goes without waiting; c may be g
 void conn_on_event(evutil_socket_t fd, short what, void *arg);
 void conn_expire(struct conn *c, enum verdict v); /* its request's time is over */
 void conn_request_end(struct conn *c); /* finishes its request, if it has one */
+bool conn_is_beside(const struct conn *c); /* its request belongs to the thread beside the loop */
 
 /* conn_wait.c */
 void conns_events_open(struct conns *cs);
@@ -163,7 +167,8 @@ void conn_phase_set(struct conn *c, enum conn_phase phase);
 void conn_watch(struct conn *c, enum watch wanted);
 enum turn conn_wait(struct conn *c, enum watch w, enum deadline d);
 enum turn conn_go_later(struct conn *c, enum deadline d); /* in the next turn of the loop */
-void conn_close(struct conn *c); /* at once; an active request is told that its client is gone */
+/* At once, or when its request is back from beside. An active one is told that its client is gone. */
+void conn_close(struct conn *c);
 void conn_linger(struct conn *c); /* politely: sends our end, waits for the client's */
 void conn_cut(struct conn *c); /* by a reset: what it has not read is thrown away */
 

@@ -95,10 +95,23 @@ static void again_remove(struct conn *c)
 
 /* ---- its end ---- */
 
+/* Nothing wakes it any more but its request's return. */
+static void leave(struct conn *c)
+{
+	c->active->left = true;
+	conn_watch(c, WATCH_NONE);
+	again_remove(c);
+	deadline_set(c, DEADLINE_BESIDE);
+}
+
 void conn_close(struct conn *c)
 {
 	struct conns *cs = c->cs;
 
+	if (conn_is_beside(c)) {
+		leave(c);
+		return;
+	}
 	conn_request_end(c);
 	gauge(c, -1);
 	if (c->counted)

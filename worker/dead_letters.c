@@ -10,6 +10,7 @@
 #include "common/buf.h"
 #include "common/log.h"
 #include "common/loop.h"
+#include "worker/beside.h"
 #include "worker/bodies.h"
 #include "worker/budget.h"
 #include "worker/dead_letters_model.h"
@@ -19,7 +20,6 @@
 #include "worker/produce.h"
 #include "worker/route.h"
 #include "worker/sink.h"
-#include "worker/worker.h"
 
 enum { DETAIL_BYTES = 1024 };
 
@@ -198,16 +198,21 @@ static void take_objects(struct req *r, unsigned topic)
 	send_letters(r, p);
 }
 
-void dead_letters_take(struct req *r)
+static void take(void *arg)
 {
+	struct req *r = arg;
 	int topic = routes_model_dead_letters(r);
 
-	if (!r->w->dead_letters || r->body.n == 0)
-		return;
 	assert(r->who.known);
 	if (topic >= 0 && r->verdict == V_INVALID && !r->enriched.is_syntax)
 		take_objects(r, (unsigned)topic);
 	topic = routes_dead_letters(r->w->routes);
 	if (topic >= 0)
 		take_body(r, (unsigned)topic);
+}
+
+void dead_letters_take(struct req *r)
+{
+	if (r->w->dead_letters && r->body.n > 0)
+		beside_ask(r, take, r);
 }

@@ -11,5 +11,6 @@ struct dead_letters;
 
 struct dead_letters *dead_letters_open(struct worker *w);
 void dead_letters_close(struct dead_letters *d); /* NULL is fine */
-/* After a stage has answered the request with 400 for its body, which it still has. */
+/* After a stage has answered the request with 400 for its body, which it still has; by the thread
+ * beside the loop too. */
 void dead_letters_take(struct req *r);

@@ -25,6 +25,7 @@ void deadlines_open(struct conns *cs)
 	/* A window is longer than a turn: whoever keeps the rate comes back to its list with this
 	 * turn's time, and one of 0 would be over again at once, for ever. */
 	cs->durations[DEADLINE_BODY] = (msec_t)max_size((size_t)conf->http.body_grace, SWEEP_MS);
+	cs->durations[DEADLINE_BESIDE] = INT64_MAX;
 	cs->durations[DEADLINE_ANSWER] = conf->kafka.ack_deadline;
 	cs->durations[DEADLINE_WRITE] = conf->http.write_timeout;
 	cs->durations[DEADLINE_IDLE] = conf->http.idle_timeout;
@@ -130,6 +131,7 @@ static void expire(struct conn *c, msec_t now)
 	case DEADLINE_LINGER:
 		conn_close(c);
 		return;
+	case DEADLINE_BESIDE: /* never */
 	case DEADLINE_COUNT:
 		break;
 	}

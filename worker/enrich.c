@@ -5,6 +5,7 @@
  * The stamp can make much of little, so what is to be written is charged before it is written.
  */
 #include "worker/auth.h"
+#include "worker/beside.h"
 #include "worker/bodies.h"
 #include "worker/budget.h"
 #include "worker/charge.h"
@@ -13,21 +14,14 @@
 #include "worker/req.h"
 #include "worker/route.h"
 #include "worker/transcode.h"
-#include "worker/worker.h"
 
 /* Two attributes in JSON: names of 128 and 19 bytes, twice an id of 150, framing; faults.md 6. */
 enum { STAMP_MAX = 640, RESOURCES_MAX = 10000 };
 enum { SCRATCH_KEPT = 4 * MIB }; /* between bodies: enough for 100 000 symbols of remote_write */
 
-static void count(struct req *r, enum tenant_stat id, uint64_t n)
-{
-	if (n)
-		stats_tenant_add(r->w->stats, r->who.metric_slot, r->signal, id, (int64_t)n);
-}
-
 static enum step refuse_counted(struct req *r, enum tenant_stat reason, enum step refused)
 {
-	count(r, reason, r->enriched.items);
+	beside_count(r, reason, r->enriched.items);
 	return refused;
 }
 
@@ -82,8 +76,8 @@ static enum step on_verdict(struct req *r, enum verdict v)
 	if (v == V_ACCEPTED && r->route->protocol->any_signal && !auth_has_scope(r))
 		return refuse_counted(r, TS_REFUSED_SCOPE,
 		                      req_refuse(r, V_SCOPE, r->who.token, signal_name(r->signal)));
-	count(r, TS_ITEMS_SPOOFED, e->spoofed);
-	count(r, TS_ITEMS_REPAIRED, e->repaired);
+	beside_count(r, TS_ITEMS_SPOOFED, e->spoofed);
+	beside_count(r, TS_ITEMS_REPAIRED, e->repaired);
 	if (v == V_EMPTY)
 		return req_say(r, V_EMPTY);
 	return e->edits->n || !r->body_mem || is_roomy(r) ? emit(r) : STEP_NEXT;
@@ -105,6 +99,7 @@ static void read_headers(const struct req *r, struct enrich_in *in)
 static enum step enrich_body(struct req *r)
 {
 	enum verdict v;
+	struct kit *kit = kit_of(r);
 	uint8_t stamp[STAMP_MAX]; /* the edits point here until emit() */
 	struct enrich_in in = {
 		.body = r->body,
@@ -112,7 +107,7 @@ static enum step enrich_body(struct req *r)
 		.utf8 = r->route->utf8,
 		.depth = (unsigned)r->w->conf->limits.depth,
 		.resources_max = RESOURCES_MAX,
-		.scratch = &r->w->scratch,
+		.scratch = &kit->scratch,
 		.received = r->received,
 		.model = r->model ? r->model->model : NULL,
 		.claims = r->who.claims,
@@ -121,17 +116,17 @@ static enum step enrich_body(struct req *r)
 
 	read_headers(r, &in);
 	if (r->route->enrich == ENRICH_BODY && r->format->stamp) {
-		in.stamp.n = r->format->stamp(in.stamp_name,
-		                              bytes_of(r->who.tenant, r->who.tenant_n), stamp,
-		                              sizeof(stamp));
+		in.stamp.n =
+			r->format->stamp(in.stamp_name, bytes_of(r->who.tenant, r->who.tenant_n),
+		                         stamp, sizeof(stamp));
 		in.stamp.p = stamp;
 		assert(in.stamp.n); /* name and id are bounded far below STAMP_MAX */
 	}
-	edits_reset(&r->w->edits);
-	r->w->slices.n = 0;
-	r->enriched = (struct enriched){
-		.edits = &r->w->edits, .slices = &r->w->slices, .signal = r->signal
-	};
+	edits_reset(&kit->edits);
+	kit->slices.n = 0;
+	r->enriched = (struct enriched){ .edits = &kit->edits,
+		                         .slices = &kit->slices,
+		                         .signal = r->signal };
 	if (r->format->transcode) {
 		enum step step = transcode_body(r, &in);
 
@@ -145,9 +140,12 @@ static enum step enrich_body(struct req *r)
 
 enum step enrich_run(struct req *r)
 {
-	enum step step = enrich_body(r);
+	enum step step;
 
-	scratch_trim(&r->w->scratch, SCRATCH_KEPT);
+	if (beside_wanted(r, r->body.n))
+		return STEP_BESIDE;
+	step = enrich_body(r);
+	scratch_trim(&kit_of(r)->scratch, SCRATCH_KEPT);
 	if (step == STEP_REPLY && r->verdict == V_INVALID)
 		dead_letters_take(r);
 	return step;

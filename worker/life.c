@@ -17,6 +17,7 @@
 #include "common/token.h"
 #include "worker/audit.h"
 #include "worker/auth.h"
+#include "worker/beside.h"
 #include "worker/bodies.h"
 #include "worker/budget.h"
 #include "worker/conn.h"
@@ -36,6 +37,7 @@ enum {
 	DRAIN_LOOK_MS = 20, /* how soon after the last record and connection we are gone */
 	EARLY_LISTENERS_MAX = 16 * 256, /* every listener's socket of every slot that is no more */
 	ASIDE_MS = 60000,
+	STUCK_MS = 20000, /* one large body: what takes most takes half a second */
 };
 
 /* What is on its way in before START, and what belongs to the process rather than to a request. */
@@ -168,7 +170,9 @@ static void on_beat(evutil_socket_t fd, short what, void *arg)
 	uint64_t cpu_us;
 
 	(void)fd, (void)what;
-	atomic_store(&stats_head(w->stats)->heartbeat_ms, (uint64_t)loop_now());
+	/* A thread that never comes back is as bad as a loop that does not. */
+	if (offload_busy(w->beside) < STUCK_MS)
+		atomic_store(&stats_head(w->stats)->heartbeat_ms, (uint64_t)loop_now());
 	stats_set(w->stats, STAT_WORKER_RSS, 0, 0, resident_bytes(l));
 	stats_add(w->stats, STAT_LOOP_STALLS, 0, 0, (int64_t)loop_take_stalls());
 	if (getrusage(RUSAGE_SELF, &used) == 0) {
@@ -405,8 +409,7 @@ static int open_parts(struct life *l, struct err *err)
 	w->hasher = hasher_open(err);
 	if (!w->hasher)
 		return -1;
-	w->inflater = inflater_open();
-	edits_init(&w->edits);
+	kit_open(&w->kit);
 	w->bodies = bodies_new();
 	w->taps = taps_new(w);
 	w->budget = budget_new(w->conf->limits.worker_bytes, (unsigned)w->conf->limits.tenant_share,
@@ -484,7 +487,7 @@ static int set_up(struct life *l, struct err *err)
 	if (open_parts(l, err) < 0 || enter_sandbox(l, err) < 0)
 		return -1;
 	/* After the sandbox: Landlock binds this thread and those that it starts. */
-	if (sink_open(w, err) < 0)
+	if (beside_open(w, err) < 0 || sink_open(w, err) < 0)
 		return -1;
 	w->usages = usages_open(w);
 	if (start_events(l, err) < 0)
@@ -507,6 +510,7 @@ static void close_all(struct life *l)
 
 	sigaction(SIGALRM, &hang, NULL);
 	alarm(CLOSE_TIMEOUT_S);
+	beside_close(w);
 	conns_close(w->conns);
 	audit_close(w->audit); /* before what may hang: no line of it is lost */
 	sink_close(w);
@@ -520,9 +524,7 @@ static void close_all(struct life *l)
 	bodies_free(w->bodies);
 	taps_free(w->taps);
 	budget_free(w->budget);
-	edits_done(&w->edits);
-	free(w->scratch.p);
-	inflater_close(w->inflater);
+	kit_close(&w->kit);
 	hasher_close(w->hasher);
 	event_del(&l->term_event);
 	loop_close(w->base);

@@ -10,12 +10,12 @@
 #include <stdio.h>
 
 #include "common/loop.h"
+#include "worker/beside.h"
 #include "worker/bodies.h"
 #include "worker/budget.h"
 #include "worker/charge.h"
 #include "worker/media.h"
 #include "worker/sink.h"
-#include "worker/worker.h"
 
 /*
  * What a record costs beside buffer, header bytes and BUDGET_RECORD_OVERHEAD: itself, and a list
@@ -95,9 +95,9 @@ static enum tenant_stat refused_as(enum verdict v)
 	                                          : TS_REFUSED_OTHER;
 }
 
-static void count_refused(const struct req *r, enum verdict v, uint64_t items)
+static void count_refused(struct req *r, enum verdict v, uint64_t items)
 {
-	stats_tenant_add(r->w->stats, r->who.metric_slot, r->signal, refused_as(v), (int64_t)items);
+	beside_count(r, refused_as(v), items);
 }
 
 static enum step refuse_size(struct req *r, uint64_t bytes, uint64_t limit)
@@ -133,8 +133,8 @@ static enum step split_into(struct req *r, const struct split_in *in, size_t siz
 	mem = charge_get(r, size);
 	if (!mem)
 		return refuse(r, V_OVERLOAD);
-	*result =
-		r->format->split(in, mem->data, mem->cap, n, &r->w->slices, &r->enriched.rejected);
+	*result = r->format->split(in, mem->data, mem->cap, n, &kit_of(r)->slices,
+	                           &r->enriched.rejected);
 	if (*result == SPLIT_OK)
 		charge_swap(r, mem, bytes_of(mem->data, *n));
 	else
@@ -148,7 +148,7 @@ static enum step split(struct req *r, uint64_t fixed, uint64_t limit)
 	struct split_in in = { .value = r->body,
 		               .limit = limit - fixed,
 		               .signal = r->signal,
-		               .scratch = &r->w->scratch };
+		               .scratch = &kit_of(r)->scratch };
 	enum split result = SPLIT_ROOM;
 	size_t n = r->body.n;
 
@@ -185,10 +185,9 @@ static uint64_t fixed_bytes(const struct parcel *p)
 }
 
 /* What the records are: slices of the body, none of them too large. */
-static enum step settle_sizes(struct req *r, struct parcel *p)
+static enum step settle_sizes(struct req *r, struct parcel *p, uint64_t limit)
 {
-	struct slices *s = &r->w->slices;
-	uint64_t limit = record_limit(r, p->topic);
+	struct slices *s = &kit_of(r)->slices;
 	enum step step;
 
 	if (s->n == 0 && fixed_bytes(p) + r->body.n > limit && r->format->split) {
@@ -224,13 +223,14 @@ uint64_t produce_cost(const struct parcel *p, size_t records)
 static enum step settle_budget(struct req *r, struct parcel *p)
 {
 	struct budget *budget = r->w->budget;
-	uint64_t each = record_cost(p), extra = produce_cost(p, r->w->slices.n);
+	size_t records = kit_of(r)->slices.n;
+	uint64_t each = record_cost(p), extra = produce_cost(p, records);
 
 	if (budget_impossible(budget, r->charged + extra)) {
-		if (r->w->slices.n == 1)
+		if (records == 1)
 			return refuse_size(r, r->charged + extra, budget_capacity(budget));
 		return refuse_records(
-			r, r->w->slices.n,
+			r, records,
 			(budget_capacity(budget) - min_size(r->charged, budget_capacity(budget))) /
 				each);
 	}
@@ -242,21 +242,48 @@ static enum step settle_budget(struct req *r, struct parcel *p)
 	return STEP_NEXT;
 }
 
-static enum step prepare(struct req *r)
-{
-	struct parcel *p = produce_parcel_of(r, routes_topic(r->w->routes, r));
-	enum step step = settle_sizes(r, p);
+/* What is the loop's is done there, in two visits: a parcel and its limit, then the budget. */
+struct visit {
+	struct req *r;
+	struct parcel *p;
+	uint64_t limit;
+	enum step step;
+};
 
-	if (step == STEP_NEXT)
-		step = settle_budget(r, p);
-	if (step != STEP_NEXT) {
-		parcel_close(p, V_NONE); /* it holds nothing yet */
-		return step;
+static void begin(void *arg)
+{
+	struct visit *v = arg;
+
+	v->p = produce_parcel_of(v->r, routes_topic(v->r->w->routes, v->r));
+	v->limit = record_limit(v->r, v->p->topic);
+}
+
+static void end(void *arg)
+{
+	struct visit *v = arg;
+	struct req *r = v->r;
+
+	if (v->step == STEP_NEXT)
+		v->step = settle_budget(r, v->p);
+	if (v->step != STEP_NEXT) {
+		parcel_close(v->p, V_NONE); /* it holds nothing yet */
+		return;
 	}
-	r->parcel = p;
-	r->topic = p->topic_name;
+	r->parcel = v->p;
+	r->topic = v->p->topic_name;
 	r->partition = -1;
-	return STEP_NEXT;
+	r->body = BYTES_NONE;
+}
+
+enum step produce_settle(struct req *r)
+{
+	struct visit v = { .r = r };
+
+	assert(r->body_mem); /* enrich made the value; it lies in a buffer of its own */
+	beside_ask(r, begin, &v);
+	v.step = settle_sizes(r, v.p, v.limit);
+	beside_ask(r, end, &v);
+	return v.step;
 }
 
 /* ---- the records ---- */
@@ -347,7 +374,7 @@ size_t produce_parcel(struct parcel *p, const struct slices *slices)
 
 static struct slices *slices_of(struct req *r)
 {
-	return r->slices.n ? &r->slices : &r->w->slices;
+	return r->slices.n ? &r->slices : &r->w->kit.slices;
 }
 
 /* All that was produced is stored; what no record could hold was left out. */
@@ -426,10 +453,8 @@ static enum step send_some(struct req *r)
 	}
 	sink_gauges(r->w);
 	if (r->sent < s->n) {
-		if (!r->slices.n) { /* the worker's own are the next request's too */
-			r->slices = r->w->slices;
-			r->w->slices = (struct slices){ 0 };
-		}
+		if (!r->slices.n) /* the worker's own are the next request's too */
+			r->slices = slices_take(&r->w->kit.slices);
 		return STEP_TURN;
 	}
 	stats_tenant_add(r->w->stats, r->who.metric_slot, r->signal, TS_TENANT_BYTES,
@@ -452,11 +477,11 @@ enum step produce_run(struct req *r)
 
 		if (r->produced)
 			return answered(r);
-		assert(r->body_mem); /* enrich made the value; it lies in a buffer of its own */
-		step = prepare(r);
+		if (beside_wanted(r, r->body.n))
+			return STEP_BESIDE;
+		step = produce_settle(r);
 		if (step != STEP_NEXT)
 			return step;
-		r->body = BYTES_NONE;
 	}
 	return send_some(r);
 }

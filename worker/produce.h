@@ -6,6 +6,9 @@
 #include "worker/req.h"
 struct parcel;
 
+/* What the records are, their sizes and their budget: all but the sending. Beside the loop too; then
+ * STEP_NEXT or STEP_REPLY. */
+enum step produce_settle(struct req *r);
 /* A request that ends before all of its records were sent: those that were stay with the sink. */
 void produce_abandon(struct req *r);
 /* An empty parcel for that topic, with the tenant's key and the headers of this request. */

@@ -174,9 +174,16 @@ void req_expire(struct req *r, enum verdict v)
 	r->fill.room = 0;
 }
 
+static struct stats_current *current_of(const struct req *r)
+{
+	struct stats_head *head = stats_head(r->w->stats);
+
+	return r->is_beside ? &head->beside : &head->current;
+}
+
 void req_current(const struct req *r)
 {
-	struct stats_current *current = &stats_head(r->w->stats)->current;
+	struct stats_current *current = current_of(r);
 
 	atomic_store_explicit(&current->active, 0, memory_order_relaxed);
 	atomic_signal_fence(
@@ -190,7 +197,7 @@ void req_current(const struct req *r)
 	                      memory_order_release);
 }
 
-void req_current_clear(struct worker *w)
+void req_current_clear(const struct req *r)
 {
-	atomic_store_explicit(&stats_head(w->stats)->current.active, 0, memory_order_release);
+	atomic_store_explicit(&current_of(r)->active, 0, memory_order_release);
 }

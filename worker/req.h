@@ -29,6 +29,7 @@ enum step {
 	STEP_WAKE,  /* call again after req_wake() */
 	STEP_ROOM,  /* call again when r->out has been sent */
 	STEP_TURN,  /* call again in the next turn of the loop: others come first */
+	STEP_BESIDE, /* call again after beside_run(): too much work for the loop */
 	STEP_DONE,  /* stages_run() only: the reply is sent */
 };
 
@@ -135,6 +136,11 @@ struct req {
 	struct bytes body;      /* wire bytes, then, after inflate, decoded bytes */
 	uint64_t decoded_bytes;
 	bool transcoded; /* the body is what was made of it, no more what the client sent */
+	bool unwrapped;  /* of two codings the outer one is undone */
+	size_t too_small; /* by inflate: room that did not do */
+	bool is_beside;  /* the thread beside the loop has it: set and cleared there */
+	bool asks;       /* and waits for the loop meanwhile */
+	int64_t beside_ns; /* how long it had it */
 
 	/* what it holds of the budget (worker/budget.h); passes to the record at produce */
 	uint64_t charged;
@@ -144,7 +150,7 @@ struct req {
 
 	/* produce */
 	struct parcel *parcel;  /* while records of it are left to send */
-	struct slices slices;   /* the records, where they take more than one turn */
+	struct slices slices;   /* the records, where they take more than one turn or came from beside */
 	size_t sent;            /* of them */
 	bool produced;          /* handed to the sink: accepted was counted */
 	const char *topic;
@@ -156,6 +162,9 @@ struct req {
 void req_start(struct req *r, struct worker *w, const struct listener *listener); /* fields above reset */
 /* Answers STEP_DONE when the reply was sent; else what to wait for (worker/stages.c). */
 enum step stages_run(struct req *r);
+/* On the thread beside the loop: from the stage that said STEP_BESIDE to a refusal, or until its
+ * records are ready to be sent. */
+void stages_run_beside(struct req *r);
 const char *stage_name(enum stage_index at); /* head, route, ... as logs and audit name it */
 /* Access log, audit and stats, exactly once; gives all memory and budget back. */
 void req_finish(struct req *r);
@@ -163,9 +172,10 @@ void req_finish(struct req *r);
 void req_expire(struct req *r, enum verdict v);
 
 /* Whom to blame if the process dies now (stats.h): named before the stages run and again by the body
- * stage, when the tenant is known and no byte of the body was looked at; cleared after. */
+ * stage, when the tenant is known and no byte of the body was looked at; cleared after. One record
+ * is of the loop, one of the thread beside it. */
 void req_current(const struct req *r);
-void req_current_clear(struct worker *w);
+void req_current_clear(const struct req *r);
 
 /* ---- for stages ---- */
 /* `return req_refuse(r, V_BODY_SIZE, n, limit);` sets verdict and text (printf of verdict.def). */

@@ -3,7 +3,7 @@
  * stages.c -- the way of a request, the whole of it: one array, one loop. A request's index in it
  * only grows. conn.c turns what stages_run() says into what to watch.
  */
-#include "worker/req.h"
+#include "worker/produce.h"
 
 static const struct stage {
 	const char *name;
@@ -25,21 +25,39 @@ const char *stage_name(enum stage_index at)
 	return at < STAGE_COUNT ? stages[at].name : "done";
 }
 
+static void reply_next(struct req *r)
+{
+	assert(r->verdict != V_NONE);
+	assert(r->at < STAGE_REPLY); /* only ever forward */
+	r->refused_at = r->at;
+	r->at = STAGE_REPLY;
+}
+
 enum step stages_run(struct req *r)
 {
 	while (r->at < STAGE_COUNT) {
 		enum step step = stages[r->at].run(r);
 
-		if (step == STEP_NEXT) {
+		if (step == STEP_NEXT)
 			r->at++;
-		} else if (step == STEP_REPLY) { /* r->verdict is set */
-			assert(r->verdict != V_NONE);
-			assert(r->at < STAGE_REPLY); /* only ever forward */
-			r->refused_at = r->at;
-			r->at = STAGE_REPLY;
-		} else {
-			return step; /* STEP_BYTES, STEP_WAKE, STEP_ROOM, STEP_TURN */
-		}
+		else if (step == STEP_REPLY) /* r->verdict is set */
+			reply_next(r);
+		else
+			return step; /* STEP_BYTES, STEP_WAKE, STEP_ROOM, STEP_TURN, STEP_BESIDE */
 	}
 	return STEP_DONE;
+}
+
+void stages_run_beside(struct req *r)
+{
+	enum step step = STEP_NEXT;
+
+	assert(r->at >= STAGE_INFLATE && r->at <= STAGE_PRODUCE);
+	for (; r->at < STAGE_PRODUCE && step == STEP_NEXT; r->at += step == STEP_NEXT)
+		step = stages[r->at].run(r);
+	if (step == STEP_NEXT)
+		step = produce_settle(r);
+	assert(step == STEP_NEXT || step == STEP_REPLY); /* these stages wait for nobody */
+	if (step == STEP_REPLY)
+		reply_next(r);
 }

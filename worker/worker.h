@@ -26,8 +26,17 @@ struct sink_open;
 struct audit;
 struct taps;
 struct jwt_verifier;
+struct offload;
 
 enum { PAGES_MAX = 2 + 2 * 256, ASIDE_MAX = 16 };
+
+/* Memory of the stages that work on a whole body, kept from one to the next: of whoever runs them. */
+struct kit {
+	struct inflater *inflater;
+	struct edits edits;
+	struct slices slices;
+	struct scratch scratch;
+};
 
 struct worker {
 	struct event_base *base;
@@ -43,10 +52,9 @@ struct worker {
 	struct snapshot *next_table; /* a base that waits for its delta; NULL: none */
 	struct err next_fault; /* why there is no such base; "" else */
 	struct hasher *hasher;
-	struct inflater *inflater;
-	struct edits edits;     /* of the enrich stage: one request at a time */
-	struct slices slices;   /* the same */
-	struct scratch scratch;
+	struct kit kit;         /* of the loop: one request at a time */
+	struct kit beside_kit;  /* of the thread beside it */
+	struct offload *beside; /* worker/beside.h; NULL: the loop does all of it */
 	struct budget *budget;
 	struct bodies *bodies;
 	struct auth *auth;

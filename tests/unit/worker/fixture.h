@@ -10,6 +10,7 @@
 #include "common/loop.h"
 #include "worker/audit.h"
 #include "worker/auth.h"
+#include "worker/beside.h"
 #include "worker/bodies.h"
 #include "worker/budget.h"
 #include "worker/listener.h"
@@ -281,8 +282,7 @@ static inline void fixture_start(struct fixture *f, int access_fd, int audit_fd)
 	fixture_shared(f);
 	w->hasher = hasher_open(&err);
 	cr_assert(w->hasher, "%s", err.text);
-	w->inflater = inflater_open();
-	edits_init(&w->edits);
+	kit_open(&w->kit);
 	w->bodies = bodies_new();
 	w->budget = budget_new(f->conf.limits.worker_bytes, (unsigned)f->conf.limits.tenant_share,
 	                       f->conf.limits.max_tenants);
@@ -347,14 +347,11 @@ static inline void fixture_close(struct fixture *f)
 	auth_close(w->auth);
 	routes_close(w->routes);
 	models_close(w->models);
-	slices_done(&w->slices);
 	dead_letters_close(w->dead_letters);
 	snapshot_unmap(w->table);
 	bodies_free(w->bodies);
 	budget_free(w->budget);
-	edits_done(&w->edits);
-	free(w->scratch.p);
-	inflater_close(w->inflater);
+	kit_close(&w->kit);
 	hasher_close(w->hasher);
 	limits_unmap(w->limits);
 	for (unsigned i = 0; i < 3; i++)

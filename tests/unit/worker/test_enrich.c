@@ -340,8 +340,8 @@ Test(enrich, a_body_of_very_many_symbols_leaves_no_memory_behind)
 		cr_assert_eq(fixture_status(send_block(f, "/api/v1/write", PROM_V2 SNAPPY, body,
 		                                       few ? 8192 : 2 * SYMBOLS)),
 		             204);
-		cr_assert_leq(f->w.scratch.bytes, SCRATCH_KEPT);
-		cr_assert_eq(f->w.scratch.bytes > 0, few, "%zu", f->w.scratch.bytes);
+		cr_assert_leq(f->w.kit.scratch.bytes, SCRATCH_KEPT);
+		cr_assert_eq(f->w.kit.scratch.bytes > 0, few, "%zu", f->w.kit.scratch.bytes);
 	}
 	free(body);
 	fixture_close(f);

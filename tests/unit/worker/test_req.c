@@ -199,6 +199,6 @@ Test(req, current_record_names_the_tenant_once_it_is_known)
 	req_current(&r);
 	cr_assert_eq(current->active, 10);
 	cr_assert_str_eq(current->request_id, r.request_id);
-	req_current_clear(&walk.w);
+	req_current_clear(&r);
 	cr_assert_eq(current->active, 0);
 }

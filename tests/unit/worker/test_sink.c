@@ -146,7 +146,7 @@ static void set_up(void)
 static void tear_down(void)
 {
 	sink_pools_free(&opened);
-	slices_done(&w.slices);
+	slices_done(&w.kit.slices);
 	topic_table_free(routes.topics);
 	if (r.charged)
 		budget_give(w.budget, TENANT, r.charged);
@@ -570,9 +570,9 @@ Test(sink, after_the_connections_are_closed_nobody_is_woken)
 /* Its body in n equal parts, an item each. */
 static void is_many(size_t n)
 {
-	w.slices.n = 0;
+	w.kit.slices.n = 0;
 	for (size_t i = 0; i < n; i++)
-		slices_add(&w.slices, i * (BODY / n ? BODY / n : 1) % BODY, 1, 1);
+		slices_add(&w.kit.slices, i * (BODY / n ? BODY / n : 1) % BODY, 1, 1);
 	r.enriched.items = n;
 }
 
@@ -678,7 +678,7 @@ Test(sink, many_records_of_which_the_sink_takes_none_are_refused_whole)
 Test(sink, one_record_over_the_limit_refuses_all)
 {
 	is_many(3);
-	slices_add(&w.slices, 0, BODY, 1);
+	slices_add(&w.kit.slices, 0, BODY, 1);
 	route.record_max = 756;
 	cr_assert_eq(produce_run(&r), STEP_REPLY);
 	cr_assert_eq(r.verdict, V_RECORD_SIZE);
@@ -711,8 +711,8 @@ Test(sink, very_many_records_are_sent_over_several_turns)
 	cr_assert_eq(produce_run(&r), STEP_TURN);
 	cr_assert_eq(taken_count, 1000);
 	/* another request in between uses the worker's own slices */
-	w.slices.n = 0;
-	slices_add(&w.slices, 50, 50, 7);
+	w.kit.slices.n = 0;
+	slices_add(&w.kit.slices, 50, 50, 7);
 	for (unsigned i = 0; i < 1000; i++) /* all that are sent have their reports */
 		record_done(all_taken[i], DELIVERY_OK, V_ACCEPTED, 0, i);
 	cr_assert_eq(woken, 0);

@@ -46,6 +46,13 @@ static const struct stats_head *map_own(int pid)
 	return head;
 }
 
+static bool is_in(const struct stats_current *c, uint64_t least)
+{
+	uint64_t active = atomic_load(&c->active);
+
+	return active && active != UINT64_C(1) + UINT32_MAX && c->length >= least;
+}
+
 int main(int argc, char **argv)
 {
 	const struct stats_head *heads[WORKERS];
@@ -66,10 +73,8 @@ int main(int argc, char **argv)
 	}
 	while (time(NULL) < end) {
 		for (int i = 2; i < argc; i++) {
-			const struct stats_current *c = &heads[i - 2]->current;
-			uint64_t active = atomic_load(&c->active);
-
-			if (!active || active == UINT64_C(1) + UINT32_MAX || c->length < least)
+			if (!is_in(&heads[i - 2]->current, least) &&
+			    !is_in(&heads[i - 2]->beside, least))
 				continue;
 			if (kill(atoi(argv[i]), SIGKILL) < 0)
 				return 1;

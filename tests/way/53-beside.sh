@@ -1,0 +1,119 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# 53-beside.sh -- bodies that take a worker half a second each delay nobody else on it, and are counted (B20); so it is while their clients go,
+# while the worker drains and after it was killed; what they held of the budget is given back
+. "${0%/*}/lib.sh"
+need root
+INSTAGE=$HEADGATE_BUILD/tests/way/tools/instage
+make -s -C "$ROOT" "MODE=${HEADGATE_BUILD##*/}" "${INSTAGE#"$ROOT"/}" "${HEADGATE_BUILD#"$ROOT"/}/hgload" || bail "can't build tools/instage.c"
+
+SENDER=$(token_new) OTHER=$(token_new)
+tenants_file "sender:$SENDER" "other:$OTHER"
+conf_base file discard 1
+conf limits.worker_bytes=640MiB limits.tenant_share=100% limits.body=64MiB log.access_file="$HG_DIR/access.log"
+headgate_start
+known "$SENDER"
+known "$OTHER"
+otlp logs -o "$T/body"
+echo "$OTHER" >"$T/tokens"
+coded() { built coded "$@"; }
+LIMIT=200	# ms
+[[ $HEADGATE_BUILD != */asan ]] || LIMIT=400
+
+# 64 MiB out of little: doubles of 20 digits, copies that overlap, spans of 128 bytes
+python3 - "$T" <<-'END'
+	import sys
+	number = b"1234567.1234567890123,"
+	head = b'{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"histogram":{"dataPoints":[{"explicitBounds":['
+	tail = b"1]}]}}]}]}]}"
+	n = (64 * 1024 * 1024 - len(head) - len(tail)) // len(number)
+	open(sys.argv[1] + "/doubles", "wb").write(head + number * n + tail)
+	n = 64 * 1024 * 1024
+	block = b"\x80\x80\x80\x20\x1cabcdefgh" + b"\x01\x03" * ((n - 8) // 4)
+	open(sys.argv[1] + "/overlaps.snappy", "wb").write(block)
+	span = b"\x12\x7e\x2a\x7c" + b"x" * 124
+	open(sys.argv[1] + "/spans", "wb").write(b"\x0a\x85\xff\xff\x1f\x12\x80\xff\xff\x1f" + span * 524287)
+END
+coded gzip <"$T/doubles" >"$T/doubles.gz"
+coded gzip <"$T/spans" >"$T/spans.gz"
+rm "$T/doubles" "$T/spans"
+
+large()	# KIND ID: sends one, in the background
+{
+	local path=/v1/metrics type=application/json coding=gzip file=$T/doubles.gz
+	case $1 in
+	overlaps)	path=/api/v1/write type=application/x-protobuf coding=snappy file=$T/overlaps.snappy ;;
+	spans)		path=/v1/traces type=application/x-protobuf file=$T/spans.gz ;;
+	esac
+	background curl -sS -o "$T/$2.reply" -w "$2 %{http_code}\n" --max-time 120 "$URL$path" -H "Authorization: Bearer $SENDER" \
+		-H "Content-Type: $type" -H "Content-Encoding: $coding" -H Expect: --data-binary "@$file"
+}
+answers() { grep -a "^$1" "$T/background.log" | awk '{print $2}' | sort | uniq -c | xargs; }
+waiting() { [ "$(metric large_bodies_waiting)" -ge "${1:-1}" ]; }
+# The gauge of the budget is set with each record: it shows at most that of the small body which comes then.
+idle()
+{
+	[ "$(metric large_bodies_waiting)" = 0 ] && [ "$(judge)" = 200 ] && [ "$(metric kafka_queue_bytes)" -le 65536 ] &&
+		[ "$(metric requests_in_flight)" -le 1 ]
+}
+counted() { metric large_body_seconds_count; }
+judge() { TOKEN=$OTHER post /v1/logs "$T/body"; }
+
+# ---- others beside ten of them ----
+is "none was counted yet" "$(counted)" 0
+spawn "$T/load.json" env ASAN_OPTIONS=detect_leaks=0 "$HEADGATE_BUILD/hgload" -u "$URL/v1/logs" -b "$T/body" -c 4 -r 100 -d 8 \
+	-t "$T/tokens" -H 'Content-Type: application/x-protobuf'
+load=$SPAWNED
+pids=()
+for i in 0 1 2 3 4 5 6 7 8 9; do
+	kinds=(doubles overlaps spans)
+	large "${kinds[i % 3]}" "first$i"
+	pids+=("$SPAWNED")
+done
+all_gone() { local pid; for pid; do gone "$pid" || return 1; done; }
+ok "they come to wait" wait_until 10s waiting 2
+begin=$(now_us)
+ok "the load ends" wait_until 20s gone "$load"
+ok "ten large bodies are answered" wait_until 55s all_gone "${pids[@]}"
+note "after $((($(now_us) - begin) / 1000)) ms"
+is "each by what it is: spans are taken, a point of 24 MB is too large for a record, copies are no series" "$(answers first)" "3 200 3 400 4 413"
+like "(the doubles were read)" "$(cat "$T/first0.reply")" hg-record-size
+like "(so were the copies)" "$(cat "$T/first1.reply")" hg-invalid
+note "$(cat "$T/load.json")"
+ok "the other tenant was always answered 200" jq -e '.codes | keys == ["200"]' "$T/load.json"
+ok "and in $LIMIT ms" jq -e ".p99_ms <= $LIMIT" "$T/load.json"
+is "each is counted" "$(counted)" 10
+ok "nothing is held any more" wait_until 5s idle
+
+# ---- clients that go ----
+for i in 0 1 2; do large spans "gone$i"; pids[i]=$SPAWNED; done
+ok "three of them wait" wait_until 10s waiting 3
+for i in 0 1 2; do end_pid "${pids[i]}" KILL 5s; done
+is "others are served" "$(judge)" 200
+ok "what their clients left is finished and given back" wait_until 30s idle
+is "and counted" "$(counted)" 13
+
+# ---- a worker that is killed ----
+expect_err 'msg="worker ended unasked".* code=9'
+expect_err 'msg="a worker died in a stage"'
+old=$(workers)
+"$INSTAGE" "$(wc -c <"$T/doubles.gz")" "$old" >"$T/killed" &
+killer=$!
+large doubles killed
+wait "$killer"
+is "a worker was killed in such a stage" "$(cat "$T/killed")" "$old"
+blamed() { hg_log 'a worker died in a stage.* encoding=1 '; }
+ok "the body beside the loop is blamed" wait_until 5s blamed
+ready() { [ "$(judge)" = 200 ]; }
+ok "another takes over" wait_until 10s ready
+ok "and holds nothing" wait_until 5s idle
+
+# ---- a drain ----
+pids=()
+for i in 0 1 2; do large spans "drain$i"; pids+=("$SPAWNED"); done
+ok "three of them wait again" wait_until 10s waiting 3
+ok "a drain ends well" headgate_stop 60s
+HG_PID=''
+wait_until 5s all_gone "${pids[@]}"
+is "and answers all of them" "$(answers drain)" "3 200"
+finish
