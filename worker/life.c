@@ -37,7 +37,7 @@ enum {
 	DRAIN_LOOK_MS = 20, /* how soon after the last record and connection we are gone */
 	EARLY_LISTENERS_MAX = 16 * 256, /* every listener's socket of every slot that is no more */
 	ASIDE_MS = 60000,
-	STUCK_MS = 20000, /* one large body: what takes most takes half a second */
+	STUCK_MS = 60000, /* one large body: the dearest takes half a second, or ten with sanitizers */
 };
 
 /* What is on its way in before START, and what belongs to the process rather than to a request. */
