@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * codecs.c -- B20 of performance.md, its codecs: the milliseconds that a worker's loop stands still
- * while one compressed body is undone, for bodies made to be dear and not large: blocks, members
+ * codecs.c -- B20 of performance.md, its codecs: the milliseconds that a worker spends while one
+ * compressed body is undone, for bodies made to be dear and not large: blocks, members
  * and frames of almost nothing, each with tables of its own. One JSON line for each. Usage: codecs
  * [name]
  */
