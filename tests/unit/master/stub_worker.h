@@ -61,6 +61,24 @@ static void stub_say(enum message type, uint64_t arg, struct bytes body)
 		_exit(0);
 }
 
+/* In a stage, of the loop or beside it, of tenant 7; or in both, of 7 and 9, or of 7 alone. */
+static void stub_die(struct stub *s)
+{
+	struct stats_head *head = stats_head(s->own);
+	bool both = stub_is(s, "poison both"), twice = stub_is(s, "poison twice"),
+	     beside = stub_is(s, "poison beside");
+
+	if (!stub_is(s, "poison") && !both && !twice && !beside)
+		return;
+	if (!beside)
+		atomic_store(&head->current.active, 1 + 7);
+	if (beside || twice)
+		atomic_store(&head->beside.active, 1 + 7);
+	if (both)
+		atomic_store(&head->beside.active, 1 + 9);
+	raise(SIGKILL);
+}
+
 static void stub_start(struct stub *s)
 {
 	s->started = true;
@@ -72,10 +90,7 @@ static void stub_start(struct stub *s)
 	}
 	if (!stub_is(s, "silent"))
 		stub_say(MSG_READY, 0, BYTES_NONE);
-	if (stub_is(s, "poison")) {
-		atomic_store(&stats_head(s->own)->current.active, 1 + 7);
-		raise(SIGKILL);
-	}
+	stub_die(s);
 }
 
 static void stub_configure(struct stub *s, struct bytes text)

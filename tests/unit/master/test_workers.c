@@ -389,24 +389,47 @@ Test(workers, a_worker_that_starts_later_gets_the_table_too)
 	close(fd);
 }
 
-/* faults.md 8: only deaths inside a stage count, three of them within a minute */
-Test(workers, a_tenant_whose_requests_kill_three_workers_is_put_aside_everywhere)
+/* How many tenants are put aside by the third of three deaths; before it, none is. */
+static uint64_t aside_after_three(const char *mode)
 {
 	struct stats *own = pages_stats(f.w.pages, PAGE_MASTER);
 
-	workers_start(&f.w, new_generation(1, "poison", 1));
+	workers_start(&f.w, new_generation(1, mode, 1));
 	for (int i = 0; i < 3; i++) {
 		cr_expect_eq(stats_get(own, STAT_TENANTS_ASIDE, 0, 0), 0);
 		await(place(0)->state == PROC_EMPTY);
 		step(i < 2 ? place(0)->spawn_at - loop_now() : 0);
 	}
-	cr_expect_eq(stats_get(own, STAT_TENANTS_ASIDE, 0, 0), 1);
+	return stats_get(own, STAT_TENANTS_ASIDE, 0, 0);
+}
+
+/* faults.md 8: only deaths inside a stage count, three of them within a minute */
+Test(workers, a_tenant_whose_requests_kill_three_workers_is_put_aside_everywhere)
+{
+	cr_expect_eq(aside_after_three("poison"), 1);
 	/* Who starts meanwhile hears of it. */
 	close(f.w.current->conf_fd);
 	f.w.current->conf_fd = sealed_memfd("mode", BYTES("ready"), NULL);
 	step(place(0)->spawn_at - loop_now());
 	await(place(0)->state == PROC_READY);
 	await(stats_get(page(place(0)), STAT_TENANTS_ASIDE, 0, 0) == 7);
+}
+
+/* A large body is worked on by a thread of its own: its tenant is blamed all the same. */
+Test(workers, a_death_beside_the_loop_counts)
+{
+	cr_expect_eq(aside_after_three("poison beside"), 1);
+}
+
+/* Nobody knows which of the two threads it was. */
+Test(workers, both_who_were_in_a_stage_are_blamed)
+{
+	cr_expect_eq(aside_after_three("poison both"), 2);
+}
+
+Test(workers, a_tenant_that_was_in_both_is_blamed_once_for_a_death)
+{
+	cr_expect_eq(aside_after_three("poison twice"), 1);
 }
 
 Test(workers, deaths_outside_a_stage_put_nobody_aside)
