@@ -13,7 +13,7 @@
 #include "worker/when.h"
 #include "worker/worker.h"
 
-enum { METHOD_BYTES = 32, CLAIMED_BYTES = 150, REASON_BYTES = 200, NAME_BYTES = 64 };
+enum { METHOD_BYTES = 32, CLAIMED_BYTES = 150, REASON_BYTES = 200, NAME_BYTES = 64, CLAIM_BYTES = 128, ODD_CLAIM_BYTES = 40 };
 
 #define LIT(b, text) buf_add((b), (text), sizeof(text) - 1)
 
@@ -99,12 +99,41 @@ static struct bytes auth_name(const struct req *r)
 	                                                  : BYTES_NONE;
 }
 
+/* What an issuer says of somebody: long, or full of escapes, but never both. */
+static void put_claim(struct buf *b, const char *text)
+{
+	struct bytes s = text ? bytes_str(text) : BYTES_NONE;
+	size_t plain = 0;
+
+	while (plain < s.n && s.p[plain] >= ' ' && s.p[plain] != '"' && s.p[plain] != '\\' &&
+	       s.p[plain] < 0x7f)
+		plain++;
+	put_text(b, s, plain >= min_size(s.n, CLAIM_BYTES) ? CLAIM_BYTES : ODD_CLAIM_BYTES);
+}
+
+/* Of a token of the table its id says all. */
+static void write_identity(const struct identity *who, struct buf *b)
+{
+	LIT(b, ",\"subject\":");
+	put_claim(b, who->subject);
+	LIT(b, ",\"email\":");
+	put_claim(b, who->email);
+	LIT(b, ",\"issuer\":");
+	put_claim(b, who->issuer);
+	LIT(b, ",\"admin\":");
+	if (who->subject || who->email)
+		put_flag(b, who->admin);
+	else
+		LIT(b, "null");
+}
+
 static void write_outcome(const struct req *r, int status, struct buf *b)
 {
 	bool success = verdict_is_success(r->verdict);
 	const char *reason = success ? "" : r->why[0] ? r->why : dialect_text(r);
 
-	LIT(b, ",\"subject\":null,\"email\":null,\"issuer\":null,\"admin\":null,\"auth\":");
+	write_identity(&r->who, b);
+	LIT(b, ",\"auth\":");
 	put_plain(b, auth_name(r));
 	LIT(b, ",\"verdict\":");
 	put_plain(b, bytes_str(verdict_get(r->verdict)->id));

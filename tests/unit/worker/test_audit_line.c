@@ -47,6 +47,7 @@ Test(audit_line, the_longest_fields_fit_a_line)
 {
 	struct fixture *f = fixture_open();
 	static uint8_t bad[4000];
+	static char odd[300];
 	char text[4096];
 	struct buf b;
 
@@ -59,6 +60,8 @@ Test(audit_line, the_longest_fields_fit_a_line)
 	memset(f->r.who.tenant, '\'', TENANT_ID_MAX);
 	f->r.who.tenant_n = TENANT_ID_MAX;
 	memset(f->r.who.token, 'a', 64);
+	memset(odd, 1, sizeof(odd) - 1); /* each becomes six bytes */
+	f->r.who.subject = f->r.who.email = f->r.who.issuer = odd;
 	f->r.client_request_id = bytes_of(f->r.who.token, 64);
 	f->r.route = routes_get(f->w.routes, 0);
 	f->r.format = f->r.route->protocol->formats;
@@ -74,6 +77,34 @@ Test(audit_line, the_longest_fields_fit_a_line)
 	cr_assert(!b.failed);
 	cr_assert_eq(b.p[b.n - 1], '\n');
 	f->r.wire_bytes = f->r.decoded_bytes = f->r.enriched.items = 0;
+	req_finish(&f->r);
+	fixture_close(f);
+}
+
+/* B13 */
+Test(audit_line, an_identity_is_told_as_its_issuer_names_it)
+{
+	struct fixture *f = fixture_open();
+	char text[4096], subject[200];
+	struct buf b;
+	json_t *doc;
+
+	memset(subject, 's', sizeof(subject) - 1);
+	subject[sizeof(subject) - 1] = '\0';
+	fixture_begin(f, &f->public);
+	f->r.who.subject = subject;
+	f->r.who.email = "a\"b\n@example.com";
+	f->r.who.issuer = "https://id.example.com/";
+	f->r.who.admin = true;
+	f->r.verdict = V_CREDENTIAL;
+	buf_init_fixed(&b, text, sizeof(text));
+	audit_line_request(&b, &start, &f->r, 401, 0);
+	doc = parse(&b);
+	cr_assert_eq(json_string_length(json_object_get(doc, "subject")), CLAIM_BYTES);
+	cr_assert_str_eq(json_string_value(json_object_get(doc, "email")), "a\"b\n@example.com");
+	cr_assert_str_eq(json_string_value(json_object_get(doc, "issuer")), "https://id.example.com/");
+	cr_assert(json_is_true(json_object_get(doc, "admin")));
+	json_decref(doc);
 	req_finish(&f->r);
 	fixture_close(f);
 }
