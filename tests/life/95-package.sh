@@ -4,21 +4,9 @@
 # under load, upgrade with a broken file, remove, install anew, purge (O19, O23, O24; F58 in short form). Minutes the first time, and it
 # needs namespaces of its own: `make life`. The bare root is kept in the cache of tools/cached.
 . "${0%/*}/../way/lib.sh"
+. "${0%/*}/root.sh"
 
 # ---- before the namespaces, since it may need a network: the packages, and a root with what they depend on ----
-
-base_root()
-{
-	local deb=$1 cache=${HEADGATE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/headgate} suite wanted
-	suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
-	wanted=$(dpkg-deb -f "$deb" Depends | sed 's/|[^,]*//g; s/([^)]*)//g; s/ //g'),logrotate,procps
-	BASE=$cache/root-$suite-$(sha256sum <<<"$wanted" | cut -c1-16).tar
-	mkdir -p "$cache"
-	exec 9>"$cache/root.lock"
-	flock 9
-	[ -e "$BASE" ] && return
-	machine_env mmdebstrap --quiet --variant=minbase --include="$wanted" "$suite" "$BASE.new.tar" >&2 && mv "$BASE.new.tar" "$BASE"
-}
 
 if [ -z "${WAY_NETNS-}" ]; then
 	need root
@@ -27,58 +15,16 @@ if [ -z "${WAY_NETNS-}" ]; then
 	machine_env env PACKAGE_JOBS=2 "$ROOT/tools/package" deb >"$T/packages" || bail "no packages"
 	DEB=$(find "$ROOT/build/packages" -name 'headgate_*.deb')
 	base_root "$DEB" || bail "no root: $BASE"
-	exec 9>&-
-	rm -rf "$T"
-	trap - EXIT TERM INT
-	exec env -u WAY_KAFKA_BROKERS -u WAY_PG_PORT WAY_NETNS=1 DEB="$DEB" BASE="$BASE" \
-		unshare --mount --net --pid --fork --kill-child --mount-proc -- bash "$0" >&3
+	own_namespaces DEB="$DEB"
 fi
 need netns
+root_begin
 
-root=$T/root
-mkdir "$root" "$T/sd"
-tar -xf "$BASE" -C "$root" || bail "can't unpack $BASE"
-mkdir -p "$root$T/sd" "$root/packages" "$root/run/systemd/system"
-# Before anything is removed, what is mounted there goes.
-unmounted() { umount --lazy "$root/proc" "$root$T/sd"; at_exit; }
-trap unmounted EXIT
-mount -t proc proc "$root/proc"
-mount --bind "$T/sd" "$root$T/sd"
-# What maintainer scripts and an administrator call. What needs no manager, the real one does.
-cat >"$root/usr/local/bin/systemctl" <<END
-#!/bin/sh
-for word; do
-	case \$word in
-	-*)	;;
-	start|restart|stop|reload|is-active|daemon-reload)
-		echo "\$word" >"$T/sd/ask"
-		read -r status <"$T/sd/answer"
-		exit "\$status" ;;
-	*)	exec /bin/systemctl "\$@" ;;
-	esac
-done
-END
-printf '#!/bin/sh\n[ "$1" = headgate.service ] || exit 101\n' >"$root/usr/sbin/policy-rc.d"
-chmod 755 "$root/usr/local/bin/systemctl" "$root/usr/sbin/policy-rc.d"
-background bash "$WAY/tools/standin.sh" "$T/sd" "$root"
-wait_until 5s test -p "$T/sd/never"
-
-inside() { env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive chroot "$root" "$@"; }
-pid() { cat "$T/sd/pid"; }
-asked() { cut -d' ' -f1 "$T/sd/asked" | grep -vE 'is-active|daemon-reload' | xargs; }
 install_deb() { cp "$1" "$root/packages/new.deb"; inside dpkg --force-confdef --force-confold -i /packages/new.deb >"$T/dpkg" 2>&1; }
 
 audited() { post /v1/logs "$T/body" -H 'Authorization: Bearer no' >/dev/null; [ -s "$root/var/log/headgate/audit.log" ] && [ "$(stat -c %i "$root/var/log/headgate/audit.log")" != "$first" ]; }
 
-# repack VERSION: the same package under a later version, with a configuration file that differs.
-repack()
-{
-	rm -rf "$T/re"
-	dpkg-deb -R "$DEB" "$T/re"
-	sed -i "s/^Version: .*/Version: $1/" "$T/re/DEBIAN/control"
-	echo "# of $1" >>"$T/re/etc/headgate/headgate.yaml"
-	dpkg-deb --root-owner-group -b "$T/re" "$T/$1.deb" >/dev/null
-}
+repack() { "$ROOT/tests/life/repack" "$DEB" "$1" "$T/$1.deb"; }
 
 TOKEN='' URL=http://127.0.0.1:4318 ADDRESS=127.0.0.1:4318
 otlp logs -o "$T/body"
@@ -120,17 +66,13 @@ like "by another generation" "$(tail -n 20 "$T/sd/journal")" 'generation 1 -> 2'
 # ---- upgrades ----
 
 before=$(pid)
-background python3 "$WAY/tools/knock.py" "$URL" "$T/body" --token "$TOKEN" --results "$T/knocked"
-knocking=$SPAWNED
-many() { [ "$(wc -l <"$T/knocked")" -ge "$1" ]; }
-wait_until 10s many 20
+knock_begin
 repack 9.1
 ok "it is upgraded under load" install_deb "$T/9.1.deb"
 is "and restarted" "$(asked)" "start reload restart"
 ok "that is another process" test "$(pid)" != "$before"
 ok "which serves" wait_until 10s many $(($(wc -l <"$T/knocked") + 20))
-end_pid "$knocking" TERM 35s
-is "nobody was refused, reset or told 503" "$(sort "$T/knocked" | uniq -c | xargs)" "$(wc -l <"$T/knocked") 200"
+like "nobody was refused, reset or told 503" "$(knock_end)" '^[0-9]+ 200$'
 ok "the edit is still there" grep -q '^limits: {body: 8MiB}' "$root/etc/headgate/headgate.yaml"
 ok "what the package has now lies beside it" grep -q '^# of 9.1' "$root/etc/headgate/headgate.yaml.dpkg-dist"
 
