@@ -282,10 +282,12 @@ static void message_id(const char *module, const char *msg, char out[static 33])
 	hex_encode(id, sizeof(id), out);
 }
 
-/* trace_id has the name that other programs use; every other key is ours: HEADGATE_KEY. */
+/* trace_id has the name that other programs use; every other key is ours: HEADGATE_KEY. What the
+ * master says of a generation is found by the field that its workers' lines have. */
 static void journal_key(const char *key, char *out, size_t cap)
 {
-	int n = snprintf(out, cap, "%s%s", strcmp(key, "trace_id") ? "HEADGATE_" : "", key);
+	const char *name = strcmp(key, "gen") ? key : "generation";
+	int n = snprintf(out, cap, "%s%s", strcmp(key, "trace_id") ? "HEADGATE_" : "", name);
 
 	for (char *c = out; n > 0 && *c; c++)
 		if (*c >= 'a' && *c <= 'z')

@@ -137,6 +137,16 @@ Test(log, the_journal_gets_native_fields)
 	cr_assert_str_eq(written(), "", "not on stderr too");
 }
 
+Test(log, in_the_journal_the_masters_lines_have_the_generation_of_which_they_speak)
+{
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_DGRAM, 0, journal), 0);
+	logger.journal_fd = journal[0];
+	log_identity(-1, 0);
+	log_info("workers", "worker ready", KV_U("slot", 0), KV_U("gen", 3));
+	cr_assert_not_null(strstr(entry(), "\nHEADGATE_SLOT=0\nHEADGATE_GENERATION=3\n"), "%s", got);
+	cr_assert_eq(strncmp(got, "MESSAGE=worker ready slot=0 gen=3\n", 34), 0, "%s", got);
+}
+
 Test(log, a_field_with_a_newline_has_its_length)
 {
 	char out[64];
