@@ -185,9 +185,18 @@ static void suppress(struct audit *a)
 
 /* ---- which accepted ones ---- */
 
+/* An identity that the table does not hold has no ordinal: it is told apart by its digest. */
+static uint32_t token_number(const struct identity *who)
+{
+	if (!who->known)
+		return UINT32_MAX;
+	return who->issuer ? (uint32_t)strtoul(who->token, NULL, 16) | 1u << 31
+	                   : who->token_ordinal;
+}
+
 static bool wants_accepted(struct audit *a, const struct req *r)
 {
-	uint32_t token = r->who.known ? r->who.token_ordinal : UINT32_MAX;
+	uint32_t token = token_number(&r->who);
 	size_t at = token % FIRST_PLACES;
 
 	switch (a->w->conf->audit.accepted) {

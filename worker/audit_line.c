@@ -13,7 +13,8 @@
 #include "worker/when.h"
 #include "worker/worker.h"
 
-enum { METHOD_BYTES = 32, CLAIMED_BYTES = 150, REASON_BYTES = 200, NAME_BYTES = 64, CLAIM_BYTES = 128, ODD_CLAIM_BYTES = 40 };
+enum { METHOD_BYTES = 32, CLAIMED_BYTES = 150, REASON_BYTES = 200, NAME_BYTES = 64 };
+enum { CLAIM_WRITTEN_BYTES = 256 }; /* escaped */
 
 #define LIT(b, text) buf_add((b), (text), sizeof(text) - 1)
 
@@ -88,6 +89,48 @@ static void write_origin(const struct req *r, struct buf *b)
 	put_text(b, bytes_str(r->who.token), NAME_BYTES);
 }
 
+/* As much of it as cannot become longer than that: what an issuer says may be anything. */
+static size_t fitting(const char *text, size_t written_max)
+{
+	size_t n = 0, written = 0;
+
+	for (; text[n]; n++) {
+		uint8_t c = (uint8_t)text[n];
+
+		written += c < ' ' || c == '"' || c == '\\' || c == 0x7f ? 6 : c >= 0x80 ? 3 : 1;
+		if (written > written_max)
+			break;
+	}
+	return n;
+}
+
+static void put_claim(struct buf *b, const char *text)
+{
+	if (text && *text)
+		put_text(b, bytes_str(text), fitting(text, CLAIM_WRITTEN_BYTES));
+	else
+		LIT(b, "null");
+}
+
+/* Of a token of the table: its id, and api_key, which no issuer is called (compatibility.md 3). */
+static void write_identity(const struct req *r, struct buf *b)
+{
+	const struct identity *who = &r->who;
+	bool of_table = who->known && !who->issuer && who->method != METHOD_NONE;
+
+	LIT(b, ",\"subject\":");
+	put_claim(b, of_table ? who->token : who->subject);
+	LIT(b, ",\"email\":");
+	put_claim(b, who->email);
+	LIT(b, ",\"issuer\":");
+	put_claim(b, of_table ? "api_key" : who->issuer);
+	LIT(b, ",\"admin\":");
+	if (who->known)
+		put_flag(b, who->admin);
+	else
+		LIT(b, "null");
+}
+
 /* A request that never came to auth has no method of it. */
 static struct bytes auth_name(const struct req *r)
 {
@@ -99,40 +142,11 @@ static struct bytes auth_name(const struct req *r)
 	                                                  : BYTES_NONE;
 }
 
-/* What an issuer says of somebody: long, or full of escapes, but never both. */
-static void put_claim(struct buf *b, const char *text)
-{
-	struct bytes s = text ? bytes_str(text) : BYTES_NONE;
-	size_t plain = 0;
-
-	while (plain < s.n && s.p[plain] >= ' ' && s.p[plain] != '"' && s.p[plain] != '\\' &&
-	       s.p[plain] < 0x7f)
-		plain++;
-	put_text(b, s, plain >= min_size(s.n, CLAIM_BYTES) ? CLAIM_BYTES : ODD_CLAIM_BYTES);
-}
-
-/* Of a token of the table its id says all. */
-static void write_identity(const struct identity *who, struct buf *b)
-{
-	LIT(b, ",\"subject\":");
-	put_claim(b, who->subject);
-	LIT(b, ",\"email\":");
-	put_claim(b, who->email);
-	LIT(b, ",\"issuer\":");
-	put_claim(b, who->issuer);
-	LIT(b, ",\"admin\":");
-	if (who->subject || who->email)
-		put_flag(b, who->admin);
-	else
-		LIT(b, "null");
-}
-
 static void write_outcome(const struct req *r, int status, struct buf *b)
 {
 	bool success = verdict_is_success(r->verdict);
 	const char *reason = success ? "" : r->why[0] ? r->why : dialect_text(r);
 
-	write_identity(&r->who, b);
 	LIT(b, ",\"auth\":");
 	put_plain(b, auth_name(r));
 	LIT(b, ",\"verdict\":");
@@ -194,6 +208,7 @@ void audit_line_request(struct buf *b, const struct audit_line *line, const stru
 {
 	write_start(line, b);
 	write_origin(r, b);
+	write_identity(r, b);
 	write_outcome(r, status, b);
 	write_amounts(r, bytes_out, b);
 	LIT(b, ",\"suppressed\":null}\n");

@@ -136,7 +136,7 @@ static void check_fields(json_t *doc)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach (doc, key, value) {
+	json_object_foreach(doc, key, value) {
 		cr_assert_lt(i, ARRAY_LEN(all_fields), "%s", key);
 		cr_assert_str_eq(key, all_fields[i++]);
 	}
@@ -175,8 +175,11 @@ Test(audit, an_accepted_request_leaves_one_line_with_all_fields)
 	cr_assert_str_eq(string_of(doc, "tenant"), "acme");
 	cr_assert_str_eq(string_of(doc, "claimed_tenant"), "acme");
 	cr_assert_str_eq(string_of(doc, "token"), "t-acme");
-	cr_assert(json_is_null(json_object_get(doc, "subject")) &&
+	cr_assert_str_eq(string_of(doc, "subject"), "t-acme");
+	cr_assert_str_eq(string_of(doc, "issuer"), "api_key");
+	cr_assert(json_is_null(json_object_get(doc, "email")) &&
 	          json_is_null(json_object_get(doc, "reason")));
+	cr_assert(json_is_false(json_object_get(doc, "admin")));
 	cr_assert(json_is_null(json_object_get(doc, "stage")) &&
 	          json_is_null(json_object_get(doc, "retry_after_s")));
 	cr_assert_str_eq(string_of(doc, "auth"), "token");
@@ -511,6 +514,17 @@ Test(audit, accepted_requests_are_written_as_the_option_says)
 		             accepted);
 		close_logs(&l);
 	}
+}
+
+Test(audit, identities_without_an_entry_of_the_table_are_told_apart)
+{
+	const struct identity of_table = { .known = true, .token = "00000007", .token_ordinal = 7 };
+	const struct identity one = { .known = true, .token = "00000007", .issuer = "i" };
+	const struct identity other = { .known = true, .token = "00000008", .issuer = "i" };
+
+	cr_assert_eq(token_number(&of_table), 7);
+	cr_assert_neq(token_number(&one), token_number(&other));
+	cr_assert_neq(token_number(&one), token_number(&of_table));
 }
 
 Test(audit, a_full_buffer_drops_counts_and_leaves_a_gap)
