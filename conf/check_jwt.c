@@ -86,7 +86,7 @@ static void check_key(struct loader *l, struct jwt_conf *jwt, size_t index)
 
 /* ---- where keys come from ---- */
 
-static bool is_http(const char *url)
+bool is_http(const char *url)
 {
 	const char *host = strncmp(url, "https://", 8) == 0  ? url + 8
 	                   : strncmp(url, "http://", 7) == 0 ? url + 7
@@ -95,7 +95,7 @@ static bool is_http(const char *url)
 	return *host && !strchr("/?#:@", *host) && !strchr(host, '@') && !strchr(host, '#');
 }
 
-static bool is_clear(const char *url) /* on its way over a network anybody may change it */
+bool is_clear(const char *url)
 {
 	const char *host = url + 7;
 	size_t n;

@@ -166,6 +166,12 @@ struct conf {
 		struct {
 			msec_t refresh, refetch_floor, timeout;
 		} jwks;
+		struct {
+			const char *url; /* "": no provider is asked */
+			msec_t timeout, allow_ttl, deny_ttl;
+			const char *tenant_claim; /* as in jwt_conf */
+			struct conf_lists tenant_map;
+		} userinfo;
 	} auth;
 	struct {
 		struct {

@@ -93,6 +93,9 @@ void check_kafka(struct loader *l);
 void check_routes(struct loader *l);
 void check_models(struct loader *l);
 void check_jwt(struct loader *l);
+void check_userinfo(struct loader *l);
+bool is_http(const char *url); /* http or https, a host, nobody's password */
+bool is_clear(const char *url); /* on its way over a network anybody may read and change it */
 /* Of auth.jwt and auth.userinfo: tenants by value of a claim. */
 void check_tenant_map(struct loader *l, const char *at, const char *claim,
                       const struct conf_lists *map);

@@ -71,6 +71,8 @@ static enum step check_scope(struct req *r)
 
 static enum step refuse_credential(struct req *r)
 {
+	if (r->who.denial == 403)
+		return req_refuse(r, V_DENIED);
 	switch (r->who.result) {
 	case AUTH_MISSING:
 	case AUTH_MALFORMED:

@@ -51,7 +51,7 @@ struct auth_verifier {
 	void (*close)(void *verifier); /* what it began is never answered then */
 };
 
-extern const struct auth_verifier auth_jwt, auth_pbkdf2;
+extern const struct auth_verifier auth_jwt, auth_pbkdf2, auth_userinfo;
 
 /* What became of a LATER. f->proof is taken over. */
 void auth_found(struct worker *w, const uint8_t digest[static TOKEN_DIGEST_BYTES],

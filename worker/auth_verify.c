@@ -21,8 +21,8 @@ enum {
 	EXPIRES_SOON_US = 30 * 1000000, /* a JWT so near to its end is verified anew */
 };
 
-/* Asked in this order. */
-static const struct auth_verifier *const all[] = { &auth_jwt, &auth_pbkdf2, NULL };
+/* Asked in this order: whatever nobody else knows is the last one's. */
+static const struct auth_verifier *const all[] = { &auth_jwt, &auth_pbkdf2, &auth_userinfo, NULL };
 
 struct verifiers {
 	const struct auth_verifier *const *v;

@@ -15,7 +15,7 @@
 enum {
 	BODY_BYTES =
 		4 * KIB, /* of a dialect's body: two texts of 255, were each byte escaped by 6 */
-	HEAD_BYTES = 640 + REPLY_FIELDS, /* of a reply's head, but for r->cors: bounded by its fields */
+	HEAD_BYTES = 640 + REPLY_FIELDS, /* of a reply's head, but for r->cors and a challenge */
 	RETRY_MAX_S = 5, /* protocols.md 1.4: 1..5, or some exporters give up */
 	CHUNK_LINE = 10, /* 8 hex digits, CR, LF */
 	PAGE_BYTES_MAX = 16 * MIB, /* of one part of a page */
@@ -125,7 +125,9 @@ static void write_fields(const struct req *r, const struct reply *reply, struct 
 	}
 	if (r->format && r->format->written)
 		write_written(r, reply, b);
-	if (reply->status == 401)
+	if (r->who.challenge && r->who.denial == reply->status)
+		field(b, "WWW-Authenticate", r->who.challenge); /* the provider's */
+	else if (reply->status == 401)
 		field(b, "WWW-Authenticate", "Bearer");
 	buf_bytes(b, buf_view(reply->fields));
 	if (r->verdict == V_METHOD && reply->status == 405) /* to some it is an unknown path */
@@ -176,6 +178,11 @@ static void let_reply_grow(struct req *r)
 	buf_init(&r->reply, PAGE_BYTES_MAX + CHUNK_LINE + HEAD_BYTES + r->cors.n);
 }
 
+static size_t challenge_bytes(const struct req *r)
+{
+	return r->who.challenge ? strlen(r->who.challenge) : 0;
+}
+
 static void render(struct req *r)
 {
 	const struct dialect *dialect = dialect_of(r);
@@ -201,7 +208,7 @@ static void render(struct req *r)
 	assert(!body.failed); /* BODY_BYTES holds every dialect's longest text */
 	whole = r->page_type ? r->page : buf_view(&body);
 	r->close_after = closes(r);
-	if (r->more || HEAD_BYTES + r->cors.n + whole.n > sizeof(r->reply_mem))
+	if (r->more || HEAD_BYTES + r->cors.n + challenge_bytes(r) + whole.n > sizeof(r->reply_mem))
 		let_reply_grow(r);
 	write_head(r, &reply, whole.n, &r->reply);
 	if (r->head.method != HTTP_HEAD)

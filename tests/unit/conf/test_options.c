@@ -168,6 +168,11 @@ static const struct row rows[] = {
 	{ "auth.jwks.refresh", "1h", { "1s", "7d" }, { "999ms", "8d" } },
 	{ "auth.jwks.refetch_floor", "10s", { "1s", "1h" }, { "0", "61m" } },
 	{ "auth.jwks.timeout", "5s", { "100ms", "1m" }, { "99ms", "61s" } },
+	{ "auth.userinfo.url", "", { "", "https://dex.example/userinfo" }, { "https://a b" } },
+	{ "auth.userinfo.timeout", "3s", { "100ms", "1m" }, { "99ms", "61s" } },
+	{ "auth.userinfo.allow_ttl", "30s", { "0", "1h" }, { "61m", "30" } },
+	{ "auth.userinfo.deny_ttl", "5s", { "0", "1h" }, { "61m", "5" } },
+	{ "auth.userinfo.tenant_claim", "", { "", "a.b.c" }, { "a\nb" } },
 	{ "compat.moose_strict_aud", "false", { "true" }, { "yes" } },
 	{ "compat.micromegas_otlp_plain_errors", "false", { "true" }, { "yes" } },
 	{ "compat.micromegas_quota_status", "503", { "503", "429" }, { "500" } },
@@ -197,7 +202,7 @@ static const struct row rows[] = {
 /* Of these a single text is not the value; their tests are test_load_values.c's. */
 static const char *const structured[] = {
 	"include", "listeners", "listeners[].tls", "admin.tls", "routes", "kafka.properties",
-	"auth.jwt", "auth.jwt[].tenant_map",
+	"auth.jwt", "auth.jwt[].tenant_map", "auth.userinfo.tenant_map",
 };
 
 static const struct option *find(const char *path, void **base)

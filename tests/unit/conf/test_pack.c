@@ -76,6 +76,7 @@ static void fill_jwt(void)
 	options_default(&jwt_options, &conf->auth.jwt.v[1], pool);
 	fill_table(&jwt_options, &conf->auth.jwt.v[1]);
 	conf->auth.jwt.v[1].tenant_map = (struct conf_lists){ keyed, 2 };
+	conf->auth.userinfo.tenant_map = conf->auth.jwt.v[1].tenant_map;
 }
 
 /* A tree in which no option has its default. */

@@ -207,6 +207,7 @@ static inline void fixture_conf(struct fixture *f)
 	c->auth.cache_entries = 8;
 	c->auth.cache_ttl = 300000;
 	c->auth.unknown_per_source = 5;
+	c->auth.userinfo.url = c->auth.userinfo.tenant_claim = "";
 	c->compat.gateway_bind_tenants = true;
 	c->protocols.otlp.enabled = true;
 	c->protocols.otlp.traces_topic = "otlp_spans";

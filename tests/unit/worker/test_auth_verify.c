@@ -263,10 +263,11 @@ Test(auth_verify, what_was_found_is_remembered_for_its_time)
 	loop_set_clock(loop_now_ns() + INT64_C(1000000), loop_wall_ns());
 	cr_assert_eq(ask_with("fake.0", ""), PASSED);
 	cr_assert_eq(fake.asked, 2);
-	cr_assert_eq(ask_with("fake.denied", ""), 401);
+	cr_assert_eq(ask_with("fake.denied", ""), 403);
 	cr_assert_eq(f->r.who.denial, 403);
-	cr_assert_str_eq(f->r.who.challenge, "Bearer realm=\"x\"");
-	cr_assert_eq(ask_with("fake.denied", ""), 401);
+	cr_assert(said("hg-denied"));
+	cr_assert(fixture_has(f->sent, "WWW-Authenticate: Bearer realm=\"x\""));
+	cr_assert_eq(ask_with("fake.denied", ""), 403);
 	cr_assert_eq(fake.asked, 3, "a refusal too, if it says so");
 }
 
@@ -303,7 +304,7 @@ Test(auth_verify, a_flood_of_refusals_drives_nobody_known_out)
 	cr_assert_eq(ask_with("fake.0", ""), PASSED);
 	for (unsigned i = 0; i < 100; i++) {
 		snprintf(secret, sizeof(secret), "fake.denied%u", i);
-		cr_assert_eq(ask_with(secret, ""), 401);
+		cr_assert_eq(ask_with(secret, ""), 403);
 	}
 	cr_assert_eq(ask_with("fake.0", ""), PASSED);
 	cr_assert_eq(fake.asked, 101);

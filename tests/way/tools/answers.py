@@ -45,7 +45,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(text.encode())))
         self.end_headers()
-        self.wfile.write(text.encode())
+        try:
+            self.wfile.write(text.encode())
+        except BrokenPipeError:  # who did not want to wait
+            self.close_connection = True
+
+    do_GET = do_POST
 
     def log_message(self, *args):
         pass
