@@ -383,6 +383,7 @@ void check_all(struct loader *l)
 	check_auth(l);
 	check_jwt(l);
 	check_userinfo(l);
+	check_imported(l);
 	check_kafka(l);
 	check_limits(l);
 	check_stamp_name(l, "record.stamp_name", c->record.stamp_name);

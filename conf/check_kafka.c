@@ -41,7 +41,9 @@ static void check_sasl(struct loader *l)
 {
 	static const char *const known[] = { "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512" };
 	const char *mechanism = l->conf->kafka.sasl.mechanism;
-	bool user = *l->conf->kafka.sasl.username, file = *l->conf->kafka.sasl.password_file.path;
+	const struct conf_file *password = &l->conf->kafka.sasl.password_file;
+	bool user = *l->conf->kafka.sasl.username;
+	bool file = *password->path || password->content.n; /* the latter from the environment */
 	bool ok = !*mechanism;
 
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)

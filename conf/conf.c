@@ -4,6 +4,7 @@
  */
 #include "conf/conf.h"
 
+#include "common/snapshot.h"
 #include "conf/options.h"
 
 const char conf_build_id[] = HEADGATE_BUILD_ID;
@@ -76,6 +77,33 @@ void conf_free(struct conf *conf)
 		explicit_bzero((void *)conf->tenants.dsn, strlen(conf->tenants.dsn));
 	pool_free(pool);
 	free((struct conf_owner *)conf);
+}
+
+bool conf_is_tenants_file_default(const struct conf *conf)
+{
+	return conf->tenants.source == TENANTS_FILE &&
+	       strcmp(conf->tenants.file.path, option_find(&options, "tenants.file")->def) == 0;
+}
+
+void conf_take_imported(struct conf *to, const struct conf *from)
+{
+	const struct imported_keys *keys = &from->imported;
+	struct pool *pool = conf_pool(to);
+	struct imported_key *v = pool_zalloc(pool, keys->n * sizeof(*v));
+
+	for (size_t i = 0; i < keys->n; i++) {
+		const struct imported_key *k = &keys->v[i];
+
+		v[i] = *k;
+		v[i].id = pool_text(pool, bytes_str(k->id));
+		v[i].tenant = pool_text(pool, bytes_str(k->tenant));
+		v[i].hash = pool_dup(pool, k->hash);
+		v[i].cidrs = (const void *)pool_dup(
+				     pool, bytes_of(k->cidrs, k->cidr_count * sizeof(*k->cidrs)))
+		                     .p;
+	}
+	to->imported = (struct imported_keys){ v, keys->n };
+	to->moose_is_open = from->moose_is_open;
 }
 
 void conf_add_admin(struct conf *conf)

@@ -67,6 +67,22 @@ struct conf_files { /* a folder's files, read once at load, by name */
 	size_t n;
 };
 
+/* A key that the environment holds (import_env), as a row of the tenant table: the master's. */
+struct snapshot_cidr;
+struct imported_key {
+	const char *id; /* of the token */
+	const char *tenant; /* "": auth.default_tenant */
+	const char *kind; /* sha256, pbkdf2 */
+	struct bytes hash;
+	uint32_t iterations; /* of pbkdf2 */
+	const struct snapshot_cidr *cidrs;
+	unsigned cidr_count;
+};
+struct imported_keys {
+	struct imported_key *v;
+	size_t n;
+};
+
 enum tenants_kind { TENANTS_FILE, TENANTS_POSTGRES };
 enum record_enrich { ENRICH_BODY, ENRICH_HEADER };
 enum record_headers { HEADERS_TENANT, HEADERS_STANDARD, HEADERS_ALL };
@@ -114,6 +130,11 @@ struct jwt_conf {
 	struct conf_lists tenant_map; /* none: the claim's values are tenants */
 	struct conf_list scopes;
 };
+/* A key of its own, from a file or the environment: no key set is fetched. */
+static inline bool jwt_has_key(const struct jwt_conf *jwt)
+{
+	return *jwt->public_key_file.path || jwt->public_key_file.content.n;
+}
 /* The word any, which stands alone: as an item of a list it is refused. */
 static inline bool jwt_any_audience(const struct jwt_conf *jwt)
 {
@@ -297,6 +318,7 @@ struct conf {
 		enum { TENANT_HEADER_REQUIRED, TENANT_HEADER_OPTIONAL } gateway_tenant_header;
 		bool gateway_bind_tenants;
 	} compat;
+	struct conf_list import_env; /* upstreams whose variables are taken */
 
 	/* Not options: what the command line adds (packed too). */
 	bool disable_auth;
@@ -304,10 +326,17 @@ struct conf {
 	/* What the loader found out (packed too): bytes of the longest topic that holds a tenant's
 	 * id, without the id. 0: no topic does. */
 	uint64_t tenant_topic_bytes;
+	/* What it found in the environment, for the master alone (not packed). */
+	struct imported_keys imported;
+	bool moose_is_open; /* Moose itself would let everybody in */
 };
 
 struct conf *conf_new(void) MUST_USE; /* the defaults, and the default listener */
 void conf_free(struct conf *conf); /* NULL is fine; secrets are wiped */
+/* Nobody said where the tenants file is: it may be missing, and is no provider then. */
+bool conf_is_tenants_file_default(const struct conf *conf);
+/* What is not packed, copied. */
+void conf_take_imported(struct conf *to, const struct conf *from);
 
 /* The packed form: BUILD_ID, then the values in the order of options.def, file contents included.
  * *out is malloc'd. conf_unpack() reads with a bounded cursor and refuses another build's bytes. */

@@ -10,7 +10,7 @@
 
 struct origin { /* where a value (or a section's first key) was given */
 	const char *path; /* "listeners[0].listen", "kafka.properties.debug" */
-	const char *where; /* "conf.d/20-kafka.yaml:4" relative to the main file, or "-o" */
+	const char *where; /* "conf.d/20-kafka.yaml:4" relative to the main file, "-o", "env NAME" */
 	const char *raw; /* as written, if a file or credential was expanded in it; else NULL */
 	/* Good while loading only: */
 	struct place at;
@@ -76,6 +76,12 @@ bool is_not_yet(struct loader *l, const char *path, const char *shown, const cha
 void load_option(struct loader *l, const struct option *o, void *base, const char *path,
                  const struct yaml_node *node);
 void load_set(struct loader *l, const struct conf_set *set); /* one -o */
+/* One element more of a list of maps, with its defaults; the first takes the place of the default. */
+void *add_map(struct loader *l, const struct option *o, bool is_first);
+
+/* import_env.c: what the environment of an upstream says, below the files. */
+void import_env(struct loader *l);
+void check_imported(struct loader *l); /* against the whole */
 
 /* expand.c. Both say what is wrong at the place and return false. */
 bool expand(struct loader *l, const char *text, bool secret, struct place at, struct value *out);

@@ -299,8 +299,7 @@ static void load_tls(struct loader *l, struct tls_conf *tls, const char *path,
 
 /* ---- lists of maps ---- */
 
-/* One element more, with its defaults. */
-static void *add_map(struct loader *l, const struct option *o, bool is_first)
+void *add_map(struct loader *l, const struct option *o, bool is_first)
 {
 	const struct option_maps *kind = option_maps_of(o);
 	struct maps old = maps_get(o, l->conf), grown = { .n = 1 };

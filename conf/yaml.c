@@ -32,8 +32,10 @@ static const char *where_text(struct loader *l, struct place at)
 	size_t skip = l->main_dir_bytes;
 	char text[4200];
 
-	if (!at.source)
+	if (!at.source && strncmp(at.what, "-o", 2) == 0)
 		return "-o";
+	if (!at.source)
+		return pool_text(l->origins->pool, bytes_str(at.what));
 	path = source_path(at.source);
 	if (strncmp(path, main, skip) != 0)
 		skip = 0;
@@ -352,6 +354,7 @@ struct conf *conf_load(const struct conf_load_in *in, struct conf_report *r)
 	l.origins = xcalloc(1, sizeof(*l.origins));
 	l.origins->pool = pool_new(8 * KIB);
 	load_files(&l);
+	import_env(&l);
 	for (size_t i = 0; i < in->set_count; i++)
 		load_set(&l, &in->sets[i]);
 	check_all(&l);

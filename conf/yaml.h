@@ -15,6 +15,8 @@ struct conf_load_in {
 	const struct conf_set *sets;
 	size_t set_count;
 	bool offline; /* -t --offline: files that options name are not opened */
+	const char *const *imports; /* as if import_env named them too */
+	size_t import_count;
 };
 struct conf_report {
 	struct buf text; /* errors and warnings as -t prints them: file and line order, <= 100 */
@@ -28,6 +30,12 @@ void conf_report_done(struct conf_report *r);
 
 /* NULL if r->errors > 0. Warnings alone still give a configuration. */
 struct conf *conf_load(const struct conf_load_in *in, struct conf_report *r) MUST_USE;
+
+/* import_env (compatibility.md 1). Once, when the service starts: what variables of upstreams hold
+ * leaves /proc/PID/environ, and of keys their hashes alone stay. */
+void conf_hide_environment(void);
+/* Names of the upstreams of which a variable is set, NULL at the end; good until the next call. */
+const char *const *conf_upstreams_here(void);
 
 /* -T: YAML that loads again and dumps the same, secrets redacted, an origin on each line. */
 enum conf_dump { CONF_DUMP_ALL, CONF_DUMP_DIFF, CONF_DUMP_DEFAULTS };

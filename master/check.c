@@ -79,7 +79,10 @@ static void check_open_door(const struct conf *conf, const struct master_args *a
 
 struct conf *check_load(const struct master_args *args, bool offline, struct conf_report *r)
 {
-	const struct conf_load_in in = { args->file, args->sets, args->set_count, offline };
+	const struct conf_load_in in = { .file = args->file,
+		                         .sets = args->sets,
+		                         .set_count = args->set_count,
+		                         .offline = offline };
 	struct say say = { r, args->file };
 	struct conf *conf = conf_load(&in, r);
 
@@ -120,8 +123,7 @@ static bool is_ours(const json_t *listeners, const struct listener_conf *lc)
 	json_t *l;
 	size_t i;
 
-	json_array_foreach(listeners, i, l)
-	{
+	json_array_foreach(listeners, i, l) {
 		const char *listen_text = json_string_value(json_object_get(l, "listen"));
 		const char *addr = json_string_value(json_object_get(l, "addr"));
 
@@ -200,6 +202,38 @@ int check_store(const struct conf *conf, struct err *err)
 	               : err_errno(err, "local.dir: %s: can't be written", dir);
 }
 
+/* A table of tenants is always configured: the file that nobody named is one if it is there. */
+static bool has_table(const struct conf *conf)
+{
+	return !conf_is_tenants_file_default(conf) ||
+	       access(conf->tenants.file.path, F_OK) == 0 || errno != ENOENT;
+}
+
+int check_providers(const struct conf *conf, struct err *err)
+{
+	static const char nobody[] = "Authentication required but no auth providers configured.";
+
+	if (conf->disable_auth)
+		return 0;
+	if (conf->moose_is_open)
+		return err_set(err,
+		               "%s MOOSE_JWT__ is set, but not enforced, and no key: set "
+		               "MOOSE_INGEST_API_KEY or MOOSE_JWT__ENFORCE_ON_ALL_INGEST_APIS=true",
+		               nobody);
+	if (conf->compat.moose_enforce_jwt && conf->protocols.models.enabled &&
+	    !conf->auth.jwt.n)
+		return err_set(err,
+		               "%s With compat.moose_enforce_jwt data models take JWT alone: set "
+		               "auth.jwt, or protocols.models.enabled: false",
+		               nobody);
+	if (has_table(conf) || conf->imported.n || conf->auth.jwt.n)
+		return 0;
+	return err_set(err,
+	               "%s There is no %s: make it, or set tenants.file, tenants.dsn, auth.jwt or "
+	               "import_env; --disable-auth takes everybody",
+	               nobody, conf->tenants.file.path);
+}
+
 /* For -t, which makes nothing: there and writable, or it can be made. */
 static void check_store_folder(const struct conf *conf, struct conf_report *r, const char *file)
 {
@@ -252,6 +286,10 @@ static void check_tenants(const struct conf *conf, struct conf_report *r, const 
 
 void check_host(const struct conf *conf, struct conf_report *r, const char *file)
 {
+	struct err err;
+
+	if (check_providers(conf, &err) < 0)
+		check_say(r, true, file, err.text);
 	check_addresses(conf, r, file);
 	check_writable("control.socket", conf->control.socket, true, r, file);
 	check_writable("log.access_file", conf->log.access_file.path, false, r, file);
@@ -312,6 +350,8 @@ struct conf *check_keep_restart(struct conf *new, const struct conf *old, struct
 	               : conf_unpack(bytes_of(packed, packed_bytes), err);
 	if (packed)
 		explicit_bzero(packed, packed_bytes); /* private keys */
+	if (kept)
+		conf_take_imported(kept, new);
 	conf_free(new);
 	return kept;
 }

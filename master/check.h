@@ -26,6 +26,9 @@ void check_host(const struct conf *conf, struct conf_report *r, const char *file
  * and can be written; else -1 with *err said. */
 int check_store(const struct conf *conf, struct err *err) MUST_USE;
 
+/* Likewise: without --disable-auth somebody can be let in on each route (compatibility.md 1, 6). */
+int check_providers(const struct conf *conf, struct err *err) MUST_USE;
+
 /* One more error or warning, and a new last line. */
 void check_say(struct conf_report *r, bool is_error, const char *file, const char *text);
 /* For a reload: values of options that need a restart stay the old ones. Takes new, gives it back

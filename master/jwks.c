@@ -336,7 +336,7 @@ static void add_entries(struct jwks *j, const struct conf *conf, struct source *
 		const struct jwt_conf *jwt = &conf->auth.jwt.v[i];
 		struct source *s = find(j, bytes_str(jwt->issuer), bytes_str(jwt->jwks_uri));
 
-		if (*jwt->public_key_file.path)
+		if (jwt_has_key(jwt))
 			continue;
 		for (unsigned k = 0; k < *fresh_count && !s; k++)
 			if (strcmp(fresh[k]->issuer, jwt->issuer) == 0 &&

@@ -17,7 +17,7 @@
 #include "master/master.h"
 #include "master/spawn.h"
 
-enum { EXIT_USAGE = 2, SETS_MAX = 256, DUMP_MAX_BYTES = 16 * MIB };
+enum { EXIT_USAGE = 2, SETS_MAX = 256, GRACE_MAX_S = 30, DUMP_MAX_BYTES = 16 * MIB };
 
 static const char default_file[] = "/etc/headgate/headgate.yaml";
 
@@ -27,6 +27,7 @@ struct command_line {
 	enum mode mode;
 	struct master_args args;
 	struct conf_set sets[SETS_MAX];
+	char grace[24]; /* http.drain_timeout, of --shutdown-grace-period-seconds */
 	bool quiet, offline, deny_warnings, json;
 	enum conf_dump dump;
 };
@@ -34,6 +35,8 @@ struct command_line {
 static const char usage_text[] =
 	"usage: headgate [-c FILE] [-o path=value]... [-t | -T | -v] [-q]\n"
 	"                [--debug=MODULE,...] [--disable-auth[=any-address]]\n"
+	"                [--ingestion-listen-addr=ADDRESS]\n"
+	"                [--shutdown-grace-period-seconds=N]\n"
 	"  -c FILE   configuration (default /etc/headgate/headgate.yaml)\n"
 	"  -o P=V    sets one option; never a secret\n"
 	"  -t        checks everything and exits; --offline: syntax and names only;\n"
@@ -48,6 +51,8 @@ static const char usage_text[] =
 enum {
 	OPT_DEBUG = 256,
 	OPT_DISABLE_AUTH,
+	OPT_LISTEN,
+	OPT_GRACE,
 	OPT_OFFLINE,
 	OPT_DENY_WARNINGS,
 	OPT_JSON,
@@ -60,6 +65,9 @@ static const struct option long_options[] = {
 	{ "config", required_argument, NULL, 'c' },
 	{ "debug", required_argument, NULL, OPT_DEBUG },
 	{ "disable-auth", optional_argument, NULL, OPT_DISABLE_AUTH },
+	{ "ingestion-listen-addr", required_argument, NULL, OPT_LISTEN },
+	{ "listen-endpoint-http", required_argument, NULL, OPT_LISTEN },
+	{ "shutdown-grace-period-seconds", required_argument, NULL, OPT_GRACE },
 	{ "offline", no_argument, NULL, OPT_OFFLINE },
 	{ "deny-warnings", no_argument, NULL, OPT_DENY_WARNINGS },
 	{ "json", no_argument, NULL, OPT_JSON },
@@ -94,6 +102,14 @@ static int usage_error(const char *fmt, ...)
 	return -1;
 }
 
+static int set_option(struct command_line *l, const char *path, const char *value)
+{
+	if (l->args.set_count == SETS_MAX)
+		return usage_error("more than 256 -o");
+	l->sets[l->args.set_count++] = (struct conf_set){ path, value };
+	return 0;
+}
+
 /* Of a wrong one only the part before '=' is shown: the rest may be a secret in the wrong place. */
 static int add_set(struct command_line *l, char *text)
 {
@@ -101,11 +117,20 @@ static int add_set(struct command_line *l, char *text)
 
 	if (!equals || equals == text)
 		return usage_error("-o wants path=value");
-	if (l->args.set_count == SETS_MAX)
-		return usage_error("more than 256 -o");
 	*equals = '\0';
-	l->sets[l->args.set_count++] = (struct conf_set){ text, equals + 1 };
-	return 0;
+	return set_option(l, text, equals + 1);
+}
+
+/* micromegas' own option. */
+static int set_grace(struct command_line *l, const char *text)
+{
+	uint64_t seconds;
+
+	if (!bytes_to_u64(bytes_str(text), GRACE_MAX_S, &seconds) || !seconds)
+		return usage_error("--shutdown-grace-period-seconds takes 1 to %d: '%s'",
+		                   GRACE_MAX_S, text);
+	snprintf(l->grace, sizeof(l->grace), "%llus", (unsigned long long)seconds);
+	return set_option(l, "http.drain_timeout", l->grace);
 }
 
 static int set_mode(struct command_line *l, enum mode mode)
@@ -147,6 +172,10 @@ static int take_option(struct command_line *l, int option)
 		return 0;
 	case OPT_DISABLE_AUTH:
 		return disable_auth(l, optarg);
+	case OPT_LISTEN:
+		return set_option(l, "listeners[0].listen", optarg);
+	case OPT_GRACE:
+		return set_grace(l, optarg);
 	case OPT_OFFLINE:
 		l->offline = true;
 		return 0;
@@ -315,6 +344,7 @@ int main(int argc, char **argv)
 	case MODE_VERSION:
 		return run_version();
 	case MODE_RUN:
+		conf_hide_environment();
 		return master_run(&line.args);
 	}
 	assert(!"not a mode");

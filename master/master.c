@@ -547,7 +547,7 @@ static int start(struct master *m, struct conf *conf, int *exit_code, struct err
 		                               .arg = m };
 
 	*exit_code = EX_CONFIG;
-	if (check_store(conf, err) < 0) {
+	if (check_providers(conf, err) < 0 || check_store(conf, err) < 0) {
 		conf_free(conf);
 		return -1;
 	}

@@ -265,7 +265,7 @@ static struct conf *load(struct master *m, struct conf_report *r, struct buf *ch
 	if (changes)
 		conf_diff(m->conf, conf, r, changes);
 	kept = check_keep_restart(conf, m->conf, &err);
-	if (!kept || check_store(kept, &err) < 0) {
+	if (!kept || check_providers(kept, &err) < 0 || check_store(kept, &err) < 0) {
 		check_say(r, true, m->args->file, err.text);
 		conf_free(kept);
 		return NULL;

@@ -515,7 +515,7 @@ static void jwt_close(void *verifier)
 static int open_source(struct jwt_verifier *v, size_t entry, struct err *err)
 {
 	const struct jwt_conf *conf = &v->w->conf->auth.jwt.v[entry];
-	bool is_file = *conf->public_key_file.path;
+	bool is_file = jwt_has_key(conf);
 	struct source *s = is_file ? NULL : find_source(v, conf->issuer, conf->jwks_uri);
 
 	if (!s) {

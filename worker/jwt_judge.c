@@ -75,7 +75,7 @@ const char *jwt_judge(const struct jwt *jwt, const struct jwt_rules *rules, int6
 	if (!takes(rules->conf, jwt->alg))
 		return "JWT of an algorithm that its issuer may not use";
 	/* Moose asks for none, and it is who has a key of a file. */
-	if (!*rules->conf->public_key_file.path && !sub)
+	if (!jwt_has_key(rules->conf) && !sub)
 		return "JWT without a subject";
 	if (sub && (!json_is_string(sub) || !json_string_length(sub)))
 		return "JWT without a readable subject";

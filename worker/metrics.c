@@ -23,7 +23,7 @@ struct scrape {
 /* Those with a key in a file fetch none. */
 static const char *issuer_name(const struct conf *conf, unsigned i)
 {
-	bool fetched = i < conf->auth.jwt.n && !*conf->auth.jwt.v[i].public_key_file.path;
+	bool fetched = i < conf->auth.jwt.n && !jwt_has_key(&conf->auth.jwt.v[i]);
 
 	return fetched ? conf->auth.jwt.v[i].name : NULL;
 }

@@ -155,6 +155,7 @@ static const struct row rows[] = {
 	{ "log.audit_file", "", { "", "/a" }, { "a" } },
 	{ "audit.accepted", "all", { "all", "first", "none" }, { "some" } },
 	{ "audit.on_full", "drop", { "drop", "refuse" }, { "block" } },
+	{ "import_env", "", { "moose" }, { "", "Moose", "a1" } },
 	{ "compat.micromegas_401_texts", "2025", { "2025", "current" }, { "2026", "" } },
 	{ "auth.jwt[].name", "", { "corp", "A-b_9" }, { "", "a b" } },
 	{ "auth.jwt[].issuer", "", { "https://id.example.com/t/", "my-app" }, { "", "a b" } },

@@ -204,3 +204,63 @@ Test(check, the_folder_of_the_local_store_is_made_at_the_start_and_must_be_writa
 	conf.sink = SINK_DISCARD;
 	cr_expect_eq(check_store(&conf, &err), 0, "it is not used");
 }
+
+static const char *refused(const struct conf *conf)
+{
+	static struct err err;
+
+	err.text[0] = '\0';
+	if (check_providers(conf, &err) == 0)
+		cr_assert_str_eq(err.text, "");
+	else
+		cr_assert_eq(strncmp(err.text,
+		                     "Authentication required but no auth providers configured. ",
+		                     58),
+		             0, "%s", err.text);
+	return err.text;
+}
+
+/* B4; the folder of the default is not there in a tree, or its file is */
+Test(check, without_a_provider_nothing_starts)
+{
+	struct imported_key key = { .id = "env-a" };
+	struct jwt_conf jwt = { .name = "a" };
+	struct conf *conf = conf_new();
+	bool has_default = access(conf->tenants.file.path, F_OK) == 0;
+
+	cr_expect(has_default || strstr(refused(conf), "There is no /etc/headgate/tenants.yaml"));
+	conf->disable_auth = true;
+	cr_expect_str_eq(refused(conf), "");
+	conf->disable_auth = false;
+	conf->imported = (struct imported_keys){ &key, 1 };
+	cr_expect_str_eq(refused(conf), "");
+	conf->imported.n = 0;
+	conf->auth.jwt.v = &jwt;
+	conf->auth.jwt.n = 1;
+	cr_expect_str_eq(refused(conf), "");
+	conf->auth.jwt.n = 0;
+	conf->tenants.file.path = "/nowhere/tenants.yaml";
+	cr_expect_str_eq(refused(conf), "", "it was asked for: its absence has its own error");
+	conf_free(conf);
+}
+
+/* C5 */
+Test(check, data_models_that_nobody_may_write_start_nothing)
+{
+	struct jwt_conf jwt = { .name = "a" };
+	struct conf *conf = conf_new();
+
+	conf->tenants.file.path = "/nowhere/tenants.yaml";
+	conf->moose_is_open = true;
+	cr_expect(strstr(refused(conf), "MOOSE_INGEST_API_KEY"));
+	conf->moose_is_open = false;
+	conf->compat.moose_enforce_jwt = true;
+	cr_expect(strstr(refused(conf), "compat.moose_enforce_jwt"));
+	conf->auth.jwt.v = &jwt;
+	conf->auth.jwt.n = 1;
+	cr_expect_str_eq(refused(conf), "");
+	conf->auth.jwt.n = 0;
+	conf->protocols.models.enabled = false;
+	cr_expect_str_eq(refused(conf), "");
+	conf_free(conf);
+}
