@@ -12,6 +12,7 @@
 
 #include "common/log.h"
 #include "common/loop.h"
+#include "master/tenants_extra.h"
 #include "master/tenants_set.h"
 
 enum {
@@ -35,6 +36,8 @@ struct tenants {
 	struct event tick; /* each second: ages */
 	struct event rebuild; /* ordinals became free: rows over the limit may fit */
 	struct tenant_set *set;
+	struct extras *extras; /* the configuration's own rows */
+	bool extras_due; /* they changed in the middle of a read */
 	uint64_t generation; /* of the last table tried */
 	struct tables tables; /* generation 0: none yet */
 	struct set_counts counts;
@@ -260,6 +263,7 @@ void tenants_begin(struct tenants *t, bool full)
 	t->read_began_ns = loop_now_ns();
 	t->sync_reading = full ? t->sync_asked : 0;
 	set_begin(t->set, full);
+	extras_begin(t->extras, full);
 }
 
 void tenants_expect_doubles(struct tenants *t)
@@ -271,37 +275,46 @@ void tenants_expect_doubles(struct tenants *t)
 void tenants_put_tenant(struct tenants *t, const struct tenant_row *row)
 {
 	assert(t->in_read);
+	extras_saw(t->extras, ROW_TENANT, row->id);
 	set_put_tenant(t->set, row);
 }
 
 void tenants_put_token(struct tenants *t, const struct token_row *row)
 {
 	assert(t->in_read);
+	extras_saw(t->extras, ROW_TOKEN, row->id);
 	set_put_token(t->set, row);
 }
 
 void tenants_drop_tenant(struct tenants *t, struct bytes id)
 {
 	assert(t->in_read);
-	set_drop_tenant(t->set, id);
+	if (!extras_lost(t->extras, ROW_TENANT, id))
+		set_drop_tenant(t->set, id);
 }
 
 void tenants_drop_token(struct tenants *t, struct bytes id)
 {
 	assert(t->in_read);
-	set_drop_token(t->set, id);
+	if (!extras_lost(t->extras, ROW_TOKEN, id))
+		set_drop_token(t->set, id);
 }
 
 void tenants_skip(struct tenants *t, enum skip_reason why, struct bytes what)
 {
 	assert(t->in_read);
+	extras_saw(t->extras, ROW_TOKEN, what);
 	set_skip(t->set, why, what);
 }
+
+static void use_extras(struct tenants *t);
 
 static void read_ended(struct tenants *t, enum snapshot_result result)
 {
 	t->in_read = false;
 	stats_add(t->own, STAT_SNAPSHOTS, result, 0, 1);
+	if (t->extras_due)
+		use_extras(t);
 }
 
 void tenants_abort(struct tenants *t)
@@ -324,6 +337,7 @@ static struct set_change apply(struct tenants *t)
 	bool told = t->tables.generation > 0 && t->hooks.audit;
 	struct set_change change;
 
+	extras_put(t->extras, t->set);
 	t->audited = 0;
 	change = set_apply(t->set, told ? on_change : NULL, t);
 	if (t->audited > AUDIT_MAX)
@@ -354,6 +368,28 @@ int tenants_commit(struct tenants *t, int64_t since_ns, struct err *err)
 	if (t->hooks.read)
 		t->hooks.read(t->hooks.arg);
 	return 0;
+}
+
+/* What the configuration adds has changed: a commit of its own. The first read brings it too, and in
+ * the middle of one it waits for the end. */
+static void use_extras(struct tenants *t)
+{
+	struct set_change change;
+	struct err err;
+
+	t->extras_due = t->in_read;
+	if (t->in_read)
+		return;
+	extras_want(t->extras, t->set, t->conf);
+	if (t->tables.generation == 0)
+		return;
+	set_begin(t->set, false);
+	extras_begin(t->extras, false);
+	change = apply(t);
+	if (change.changes > 0 && build_and_publish(t, &err) < 0)
+		log_err("tenants", "no new table, the last one serves", KV_S("error", err.text));
+	else if (change.lost)
+		pending_add(t, loop_now_ns());
 }
 
 void tenants_refused(struct tenants *t)
@@ -387,6 +423,8 @@ struct tenants *tenants_open(struct event_base *base, const struct conf *conf, s
 	t->set = set_new(conf->limits.max_tenants, conf->limits.max_tokens);
 	set_topic_bytes(t->set, conf->tenant_topic_bytes);
 	set_max_iterations(t->set, conf->auth.pbkdf2.max_iterations);
+	t->extras = extras_new();
+	use_extras(t);
 	event_assign(&t->tick, base, -1, EV_PERSIST, on_tick, t);
 	event_assign(&t->rebuild, base, -1, 0, on_rebuild, t);
 	event_add(&t->tick, &(struct timeval){ TICK_MS / 1000, 0 });
@@ -409,6 +447,7 @@ void tenants_close(struct tenants *t)
 		t->kind->close(t->source);
 	event_del(&t->tick);
 	event_del(&t->rebuild);
+	extras_free(t->extras);
 	set_free(t->set);
 	close_fd_(&t->tables.base_fd);
 	close_fd_(&t->tables.delta_fd);
@@ -441,6 +480,7 @@ static void use_settings(struct tenants *t, const struct conf *conf)
 	changes |= set_max_iterations(t->set, conf->auth.pbkdf2.max_iterations);
 	if (changes && t->tables.generation > 0)
 		event_add(&t->rebuild, &(struct timeval){ 0, 0 });
+	use_extras(t);
 }
 
 int tenants_reconfigure(struct tenants *t, const struct conf *conf, struct err *err)

@@ -29,6 +29,7 @@ struct file_source {
 	struct event_base *base;
 	struct tenants *tenants;
 	char *path, *folder;
+	bool may_be_missing; /* nobody named it, and it was never there: no rows */
 	int watch; /* inotify, -1: none; then polls find changes */
 	struct event on_watch; /* something happened in the folder */
 	struct event settle;
@@ -123,8 +124,11 @@ static int load(struct file_source *f, bool apply, struct err *err)
 	size_t bytes = 0;
 	int rc = 0;
 
+	if (fd < 0 && errno == ENOENT && f->may_be_missing)
+		return apply ? commit_rows(f, &(struct tenants_yaml){ .tenants = NULL }, err) : 0;
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_errno(err, "%s: can't open", f->path);
+	f->may_be_missing = false;
 	f->seen = st; /* a bad file is not tried again until it changes */
 	if (read_text(fd, &st, f->path, &text, &bytes, err) < 0)
 		return -1;
@@ -249,10 +253,14 @@ static void *file_open(struct event_base *base, const struct conf *conf, struct 
 	f->watch = -1;
 	event_assign(&f->settle, base, -1, 0, on_settle, f);
 	event_assign(&f->poll, base, -1, EV_PERSIST, on_settle, f);
+	f->may_be_missing = conf_is_tenants_file_default(conf);
 	if (load(f, false, err) < 0) {
 		file_close(f);
 		return NULL;
 	}
+	if (f->may_be_missing)
+		log_warn("tenants_file", "there is no tenants file: no tokens but those of the environment",
+		         KV_S("file", f->path));
 	start_watching(f);
 	event_add(&f->poll, &(struct timeval){ f->poll_ms / 1000, f->poll_ms % 1000 * 1000 });
 	return f;

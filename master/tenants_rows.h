@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tenants_rows.h -- the rows and their set, between tenants_set.c (staging), tenants_apply.c
- * (changes) and tenants_table.c (tables) alone. A million tokens must fit into a small master: what
- * they have in common (their tenant) is held once, and a map costs each of them one pointer.
+ * (changes), tenants_table.c (tables), and tenants_extra.c (a look whether a row is there) alone. A
+ * million tokens must fit into a small master: what they have in common (their tenant) is held once,
+ * and a map costs each of them one pointer.
  */
 #pragma once
 #include "common/log.h"
