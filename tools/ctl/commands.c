@@ -27,6 +27,7 @@ const struct command *const commands[] = {
 	&command_migrate,
 	&command_routes_ls,
 	&command_ls,
+	&command_import_env,
 	&command_import_moose,
 	&command_generate_hash_token,
 	&command_topics_ls,

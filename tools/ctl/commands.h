@@ -16,6 +16,7 @@ extern const struct command command_routes_ls, command_ls, command_topics_ls, co
 extern const struct command command_send;
 extern const struct command command_cat;
 extern const struct command command_snippet;
+extern const struct command command_import_env;
 extern const struct command command_import_moose;
 extern const struct command command_generate_hash_token;
 extern const struct command command_completion;
