@@ -226,11 +226,11 @@ int check_providers(const struct conf *conf, struct err *err)
 		               "%s With compat.moose_enforce_jwt data models take JWT alone: set "
 		               "auth.jwt, or protocols.models.enabled: false",
 		               nobody);
-	if (has_table(conf) || conf->imported.n || conf->auth.jwt.n)
+	if (has_table(conf) || conf->imported.n || conf->auth.jwt.n || *conf->auth.userinfo.url)
 		return 0;
 	return err_set(err,
-	               "%s There is no %s: make it, or set tenants.file, tenants.dsn, auth.jwt or "
-	               "import_env; --disable-auth takes everybody",
+	               "%s There is no %s: make it, or set tenants.file, tenants.dsn, auth.jwt, "
+	               "auth.userinfo or import_env; --disable-auth takes everybody",
 	               nobody, conf->tenants.file.path);
 }
 
