@@ -88,6 +88,7 @@ void beside_run(struct req *r)
 	int64_t began = loop_read_ns();
 
 	r->is_beside = true;
+	r->w->beside_kit.slices.n = 0; /* of the one before; not every request begins with enrich */
 	req_current(r);
 	stages_run_beside(r);
 	if (r->parcel) /* the kit is the next request's */

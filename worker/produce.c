@@ -477,7 +477,8 @@ enum step produce_run(struct req *r)
 
 		if (r->produced)
 			return answered(r);
-		if (beside_wanted(r, r->body.n))
+		/* For a split alone: where enrich said what the records are, it said so here. */
+		if (r->w->kit.slices.n == 0 && beside_wanted(r, r->body.n))
 			return STEP_BESIDE;
 		step = produce_settle(r);
 		if (step != STEP_NEXT)

@@ -7,6 +7,7 @@
 
 #include "common/stats_page.h"
 #include "tests/unit/worker/prom_bodies.h"
+#include "worker/charge.h"
 
 enum { NAME = 900, SPANS = 2500, ENTRIES = 40000 };
 
@@ -329,6 +330,68 @@ Test(beside, what_is_small_stays_on_the_loop)
 	forget(&o);
 	free(z.p);
 	free(body.p);
+}
+
+/* A small request up to its produce stage, and there with a large value. */
+static void comes_to_produce(const struct request *value)
+{
+	struct request q = request_of("/v1/traces", ACME PROTOBUF, one_span, sizeof(one_span));
+
+	thread_starts();
+	fixture_begin(f, &f->public);
+	for (size_t at = 0; at < q.n;)
+		at += fixture_feed(f, q.p + at, q.n - at);
+	while (f->r.at < STAGE_PRODUCE) {
+		static enum step (*const runs[])(struct req * r) = {
+			head_run, route_run, auth_run, admit_run, body_run, inflate_run, enrich_run
+		};
+
+		cr_assert_eq(runs[f->r.at](&f->r), STEP_NEXT);
+		f->r.at++;
+	}
+	charge_swap(&f->r, charge_get(&f->r, value->n), BYTES_NONE);
+	memcpy(f->r.body_mem->data, value->p, value->n);
+	f->r.body = bytes_of(f->r.body_mem->data, value->n);
+	free(q.p);
+}
+
+/* 60 000 objects of 800 KB became 2 MB of records, and what the records were was lost on the way.
+ */
+Test(beside, records_that_enrich_has_made_on_the_loop_stay_there)
+{
+	struct request value = spans(SPANS);
+
+	comes_to_produce(&value);
+	f->w.kit.slices.n = 0;
+	for (unsigned i = 0; i < 3; i++)
+		slices_add(&f->w.kit.slices, i * value.n / 3, value.n / 3, 1);
+	f->r.enriched.items = 3;
+	while ((f->step = stages_run(&f->r)) == STEP_ROOM)
+		fixture_send_out(f);
+	cr_assert_eq(f->step, STEP_DONE);
+	req_finish(&f->r);
+	cr_assert_eq(f->r.verdict, V_ACCEPTED);
+	cr_assert_eq(f->record_count, 3);
+	cr_assert_eq(f->records[0].value_n, value.n / 3);
+	free(value.p);
+}
+
+/* The one before was refused, and left its records in the kit. */
+Test(beside, a_value_that_became_large_on_the_loop_is_split_there)
+{
+	struct request value = spans(SPANS);
+
+	comes_to_produce(&value);
+	slices_add(&f->w.beside_kit.slices, 0, 10, 1);
+	f->r.enriched.items = SPANS;
+	cr_assert_eq(stages_run(&f->r), STEP_BESIDE);
+	goes_beside();
+	while ((f->step = stages_run(&f->r)) == STEP_ROOM)
+		fixture_send_out(f);
+	req_finish(&f->r);
+	cr_assert_eq(f->r.verdict, V_ACCEPTED);
+	cr_assert_eq(f->record_count, 3);
+	free(value.p);
 }
 
 /* ---- refusals ---- */
