@@ -119,6 +119,43 @@ void bodies_free(struct bodies *b)
 	free(b);
 }
 
+static struct body *body_at(void *p, size_t cap)
+{
+	struct body *body = p;
+
+	*body = (struct body){ .cap = cap, .data = (uint8_t *)p + HEADER_BYTES };
+	return body;
+}
+
+bool body_is_large(size_t bytes)
+{
+	return class_of(bytes) == CLASS_COUNT;
+}
+
+void bodies_count_large(struct bodies *b, size_t bytes)
+{
+	b->live += body_capacity(bytes);
+	b->peak = max_size(b->peak, b->live);
+	shrink(b);
+}
+
+void bodies_forget_large(struct bodies *b, size_t cap)
+{
+	b->live -= cap;
+}
+
+struct body *body_map(size_t bytes)
+{
+	size_t cap = body_capacity(bytes);
+
+	return body_at(allocate(cap), cap);
+}
+
+void body_unmap(struct body *body)
+{
+	release(body);
+}
+
 struct body *body_get(struct bodies *b, size_t bytes)
 {
 	unsigned c = class_of(bytes);
@@ -135,8 +172,7 @@ struct body *body_get(struct bodies *b, size_t bytes)
 		shrink(b);
 		body = allocate(cap);
 	}
-	*body = (struct body){ .cap = cap, .data = (uint8_t *)body + HEADER_BYTES };
-	return body;
+	return body_at(body, cap);
 }
 
 void body_put(struct bodies *b, struct body *body)

@@ -18,3 +18,11 @@ void bodies_free(struct bodies *b);
 size_t body_capacity(size_t bytes); /* what body_get(bytes) will hold of the budget */
 struct body *body_get(struct bodies *b, size_t bytes); /* cap >= bytes; never NULL */
 void body_put(struct bodies *b, struct body *body);    /* NULL is fine */
+
+/* Of buffers beyond the last class, which no list keeps, the halves of both: what is counted, on the
+ * loop's thread, and the memory, whose pages cost milliseconds, on any. */
+bool body_is_large(size_t bytes);
+void bodies_count_large(struct bodies *b, size_t bytes);
+void bodies_forget_large(struct bodies *b, size_t cap);
+struct body *body_map(size_t bytes);
+void body_unmap(struct body *body);

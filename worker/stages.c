@@ -3,6 +3,7 @@
  * stages.c -- the way of a request, the whole of it: one array, one loop. A request's index in it
  * only grows. conn.c turns what stages_run() says into what to watch.
  */
+#include "worker/charge.h"
 #include "worker/produce.h"
 
 static const struct stage {
@@ -58,6 +59,8 @@ void stages_run_beside(struct req *r)
 	if (step == STEP_NEXT)
 		step = produce_settle(r);
 	assert(step == STEP_NEXT || step == STEP_REPLY); /* these stages wait for nobody */
-	if (step == STEP_REPLY)
+	if (step == STEP_REPLY) {
 		reply_next(r);
+		charge_swap(r, NULL, BYTES_NONE); /* nobody reads it any more */
+	}
 }
