@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "common/stats_page.h"
+#include "common/uses.h"
 
 enum {
 	MAGIC = 0x68677331,
@@ -86,17 +87,37 @@ static size_t page_bytes(unsigned tenant_slots)
 	       (size_t)tenant_slots * (TENANT_WORDS + CURSOR_WORDS) * sizeof(stat_word);
 }
 
+static size_t file_bytes(unsigned tenant_slots, uint64_t tokens)
+{
+	size_t page = page_bytes(tenant_slots);
+
+	if (tokens == 0)
+		return page;
+	return (page + USES_ALIGN - 1) / USES_ALIGN * USES_ALIGN + tokens * sizeof(use_word);
+}
+
 int stats_memfd(unsigned tenant_slots, struct err *err)
 {
+	return stats_memfd_with_uses(tenant_slots, 0, err);
+}
+
+int stats_memfd_with_uses(unsigned tenant_slots, uint64_t tokens, struct err *err)
+{
 	autoclose int fd = memfd_create("headgate-stats", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	const uint32_t magic = MAGIC;
+	const struct { /* the head begins so */
+		uint32_t magic, tenant_slots;
+		uint64_t tokens;
+	} constant = { MAGIC, tenant_slots, tokens };
+
+	_Static_assert(offsetof(struct stats_head, magic) == 0 &&
+	                       offsetof(struct stats_head, fold_seq) == sizeof(constant),
+	               "the constants of a head");
 
 	if (fd < 0)
 		return err_errno(err, "no memfd for a stats page");
 	/* Sealed in size only: who cut it would kill its readers by SIGBUS. */
-	if (ftruncate(fd, (off_t)page_bytes(tenant_slots)) < 0 ||
-	    pwrite(fd, &magic, sizeof(magic), offsetof(struct stats_head, magic)) !=
-	            (ssize_t)sizeof(magic) ||
+	if (ftruncate(fd, (off_t)file_bytes(tenant_slots, tokens)) < 0 ||
+	    pwrite(fd, &constant, sizeof(constant), 0) != (ssize_t)sizeof(constant) ||
 	    fcntl(fd, F_ADD_SEALS, STATS_SEALS) < 0)
 		return err_errno(err, "can't make a stats page");
 	return take_fd(&fd);
@@ -106,12 +127,13 @@ struct stats *stats_map(int fd, bool writable, unsigned tenant_slots, struct err
 {
 	size_t bytes = page_bytes(tenant_slots);
 	int seals = fcntl(fd, F_GET_SEALS);
+	const struct stats_head *head;
 	struct stats *s;
 	struct stat st;
 	void *p;
 
 	if (seals < 0 || (seals & (F_SEAL_SHRINK | F_SEAL_GROW)) != (F_SEAL_SHRINK | F_SEAL_GROW) ||
-	    fstat(fd, &st) < 0 || (size_t)st.st_size != bytes) {
+	    fstat(fd, &st) < 0 || (size_t)st.st_size < bytes) {
 		err_set(err, "no stats page of %u tenants, or not sealed in size", tenant_slots);
 		return NULL;
 	}
@@ -120,7 +142,9 @@ struct stats *stats_map(int fd, bool writable, unsigned tenant_slots, struct err
 		err_errno(err, "can't map a stats page");
 		return NULL;
 	}
-	if (((struct stats_head *)p)->magic != MAGIC) {
+	head = p;
+	if (head->magic != MAGIC || head->tenant_slots != tenant_slots ||
+	    (size_t)st.st_size != file_bytes(tenant_slots, head->tokens)) {
 		munmap(p, bytes);
 		err_set(err, "no stats page");
 		return NULL;
@@ -371,8 +395,8 @@ void stats_fold(struct stats *base, struct stats *dead)
 	/* Its writer is dead, its readers look at fold_seq. */
 	for (size_t i = 0; i < words_bytes / sizeof(stat_word); i++)
 		word_set(&dead->words[i], 0);
-	memset((uint8_t *)dead->head, 0, sizeof(*dead->head));
-	dead->head->magic = MAGIC;
+	memset((uint8_t *)dead->head + offsetof(struct stats_head, fold_seq), 0,
+	       sizeof(*dead->head) - offsetof(struct stats_head, fold_seq));
 	atomic_store_explicit(&base->head->fold_seq, seq + 2, memory_order_release);
 }
 

@@ -60,7 +60,9 @@ struct stats_current {
 };
 
 struct stats_head { /* at the start of each page set */
-	_Atomic uint32_t magic;
+	/* constant */
+	_Atomic uint32_t magic, tenant_slots;
+	_Atomic uint64_t tokens; /* whose last-used words lie behind the page */
 	_Atomic uint32_t fold_seq; /* base page: odd while the master folds a dead page into it */
 	_Atomic int32_t pid, slot; /* slot -1: master */
 	_Atomic uint64_t generation;        /* of the configuration */
@@ -77,6 +79,8 @@ enum { READY_NO_TABLE = 1, READY_SOURCE_AWAY = 2, READY_SUBSCRIBED = 4, READY_OV
 
 struct stats; /* a mapping of one page set */
 int stats_memfd(unsigned tenant_slots, struct err *err) MUST_USE; /* size fixed and sealed; zeroed */
+/* With the last-used words of so many tokens behind it (common/uses.h), which stats_map() leaves alone. */
+int stats_memfd_with_uses(unsigned tenant_slots, uint64_t tokens, struct err *err) MUST_USE;
 struct stats *stats_map(int fd, bool writable, unsigned tenant_slots, struct err *err) MUST_USE;
 void stats_unmap(struct stats *s);
 struct stats_head *stats_head(struct stats *s);

@@ -422,6 +422,13 @@ static void on_retired(void *arg, uint32_t tenant_ordinal)
 	limits_clear(m->limits, tenant_ordinal);
 }
 
+static const struct last_uses *on_uses(void *arg, bool anew)
+{
+	struct master *m = arg;
+
+	return pages_uses(m->pages, anew);
+}
+
 static void on_read(void *arg)
 {
 	struct master *m = arg;
@@ -438,6 +445,7 @@ static int open_shared(struct master *m, const struct conf *conf, struct err *er
 	m->pages = pages_open(metric_tenants + 2, err);
 	if (!m->pages)
 		return -1;
+	pages_keep_uses(m->pages, conf->limits.max_tokens);
 	m->workers.limits_fd = limits_memfd(conf->limits.max_tenants, metric_tenants, err);
 	if (m->workers.limits_fd < 0)
 		return -1;
@@ -543,6 +551,7 @@ static int start(struct master *m, struct conf *conf, int *exit_code, struct err
 	const struct tenants_hooks tenants = { .publish = on_publish,
 		                               .audit = on_tenants_audit,
 		                               .retired = on_retired,
+		                               .uses = on_uses,
 		                               .read = on_read,
 		                               .arg = m };
 

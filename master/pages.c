@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "common/log.h"
+
 struct page {
 	int fd, reader_fd;
 	struct stats *stats;
@@ -14,6 +16,8 @@ struct pages {
 	unsigned tenant_slots;
 	struct page *v;
 	unsigned count;
+	uint64_t tokens; /* of the pages of workers */
+	struct last_uses uses; /* of the dead, and what was read of the living */
 };
 
 /* A descriptor of its own open file: F_GETFL of a dup would still say read-write, and mmap with it.
@@ -30,7 +34,8 @@ static int open_reader(int fd, struct err *err)
 
 static int add_page(struct pages *p, struct err *err)
 {
-	autoclose int fd = stats_memfd(p->tenant_slots, err);
+	uint64_t tokens = p->count < PAGE_SLOTS ? 0 : p->tokens;
+	autoclose int fd = stats_memfd_with_uses(p->tenant_slots, tokens, err);
 	autoclose int reader = fd < 0 ? -1 : open_reader(fd, err);
 	struct stats *stats = reader < 0 ? NULL : stats_map(fd, true, p->tenant_slots, err);
 
@@ -65,8 +70,15 @@ void pages_close(struct pages *p)
 		close(p->v[i].fd);
 		close(p->v[i].reader_fd);
 	}
+	last_uses_done(&p->uses);
 	free(p->v);
 	free(p);
+}
+
+void pages_keep_uses(struct pages *p, uint64_t tokens)
+{
+	assert(p->count == PAGE_SLOTS);
+	p->tokens = tokens;
 }
 
 int pages_grow(struct pages *p, unsigned slots, struct err *err)
@@ -99,11 +111,32 @@ unsigned pages_take(struct pages *p, unsigned slot, uint64_t generation)
 	return 0;
 }
 
+static void read_uses(struct pages *p, unsigned index)
+{
+	struct err err;
+
+	if (p->tokens > 0 && uses_collect(p->v[index].fd, p->tokens, &p->uses, &err) < 0)
+		log_warn("pages", "last uses of tokens are lost", KV_S("error", err.text));
+}
+
 void pages_fold(struct pages *p, unsigned index)
 {
+	struct err err;
+
 	assert(index >= PAGE_SLOTS && index < p->count && p->v[index].taken);
+	read_uses(p, index);
+	if (p->tokens > 0 && uses_clear(p->v[index].fd, p->tokens, &err) < 0)
+		log_warn("pages", "last uses of tokens stay where they were", KV_S("error", err.text));
 	stats_fold(p->v[PAGE_BASE].stats, p->v[index].stats);
 	p->v[index].taken = false;
+}
+
+const struct last_uses *pages_uses(struct pages *p, bool anew)
+{
+	for (unsigned i = PAGE_SLOTS; anew && i < p->count; i++)
+		if (p->v[i].taken)
+			read_uses(p, i);
+	return &p->uses;
 }
 
 struct stats *pages_stats(const struct pages *p, unsigned index)

@@ -7,6 +7,7 @@
  */
 #pragma once
 #include "common/stats.h"
+#include "common/uses.h"
 
 enum { PAGE_MASTER, PAGE_BASE, PAGE_SLOTS, PAGES_PER_SLOT = 2 };
 
@@ -14,6 +15,8 @@ struct pages; /* private to pages.c */
 
 struct pages *pages_open(unsigned tenant_slots, struct err *err) MUST_USE;
 void pages_close(struct pages *p);
+/* The pages of workers that are made from now on hold last-used words of so many tokens. */
+void pages_keep_uses(struct pages *p, uint64_t tokens);
 /* Makes pages until there are two for each of `slots` slots. Those that were made stay on failure.
  */
 int pages_grow(struct pages *p, unsigned slots, struct err *err) MUST_USE;
@@ -24,6 +27,10 @@ unsigned pages_count(const struct pages *p);
 unsigned pages_take(struct pages *p, unsigned slot, uint64_t generation);
 /* Its process is dead: counters are added to the base, the page is zeroed for its next owner. */
 void pages_fold(struct pages *p, unsigned index);
+
+/* When each token was last used, as far as any worker says or said; anew: what they say now. Valid
+ * until the next call, and until a page is folded. */
+const struct last_uses *pages_uses(struct pages *p, bool anew);
 
 struct stats *pages_stats(const struct pages *p, unsigned index);
 int pages_fd(const struct pages *p, unsigned index); /* read-write: its owner's */

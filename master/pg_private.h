@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * pg_private.h -- one connection to PostgreSQL, between the four files that know libpq and nobody
+ * pg_private.h -- one connection to PostgreSQL, between the five files that know libpq and nobody
  * else: pg_link.c (connecting, sending, giving up), pg_hello.c (what is asked before the first
- * read), pg_read.c (reads) and tenants_pg.c (the table of steps, what is due, the source).
+ * read), pg_read.c (reads), pg_uses.c (last uses) and tenants_pg.c (the table of steps, what is due,
+ * the source).
  */
 #pragma once
 #if __has_include(<libpq-fe.h>)
@@ -35,6 +36,9 @@ enum {
 	PRUNE_MS = 10 * 60 * 1000,
 	PRUNE_AGAIN_MS = 1000,
 	PRUNE_ROWS = 5000, /* at a time, so that no bell waits for long */
+	USES_MS = 60000, /* last uses of tokens: a round each */
+	USES_AGAIN_MS = 50, /* between its parts, */
+	USES_ROWS = 1000, /* so that no bell waits for long */
 	SUBSCRIBED_MS = 30000,
 	FULL_GAP_MS = 500, /* full reads: two a second at most */
 	IDLE_GAP_MIN_MS = 5, /* bells with nothing behind them: the gap doubles up to FULL_GAP_MS */
@@ -65,6 +69,7 @@ enum step {
 	STEP_CHANGES,
 	STEP_PING,
 	STEP_PRUNE,
+	STEP_USES,
 	STEP_IDLE,
 	STEP_COUNT
 };
@@ -95,7 +100,11 @@ struct pg {
 	int64_t rang_ns; /* its first ring */
 	bool want_full;
 	msec_t next_read, next_full_allowed; /* not before */
-	msec_t next_poll, next_full, next_ping, next_prune;
+	msec_t next_poll, next_full, next_ping, next_prune, next_uses;
+	msec_t uses_round; /* when it began */
+	struct token_use *uses; /* those that are being stored: USES_ROWS at most */
+	unsigned uses_count;
+	bool uses_failed, uses_said;
 	msec_t idle_gap;
 	msec_t retry_at;
 	unsigned attempts; /* since the last read that worked */
@@ -126,6 +135,11 @@ static inline msec_t later(msec_t a, msec_t b)
 void pg_begin_step(struct pg *p, enum step step);
 void pg_on_io(evutil_socket_t fd, short what, void *arg);
 void pg_on_resolved(void *arg);
+
+/* ---- pg_uses.c ---- */
+void pg_uses_start(struct pg *p);
+void pg_uses_result(struct pg *p, PGresult *result);
+void pg_uses_done(struct pg *p);
 
 /* ---- pg_link.c ---- */
 void pg_check_skew(struct pg *p, const char *server_us);

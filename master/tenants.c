@@ -254,6 +254,24 @@ void tenants_served(struct tenants *t, uint64_t generation)
 		event_add(&t->rebuild, &(struct timeval){ 0, 0 });
 }
 
+/* ---- last uses ---- */
+
+unsigned tenants_uses(struct tenants *t, struct token_use *out, unsigned max)
+{
+	const struct last_uses *uses;
+
+	if (!t->hooks.uses)
+		return 0;
+	uses = t->hooks.uses(t->hooks.arg, set_uses_begin(t->set));
+	return set_uses(t->set, uses, out, max);
+}
+
+void tenants_uses_stored(struct tenants *t, const struct token_use *uses, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		set_use_stored(t->set, &uses[i]);
+}
+
 /* ---- rows ---- */
 
 void tenants_begin(struct tenants *t, bool full)

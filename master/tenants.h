@@ -8,6 +8,7 @@
 #pragma once
 #include "common/snapshot.h"
 #include "common/stats.h"
+#include "common/uses.h"
 #include "conf/conf.h"
 #include "master/tables.h"
 struct event_base;
@@ -22,6 +23,8 @@ struct tenants_hooks {
 	/* NULL is fine. No worker knows this tenant ordinal any more: limits_clear() it now, the next
 	 * new tenant may get it. */
 	void (*retired)(void *arg, uint32_t tenant_ordinal);
+	/* NULL is fine: nothing of last uses is stored. When each token was last used (master/pages.h). */
+	const struct last_uses *(*uses)(void *arg, bool anew);
 	/* NULL is fine. The source was read to its end, or refused: look at tenants_synced(). */
 	void (*read)(void *arg);
 	void *arg;
@@ -75,6 +78,14 @@ struct token_row {
 	const struct snapshot_cidr *cidrs;
 	unsigned cidr_count;
 };
+struct token_use {
+	struct bytes id;
+	uint32_t ordinal, at_s; /* Unix seconds */
+};
+/* The next tokens, at most max, whose last use a source is to store, once a round; fewer: the round is
+ * over. Ids are valid until rows are put. */
+unsigned tenants_uses(struct tenants *t, struct token_use *out, unsigned max);
+void tenants_uses_stored(struct tenants *t, const struct token_use *uses, unsigned count);
 /* full: rows not put until the commit are gone. Else: named rows are put or dropped. */
 void tenants_begin(struct tenants *t, bool full);
 /* Of this full read a token id may come twice: of rows that differ none grants. */

@@ -63,6 +63,7 @@ static void remove_token(struct applying *a, struct token *t)
 	tell(a, "token.remove", token_tenant(t), token_id(t));
 	a->change.lost |= !t->left_out;
 	unlink_token(a->s, t);
+	set_forget_number(a->s, t);
 	ordinals_leave(&a->s->token_ordinals, t->ordinal, a->s->generation + 1);
 	set_free_token(a->s, t);
 }
@@ -121,6 +122,7 @@ static void put_token(struct applying *a, struct token *t)
 	}
 	if (t->ordinal == NO_ORDINAL && !t->left_out)
 		t->ordinal = ordinals_take(&s->token_ordinals);
+	set_number_token(s, t);
 	set_saw_token(s, t);
 	idmap_add(&s->tokens, &t->node);
 	if (t->left_out) {

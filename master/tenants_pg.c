@@ -123,13 +123,15 @@ static enum step due_step(const struct pg *p)
 	}
 	if (now >= p->next_ping)
 		return STEP_PING;
+	if (now >= p->next_uses)
+		return STEP_USES;
 	return now >= p->next_prune ? STEP_PRUNE : STEP_IDLE;
 }
 
 /* When something will be; must agree with due_step(), or the timer would fire for nothing. */
 static msec_t next_due(const struct pg *p)
 {
-	msec_t at = earlier(p->next_ping, p->next_prune);
+	msec_t at = earlier(p->next_ping, earlier(p->next_prune, p->next_uses));
 
 	if (full_wanted(p))
 		return earlier(at, full_allowed(p));
@@ -177,6 +179,7 @@ static const struct {
 	[STEP_CHANGES]      = { "read",         READ_MS,    pg_changes_start,      pg_read_result,   pg_read_done },
 	[STEP_PING]         = { "ping",         ANSWER_MS,  ping_start,         ping_result,   ping_done },
 	[STEP_PRUNE]        = { "prune",        ANSWER_MS,  prune_start,        prune_result,  to_idle },
+	[STEP_USES]         = { "uses",         ANSWER_MS,  pg_uses_start,      pg_uses_result, pg_uses_done },
 	[STEP_IDLE]         = { "idle",         0,          idle_start,         NULL,          NULL },
 };
 /* clang-format on */
@@ -330,7 +333,10 @@ static void *pg_open(struct event_base *base, const struct conf *conf, struct te
 	p->full_compare = conf->tenants.full_compare;
 	p->fresh_for = conf->tenants.fresh_for;
 	p->idle_gap = IDLE_GAP_MIN_MS;
-	p->next_prune = query ? INT64_MAX : loop_now() + PRUNE_MS; /* a query has no change table */
+	/* A query has no change table, and none of last uses. */
+	p->next_prune = query ? INT64_MAX : loop_now() + PRUNE_MS;
+	p->next_uses = query ? INT64_MAX : loop_now() + USES_MS;
+	p->uses = xcalloc(USES_ROWS, sizeof(*p->uses));
 	event_assign(&p->timer, base, -1, 0, on_timer, p);
 	return p;
 }
@@ -345,6 +351,7 @@ static void pg_close(void *source)
 	pg_query_free(p->query);
 	free(p->dsn);
 	free(p->channel);
+	free(p->uses);
 	free(p);
 }
 

@@ -146,8 +146,10 @@ static enum standing token_standing(struct tenant_set *s, struct token *t, enum 
 	*why = SKIP_ITERATIONS;
 	if (t->derived && !set_may_derive(s, t))
 		return LEFT_OUT;
-	if (t->ordinal == NO_ORDINAL)
+	if (t->ordinal == NO_ORDINAL) {
 		t->ordinal = ordinals_take(&s->token_ordinals);
+		set_number_token(s, t);
+	}
 	return t->ordinal == NO_ORDINAL ? OVER_LIMIT : IN_TABLE;
 }
 

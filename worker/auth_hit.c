@@ -7,6 +7,7 @@
 
 #include "common/loop.h"
 #include "common/stats.h"
+#include "common/uses.h"
 #include "worker/worker.h"
 
 enum auth_say auth_no(struct req *r, struct identity *who, enum auth_result result, const char *why)
@@ -73,5 +74,6 @@ enum auth_say auth_judge_hit(struct req *r, const struct snapshot_hit *hit, stru
 		return auth_no(r, who, AUTH_SUSPENDED, "tenant is suspended");
 	if (hit->replaced)
 		stats_add(r->w->stats, STAT_AUTH_REPLACED, 0, 0, 1);
+	uses_mark(r->w->uses, hit->token_ordinal, (uint32_t)(now_us / 1000000));
 	return AUTH_YES;
 }

@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/token.h"
+#include "common/uses.h"
 #include "worker/audit.h"
 #include "worker/auth.h"
 #include "worker/beside.h"
@@ -384,7 +385,8 @@ static int map_shared(struct life *l, struct err *err)
 	unsigned slots = (unsigned)w->conf->metrics.max_tenants + 2;
 
 	w->stats = stats_map(l->own_fd, true, slots, err);
-	if (!w->stats)
+	w->uses = w->stats ? uses_map(l->own_fd, w->conf->limits.max_tokens, err) : NULL;
+	if (!w->uses)
 		return -1;
 	w->limits = limits_map(l->limits_fd, w->conf->limits.max_tenants,
 	                       (unsigned)w->conf->metrics.max_tenants, err);

@@ -25,6 +25,7 @@ struct usages;
 struct sink_open;
 struct audit;
 struct taps;
+struct uses;
 struct jwt_verifier;
 struct offload;
 
@@ -45,6 +46,7 @@ struct worker {
 	int slot;
 	uint64_t generation; /* of the configuration */
 	struct stats *stats; /* our own page */
+	struct uses *uses; /* and the last-used words behind it; NULL in tests that keep none */
 	struct stats *pages[PAGES_MAX]; /* everybody's, read-only; [0] master, [1] base; NULL: none */
 	unsigned page_count;
 	struct limits *limits;

@@ -62,3 +62,34 @@ Test(pages, a_reader_can_neither_write_nor_resize)
 	cr_expect_lt(write(fd, "x", 1), 0);
 	pages_close(p);
 }
+
+Test(pages, last_uses_of_the_living_and_the_dead_are_known_and_their_page_is_clean_for_the_next)
+{
+	struct err err;
+	struct pages *p = pages_open(4, &err);
+	struct uses *first, *second;
+	unsigned a, b;
+
+	pages_keep_uses(p, 100);
+	cr_assert(pages_grow(p, 1, &err) == 0);
+	a = pages_take(p, 0, 1);
+	b = pages_take(p, 0, 2);
+	first = uses_map(pages_fd(p, a), 100, &err);
+	second = uses_map(pages_fd(p, b), 100, &err);
+	cr_assert(first && second);
+	uses_mark(first, 7, 1000);
+	uses_mark(second, 7, 999);
+	uses_mark(second, 8, 5);
+	cr_expect_eq(pages_uses(p, false)->n, 0);
+	cr_expect_eq(pages_uses(p, true)->v[7], 1000);
+	cr_expect_eq(pages_uses(p, false)->v[8], 5);
+	uses_mark(first, 9, 2000);
+	pages_fold(p, a);
+	cr_expect_eq(pages_uses(p, false)->v[9], 2000, "the last words of the dead");
+	cr_expect_eq(pages_take(p, 0, 3), a);
+	uses_mark(second, 8, 6);
+	cr_expect_eq(pages_uses(p, true)->v[8], 6);
+	uses_unmap(first);
+	uses_unmap(second);
+	pages_close(p);
+}

@@ -6,6 +6,8 @@
 #include <criterion/criterion.h>
 
 /* What the source says to the set is only written down. */
+#define tenants_uses fake_uses
+#define tenants_uses_stored fake_uses_stored
 #define tenants_set_source fake_set_source
 #define tenants_set_probe fake_set_probe
 #define tenants_set_flag fake_set_flag
@@ -18,6 +20,7 @@
 #include "master/pg_hello.c"
 #include "master/pg_link.c"
 #include "master/pg_read.c"
+#include "master/pg_uses.c"
 #include "master/tenants_pg.c"
 
 static struct {
@@ -87,6 +90,27 @@ int tenants_commit(struct tenants *t, int64_t since_ns, struct err *err)
 	(void)err;
 	told.in_read = false;
 	return 0;
+}
+
+static unsigned uses_told, uses_stored, uses_calls;
+
+unsigned tenants_uses(struct tenants *t, struct token_use *out, unsigned max)
+{
+	unsigned n = (unsigned)min_size(uses_told, max);
+
+	(void)t;
+	uses_calls++;
+	for (unsigned i = 0; i < n; i++)
+		out[i] = (struct token_use){ BYTES("null"), i, 1700000000 + i };
+	uses_told -= n;
+	return n;
+}
+
+void tenants_uses_stored(struct tenants *t, const struct token_use *uses, unsigned count)
+{
+	(void)t;
+	(void)uses;
+	uses_stored += count;
 }
 
 static struct event_base *base;
@@ -289,9 +313,86 @@ Test(tenants_pg, a_deaf_link_tries_to_hear_again_at_each_full_compare)
 Test(tenants_pg, changes_are_pruned_now_and_then)
 {
 	settled();
-	p->next_ping = p->next_poll = INT64_MAX;
+	p->next_ping = p->next_poll = p->next_uses = INT64_MAX;
 	at(1000000 + PRUNE_MS);
 	cr_assert_eq(due_step(p), STEP_PRUNE);
+}
+
+static void uses_due(void)
+{
+	p->next_ping = p->next_poll = p->next_full = p->next_prune = INT64_MAX;
+	p->next_full_allowed = INT64_MAX;
+}
+
+/* O10 */
+Test(tenants_pg, last_uses_are_stored_once_a_minute_and_no_statement_is_sent_for_none)
+{
+	settled();
+	uses_due();
+	p->next_uses = 1000000 + USES_MS;
+	at(1000000 + USES_MS - 1);
+	cr_assert_eq(due_step(p), STEP_IDLE);
+	at(1000000 + USES_MS);
+	cr_assert_eq(due_step(p), STEP_USES);
+	pg_uses_start(p);
+	cr_assert_eq(uses_calls, 1);
+	cr_assert_eq(p->step, STEP_IDLE);
+	cr_assert_eq(p->next_uses, 1000000 + 2 * USES_MS);
+	cr_assert_str_empty(p->fault);
+}
+
+Test(tenants_pg, the_statement_of_last_uses_quotes_ids_joins_the_view_and_lets_the_greater_time_win)
+{
+	struct buf sql;
+
+	settled();
+	uses_told = 2;
+	p->uses_count = tenants_uses(NULL, p->uses, USES_ROWS);
+	buf_init(&sql, USES_BYTES);
+	statement(p, &sql);
+	buf_char(&sql, '\0');
+	cr_assert_not(sql.failed);
+	cr_assert(strstr(sql.p, "unnest('{\"null\",\"null\"}'::text[], '{1700000000,1700000001}'::bigint[])"),
+	          "%s", sql.p);
+	cr_assert(strstr(sql.p, "JOIN headgate.gateway_token"));
+	cr_assert(strstr(sql.p, "WHERE u.last_used_at < excluded.last_used_at"));
+	cr_assert(strstr(sql.p, "lock_timeout") && strstr(sql.p, "statement_timeout"));
+	buf_done(&sql);
+}
+
+Test(tenants_pg, the_longest_statement_of_last_uses_has_room)
+{
+	static const char id[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+	struct buf sql;
+
+	settled();
+	for (p->uses_count = 0; p->uses_count < USES_ROWS; p->uses_count++)
+		p->uses[p->uses_count] = (struct token_use){ bytes_str(id), 0, UINT32_MAX };
+	buf_init(&sql, USES_BYTES);
+	statement(p, &sql);
+	cr_assert_not(sql.failed);
+	buf_done(&sql);
+}
+
+Test(tenants_pg, what_could_not_be_stored_is_told_again_and_the_link_lives_on)
+{
+	static const char *const passing[] = { "55P03", "57014", "40P01", "23503" };
+
+	settled();
+	for (size_t i = 0; i < ARRAY_LEN(passing); i++)
+		cr_assert(may_pass(passing[i]));
+	cr_assert_not(may_pass("42501")); /* insufficient_privilege */
+	cr_assert_not(may_pass(NULL));
+	p->uses_count = 5;
+	p->uses_failed = true;
+	uses_due();
+	p->next_uses = INT64_MAX;
+	pg_uses_done(p);
+	cr_assert_eq(uses_stored, 0);
+	p->uses_failed = false;
+	pg_uses_done(p);
+	cr_assert_eq(uses_stored, 5);
+	cr_assert_str_empty(p->fault);
 }
 
 /* R28: what fresh means. */
