@@ -9,6 +9,7 @@
 #include <curl/curl.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <stdio.h>
 
 #include "common/buf.h"
 
@@ -215,6 +216,12 @@ static size_t on_head(char *p, size_t size, size_t count, void *arg)
 }
 
 /* ---- the whole ---- */
+
+void http_client_version(char *out, size_t cap)
+{
+	snprintf(out, cap, "%s (built with %s)", curl_version_info(CURLVERSION_NOW)->version,
+	         LIBCURL_VERSION);
+}
 
 struct http_client *http_client_open(struct event_base *base, struct err *err)
 {

@@ -34,6 +34,7 @@ struct http_get {
 	void *arg;
 };
 
+void http_client_version(char *out, size_t cap); /* libcurl's, and what it was built with */
 /* NULL with *err said. Before the first thread of the process. */
 struct http_client *http_client_open(struct event_base *base, struct err *err) MUST_USE;
 /* Calls are cancelled. Never from answered(). NULL is fine. */

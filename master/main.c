@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <sysexits.h>
+#include "common/http_client.h"
 #include "common/log.h"
 #include "conf/yaml_node.h"
 #include "master/master.h"
@@ -319,10 +320,14 @@ static int worker_version(void)
 
 static int run_version(void)
 {
+	char curl[64];
+
 	printf("headgate %s (%s, %s, build %s)\n", HEADGATE_VERSION, HEADGATE_REVISION,
 	       HEADGATE_MODE, conf_build_id);
 	printf("  libevent %s (built with %s)\n", event_get_version(), LIBEVENT_VERSION);
 	printf("  jansson %s (built with %s)\n", jansson_version_str(), JANSSON_VERSION);
+	http_client_version(curl, sizeof(curl));
+	printf("  libcurl %s\n", curl);
 	printf("  libyaml %s\n", yaml_library_version());
 	printf("  libpq %d.%d\n", tenants_pg_library() / 10000, tenants_pg_library() % 10000);
 	printf("  %s (built with %s)\n", OpenSSL_version(OPENSSL_VERSION), OPENSSL_VERSION_TEXT);

@@ -59,6 +59,7 @@ void auth_found(struct worker *w, const uint8_t digest[static TOKEN_DIGEST_BYTES
 /* For verifiers: one more of auth.unknown_per_source; false: spent, which is 503. */
 bool auth_may_ask(struct req *r);
 
+void auth_jwt_version(char *out, size_t cap); /* cjose's, and what it was built with */
 /* The key sets that the master has fetched (MSG_JWKS): JSON in a sealed memfd, not kept. */
 void auth_take_keys(struct worker *w, int fd);
 

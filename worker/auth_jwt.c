@@ -464,6 +464,11 @@ void auth_take_keys(struct worker *w, int fd)
 	look(w->jwt);
 }
 
+void auth_jwt_version(char *out, size_t cap)
+{
+	snprintf(out, cap, "%s (built with %s)", cjose_version(), CJOSE_VERSION);
+}
+
 /* ---- the verifier ---- */
 
 static enum auth_say jwt_check(void *verifier, struct req *r, const struct credential *c,

@@ -5,13 +5,16 @@
  * no YAML, opens no configured file.
  */
 #include <event2/event.h>
+#include <jansson.h>
 #include <openssl/crypto.h>
 #include <protobuf-c/protobuf-c.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include "common/http_client.h"
 #include "proto/encoding.h"
 #include "proto/zstd.h"
+#include "worker/auth.h"
 #include "worker/life.h"
 #include "worker/sandbox.h"
 #include "worker/sink.h"
@@ -22,7 +25,7 @@ enum { EXIT_USAGE = 2 };
 
 static int say_version(void)
 {
-	char kafka[64], seccomp[64], sqlite[64], zstd[64];
+	char kafka[64], seccomp[64], sqlite[64], zstd[64], jose[64], curl[64];
 
 	printf("headgate-worker %s (%s, %s)\n", HEADGATE_VERSION, HEADGATE_REVISION, HEADGATE_MODE);
 	printf("  libevent %s (built with %s)\n", event_get_version(), LIBEVENT_VERSION);
@@ -37,6 +40,11 @@ static int say_version(void)
 	printf("  SQLite %s\n", sqlite);
 	sandbox_version(seccomp, sizeof(seccomp));
 	printf("  libseccomp %s\n", seccomp);
+	http_client_version(curl, sizeof(curl));
+	printf("  libcurl %s\n", curl);
+	auth_jwt_version(jose, sizeof(jose));
+	printf("  cjose %s\n", jose);
+	printf("  jansson %s (built with %s)\n", jansson_version_str(), JANSSON_VERSION);
 	printf("  %s (built with %s)\n", OpenSSL_version(OPENSSL_VERSION), OPENSSL_VERSION_TEXT);
 	return ferror(stdout) || fflush(stdout) ? EX_IOERR : 0;
 }

@@ -104,6 +104,8 @@ is "its tokens can't be judged" "$(ask "$(token "$(head_of RS256 k)" "$(claims '
 like "they may come again" "$(reply_header Retry-After)" '^[1-5]$'
 ok "the log says why" hg_log 'lvl=warn mod=jwks .*issuer=moved err="answered 301"'
 like "and the status" "$("$HEADGATECTL" --socket "$HG_DIR/control.sock" --json status | jq -c '[.degraded, .jwks[].why]')" "can't be refreshed.*answered 301"
+like "in words too" "$("$HEADGATECTL" --socket "$HG_DIR/control.sock" status | grep '^issuer ' | sort | xargs -d '\n')" \
+	'issuer https://id.example.com/: 1 keys.* issuer moved: 0 keys, .*answered 301'
 like "/ready?verbose warns" "$(admin '/ready?verbose')" 'warn jwks '
 end_pid "$ISSUER" KILL
 is "away: a token verified before" "$(ask "$NEW")" 200

@@ -102,7 +102,7 @@ is "one line of it all names the property" "$(grep -c 'lvl=err mod=master msg="n
 # -v
 run "$HEADGATE" -v
 is "-v is exit 0" $? 0
-for word in 'headgate [0-9.]+ ' libevent jansson libyaml libpq OpenSSL 'headgate-worker [0-9.]+ ' librdkafka protobuf-c libdeflate libseccomp; do
+for word in 'headgate [0-9.]+ ' libevent jansson libyaml libpq OpenSSL 'headgate-worker [0-9.]+ ' librdkafka protobuf-c libdeflate libseccomp libcurl cjose; do
 	like "-v tells ${word%% *}" "$(cat "$T/said")" "(^|.)($word)"
 done
 ok "-v tells neither folder nor host" fails grep -qE "/work|/home|$(hostname)" "$T/said"

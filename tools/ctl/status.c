@@ -59,6 +59,10 @@ static void print_lists(const json_t *a)
 		       json_number_of(e, "slot"), json_text_of(e, "state"),
 		       json_number_of(e, "pid"), json_number_of(e, "generation"),
 		       json_number_of(e, "rss_bytes") / MIB, json_number_of(e, "table"));
+	json_array_foreach(json_object_get(a, "jwks"), i, e)
+		printf("issuer %s: %lld keys%s%s\n", json_text_of(e, "issuer"),
+		       json_number_of(e, "keys"), *json_text_of(e, "why") ? ", can't be refreshed: " : "",
+		       json_text_of(e, "why"));
 	json_array_foreach(json_object_get(a, "certificates"), i, e)
 		printf("certificate %s: until %s, %lld days left\n", json_text_of(e, "file"),
 		       json_text_of(e, "not_after"), json_number_of(e, "days_left"));
