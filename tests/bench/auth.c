@@ -4,8 +4,9 @@
  * delta of 10 000 entries over a base of 100 000 and of 1 000 000 tokens, against SHA-256 alone by
  * OpenSSL's usual idiom (a new context each time), in interleaved rounds. The tokens themselves
  * come one after the other, as warm as a head that was just parsed; what the tables know of them
- * lies in an order that no cache can guess. One JSON line for each size. Usage: auth [rounds]
- * [tokens]
+ * lies in an order that no cache can guess. One JSON line for each size. Then the same for what is
+ * no token, but was verified before: keys of PBKDF2 and JWT, as many as a worker remembers by default,
+ * through all that is asked before and behind the cache. Usage: auth [rounds] [tokens]
  */
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -13,8 +14,18 @@
 #include <time.h>
 
 #include "common/snapshot.h"
+#include "worker/identity_cache.h"
 
-enum { DELTA = 10000, ASKED = 200000, ROUNDS_MAX = 100, TENANTS = 1000 };
+enum {
+	DELTA = 10000,
+	ASKED = 200000,
+	ROUNDS_MAX = 100,
+	TENANTS = 1000,
+	CACHED = 1000,
+	ITERATIONS = 1000,
+	KEY_BYTES = 65, /* as Moose makes them */
+	JWT_BYTES = 700,
+};
 static const size_t STRIDE = 7919; /* a prime: the base has the tokens in another order */
 
 struct figure {
@@ -69,6 +80,36 @@ static int sealed(struct snapshot_builder *b)
 	return fd;
 }
 
+/* What would be derived: as good as any other bytes. */
+static void key_at(uint32_t i, struct proof_key *key)
+{
+	uint8_t digest[TOKEN_DIGEST_BYTES];
+
+	hasher_sha256(hasher, bytes_of(&i, sizeof(i)), digest);
+	key->iterations = ITERATIONS;
+	memcpy(key->derived, digest, sizeof(key->derived));
+}
+
+static void add_keys(struct snapshot_builder *b)
+{
+	static const uint32_t iterations[] = { ITERATIONS };
+
+	for (uint32_t i = 0; i < CACHED; i++) {
+		struct proof_key key;
+		struct snapshot_token t = { .id = BYTES("key"),
+			                    .ordinal = i,
+			                    .tenant = i % TENANTS,
+			                    .not_before = INT64_MIN,
+			                    .not_after = INT64_MAX,
+			                    .scopes = SCOPE_ALL };
+
+		key_at(i, &key);
+		snapshot_key(key.derived, key.iterations, t.digest);
+		snapshot_add_token(b, &t);
+	}
+	snapshot_set_iterations(b, iterations, ARRAY_LEN(iterations));
+}
+
 /* The last DELTA tokens are not in the base; as many of its first ones are gone or changed. */
 static struct snapshot *make_table(size_t count)
 {
@@ -77,8 +118,9 @@ static struct snapshot *make_table(size_t count)
 	struct snapshot *s;
 	struct err err = { "" };
 
-	snapshot_expect(b, count);
+	snapshot_expect(b, count + CACHED);
 	add_tenants(b);
+	add_keys(b);
 	for (size_t i = 0; i < count; i++) {
 		struct snapshot_token t = token_at(i * STRIDE % count);
 
@@ -97,6 +139,8 @@ static struct snapshot *make_table(size_t count)
 		else
 			snapshot_add_token(b, &t);
 	}
+	snapshot_set_iterations(b, &(uint32_t){ ITERATIONS }, 1);
+
 	autoclose int delta = sealed(b);
 
 	s = snapshot_map(base, &err);
@@ -157,6 +201,73 @@ static double ask_idiom(size_t count, size_t from)
 	return (double)(now_ns() - begin) / ASKED;
 }
 
+/* ---- what was verified before ---- */
+
+static struct identity_cache *cache;
+static uint8_t (*bearers)[JWT_BYTES];
+
+static void remember(bool jwt, size_t bytes)
+{
+	char name[32];
+	const char *const names[] = { name };
+
+	cache = identity_cache_new(CACHED);
+	for (uint32_t i = 0; i < CACHED; i++) {
+		struct proof p = { .result = AUTH_OK, .scopes = SCOPE_ALL, .not_after = INT64_MAX };
+		uint8_t digest[TOKEN_DIGEST_BYTES];
+		struct proof_key key;
+
+		memset(bearers[i], 'x', JWT_BYTES);
+		memcpy(bearers[i], &i, sizeof(i));
+		snprintf(name, sizeof(name), "tenant-%u", i % TENANTS);
+		key_at(i, &key);
+		if (jwt)
+			p = (struct proof){ .method = METHOD_JWT, .result = AUTH_OK, .scopes = SCOPE_ALL,
+				            .subject = "subject", .issuer = "https://id.example.com",
+				            .not_after = INT64_MAX, .tenants = names, .tenant_count = 1 };
+		else
+			p = (struct proof){ .method = METHOD_PBKDF2, .result = AUTH_OK,
+				            .not_after = INT64_MAX, .keys = &key, .key_count = 1 };
+		hasher_sha256(hasher, bytes_of(bearers[i], bytes), digest);
+		identity_cache_put(cache, digest, proof_copy(&p), INT64_MAX);
+	}
+}
+
+/* By a key, or by the name of its tenant. */
+static bool use_proof(const struct snapshot *s, const struct proof *p, struct snapshot_hit *hit)
+{
+	uint32_t iterations[SNAPSHOT_ITERATIONS_MAX];
+	uint8_t digest[TOKEN_DIGEST_BYTES];
+
+	if (!p->key_count)
+		return snapshot_find_tenant(s, hasher, bytes_str(p->tenants[0]), hit);
+	if (snapshot_iterations(s, iterations) != 1 || iterations[0] != p->keys[0].iterations)
+		abort();
+	snapshot_key(p->keys[0].derived, p->keys[0].iterations, digest);
+	return snapshot_find(s, digest, hit);
+}
+
+static double ask_cache(const struct snapshot *s, size_t bytes)
+{
+	uint64_t found = 0;
+	int64_t begin = now_ns();
+
+	for (size_t i = 0; i < ASKED; i++) {
+		uint8_t digest[TOKEN_DIGEST_BYTES];
+		const struct proof *p;
+		struct snapshot_hit hit;
+
+		hasher_sha256(hasher, bytes_of(bearers[i % CACHED], bytes), digest);
+		if (snapshot_find(s, digest, &hit))
+			abort(); /* is no token */
+		p = identity_cache_find(cache, digest, 1);
+		found += p && use_proof(s, p, &hit);
+	}
+	if (found != ASKED)
+		abort();
+	return (double)(now_ns() - begin) / ASKED;
+}
+
 static int by_size(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
@@ -168,6 +279,26 @@ static double median(struct figure *f, int rounds)
 {
 	qsort(f->ns, (size_t)rounds, sizeof(f->ns[0]), by_size);
 	return f->ns[rounds / 2];
+}
+
+static void run_cached(const struct snapshot *s, size_t count, int rounds, bool jwt)
+{
+	size_t bytes = jwt ? JWT_BYTES : KEY_BYTES;
+	struct figure f;
+	double middle;
+
+	bearers = xcalloc(CACHED, sizeof(*bearers));
+	remember(jwt, bytes);
+	ask_cache(s, bytes);
+	for (int i = 0; i < rounds; i++)
+		f.ns[i] = ask_cache(s, bytes);
+	middle = median(&f, rounds);
+	printf("{\"figure\":\"B6 cached %s to tenant, %zu tokens\",\"rounds\":%d,\"ns\":%.0f,"
+	       "\"best\":%.0f,\"worst\":%.0f,\"spread\":%.3f,\"bearer_bytes\":%zu}\n",
+	       jwt ? "JWT" : "PBKDF2", count, rounds, middle, f.ns[0], f.ns[rounds - 1],
+	       (f.ns[rounds - 1] - f.ns[0]) / middle, bytes);
+	identity_cache_free(cache);
+	free(bearers);
 }
 
 static void run(size_t count, int rounds)
@@ -191,6 +322,8 @@ static void run(size_t count, int rounds)
 	       "\"sha256_by_the_usual_idiom_ns\":%.0f}\n",
 	       count, DELTA, rounds, middle, best, worst, (worst - best) / middle,
 	       snapshot_longest(s), peer);
+	run_cached(s, count, rounds, false);
+	run_cached(s, count, rounds, true);
 	snapshot_unmap(s);
 }
 
