@@ -125,9 +125,6 @@ static int ls_run(struct ctl *c)
 			"--unused: only the schema headgate of PostgreSQL keeps the last use");
 	else
 		code = s->kind->tokens(s, &which, list_row, &l);
-	if (l.unused && !code)
-		ctl_note(c, "this version of the gateway does not write down the last use: none "
-		            "means that it is not known");
 	table_print(l.table, stdout);
 	registry_close(s);
 	return code;
