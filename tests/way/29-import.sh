@@ -47,7 +47,7 @@ ok "that imports no more" wait_until 3s sees "$KEY" 401
 conf 'import_env=[micromegas]'
 ok "and again" headgate_switch
 known "$KEY"
-is "the audit names the key by its name" "$(jq -r 'select(.code == 200).token' "$HG_DIR/audit.log" | head -n 1)" env-svc
+is "the audit names the key by its name" "$(jq -r 'select(.code == 403).token' "$HG_DIR/audit.log" | head -n 1)" env-svc
 
 # Nobody sees them
 processes() { echo "$HG_PID"; workers; }
