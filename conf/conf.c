@@ -104,6 +104,7 @@ void conf_take_imported(struct conf *to, const struct conf *from)
 	}
 	to->imported = (struct imported_keys){ v, keys->n };
 	to->moose_is_open = from->moose_is_open;
+	to->imported_table = from->imported_table;
 }
 
 void conf_add_admin(struct conf *conf)

@@ -329,6 +329,7 @@ struct conf {
 	/* What it found in the environment, for the master alone (not packed). */
 	struct imported_keys imported;
 	bool moose_is_open; /* Moose itself would let everybody in */
+	bool imported_table; /* tenants.query is micromegas' own: its table says nothing of tenants */
 };
 
 struct conf *conf_new(void) MUST_USE; /* the defaults, and the default listener */

@@ -140,6 +140,7 @@ static void import_database(struct loader *l)
 	origin_set(l, "tenants.dsn", place_of_variable(l, v), path_text(l, "${%s}", v.name));
 	origin_written(l, "tenants.dsn", path_text(l, "${%s}", v.name));
 	import_option(l, "tenants.query", IMPLIED, keys_query);
+	l->conf->imported_table = strcmp(c->tenants.query, keys_query) == 0;
 }
 
 static void import_default_tenant(struct loader *l)

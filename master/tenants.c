@@ -352,7 +352,7 @@ static void on_change(void *arg, const char *what, struct bytes tenant, struct b
 /* The first read of all changes nothing: it finds what is there. */
 static struct set_change apply(struct tenants *t)
 {
-	bool told = t->tables.generation > 0 && t->hooks.audit;
+	bool told = t->read_ms >= 0 && t->hooks.audit;
 	struct set_change change;
 
 	extras_put(t->extras, t->set);
@@ -388,19 +388,11 @@ int tenants_commit(struct tenants *t, int64_t since_ns, struct err *err)
 	return 0;
 }
 
-/* What the configuration adds has changed: a commit of its own. The first read brings it too, and in
- * the middle of one it waits for the end. */
-static void use_extras(struct tenants *t)
+static void commit_extras(struct tenants *t)
 {
 	struct set_change change;
 	struct err err;
 
-	t->extras_due = t->in_read;
-	if (t->in_read)
-		return;
-	extras_want(t->extras, t->set, t->conf);
-	if (t->tables.generation == 0)
-		return;
 	set_begin(t->set, false);
 	extras_begin(t->extras, false);
 	change = apply(t);
@@ -408,6 +400,18 @@ static void use_extras(struct tenants *t)
 		log_err("tenants", "no new table, the last one serves", KV_S("error", err.text));
 	else if (change.lost)
 		pending_add(t, loop_now_ns());
+}
+
+/* What the configuration adds has changed: a commit of its own. The first read brings it too, and in
+ * the middle of one it waits for the end. */
+static void use_extras(struct tenants *t)
+{
+	t->extras_due = t->in_read;
+	if (t->in_read)
+		return;
+	extras_want(t->extras, t->set, t->conf);
+	if (t->tables.generation > 0)
+		commit_extras(t);
 }
 
 void tenants_refused(struct tenants *t)
@@ -454,6 +458,9 @@ struct tenants *tenants_open(struct event_base *base, const struct conf *conf, s
 		return NULL;
 	}
 	t->kind->poke(t->source);
+	/* The keys of the environment need no database whose table could not speak against them. */
+	if (!t->in_read && t->tables.generation == 0 && conf->imported_table && conf->imported.n)
+		commit_extras(t);
 	return t;
 }
 

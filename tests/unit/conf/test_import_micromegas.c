@@ -153,8 +153,10 @@ Test(import_micromegas, the_database_is_read_by_the_query_of_its_table)
 	cr_assert_eq(conf->tenants.source, TENANTS_POSTGRES);
 	cr_assert_str_eq(conf->tenants.dsn, "postgres://u:pw4711@h/db");
 	cr_assert(strstr(conf->tenants.query, "FROM ingestion_api_keys"));
+	cr_assert(conf->imported_table);
 	ASSERT_IMPORTS("tenants: {query: SELECT 1}\n");
 	cr_assert_str_eq(conf->tenants.query, "SELECT 1");
+	cr_assert_not(conf->imported_table);
 }
 
 Test(import_micromegas, a_database_that_the_file_names_stays)

@@ -293,3 +293,19 @@ Test(tenants_extra, a_key_of_moose_is_found_by_what_its_derivation_gives)
 	cr_assert(snapshot_find(table, digest, &hit));
 	cr_assert(bytes_eq(hit.token_id, BYTES("env-moose")));
 }
+
+Test(tenants_extra, keys_beside_a_table_without_tenants_work_before_it_was_read)
+{
+	confs[0].imported_table = true;
+	open_with("default", 1);
+	cr_assert_eq(tenants_table(t), 1);
+	cr_assert(has(1, "default"));
+	cr_assert_eq(atomic_load(&stats_head(own)->fresh_until_ms), 0, "but others are unknown yet");
+	tenants_begin(t, true);
+	put_row("acme", TENANT_ACTIVE);
+	put_token("tok", "acme", 9);
+	commit();
+	cr_assert(has(1, "default"));
+	cr_assert(has(9, "acme"));
+	cr_assert_eq(audited, 0, "the first read finds what is there");
+}
