@@ -70,12 +70,13 @@ struct stats_head { /* at the start of each page set */
 	_Atomic uint64_t table_generation;  /* tenant table served; 0: none */
 	_Atomic int64_t fresh_until_ms;     /* master: until when the table is fresh (CLOCK_MONOTONIC) */
 	_Atomic int64_t table_read_ms;      /* master: when the source was last read (for max_stale) */
-	_Atomic uint64_t ready_flags;       /* master: not-ready causes that it knows, for /ready */
+	_Atomic uint64_t ready_flags;       /* master: not-ready causes that it knows, for /ready; worker: its store */
 	struct stats_current current; /* of the loop's thread */
 	struct stats_current beside;  /* of the one that works on large bodies */
 };
 /* ready_flags: what only the master knows of health and degradation (operations.md 7) */
-enum { READY_NO_TABLE = 1, READY_SOURCE_AWAY = 2, READY_SUBSCRIBED = 4, READY_OVER_LIMIT = 8, READY_CERT_SOON = 16, READY_JWKS_STALE = 32 };
+enum { READY_NO_TABLE = 1, READY_SOURCE_AWAY = 2, READY_SUBSCRIBED = 4, READY_OVER_LIMIT = 8, READY_CERT_SOON = 16, READY_JWKS_STALE = 32,
+       READY_STORE_FULL = 64 /* of a worker, in its own page */ };
 
 struct stats; /* a mapping of one page set */
 int stats_memfd(unsigned tenant_slots, struct err *err) MUST_USE; /* size fixed and sealed; zeroed */

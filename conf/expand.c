@@ -69,6 +69,17 @@ static int read_fd(int fd, size_t max, struct buf *out)
 	return n == 0 ? 0 : -1;
 }
 
+/* What is there, but not for us. As root nothing is. */
+static void help_to_read(struct loader *l, const char *path, const char *shown)
+{
+	char ours[64];
+	struct stat st;
+
+	if (errno == EACCES && stat(path, &st) == 0)
+		report_help(l->r, "chgrp %s %s && chmod 640 %s",
+		            group_name(getegid(), ours, sizeof(ours)), shown, shown);
+}
+
 /* The bytes of path, in the conf's pool. */
 static bool read_file(struct loader *l, const char *path, const char *shown, size_t max,
                       bool secret, struct place at, struct bytes *out)
@@ -80,7 +91,11 @@ static bool read_file(struct loader *l, const char *path, const char *shown, siz
 	int rc;
 
 	if (fd < 0 || fstat(fd, &st) < 0) {
-		report_error(l->r, at, "can't read the file '%s': %s", shown, strerror(errno));
+		int cause = errno;
+
+		report_error(l->r, at, "can't read the file '%s': %s", shown, strerror(cause));
+		errno = cause;
+		help_to_read(l, path, shown);
 		return false;
 	}
 	if (!S_ISREG(st.st_mode)) {

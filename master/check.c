@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <libgen.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -181,6 +182,22 @@ static int sync_parent(const char *dir, struct err *err)
 	               : err_errno(err, "local.dir: %s: the folder it is in can't be synced", dir);
 }
 
+/* With the command to run, where the cause tells it. */
+static int bad_store(const char *dir, const char *what, struct err *err)
+{
+	int cause = errno;
+	const struct passwd *user = getpwuid(geteuid()); /* start-up world: one thread */
+
+	if (cause == ENOSPC || cause == EDQUOT)
+		return err_set(err, "local.dir: %s: %s: %s: df -h shows it", dir, what,
+		               strerror(cause));
+	if ((cause == EACCES || cause == EPERM) && user)
+		return err_set(err, "local.dir: %s: %s: %s: chown %s %s", dir, what,
+		               strerror(cause), user->pw_name, dir);
+	errno = cause;
+	return err_errno(err, "local.dir: %s: %s", dir, what);
+}
+
 int check_store(const struct conf *conf, struct err *err)
 {
 	const char *dir = conf->local.dir;
@@ -193,13 +210,11 @@ int check_store(const struct conf *conf, struct err *err)
 		if (sync_parent(dir, err) < 0)
 			return -1;
 	} else if (errno != EEXIST) {
-		return err_errno(err, "local.dir: %s: can't be made", dir);
+		return bad_store(dir, "can't be made", err);
 	}
 	if (stat(dir, &st) == 0 && !S_ISDIR(st.st_mode))
 		return err_set(err, "local.dir: %s: is no folder", dir);
-	return access(dir, R_OK | W_OK | X_OK) == 0
-	               ? 0
-	               : err_errno(err, "local.dir: %s: can't be written", dir);
+	return access(dir, R_OK | W_OK | X_OK) == 0 ? 0 : bad_store(dir, "can't be written", err);
 }
 
 /* A table of tenants is always configured: the file that nobody named is one if it is there. */

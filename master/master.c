@@ -91,7 +91,14 @@ void master_say_status(struct master *m)
 	const struct generation *gen = m->workers.current;
 	const struct reload *r = &m->reload;
 
-	if (r->last == RELOAD_OK)
+	if (r->last == RELOAD_OK && m->store_full)
+		systemd_notify(
+			m->systemd,
+			"READY=1\nSTATUS=generation %llu, %u/%u workers ready, but the store "
+			"is full and takes nothing: df -h %s; headgate.yaml(5): local.max_bytes",
+			(unsigned long long)gen->number, ready_workers(m), gen->slots,
+			m->conf->local.dir);
+	else if (r->last == RELOAD_OK)
 		systemd_notify(m->systemd, "READY=1\nSTATUS=generation %llu, %u/%u workers ready",
 		               (unsigned long long)gen->number, ready_workers(m), gen->slots);
 	else
@@ -110,6 +117,21 @@ static void note_certificates(struct master *m)
 		atomic_fetch_or(flags, READY_CERT_SOON);
 	else
 		atomic_fetch_and(flags, ~(uint64_t)READY_CERT_SOON);
+}
+
+static void note_store(struct master *m)
+{
+	uint64_t full = 0; /* the flag of any of them */
+
+	for (struct proc *p = NULL; (p = workers_each(&m->workers, p));)
+		if (p->state == PROC_READY)
+			full |= atomic_load(&stats_head(pages_stats(m->pages, p->page))->ready_flags) &
+			        READY_STORE_FULL;
+	if ((full != 0) == m->store_full)
+		return;
+	m->store_full = full != 0;
+	if (m->serving && !m->stopping)
+		master_say_status(m);
 }
 
 void master_apply(struct master *m, const struct conf *conf, uint64_t generation)
@@ -164,6 +186,7 @@ static void on_beat(evutil_socket_t fd, short what, void *arg)
 	}
 	stats_set(own, STAT_METRICS_FOLDED, 0, 0, limits_folded(m->limits));
 	note_certificates(m);
+	note_store(m);
 	look_at_start(m);
 }
 
@@ -520,17 +543,34 @@ static void prepare_process(void)
 #endif
 }
 
-static struct conf *load_first(const struct master_args *args, int *exit_code)
+/* One line for the log, and for `systemctl status`, which keeps it when we are gone. */
+static void say_refused(const struct master *m, const char *why)
+{
+	char check[512];
+
+	snprintf(check, sizeof(check), "headgate -t -c %s", m->args->file);
+	log_err("master", "can't start", KV_S("err", why), KV_S("run", check));
+	systemd_notify(m->systemd, "STATUS=can't start: %s; run: %s", why, check);
+}
+
+static struct conf *load_first(const struct master *m, int *exit_code)
 {
 	struct conf_report report;
 	struct conf *conf;
 
 	conf_report_init(&report);
-	conf = check_load(args, false, &report);
+	conf = check_load(m->args, false, &report);
 	/* As -t prints it: at a start somebody is reading. */
 	if (report.text.n && fwrite(report.text.p, 1, report.text.n, stderr) != report.text.n)
 		log_err("master", "can't write to stderr");
 	*exit_code = report.usage ? EXIT_USAGE : EX_CONFIG;
+	if (!conf) {
+		struct bytes line = reload_first_error(buf_view(&report.text));
+		char why[1024];
+
+		snprintf(why, sizeof(why), "%.*s", (int)line.n, (const char *)line.p);
+		say_refused(m, why);
+	}
 	conf_report_done(&report);
 	return conf;
 }
@@ -562,11 +602,9 @@ static int start(struct master *m, struct conf *conf, int *exit_code, struct err
 	}
 	m->taps = taps_open(m->base, &m->workers, &taps);
 	m->syncs = syncs_open(m);
+	m->listeners = listeners_open(m->systemd);
 	errno = 0;
-	m->systemd = systemd_open(err);
-	if (m->systemd)
-		m->listeners = listeners_open(m->systemd);
-	if (!m->systemd || open_shared(m, conf, err) < 0 ||
+	if (open_shared(m, conf, err) < 0 ||
 	    !(m->jwks = jwks_open(m->base, master_stats(m), &jwks, err)) ||
 	    open_workers(m, err) < 0 ||
 	    !(m->control = control_open(m->base, conf->control.socket, &control, err))) {
@@ -626,21 +664,28 @@ int master_run(const struct master_args *args)
 	log_setup(LOG_LEVEL_INFO, LOG_FORMAT_LOGFMT,
 	          args->debug_modules[0] ? args->debug_modules : NULL);
 	prepare_process();
-	conf = load_first(args, &exit_code);
-	if (!conf)
-		return exit_code;
-	m->base = loop_open(&err);
-	if (!m->base) {
+	m->systemd = systemd_open(&err);
+	if (!m->systemd) {
 		log_err("master", "can't start", KV_S("err", err.text));
-		conf_free(conf);
 		return EX_OSERR;
+	}
+	conf = load_first(m, &exit_code);
+	m->base = conf ? loop_open(&err) : NULL;
+	if (!m->base) {
+		if (conf) {
+			exit_code = EX_OSERR;
+			say_refused(m, err.text);
+		}
+		conf_free(conf);
+		systemd_close(m->systemd);
+		return exit_code;
 	}
 	loop_tick();
 	m->started_at = loop_now();
 	assign_events(m);
 	reload_init(m);
 	if (start(m, conf, &m->exit_code, &err) < 0) {
-		log_err("master", "can't start", KV_S("err", err.text));
+		say_refused(m, err.text);
 		stop(m);
 		return m->exit_code;
 	}

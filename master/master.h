@@ -38,6 +38,7 @@ struct master {
 	const struct conf *conf; /* of the current generation, which owns it */
 	msec_t started_at;
 	msec_t rotation; /* of the ticket keys, as the timer has it; 0: not yet */
+	bool store_full; /* a worker says so */
 	int64_t cert_first_end; /* Unix seconds; INT64_MAX: no certificate */
 	uint64_t log_counts[4]; /* of log_count(), as far as the stats page has them */
 	bool serving; /* READY=1 was said */

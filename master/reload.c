@@ -159,8 +159,7 @@ static bool line_has(struct bytes line, const char *what)
 	return line.n && memmem(line.p, line.n, what, strlen(what));
 }
 
-/* The line of the first error, or the first line. */
-static struct bytes first_error(struct bytes text)
+struct bytes reload_first_error(struct bytes text)
 {
 	struct bytes rest = text, line;
 
@@ -175,7 +174,7 @@ static struct bytes first_error(struct bytes text)
 /* text: all of it, as -t prints it; why: one line of it, for log and status. */
 static void failed(struct master *m, enum reload_result result, struct bytes text)
 {
-	struct bytes line = first_error(text);
+	struct bytes line = reload_first_error(text);
 	char why[512];
 
 	snprintf(why, sizeof(why), "%.*s", (int)line.n, (const char *)line.p);

@@ -47,4 +47,6 @@ int reload_first(struct master *m, struct conf *conf, struct err *err) MUST_USE;
 void reload_ask(struct master *m, const struct control_client *from,
                 const struct control_reload *what);
 void reload_look(struct master *m); /* workers have changed: commit, give up, or begin the next */
+/* The line of the first error of what -t prints, or its first line. */
+struct bytes reload_first_error(struct bytes text);
 void reload_stop(struct master *m); /* the master stops: callers are told */

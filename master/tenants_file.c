@@ -11,6 +11,7 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
@@ -113,6 +114,19 @@ static int commit_rows(struct file_source *f, const struct tenants_yaml *y, stru
 	return tenants_commit(f->tenants, f->changed_ns ? f->changed_ns : loop_now_ns(), err);
 }
 
+/* With the command to run, where the cause tells it. */
+static int cant_open(const char *path, struct err *err)
+{
+	int cause = errno;
+	const struct group *group = getgrgid(getegid()); /* start-up world: one thread */
+
+	if (cause == EACCES && group)
+		return err_set(err, "%s: can't open: %s: chgrp %s %s && chmod 640 %s", path,
+		               strerror(cause), group->gr_name, path, path);
+	errno = cause;
+	return err_errno(err, "%s: can't open", path);
+}
+
 /* Reads and checks; applies too if asked. */
 static int load(struct file_source *f, bool apply, struct err *err)
 {
@@ -127,7 +141,7 @@ static int load(struct file_source *f, bool apply, struct err *err)
 	if (fd < 0 && errno == ENOENT && f->may_be_missing)
 		return apply ? commit_rows(f, &(struct tenants_yaml){ .tenants = NULL }, err) : 0;
 	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_errno(err, "%s: can't open", f->path);
+		return cant_open(f->path, err);
 	f->may_be_missing = false;
 	f->seen = st; /* a bad file is not tried again until it changes */
 	if (read_text(fd, &st, f->path, &text, &bytes, err) < 0)

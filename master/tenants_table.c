@@ -22,8 +22,9 @@ void set_say_left_out(struct tenant_set *s, const char *row, struct bytes id, en
 		[SKIP_HASH] = "its hash has a wrong length",
 		[SKIP_KIND] = "there is no such kind",
 		[SKIP_SCOPE] = "it has an unknown scope",
-		[SKIP_ITERATIONS] = "its iterations are missing, are more than auth.pbkdf2.max_iterations or "
-				    "another number beyond the 8 that there may be",
+		[SKIP_ITERATIONS] =
+			("its iterations are missing, are more than auth.pbkdf2.max_iterations or "
+		         "another number beyond the 8 that there may be"),
 		[SKIP_TENANT_UNKNOWN] = "there is no such tenant",
 		[SKIP_HASH_TWICE] =
 			"its hash is that of another tenant's token too: neither grants",

@@ -149,6 +149,9 @@ static void gauges(struct local *l)
 	stats_add(stats, STAT_STORE_QUARANTINED, STORE_LOCAL, 0,
 	          (int64_t)(quarantined - l->quarantined));
 	l->quarantined = quarantined;
+	/* The master shows it to the service manager. */
+	atomic_store(&stats_head(stats)->ready_flags,
+	             atomic_load(&l->state.full) ? READY_STORE_FULL : 0);
 	sink_gauges(l->w);
 }
 
