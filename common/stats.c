@@ -19,8 +19,8 @@
 enum {
 	MAGIC = 0x68677331,
 	STATS_SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL,
-	TENANT_WORDS = SIGNAL_COUNT * TS_COUNT, /* of one metric slot */
-	CURSOR_WORDS = SIGNAL_COUNT * USAGE_CURSORS * USAGE_COUNT, /* the same */
+	TENANT_WORDS = (int)SIGNAL_COUNT * (int)TS_COUNT, /* of one metric slot */
+	CURSOR_WORDS = (int)SIGNAL_COUNT * (int)USAGE_CURSORS * (int)USAGE_COUNT, /* the same */
 };
 
 const unsigned stat_dim_size[DIM_COUNT] = {

@@ -216,7 +216,7 @@ static bool take_expiry(const json_t *o, uint64_t *s)
 	if (json_is_string(value))
 		return bytes_to_u64(bytes_str(json_string_value(value)), SECONDS_MAX, s);
 	if (!json_is_number(value) || json_number_value(value) < 0 ||
-	    json_number_value(value) > SECONDS_MAX)
+	    json_number_value(value) > (double)SECONDS_MAX)
 		return false;
 	*s = (uint64_t)json_number_value(value);
 	return true;
