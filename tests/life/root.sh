@@ -43,9 +43,11 @@ root_begin()
 	trap root_end EXIT
 	mount -t proc proc "$root/proc"
 	mount --bind "$T/sd" "$root$T/sd"
-	standin_systemctl >"$root/usr/local/bin/systemctl"
+	# Where everybody looks: rpm's scriptlets have a path of their own.
+	mv "$root/usr/bin/systemctl" "$root/usr/bin/systemctl.real"
+	standin_systemctl >"$root/usr/bin/systemctl"
 	printf '#!/bin/sh\n[ "$1" = headgate.service ] || exit 101\n' >"$root/usr/sbin/policy-rc.d"
-	chmod 755 "$root/usr/local/bin/systemctl" "$root/usr/sbin/policy-rc.d"
+	chmod 755 "$root/usr/bin/systemctl" "$root/usr/sbin/policy-rc.d"
 	background bash "$WAY/tools/standin.sh" "$T/sd" "$root"
 	wait_until 5s test -p "$T/sd/never"
 }
@@ -64,7 +66,14 @@ ask()
 	read -r status <"$T/sd/answer"
 	return "\$status"
 }
-case " \$* " in *" --now "*) now=y ;; *) now='' ;; esac
+now=''
+for word; do
+	shift
+	case \$word in
+	--now)	now=y ;;
+	*)	set -- "\$@" "\$word" ;;
+	esac
+done
 for word; do
 	case \$word in
 	-*)	;;
@@ -74,7 +83,7 @@ for word; do
 	*)	break ;;
 	esac
 done
-/bin/systemctl "\$@" || exit
+/usr/bin/systemctl.real "\$@" || exit
 case \$now\$word in
 yenable)	ask start ;;
 ydisable)	ask stop ;;
