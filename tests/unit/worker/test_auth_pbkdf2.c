@@ -125,7 +125,12 @@ TestSuite(auth_pbkdf2, .init = open_pbkdf2, .fini = close_pbkdf2);
 
 static struct pbkdf2 *verifier(void)
 {
-	return f->w.auth->verifiers->state[0];
+	const struct verifiers *v = f->w.auth->verifiers;
+	size_t i = 0;
+
+	while (v->v[i] != &auth_pbkdf2)
+		i++;
+	return v->state[i];
 }
 
 static void begin(const char *secret, uint8_t last_byte)
