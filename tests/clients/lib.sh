@@ -5,7 +5,7 @@
 # the manual, and what follows. Such a test starts an unmodified program, gives it known values and reads all of them back.
 #
 # programs KIND...	the folders of those programs, built or unpacked (tools/cached): DEBIAN, PROMETHEUS, VMAGENT, COLLECTOR,
-#			LOKI_JS, LOKISEND, CLICKHOUSE, LOKI_PYTHON, JAVA, OTELSEND (Go), RUST, MOOSE, DEX
+#			LOKI_JS, LOKISEND, CLICKHOUSE, LOKI_PYTHON, JAVA, OTELSEND (Go), RUST, MOOSE, DEX, HYDRA
 # gateway [SETTING=VALUE]...	headgate over TLS with a private CA, the tenant acme, its TOKEN (also in $T/token) and topics of
 #			the test's own: those of topics, and RAW_TOPIC of Obstack
 # target COUNT		starts target.py: COUNT scrapes, then only 503; TARGET is its host:port
