@@ -6,6 +6,8 @@
 #include "common/gcra.h"
 
 static const uint64_t second = UINT64_C(1000000000);
+/* A process may look at a time as old as its turn of the loop; another one's word is then ahead. */
+static const uint64_t turn = UINT64_C(1000000000);
 /* Beyond it lies no time that matters, and sums of three such do not overflow. */
 static const uint64_t far = UINT64_C(1) << 61;
 
@@ -16,24 +18,26 @@ static uint64_t time_of(uint64_t cost, uint64_t per_s)
 	return t < far ? (uint64_t)t : far;
 }
 
-/* The word's new value for this cost, and how long until it may be written. */
-static uint64_t arrival(uint64_t word, const struct gcra_rate *rate, uint64_t cost, uint64_t now,
-                        int64_t *wait)
+/* What the word counts as: one beyond a spent burst was left by a lower rate or a larger burst. */
+static uint64_t clamped(uint64_t word, const struct gcra_rate *rate, uint64_t now)
 {
-	uint64_t tau = time_of(rate->burst, rate->per_s);
-	uint64_t from = word > now ? word : now, at;
+	uint64_t latest = now + time_of(rate->burst, rate->per_s);
 
-	if (from > now + tau) /* the rate was raised since, or the burst made smaller */
-		from = now + tau;
-	at = from + time_of(cost, rate->per_s);
-	*wait = at - now > tau ? (int64_t)(at - now - tau) : 0;
-	return at;
+	return word < now ? now : word > latest ? latest : word;
+}
+
+/* How long a cost must wait that would move the word from there to `at`. */
+static int64_t wait_of(uint64_t at, const struct gcra_rate *rate, uint64_t now)
+{
+	uint64_t latest = now + time_of(rate->burst, rate->per_s);
+
+	return at > latest ? (int64_t)(at - latest) : 0;
 }
 
 int64_t gcra_take(gcra_word *word, const struct gcra_rate *rate, uint64_t before, uint64_t more,
                   int64_t now_ns)
 {
-	uint64_t was, cost;
+	uint64_t was, cost, now = (uint64_t)now_ns;
 
 	if (!rate->per_s || !more)
 		return 0;
@@ -41,30 +45,39 @@ int64_t gcra_take(gcra_word *word, const struct gcra_rate *rate, uint64_t before
 		return GCRA_NEVER;
 	was = atomic_load_explicit(word, memory_order_relaxed);
 	for (;;) {
-		int64_t wait;
-		uint64_t at = arrival(was, rate, more, (uint64_t)now_ns, &wait);
+		uint64_t from = clamped(was, rate, now), at = from + time_of(more, rate->per_s);
+		int64_t wait = wait_of(at, rate, now);
 
-		if (wait)
+		/* Refused, it is not moved ahead; but what other limits left far ahead comes back,
+		 * else it would hold its tenant for as long as those meant it to. */
+		if (wait && (was <= from || was - from <= turn))
 			return wait;
-		if (atomic_compare_exchange_weak_explicit(word, &was, at, memory_order_relaxed,
+		if (atomic_compare_exchange_weak_explicit(word, &was, wait ? from : at,
+		                                          memory_order_relaxed,
 		                                          memory_order_relaxed))
-			return 0;
+			return wait;
 	}
 }
 
 int64_t gcra_wait(const gcra_word *word, const struct gcra_rate *rate, uint64_t cost, int64_t now_ns)
 {
-	int64_t wait;
+	uint64_t was = atomic_load_explicit(word, memory_order_relaxed), now = (uint64_t)now_ns;
 
 	if (!rate->per_s || !cost)
 		return 0;
-	arrival(atomic_load_explicit(word, memory_order_relaxed), rate, cost, (uint64_t)now_ns,
-	        &wait);
-	return wait;
+	return wait_of(clamped(was, rate, now) + time_of(cost, rate->per_s), rate, now);
 }
 
+/* Never below 0: a word that was zeroed or came back since would lie at the end of time. */
 void gcra_give(gcra_word *word, const struct gcra_rate *rate, uint64_t cost)
 {
-	if (rate->per_s && cost)
-		atomic_fetch_sub_explicit(word, time_of(cost, rate->per_s), memory_order_relaxed);
+	uint64_t was, back;
+
+	if (!rate->per_s || !cost)
+		return;
+	back = time_of(cost, rate->per_s);
+	was = atomic_load_explicit(word, memory_order_relaxed);
+	while (!atomic_compare_exchange_weak_explicit(word, &was, was > back ? was - back : 0,
+	                                              memory_order_relaxed, memory_order_relaxed))
+		;
 }

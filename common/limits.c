@@ -35,6 +35,8 @@ struct metric_slot {
 
 struct tenant_line {
 	_Atomic uint32_t metric; /* 1 + metric slot, or 0: not used yet */
+	_Atomic uint32_t life; /* tenants that had this line before */
+	gcra_word words[LIMIT_KINDS];
 } __attribute__((aligned(LINE_BYTES)));
 
 struct limits {
@@ -244,6 +246,18 @@ const char *limits_metric_name(const struct limits *l, unsigned slot)
 	return (const char *)l->metrics[slot].name;
 }
 
+gcra_word *limits_words(struct limits *l, uint32_t tenant_ordinal)
+{
+	return tenant_ordinal < l->max_tenants ? l->tenants[tenant_ordinal].words : NULL;
+}
+
+uint32_t limits_life(const struct limits *l, uint32_t tenant_ordinal)
+{
+	return tenant_ordinal < l->max_tenants
+	               ? atomic_load_explicit(&l->tenants[tenant_ordinal].life, memory_order_relaxed)
+	               : 0;
+}
+
 void limits_clear(struct limits *l, uint32_t tenant_ordinal)
 {
 	uint64_t owner = 1 + (uint64_t)tenant_ordinal;
@@ -260,5 +274,9 @@ void limits_clear(struct limits *l, uint32_t tenant_ordinal)
 		                               named ? OWNER_RETIRED : OWNER_FREE);
 	}
 	atomic_store(&l->tenants[tenant_ordinal].metric, 0);
+	/* Before the words: who still holds the old number must find them untouched by itself. */
+	atomic_fetch_add(&l->tenants[tenant_ordinal].life, 1);
+	for (enum limit_kind kind = 0; kind < LIMIT_KINDS; kind++)
+		atomic_store(&l->tenants[tenant_ordinal].words[kind], 0);
 	atomic_fetch_and(&l->folded[tenant_ordinal / 64], ~(1ull << tenant_ordinal % 64));
 }

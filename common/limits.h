@@ -31,6 +31,13 @@ unsigned limits_metric_none(const struct limits *l);
 unsigned limits_metric_slot(struct limits *l, uint32_t tenant_ordinal, struct bytes tenant_id);
 uint64_t limits_folded(const struct limits *l); /* how many tenants are METRIC_OTHER */
 const char *limits_metric_name(const struct limits *l, unsigned slot); /* id, _other, _none; NULL: free */
+
+/* The tenant's words, LIMIT_KINDS of them, that only gcra.h moves; NULL beyond limits.max_tenants. */
+gcra_word *limits_words(struct limits *l, uint32_t tenant_ordinal);
+/* How many tenants had this ordinal before: a request that began under another leaves the words
+ * alone. */
+uint32_t limits_life(const struct limits *l, uint32_t tenant_ordinal);
+
 /* The master only, once every live worker has confirmed a table without this ordinal: frees its
  * words, so that no new tenant inherits them. Its metric slot keeps the name (the counters behind it
  * never fall) and is given only to a tenant of the same id again. */

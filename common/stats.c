@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * stats.c -- layout of a page set, from stats.def, and what its one writer and its readers do with
- * it; the text of /metrics is stats_render.c. A page holds the head, then the words of all STAT
+ * it; the text of /metrics is stats_render.c. A page holds the head, then what each tenant has in
+ * flight (16 MiB of addresses, memory where a tenant touched it), then the words of all STAT
  * families, then for each metric slot and signal those of the TENANT_STAT families, then likewise
  * the cursors of usage records. Nothing here locks or waits: a writer's word is read, added to and
  * stored, never shared with another writer.
@@ -56,9 +57,12 @@ const struct stat_info stat_info[STAT_COUNT] = {
 };
 
 const struct tenant_stat_info tenant_stat_info[TS_COUNT] = {
-#define TENANT_STAT(id, name, type, reason, help) [TS_##id] = { name, type, reason, help },
+#define TENANT_STAT(id, name, type, reason, help)                                                  \
+	[TS_##id] = { name, type, reason, true, help },
+#define TENANT_KIND(id, name, type, kind, help) [TS_##id] = { name, type, kind, false, help },
 #include "common/stats.def"
 #undef TENANT_STAT
+#undef TENANT_KIND
 };
 
 const double histogram_bounds[HISTOGRAM_BOUNDS] = { 0.0005, 0.001, 0.0025, 0.005, 0.01,
@@ -74,17 +78,27 @@ struct stats {
 	stat_word *words;
 	stat_word *tenants;
 	stat_word *cursors;
+	struct stats_in_flight *in_flight;
 	unsigned tenant_slots;
 	size_t map_bytes;
 	bool writable;
 };
 
-enum { HEAD_BYTES = (sizeof(struct stats_head) + 63) / 64 * 64 };
+enum {
+	IN_FLIGHT_AT = 64 * KIB, /* behind the head: a multiple of any page size we run on */
+	IN_FLIGHT_BYTES = STATS_TENANTS_MAX * sizeof(struct stats_in_flight),
+	WORDS_AT = IN_FLIGHT_AT + IN_FLIGHT_BYTES,
+};
+
+static size_t words_bytes(unsigned tenant_slots)
+{
+	return sizeof(struct stat_words) +
+	       (size_t)tenant_slots * (TENANT_WORDS + CURSOR_WORDS) * sizeof(stat_word);
+}
 
 static size_t page_bytes(unsigned tenant_slots)
 {
-	return HEAD_BYTES + sizeof(struct stat_words) +
-	       (size_t)tenant_slots * (TENANT_WORDS + CURSOR_WORDS) * sizeof(stat_word);
+	return WORDS_AT + words_bytes(tenant_slots);
 }
 
 static size_t file_bytes(unsigned tenant_slots, uint64_t tokens)
@@ -151,8 +165,9 @@ struct stats *stats_map(int fd, bool writable, unsigned tenant_slots, struct err
 	}
 	s = xcalloc(1, sizeof(*s));
 	s->head = p;
-	s->words = (stat_word *)((uint8_t *)p + HEAD_BYTES);
-	s->tenants = (stat_word *)((uint8_t *)p + HEAD_BYTES + sizeof(struct stat_words));
+	s->in_flight = (struct stats_in_flight *)((uint8_t *)p + IN_FLIGHT_AT);
+	s->words = (stat_word *)((uint8_t *)p + WORDS_AT);
+	s->tenants = (stat_word *)((uint8_t *)p + WORDS_AT + sizeof(struct stat_words));
 	s->cursors = s->tenants + (size_t)tenant_slots * TENANT_WORDS;
 	s->tenant_slots = tenant_slots;
 	s->map_bytes = bytes;
@@ -171,6 +186,11 @@ void stats_unmap(struct stats *s)
 struct stats_head *stats_head(struct stats *s)
 {
 	return s->head;
+}
+
+struct stats_in_flight *stats_in_flight(struct stats *s)
+{
+	return s->in_flight;
 }
 
 static uint64_t word_get(const stat_word *w)
@@ -370,10 +390,17 @@ static void fold_tenant(stat_word *base, const stat_word *dead)
 		word_add(&base[TS_FAILED_WORKER_LOST], accepted - ended);
 }
 
+/* Written as zeros, pages that no tenant touched would become memory. */
+static void clear_in_flight(struct stats *dead)
+{
+	if (madvise(dead->in_flight, IN_FLIGHT_BYTES, MADV_REMOVE) < 0)
+		memset(dead->in_flight, 0, IN_FLIGHT_BYTES);
+}
+
 void stats_fold(struct stats *base, struct stats *dead)
 {
 	uint32_t seq = atomic_load_explicit(&base->head->fold_seq, memory_order_relaxed);
-	size_t words_bytes = dead->map_bytes - HEAD_BYTES;
+	size_t words = words_bytes(dead->tenant_slots) / sizeof(stat_word);
 
 	assert(base->writable && dead->writable && base->tenant_slots == dead->tenant_slots);
 	atomic_store_explicit(&base->head->fold_seq, seq + 1, memory_order_relaxed);
@@ -393,8 +420,9 @@ void stats_fold(struct stats *base, struct stats *dead)
 			fold_cursors(base, dead, slot, sig);
 		}
 	/* Its writer is dead, its readers look at fold_seq. */
-	for (size_t i = 0; i < words_bytes / sizeof(stat_word); i++)
+	for (size_t i = 0; i < words; i++)
 		word_set(&dead->words[i], 0);
+	clear_in_flight(dead);
 	memset((uint8_t *)dead->head + offsetof(struct stats_head, fold_seq), 0,
 	       sizeof(*dead->head) - offsetof(struct stats_head, fold_seq));
 	atomic_store_explicit(&base->head->fold_seq, seq + 2, memory_order_release);

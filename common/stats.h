@@ -25,8 +25,10 @@ enum stat_id { /* not "stat": that tag is struct stat of <sys/stat.h> */
 };
 enum tenant_stat {
 #define TENANT_STAT(id, name, type, reason, help) TS_##id,
+#define TENANT_KIND(id, name, type, kind, help) TS_##id,
 #include "common/stats.def"
 #undef TENANT_STAT
+#undef TENANT_KIND
 	TS_COUNT
 };
 enum { HISTOGRAM_BOUNDS = 15, HISTOGRAM_WORDS = HISTOGRAM_BOUNDS + 3 }; /* buckets, +Inf, sum in us, count */
@@ -78,6 +80,14 @@ struct stats_head { /* at the start of each page set */
 enum { READY_NO_TABLE = 1, READY_SOURCE_AWAY = 2, READY_SUBSCRIBED = 4, READY_OVER_LIMIT = 8, READY_CERT_SOON = 16, READY_JWKS_STALE = 32,
        READY_STORE_FULL = 64 /* of a worker, in its own page */ };
 
+/* What a tenant has in flight in this process; by its ordinal, below STATS_TENANTS_MAX. Not words
+ * that all share, which a death would leave behind: these vanish with their process. */
+struct stats_in_flight {
+	_Atomic uint64_t bytes;    /* of the budget */
+	_Atomic uint64_t requests; /* admitted, and not answered yet */
+};
+enum { STATS_TENANTS_MAX = 1 << 20 }; /* the greatest limits.max_tenants */
+
 struct stats; /* a mapping of one page set */
 int stats_memfd(unsigned tenant_slots, struct err *err) MUST_USE; /* size fixed and sealed; zeroed */
 /* With the last-used words of so many tokens behind it (common/uses.h), which stats_map() leaves alone. */
@@ -85,6 +95,7 @@ int stats_memfd_with_uses(unsigned tenant_slots, uint64_t tokens, struct err *er
 struct stats *stats_map(int fd, bool writable, unsigned tenant_slots, struct err *err) MUST_USE;
 void stats_unmap(struct stats *s);
 struct stats_head *stats_head(struct stats *s);
+struct stats_in_flight *stats_in_flight(struct stats *s); /* STATS_TENANTS_MAX of them, sparse */
 
 /* By the page's one writer. Indexes beyond a dimension count in its last place. */
 void stats_add(struct stats *s, enum stat_id id, unsigned a, unsigned b, int64_t n);

@@ -22,6 +22,7 @@ struct tenant_stat_info { /* those of one name follow each other; only the first
 	const char *name;
 	enum stat_type type;
 	const char *reason; /* NULL: the family has no such label */
+	bool by_signal; /* else `reason` is a kind, and all signals are one */
 	const char *help;
 };
 extern const struct tenant_stat_info tenant_stat_info[TS_COUNT];

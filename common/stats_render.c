@@ -333,6 +333,23 @@ static void render_tenant_series(const struct render *r, enum tenant_stat id, un
 	write_sample(r, info->name, info->type, &l, v);
 }
 
+/* A tenant's rate is one for all its signals. */
+static void render_tenant_kind(const struct render *r, enum tenant_stat id, unsigned slot,
+                               const char *tenant)
+{
+	const struct tenant_stat_info *info = &tenant_stat_info[id];
+	struct labels l = { .count = 0 };
+	uint64_t v = 0;
+
+	for (enum signal sig = 0; sig < SIGNAL_COUNT; sig++)
+		v += sum_tenant(r, slot, sig, id);
+	if (v == 0)
+		return;
+	labels_add(&l, "tenant", tenant);
+	labels_add(&l, "kind", info->reason);
+	write_sample(r, info->name, info->type, &l, v);
+}
+
 /* The first TENANT_STAT of the n-th distinct name. */
 static enum tenant_stat tenant_family(unsigned n)
 {
@@ -347,6 +364,26 @@ static enum tenant_stat tenant_family(unsigned n)
 	return id;
 }
 
+static bool is_of(enum tenant_stat id, const struct tenant_stat_info *family)
+{
+	return id < TS_COUNT && strcmp(tenant_stat_info[id].name, family->name) == 0;
+}
+
+static void render_tenant(const struct render *r, enum tenant_stat first, unsigned slot,
+                          const char *tenant)
+{
+	const struct tenant_stat_info *info = &tenant_stat_info[first];
+
+	if (!info->by_signal) {
+		for (enum tenant_stat id = first; is_of(id, info); id++)
+			render_tenant_kind(r, id, slot, tenant);
+		return;
+	}
+	for (enum signal sig = 0; sig < SIGNAL_COUNT; sig++)
+		for (enum tenant_stat id = first; is_of(id, info); id++)
+			render_tenant_series(r, id, slot, sig, tenant);
+}
+
 static void render_tenant_stat(const struct render *r, enum tenant_stat first,
                                unsigned tenant_slots)
 {
@@ -356,11 +393,8 @@ static void render_tenant_stat(const struct render *r, enum tenant_stat first,
 	for (unsigned slot = 0; slot < tenant_slots; slot++) {
 		const char *tenant = r->names->tenant(r->names->arg, slot);
 
-		for (enum signal sig = 0; tenant && sig < SIGNAL_COUNT; sig++)
-			for (enum tenant_stat id = first;
-			     id < TS_COUNT && strcmp(tenant_stat_info[id].name, info->name) == 0;
-			     id++)
-				render_tenant_series(r, id, slot, sig, tenant);
+		if (tenant)
+			render_tenant(r, first, slot, tenant);
 	}
 }
 

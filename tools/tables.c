@@ -295,9 +295,11 @@ static void stats(void)
 {
 #define STAT(id, name, type, first, second, help) list_row(name, help);
 #define TENANT_STAT(id, name, type, reason, help) list_row(name, help);
+#define TENANT_KIND(id, name, type, kind, help) list_row(name, help);
 #include "common/stats.def"
 #undef STAT
 #undef TENANT_STAT
+#undef TENANT_KIND
 }
 
 int main(int argc, char **argv)

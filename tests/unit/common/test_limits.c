@@ -149,6 +149,31 @@ Test(limits, the_longest_id_fits)
 	cr_assert_eq(limits_metric_slot(l, 1, bytes_str(id)), 0);
 }
 
+/* R18 */
+Test(limits, a_new_tenant_inherits_no_word)
+{
+	const struct gcra_rate rate = { 1, 5 };
+	uint32_t life = limits_life(l, 7);
+
+	for (enum limit_kind kind = 0; kind < LIMIT_KINDS; kind++)
+		cr_assert_eq(gcra_take(&limits_words(l, 7)[kind], &rate, 0, 5, 1000), 0);
+	cr_assert_gt(gcra_take(limits_words(other_worker, 7), &rate, 0, 1, 1000), 0);
+	limits_clear(l, 7);
+	for (enum limit_kind kind = 0; kind < LIMIT_KINDS; kind++)
+		cr_assert_eq(limits_words(other_worker, 7)[kind], 0);
+	cr_assert_neq(limits_life(other_worker, 7), life, "a request of the old one can tell");
+}
+
+Test(limits, tenants_have_a_line_of_words_each_and_none_beyond_the_last)
+{
+	cr_assert_eq((uintptr_t)limits_words(l, 0) / LINE_BYTES + 1,
+	             (uintptr_t)limits_words(l, 1) / LINE_BYTES);
+	cr_assert_eq(sizeof(struct tenant_line), (size_t)LINE_BYTES);
+	cr_assert_not_null(limits_words(l, TENANTS - 1));
+	cr_assert_null(limits_words(l, TENANTS));
+	cr_assert_eq(limits_life(l, TENANTS), 0);
+}
+
 Test(limits, the_page_cannot_be_cut_and_another_size_is_refused)
 {
 	struct err err = { "" };

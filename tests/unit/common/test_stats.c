@@ -152,6 +152,32 @@ Test(stats, gauges_of_the_dead_vanish)
 	cr_assert_not(stats_is_set(base, STAT_TABLE_ENTRIES, ROW_TOKEN, 0));
 }
 
+/* R18 */
+Test(stats, what_tenants_of_the_dead_had_in_flight_vanishes)
+{
+	struct stats_in_flight *mine = stats_in_flight(dead);
+
+	mine[0].bytes = 4096;
+	mine[65535].requests = 3;
+	mine[STATS_TENANTS_MAX - 1].requests = 1;
+	stats_fold(base, dead);
+	cr_assert_eq(mine[0].bytes + mine[65535].requests + mine[STATS_TENANTS_MAX - 1].requests, 0);
+	cr_assert_eq(stats_in_flight(base)[0].bytes, 0);
+}
+
+Test(stats, tenants_that_send_nothing_cost_no_memory)
+{
+	autoclose int fd = stats_memfd(SLOTS, NULL);
+	struct stats *other = stats_map(fd, true, SLOTS, NULL);
+	struct stat st;
+
+	stats_in_flight(other)[1000].requests = 1;
+	stats_fold(base, other);
+	cr_assert_eq(fstat(fd, &st), 0);
+	cr_assert_lt((size_t)st.st_blocks * 512, (size_t)MIB);
+	stats_unmap(other);
+}
+
 static uint64_t in_base(enum tenant_stat id)
 {
 	return stats_tenant_get(base, 1, SIGNAL_LOGS, id);

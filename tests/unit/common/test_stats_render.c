@@ -193,6 +193,22 @@ Test(stats_render, the_bounds_are_written_as_they_are)
 		cr_assert_eq(strtod(bound_text[i], NULL), histogram_bounds[i]);
 }
 
+Test(stats_render, a_rate_is_one_for_all_signals_of_its_tenant)
+{
+	unsigned rates = tenant_family_of("ratelimit_refused_total");
+
+	stats_tenant_add(pages[0], 0, SIGNAL_LOGS, TS_RATE_BYTES, 2);
+	stats_tenant_add(pages[1], 0, SIGNAL_TRACES, TS_RATE_BYTES, 3);
+	stats_tenant_add(pages[1], 2, SIGNAL_LOGS, TS_RATE_BURST, 1);
+	cr_assert_str_eq(
+		render(rates, EXPOSITION_PROMETHEUS),
+		"# HELP headgate_ratelimit_refused_total Requests refused by a limit of their "
+		"tenant.\n"
+		"# TYPE headgate_ratelimit_refused_total counter\n"
+		"headgate_ratelimit_refused_total{tenant=\"acme\",kind=\"bytes\"} 5\n"
+		"headgate_ratelimit_refused_total{tenant=\"_other\",kind=\"burst\"} 1\n");
+}
+
 Test(stats_render, a_tenants_families_begin_together)
 {
 	stats_tenant_add(pages[0], 0, SIGNAL_LOGS, TS_ITEMS_ACCEPTED, 2);
