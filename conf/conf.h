@@ -276,6 +276,7 @@ struct conf {
 		struct conf_pairs properties;
 	} kafka;
 	struct {
+		uint64_t hosts;
 		uint64_t max_tenants, max_tokens;
 		uint64_t worker_bytes;
 		uint64_t tenant_share; /* percent of worker_bytes */

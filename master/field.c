@@ -72,6 +72,18 @@ uint64_t field_count(struct field f, bool *broken)
 	return n > 0 && !*broken ? (uint64_t)n : 0;
 }
 
+uint64_t field_limit(struct field f, bool *broken)
+{
+	struct cursor c = { f.value, false };
+	int64_t v;
+
+	if (f.null)
+		return 0;
+	*broken |= f.value.n != sizeof(v);
+	v = (int64_t)field_take_be(&c, sizeof(v));
+	return v > 0 ? (uint64_t)v : UINT64_MAX;
+}
+
 int64_t field_seconds(int64_t us)
 {
 	return us == INT64_MAX ? INT64_MAX : us / 1000000 + (us % 1000000 > 0);

@@ -25,6 +25,8 @@ bool field_bool(struct field f, bool *broken);
 /* Unix microseconds; infinity stays at the ends. */
 int64_t field_time(struct field f, int64_t if_null, bool *broken);
 uint64_t field_count(struct field f, bool *broken); /* an int8; NULL or negative: 0 */
+/* An int8 above 0; NULL: 0, which is no limit; else UINT64_MAX, which no limit may be. */
+uint64_t field_limit(struct field f, bool *broken);
 int64_t field_seconds(int64_t us); /* rounded up: what ends then does not end early */
 /* The elements of a text[] of one dimension, at most max; false: it is none, has more, or a NULL. */
 bool field_list(struct field f, unsigned max, struct bytes *out, unsigned *count) MUST_USE;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "master/idmap.h"
+#include "master/tenant_limits.h"
 
 enum {
 	QUERY_CIDRS_MAX = 64,
@@ -29,54 +30,43 @@ enum column {
 	COLUMN_ALLOWED_CIDRS,
 	COLUMN_BLOCK_UNTIL,
 	COLUMN_ITERATIONS,
-	COLUMN_REQUESTS_PER_S,
-	COLUMN_REQUESTS_BURST,
-	COLUMN_BYTES_PER_S,
-	COLUMN_BYTES_BURST,
-	COLUMN_ITEMS_PER_S,
-	COLUMN_ITEMS_BURST,
-	COLUMN_MAX_BODY_BYTES,
-	COLUMN_MAX_INFLIGHT_BYTES,
-	COLUMN_MAX_INFLIGHT_REQUESTS,
-	COLUMN_COUNT
+	COLUMN_LIMITS, /* the first of LIMIT_NAMES */
+	COLUMN_COUNT = COLUMN_LIMITS + LIMIT_NAMES
 };
 static const enum column LAST_REQUIRED = COLUMN_HASH;
 
 /* clang-format off */
 static const struct column_kind {
 	const char *name;
-	const char *asked; /* behind the name in the SELECT; NULL: not asked for by itself */
-	bool limit;        /* one of those that, if any is not NULL, are a limit of the tenant */
-} columns[COLUMN_COUNT] = {
-	[COLUMN_TENANT_ID]     = { "tenant_id",     "::text",        false },
-	[COLUMN_HASH]          = { "hash",          "::bytea",       false },
-	[COLUMN_TOKEN_ID]      = { "token_id",      "::text",        false },
-	[COLUMN_KIND]          = { "kind",          "::text",        false },
-	[COLUMN_STATE]         = { "state",         "::text",        false },
-	[COLUMN_SCOPES]        = { "scopes",        "::text[]",      false },
-	[COLUMN_NOT_BEFORE]    = { "not_before",    "::timestamptz", false },
-	[COLUMN_EXPIRES_AT]    = { "expires_at",    "::timestamptz", false },
-	[COLUMN_REVOKED_AT]    = { "revoked_at",    " IS NOT NULL",  false },
-	[COLUMN_ALLOWED_CIDRS] = { "allowed_cidrs", "::text[]",      false },
-	[COLUMN_BLOCK_UNTIL]   = { "block_until",   "::timestamptz", false },
-	[COLUMN_ITERATIONS]    = { "iterations",    "::bigint",      false },
-	[COLUMN_REQUESTS_PER_S]        = { "requests_per_s",        NULL, true },
-	[COLUMN_REQUESTS_BURST]        = { "requests_burst",        NULL, true },
-	[COLUMN_BYTES_PER_S]           = { "bytes_per_s",           NULL, true },
-	[COLUMN_BYTES_BURST]           = { "bytes_burst",           NULL, true },
-	[COLUMN_ITEMS_PER_S]           = { "items_per_s",           NULL, true },
-	[COLUMN_ITEMS_BURST]           = { "items_burst",           NULL, true },
-	[COLUMN_MAX_BODY_BYTES]        = { "max_body_bytes",        NULL, true },
-	[COLUMN_MAX_INFLIGHT_BYTES]    = { "max_inflight_bytes",    NULL, true },
-	[COLUMN_MAX_INFLIGHT_REQUESTS] = { "max_inflight_requests", NULL, true },
+	const char *as; /* behind the name in the SELECT */
+} columns[COLUMN_LIMITS] = {
+	[COLUMN_TENANT_ID]     = { "tenant_id",     "::text"        },
+	[COLUMN_HASH]          = { "hash",          "::bytea"       },
+	[COLUMN_TOKEN_ID]      = { "token_id",      "::text"        },
+	[COLUMN_KIND]          = { "kind",          "::text"        },
+	[COLUMN_STATE]         = { "state",         "::text"        },
+	[COLUMN_SCOPES]        = { "scopes",        "::text[]"      },
+	[COLUMN_NOT_BEFORE]    = { "not_before",    "::timestamptz" },
+	[COLUMN_EXPIRES_AT]    = { "expires_at",    "::timestamptz" },
+	[COLUMN_REVOKED_AT]    = { "revoked_at",    " IS NOT NULL"  },
+	[COLUMN_ALLOWED_CIDRS] = { "allowed_cidrs", "::text[]"      },
+	[COLUMN_BLOCK_UNTIL]   = { "block_until",   "::timestamptz" },
+	[COLUMN_ITERATIONS]    = { "iterations",    "::bigint"      },
 };
 /* clang-format on */
+
+static struct column_kind column_kind(enum column c)
+{
+	if (c < COLUMN_LIMITS)
+		return columns[c];
+	return (struct column_kind){ limit_name((enum limit_name)(c - COLUMN_LIMITS)), "::bigint" };
+}
 
 struct named { /* a tenant, of this read */
 	struct idmap_node node;
 	enum tenant_state state;
 	int64_t block_until;
-	bool has_limits;
+	struct tenant_limits limits;
 	uint32_t id_bytes;
 	char text[];
 };
@@ -85,7 +75,6 @@ struct pg_query {
 	char *text;
 	bool has[COLUMN_COUNT];
 	unsigned at[COLUMN_COUNT]; /* in a row, of those that are asked for */
-	bool has_limits; /* then the last field says whether any is set */
 	unsigned asked;
 	struct idmap tenants; /* of this read */
 	struct named *last; /* rows of one tenant often stand together */
@@ -154,7 +143,7 @@ static enum column column_find(const char *name)
 {
 	enum column c = 0;
 
-	while (c < COLUMN_COUNT && strcmp(columns[c].name, name) != 0)
+	while (c < COLUMN_COUNT && strcmp(column_kind(c).name, name) != 0)
 		c++;
 	return c;
 }
@@ -179,15 +168,9 @@ static void complain(struct complaint *c, const char *what, const char *name)
 static void lay_out(struct pg_query *q)
 {
 	q->asked = 0;
-	q->has_limits = false;
-	for (enum column c = 0; c < COLUMN_COUNT; c++) {
-		if (!q->has[c])
-			continue;
-		if (columns[c].asked)
+	for (enum column c = 0; c < COLUMN_COUNT; c++)
+		if (q->has[c])
 			q->at[c] = q->asked++;
-		q->has_limits |= columns[c].limit;
-	}
-	q->asked += q->has_limits;
 }
 
 int pg_query_describe(struct pg_query *q, const char *const *names, unsigned count, struct err *err)
@@ -210,24 +193,11 @@ int pg_query_describe(struct pg_query *q, const char *const *names, unsigned cou
 	}
 	for (enum column c = 0; c <= LAST_REQUIRED; c++)
 		if (!q->has[c])
-			complain(&wrong, none, columns[c].name);
+			complain(&wrong, none, column_kind(c).name);
 	lay_out(q);
 	if (wrong.what)
 		return err_set(err, "tenants.query: %.*s", (int)wrong.text.n, text);
 	return 0;
-}
-
-static void select_limits(const struct pg_query *q, struct buf *out)
-{
-	const char *between = ", num_nonnulls(";
-
-	for (enum column c = 0; c < COLUMN_COUNT; c++) {
-		if (!q->has[c] || !columns[c].limit)
-			continue;
-		buf_printf(out, "%sq.%s", between, columns[c].name);
-		between = ", ";
-	}
-	buf_str(out, ") > 0");
 }
 
 void pg_query_read(const struct pg_query *q, struct buf *out)
@@ -235,13 +205,13 @@ void pg_query_read(const struct pg_query *q, struct buf *out)
 	const char *between = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; COPY (SELECT ";
 
 	for (enum column c = 0; c < COLUMN_COUNT; c++) {
-		if (!q->has[c] || !columns[c].asked)
+		const struct column_kind kind = column_kind(c);
+
+		if (!q->has[c])
 			continue;
-		buf_printf(out, "%sq.%s%s", between, columns[c].name, columns[c].asked);
+		buf_printf(out, "%sq.%s%s", between, kind.name, kind.as);
 		between = ", ";
 	}
-	if (q->has_limits)
-		select_limits(q, out);
 	from_query(q, out);
 	buf_str(out, ") TO STDOUT (FORMAT binary); COMMIT");
 }
@@ -284,7 +254,7 @@ static void name_tenant(struct pg_query *q, const struct tenant_row *row)
 		n->state = row->state;
 	if (row->block_until > n->block_until)
 		n->block_until = row->block_until;
-	n->has_limits |= row->has_limits;
+	tenant_limits_least(&n->limits, &row->limits);
 }
 
 static int by_id(const void *a, const void *b)
@@ -311,7 +281,7 @@ void pg_query_end(struct pg_query *q, struct tenants *t)
 		tenants_put_tenant(t, &(struct tenant_row){ .id = named_id(&sorted[i]->node),
 		                                            .state = sorted[i]->state,
 		                                            .block_until = sorted[i]->block_until,
-		                                            .has_limits = sorted[i]->has_limits });
+		                                            .limits = sorted[i]->limits });
 	pg_query_forget(q);
 }
 
@@ -394,6 +364,7 @@ static bool take_cidrs(struct field f, struct snapshot_cidr out[static QUERY_CID
 
 struct query_row {
 	struct tenant_row tenant;
+	struct named_limits limits;
 	struct token_row token;
 	char default_id[2 * DEFAULT_ID_BYTES + 1];
 };
@@ -427,14 +398,17 @@ static void take_fixed(const struct pg_query *q, const struct field *fields, str
 	row->tenant.block_until = field_seconds(field_time(block, 0, broken));
 	if (q->has[COLUMN_REVOKED_AT])
 		row->token.revoked = field_bool(fields[q->at[COLUMN_REVOKED_AT]], broken);
-	if (q->has_limits)
-		row->tenant.has_limits = field_bool(fields[q->asked - 1], broken);
+	for (enum limit_name name = 0; name < LIMIT_NAMES; name++)
+		row->limits.v[name] =
+			field_limit(column(q, fields, COLUMN_LIMITS + name), broken);
 }
 
 /* False: the row breaks a rule, *why says which. Others are the set's to look for. */
 static bool take_checked(struct pg_query *q, const struct field *fields, struct query_row *row,
                          enum skip_reason *why)
 {
+	enum limit_name wrong;
+
 	*why = SKIP_TENANT_ID;
 	if (!tenant_id_ok(row->tenant.id))
 		return false;
@@ -447,6 +421,8 @@ static bool take_checked(struct pg_query *q, const struct field *fields, struct 
 	row->tenant.state = TENANT_ACTIVE;
 	if (q->has[COLUMN_STATE] &&
 	    !take_state(column(q, fields, COLUMN_STATE), &row->tenant.state))
+		return false;
+	if (tenant_limits_of(&row->limits, &row->tenant.limits, &wrong))
 		return false;
 	row->token.cidrs = q->cidrs;
 	return take_cidrs(column(q, fields, COLUMN_ALLOWED_CIDRS), q->cidrs,
@@ -464,7 +440,7 @@ static void put_nameless(struct pg_query *q, struct tenants *t, enum skip_reason
 
 bool pg_query_put(struct pg_query *q, struct tenants *t, const struct field *fields)
 {
-	struct query_row row = { .tenant = { .has_limits = false } };
+	struct query_row row = { .tenant = { .id = BYTES_NONE } };
 	enum skip_reason why;
 	bool broken = false;
 

@@ -7,9 +7,10 @@
 
 #include "master/field.h"
 #include "master/pg_query.h"
+#include "master/tenant_limits.h"
 
 enum {
-	COLUMNS_MAX = 16,
+	COLUMNS_MAX = 32,
 	HELD_MAX = 4 * MIB, /* one row; a name and 64 blocks are some kilobytes */
 	CIDRS_MAX = 64,
 };
@@ -20,10 +21,11 @@ enum {
  * the server's share is the greater one: array_to_string() costs it 0.4 us, a NULL less than a
  * false. */
 static const char tenant_columns[] =
-	"%s::text, %s, t.state::text, t.block_until,"
-	" coalesce(t.requests_per_s, t.bytes_per_s, t.items_per_s, t.max_body_bytes, "
-	"t.max_inflight_bytes,"
-	" t.max_inflight_requests) IS NOT NULL OR t.topic_prefix IS NOT NULL";
+	"%s::text, %s, t.state::text, t.block_until, CASE WHEN t.topic_prefix IS NOT NULL THEN true "
+	"END,"
+	" t.requests_per_s, t.requests_burst, t.bytes_per_s, t.bytes_burst, t.items_per_s, "
+	"t.items_burst,"
+	" t.max_body_bytes, t.max_inflight_bytes, t.max_inflight_requests::bigint";
 static const char token_columns[] =
 	"%s::text, %s, t.tenant_id::text, t.kind::text, t.hash::bytea,"
 	" coalesce(CASE WHEN cardinality(t.scopes) = 1 THEN t.scopes[1] END, "
@@ -32,7 +34,7 @@ static const char token_columns[] =
 	" t.not_before, t.expires_at, CASE WHEN t.revoked_at IS NOT NULL THEN true END,"
 	" CASE WHEN t.replaced_by IS NOT NULL THEN true END,"
 	" array_to_string(t.allowed_cidrs, ','), t.iterations::bigint";
-enum { TENANT_COLUMNS = 5, TOKEN_COLUMNS = 12 };
+enum { FIRST_LIMIT = 5, TENANT_COLUMNS = FIRST_LIMIT + LIMIT_NAMES, TOKEN_COLUMNS = 12 };
 
 static const char begin[] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ";
 static const char subscribed[] = "EXISTS (SELECT FROM pg_subscription_rel WHERE srrelid IN"
@@ -151,13 +153,19 @@ static bool put_tenant_row(struct tenants *t, const struct field f[static TENANT
 {
 	bool broken = f[0].null, present = field_bool(f[1], &broken);
 	struct tenant_row row = { .id = f[0].value, .state = state_of(f[2].value) };
+	struct named_limits limits;
+	enum limit_name wrong;
 
 	if (!broken && !present) {
 		tenants_drop_tenant(t, row.id);
 		return true;
 	}
 	row.block_until = field_seconds(field_time(f[3], 0, &broken));
-	row.has_limits = field_bool(f[4], &broken);
+	row.has_topic_prefix = !f[4].null && field_bool(f[4], &broken);
+	for (enum limit_name name = 0; name < LIMIT_NAMES; name++)
+		limits.v[name] = field_limit(f[FIRST_LIMIT + name], &broken);
+	/* The schema lets no such row in. */
+	broken |= tenant_limits_of(&limits, &row.limits, &wrong) != NULL;
 	if (!broken)
 		tenants_put_tenant(t, &row);
 	return !broken;

@@ -49,7 +49,7 @@ struct tenants {
 	/* Tickets of tenants_sync(): the last one given; what the full read that runs will fulfil,
 	 * what one did, what one that was refused would have. */
 	uint64_t sync_asked, sync_reading, sync_read, sync_refused;
-	bool connected, limits_said;
+	bool connected, prefixes_said;
 	unsigned audited;
 	struct pending { /* tables that took a right from somebody, until all workers map them */
 		uint64_t generation;
@@ -106,10 +106,10 @@ static void say_counts(struct tenants *t, const struct set_counts *before)
 	if (now->skipped[SKIP_ITERATIONS] > before->skipped[SKIP_ITERATIONS])
 		log_err("tenants", "keys left out for their iterations: see auth.pbkdf2",
 		        KV_U("tokens", now->skipped[SKIP_ITERATIONS]));
-	if (now->limited > 0 && !t->limits_said) {
-		t->limits_said = true;
-		log_warn("tenants", "limits of tenants are not enforced in this version",
-		         KV_U("tenants", now->limited));
+	if (now->prefixed > 0 && !t->prefixes_said) {
+		t->prefixes_said = true;
+		log_warn("tenants", "topic prefixes of tenants are not used in this version",
+		         KV_U("tenants", now->prefixed));
 	}
 }
 
@@ -445,6 +445,7 @@ struct tenants *tenants_open(struct event_base *base, const struct conf *conf, s
 	t->set = set_new(conf->limits.max_tenants, conf->limits.max_tokens);
 	set_topic_bytes(t->set, conf->tenant_topic_bytes);
 	set_max_iterations(t->set, conf->auth.pbkdf2.max_iterations);
+	set_hosts(t->set, conf->limits.hosts);
 	t->extras = extras_new();
 	use_extras(t);
 	event_assign(&t->tick, base, -1, EV_PERSIST, on_tick, t);
@@ -496,13 +497,14 @@ static bool same_source(const struct conf *a, const struct conf *b)
 	       a->tenants.fresh_for == b->tenants.fresh_for;
 }
 
-/* Whose ids make topics' names, and which keys cost too much, are other questions now; all rows are
- * at hand. */
+/* Whose ids make topics' names, which keys cost too much, and what of a rate is this host's, are
+ * other questions now; all rows are at hand. */
 static void use_settings(struct tenants *t, const struct conf *conf)
 {
 	bool changes = set_topic_bytes(t->set, conf->tenant_topic_bytes);
 
 	changes |= set_max_iterations(t->set, conf->auth.pbkdf2.max_iterations);
+	changes |= set_hosts(t->set, conf->limits.hosts);
 	if (changes && t->tables.generation > 0)
 		event_add(&t->rebuild, &(struct timeval){ 0, 0 });
 	use_extras(t);

@@ -64,8 +64,8 @@ struct tenant_row {
 	struct bytes id;
 	enum tenant_state state;
 	int64_t block_until; /* Unix seconds, 0: none */
-	struct tenant_limits limits;
-	bool has_limits;     /* rates or caps are set, which this version does not enforce: warned */
+	struct tenant_limits limits; /* of all hosts together: limits.hosts divides them later */
+	bool has_topic_prefix; /* which this version does not use: warned */
 };
 struct token_row {
 	struct bytes id, tenant;

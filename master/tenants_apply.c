@@ -26,8 +26,8 @@ static void count_row(struct tenant_set *s, const struct tenant *t, int by)
 {
 	if (t->left_out)
 		s->counts.skipped[SKIP_TENANT_ID] += (uint64_t)by;
-	else if (t->has_limits)
-		s->counts.limited += (uint64_t)by;
+	else if (t->has_topic_prefix)
+		s->counts.prefixed += (uint64_t)by;
 }
 
 /* The row goes; the tenant stays while tokens name it. */
@@ -40,7 +40,7 @@ static void remove_tenant(struct applying *a, struct tenant *t)
 	count_row(s, t, -1);
 	ordinals_leave(&s->tenant_ordinals, t->ordinal, s->generation + 1);
 	t->ordinal = NO_ORDINAL;
-	t->has_row = t->left_out = t->has_limits = false;
+	t->has_row = t->left_out = t->has_topic_prefix = false;
 	set_dirty_tenant(s, t);
 	set_forget_tenant(s, t);
 }
@@ -86,7 +86,7 @@ static void put_tenant(struct applying *a, struct tenant *row)
 		t->state = row->state;
 		t->block_until = row->block_until;
 		t->limits = row->limits;
-		t->has_limits = row->has_limits;
+		t->has_topic_prefix = row->has_topic_prefix;
 		t->left_out = row->left_out;
 		free(row);
 	} else {

@@ -79,9 +79,10 @@ static int read_text(int fd, const struct stat *st, const char *path, char **out
 }
 
 /* Each message as one line of the log, the first also in *err: a place and words, but no excerpt,
- * for a line of this file may hold what is secret. */
-static int say_errors(struct report *r, const char *path, struct err *err)
+ * for a line of this file may hold what is secret. -1 if one is an error. */
+static int say_messages(struct report *r, const char *path, struct err *err)
 {
+	bool refused = report_errors(r) > 0;
 	size_t prefix = strlen(path);
 	unsigned said = 0;
 	struct buf text;
@@ -97,11 +98,15 @@ static int say_errors(struct report *r, const char *path, struct err *err)
 		if (said++ == 0)
 			err_set(err, "%s%s", line,
 			        report_errors(r) > 1 ? " (the first of several)" : "");
-		if (said <= LOG_ERRORS)
+		if (said > LOG_ERRORS)
+			continue;
+		if (refused)
 			log_err("tenants_file", "refused", KV_S("error", line));
+		else
+			log_warn("tenants_file", "taken as it is", KV_S("warning", line));
 	}
 	buf_done(&text);
-	return -1;
+	return refused ? -1 : 0;
 }
 
 static int commit_rows(struct file_source *f, const struct tenants_yaml *y, struct err *err)
@@ -148,9 +153,9 @@ static int load(struct file_source *f, bool apply, struct err *err)
 		return -1;
 	r = report_new();
 	tenants_yaml_parse(r, f->path, bytes_of(text, bytes), &rows);
-	if (report_errors(r) > 0)
-		rc = say_errors(r, f->path, err);
-	else if (apply)
+	if (apply || report_errors(r) > 0) /* else what is no error is said twice at the start */
+		rc = say_messages(r, f->path, err);
+	if (apply && rc == 0)
 		rc = commit_rows(f, &rows, err);
 	tenants_yaml_done(&rows);
 	report_free(r);

@@ -37,7 +37,7 @@ struct tenant { /* in the set while its row is there, tokens name it, or the bas
 	enum tenant_state state;
 	struct tenant_limits limits;
 	enum standing standing;
-	bool has_row, has_limits;
+	bool has_row, has_topic_prefix;
 	bool left_out; /* its id breaks the rules */
 	bool unfit; /* left out of the last table for the topics' sake: said in the log */
 	char text[];
@@ -93,6 +93,7 @@ struct tenant_set {
 	uint64_t topic_bytes; /* see set_topic_bytes() */
 	uint64_t max_iterations;
 	struct iterations iterations[SNAPSHOT_ITERATIONS_MAX];
+	uint64_t hosts; /* see set_hosts() */
 	bool doubles; /* this read may have several rows of one token id */
 	struct idmap staged; /* then the tokens of OP_PUT_TOKEN, by id */
 	struct op *ops;

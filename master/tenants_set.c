@@ -40,6 +40,7 @@ struct tenant_set *set_new(uint64_t max_tenants, uint64_t max_tokens)
 {
 	struct tenant_set *s = xcalloc(1, sizeof(*s));
 
+	s->hosts = 1;
 	idmap_init(&s->tenants, key_of_tenant);
 	idmap_init(&s->tokens, key_of_token);
 	idmap_init(&s->hashes, key_of_hash);
@@ -86,6 +87,16 @@ bool set_topic_bytes(struct tenant_set *s, uint64_t bytes)
 	bool changes = s->topic_bytes != bytes;
 
 	s->topic_bytes = bytes;
+	s->wants_base |= changes;
+	return changes;
+}
+
+bool set_hosts(struct tenant_set *s, uint64_t hosts)
+{
+	bool changes = s->hosts != hosts;
+
+	assert(hosts > 0);
+	s->hosts = hosts;
 	s->wants_base |= changes;
 	return changes;
 }
@@ -201,7 +212,7 @@ static struct tenant *make_tenant(const struct tenant_row *row)
 	t->state = row->state;
 	t->block_until = row->block_until;
 	t->limits = row->limits;
-	t->has_limits = row->has_limits;
+	t->has_topic_prefix = row->has_topic_prefix;
 	t->left_out = !tenant_id_ok(row->id);
 	return t;
 }
@@ -210,7 +221,7 @@ static bool same_tenant(const struct tenant *a, const struct tenant *b)
 {
 	return a->state == b->state && a->block_until == b->block_until &&
 	       memcmp(&a->limits, &b->limits, sizeof(a->limits)) == 0 &&
-	       a->has_limits == b->has_limits && a->left_out == b->left_out;
+	       a->has_topic_prefix == b->has_topic_prefix && a->left_out == b->left_out;
 }
 
 void set_put_tenant(struct tenant_set *s, const struct tenant_row *row)

@@ -17,6 +17,8 @@ void set_free(struct tenant_set *s);
 /* Tables from now on hold no tenant whose id, with so many bytes around it, is no topic's name; 0:
  * no topic holds an id. True: that was another number before. */
 bool set_topic_bytes(struct tenant_set *s, uint64_t bytes);
+/* Tables from now on hold what one of so many hosts may let through of each rate. True: likewise. */
+bool set_hosts(struct tenant_set *s, uint64_t hosts);
 
 /* Tables from now on hold no pbkdf2 key of more iterations. True: that was another number before. */
 bool set_max_iterations(struct tenant_set *s, uint64_t max);
@@ -43,7 +45,7 @@ struct set_counts {
 	uint64_t tenants, tokens; /* in the table */
 	uint64_t skipped[SET_SKIP_REASONS]; /* left out, by reason */
 	uint64_t over[2]; /* beyond the limits, by enum row_kind */
-	uint64_t limited; /* tenants with limits of their own */
+	uint64_t prefixed; /* tenants with a topic prefix of their own */
 };
 /* A sealed base: all that grants (or says why not), or -1 with *err said. counts: of the set. */
 int set_build(struct tenant_set *s, uint64_t generation, struct set_counts *counts,

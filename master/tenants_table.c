@@ -8,6 +8,7 @@
 #include "master/tenants_rows.h"
 
 #include "common/loop.h"
+#include "master/tenant_limits.h"
 
 enum {
 	LOG_LINES = 10, /* a minute, of rows left out */
@@ -242,14 +243,16 @@ bool set_delta_will_do(struct tenant_set *s)
 
 /* ---- tables ---- */
 
-static void add_tenant(struct snapshot_builder *b, struct tenant *t, uint64_t generation)
+static void add_tenant(const struct tenant_set *s, struct snapshot_builder *b, struct tenant *t,
+                       uint64_t generation)
 {
-	t->index =
-		snapshot_add_tenant(b, &(struct snapshot_tenant){ .id = tenant_id(t),
-	                                                          .ordinal = t->ordinal,
-	                                                          .state = t->state,
-	                                                          .block_until = t->block_until,
-	                                                          .limits = t->limits });
+	struct snapshot_tenant row = { .id = tenant_id(t),
+		                       .ordinal = t->ordinal,
+		                       .state = t->state,
+		                       .block_until = t->block_until,
+		                       .limits = tenant_limits_share(&t->limits, s->hosts) };
+
+	t->index = snapshot_add_tenant(b, &row);
 	t->index_of = (uint32_t)generation;
 }
 
@@ -286,7 +289,7 @@ static uint32_t add_tenants(struct tenant_set *s, struct snapshot_builder *b, ui
 			set_forget_tenant(s, t);
 			continue;
 		}
-		add_tenant(b, t, generation);
+		add_tenant(s, b, t, generation);
 		t->base_index = t->index;
 		count++;
 	}
@@ -355,18 +358,19 @@ static void add_dirty(struct tenant_set *s, struct snapshot_builder *b, const st
 		return;
 	}
 	if (stands->tenant->index_of != (uint32_t)generation)
-		add_tenant(b, stands->tenant, generation);
+		add_tenant(s, b, stands->tenant, generation);
 	add_token(b, stands);
 }
 
-static void add_dirty_tenant(struct snapshot_builder *b, struct tenant *t, uint64_t generation)
+static void add_dirty_tenant(const struct tenant_set *s, struct snapshot_builder *b,
+                             struct tenant *t, uint64_t generation)
 {
 	if (t->standing != IN_TABLE) {
 		if (t->base_index != NO_INDEX)
 			snapshot_add_lost_tenant(b, tenant_id(t));
 		return;
 	}
-	add_tenant(b, t, generation);
+	add_tenant(s, b, t, generation);
 	if (t->base_index != NO_INDEX)
 		snapshot_replace_tenant(b, t->base_index, t->index);
 }
@@ -381,7 +385,7 @@ int set_build_delta(struct tenant_set *s, uint64_t generation, struct set_counts
 	assert(s->base != 0 && generation > s->base);
 	snapshot_expect(b, s->dirty.count + s->dirty_tenant_count);
 	for (size_t i = 0; i < s->dirty_tenant_count; i++)
-		add_dirty_tenant(b, s->dirty_tenants[i], generation);
+		add_dirty_tenant(s, b, s->dirty_tenants[i], generation);
 	for (struct idmap_node *node = idmap_next(&s->dirty, NULL); node;
 	     node = idmap_next(&s->dirty, node))
 		add_dirty(s, b, idmap_owner(node, struct dirty, node), generation);

@@ -9,6 +9,7 @@
 #include "conf/values.h"
 #include "conf/yaml_node.h"
 #include "master/idmap.h"
+#include "master/tenant_limits.h"
 
 enum {
 	NAME_MAX_BYTES = 255,
@@ -24,7 +25,7 @@ static const char *const token_keys[] = { "allowed_cidrs", "expires_at", "id",  
 	                                  "name",          "not_before", "pbkdf2", "replaced_by",
 	                                  "revoked_at",    "scopes",     "sha256", NULL };
 /* Known, but nothing here would act on them: never taken in silence. */
-static const char *const not_yet[] = { "limits", "topic_prefix", NULL };
+static const char *const not_yet[] = { "topic_prefix", NULL };
 
 /* Something that must be there once: where it was. */
 struct named {
@@ -43,6 +44,11 @@ struct parse {
 	struct tenants_yaml *out;
 	struct idmap tenants, tokens, hashes;
 };
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
 
 static bool is_one_of(const char *text, const char *const *names)
 {
@@ -325,6 +331,54 @@ static void check_replaced(struct parse *p, const struct yaml_node *token)
 		report_error(p->r, n->at, "no token of this file has this id");
 }
 
+/* As the database has it, a number; or a size with its unit. */
+static int limit_value(struct bytes text, uint64_t *out, struct err *err)
+{
+	struct err ignored = { "" };
+
+	return value_count(text, out, &ignored) == 0 ? 0 : value_size(text, out, err);
+}
+
+static uint64_t limit_of(struct parse *p, const struct yaml_node *n, enum limit_name name)
+{
+	uint64_t v = 0;
+
+	if (!n || !is_no_token(p, n) ||
+	    !(limit_name_is_size(name) ? node_value(p->r, n, limit_value, &v)
+	                               : node_value(p->r, n, value_count, &v)))
+		return 0;
+	if (v == 0)
+		report_error(p->r, n->at, "%s must be above 0; without a limit: leave the key out",
+		             limit_name(name));
+	return v;
+}
+
+static void limits_of(struct parse *p, const struct yaml_node *map, struct tenant_limits *out)
+{
+	const char *keys[LIMIT_NAMES + 1] = { NULL }, *why;
+	struct named_limits in = { { 0 } };
+	unsigned before = report_errors(p->r);
+	enum limit_name wrong;
+
+	if (!map || !node_is(p->r, map, NODE_MAP))
+		return;
+	for (enum limit_name name = 0; name < LIMIT_NAMES; name++) {
+		keys[name] = limit_name(name);
+		in.v[name] = limit_of(p, node_get(map, keys[name]), name);
+	}
+	qsort(keys, LIMIT_NAMES, sizeof(*keys), by_text);
+	check_keys(p, map, keys);
+	why = tenant_limits_of(&in, out, &wrong);
+	if (report_errors(p->r) > before)
+		return;
+	if (why)
+		report_error(p->r, node_get(map, limit_name(wrong))->at, "%s %s", limit_name(wrong),
+		             why);
+	else if (tenant_limits_too_tight(out))
+		report_warning(p->r, map->at,
+		               "a body of max_body_bytes exceeds bytes_burst and is refused");
+}
+
 static enum tenant_state state_of(struct parse *p, const struct yaml_node *n)
 {
 	static const char *const names[] = { [TENANT_ACTIVE] = "active",
@@ -362,6 +416,7 @@ static void parse_tenant(struct parse *p, const struct yaml_node *map)
 		row.id = bytes_str(id);
 	row.state = state_of(p, node_get(map, "state"));
 	row.block_until = seconds(p, node_get(map, "block_until"), 0);
+	limits_of(p, node_get(map, "limits"), &row.limits);
 	check_name(p, node_get(map, "display_name"));
 	if (out->tenant_count == out->tenant_cap) {
 		out->tenant_cap = max_size(64, 2 * out->tenant_cap);

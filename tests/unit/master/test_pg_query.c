@@ -120,7 +120,7 @@ Test(pg_query, every_column_of_a_token_and_its_tenant_is_known)
 	         "not_before", "expires_at", "revoked_at", "allowed_cidrs", "block_until",
 	         "requests_per_s", "requests_burst", "bytes_per_s", "bytes_burst", "items_per_s",
 	         "items_burst", "max_body_bytes", "max_inflight_bytes", "max_inflight_requests");
-	cr_assert_eq(pg_query_columns(q), 13, "limits come as one");
+	cr_assert_eq(pg_query_columns(q), 21);
 }
 
 Test(pg_query, a_new_description_takes_the_place_of_the_last)
@@ -157,7 +157,7 @@ Test(pg_query, what_is_read_is_cast_and_read_only)
 	         "iterations");
 	cr_assert(strstr(statement(pg_query_read),
 	                 "q.revoked_at IS NOT NULL, q.allowed_cidrs::text[], q.iterations::bigint, "
-	                 "num_nonnulls(q.bytes_per_s, q.items_burst) > 0 FROM ("));
+	                 "q.bytes_per_s::bigint, q.items_burst::bigint FROM ("));
 }
 
 /* ---- rows ---- */
@@ -173,6 +173,18 @@ static struct field text(const char *s)
 static struct field hash(unsigned n)
 {
 	return (struct field){ bytes_of(some_hash, n), false };
+}
+
+/* Several may stand in one row. */
+static struct field number(int64_t v)
+{
+	static uint8_t bytes[4][8];
+	static unsigned at;
+	uint8_t *p = bytes[at++ % 4];
+
+	for (unsigned i = 0; i < 8; i++)
+		p[i] = (uint8_t)((uint64_t)v >> (56 - 8 * i));
+	return (struct field){ bytes_of(p, 8), false };
 }
 
 static struct field boolean(bool v)
@@ -239,7 +251,7 @@ Test(pg_query, two_columns_are_enough)
 	pg_query_end(q, NULL);
 	cr_assert_str_eq(put.ids, "42 ");
 	cr_assert_eq(put.tenant.state, TENANT_ACTIVE);
-	cr_assert_not(put.tenant.has_limits);
+	cr_assert_eq(put.tenant.limits.rates[LIMIT_BYTES].per_s, 0);
 }
 
 Test(pg_query, all_columns_come_out_whatever_their_order)
@@ -250,7 +262,7 @@ Test(pg_query, all_columns_come_out_whatever_their_order)
 	DESCRIBE("block_until", "revoked_at", "expires_at", "not_before", "state", "kind",
 	         "token_id", "hash", "tenant_id", "items_per_s");
 	PUT(text("acme"), hash(32), text("tok1"), text("sha256"), text("suspended"), time, time,
-	    boolean(true), time, boolean(true));
+	    boolean(true), time, number(10));
 	cr_assert_eq(put.tokens, 1);
 	cr_assert_str_eq(put.id, "tok1");
 	cr_assert(put.token.revoked);
@@ -260,7 +272,8 @@ Test(pg_query, all_columns_come_out_whatever_their_order)
 	cr_assert_eq(put.tenant.state, TENANT_SUSPENDED);
 	cr_assert_eq(put.tenant.block_until,
 	             put.token.not_before / 1000000 + (put.token.not_before % 1000000 > 0));
-	cr_assert(put.tenant.has_limits);
+	cr_assert_eq(put.tenant.limits.rates[LIMIT_ITEMS].per_s, 10);
+	cr_assert_eq(put.tenant.limits.rates[LIMIT_ITEMS].burst, 20);
 }
 
 /* R14 */
@@ -349,19 +362,36 @@ Test(pg_query, rows_without_any_name_are_counted_one_by_one)
 
 Test(pg_query, of_a_tenant_s_rows_the_strictest_counts)
 {
-	DESCRIBE("tenant_id", "hash", "state", "requests_per_s");
-	PUT(text("acme"), hash(32), text("suspended"), boolean(false));
-	PUT(text("acme"), hash(32), text("active"), boolean(true));
-	PUT(text("globex"), hash(32), text("active"), boolean(false));
-	PUT(text("acme"), hash(32), text("active"), boolean(false));
+	DESCRIBE("tenant_id", "hash", "state", "requests_per_s", "requests_burst");
+	PUT(text("acme"), hash(32), text("suspended"), null, null);
+	PUT(text("acme"), hash(32), text("active"), number(30), number(31));
+	PUT(text("globex"), hash(32), text("active"), null, null);
+	PUT(text("acme"), hash(32), text("active"), null, null);
 	pg_query_end(q, NULL);
 	cr_assert_str_eq(put.ids, "acme globex ");
-	cr_assert_not(put.tenant.has_limits);
-	PUT(text("acme"), hash(32), text("deleting"), boolean(true));
-	PUT(text("acme"), hash(32), text("suspended"), boolean(false));
+	cr_assert_eq(put.tenant.limits.rates[LIMIT_REQUESTS].per_s, 0);
+	PUT(text("acme"), hash(32), text("deleting"), number(30), number(31));
+	PUT(text("acme"), hash(32), text("suspended"), null, null);
+	PUT(text("acme"), hash(32), text("active"), number(20), null);
 	pg_query_end(q, NULL);
 	cr_assert_eq(put.tenant.state, TENANT_DELETING);
-	cr_assert(put.tenant.has_limits);
+	cr_assert_eq(put.tenant.limits.rates[LIMIT_REQUESTS].per_s, 20);
+	cr_assert_eq(put.tenant.limits.rates[LIMIT_REQUESTS].burst, 31, "40 of the other row");
+}
+
+/* R10 */
+Test(pg_query, a_row_with_a_limit_that_is_none_is_left_out)
+{
+	DESCRIBE("tenant_id", "hash", "items_per_s", "items_burst", "max_inflight_requests");
+	PUT(text("acme"), hash(32), null, number(5), null);
+	cr_assert_eq(put.skipped, 1, "a burst without its rate");
+	PUT(text("acme"), hash(32), number(0), null, null);
+	PUT(text("acme"), hash(32), number(-5), null, null);
+	PUT(text("acme"), hash(32), null, null, number(INT64_C(1) << 31));
+	cr_assert_eq(put.skipped, 4);
+	cr_assert_eq(put.why, SKIP_OTHER);
+	pg_query_end(q, NULL);
+	cr_assert_eq(put.tokens + put.tenants, 0);
 }
 
 Test(pg_query, tenants_come_in_the_order_of_their_ids)

@@ -121,6 +121,12 @@ static void null(void)
 	text(NULL);
 }
 
+static void nulls(int from, int to)
+{
+	for (; from < to; from++)
+		null();
+}
+
 static void hash(unsigned n)
 {
 	add_be(n, 4);
@@ -139,8 +145,7 @@ static void tenant(const char *id, const char *state)
 	text(id);
 	boolean(1);
 	text(state);
-	null();
-	boolean(0);
+	nulls(3, TENANT_COLUMNS);
 }
 
 static void token_with(const char *scopes, const char *cidrs)
@@ -201,13 +206,51 @@ Test(pg_rows, a_tenant_comes_out_with_all_columns)
 	text("suspended");
 	us(852076800000001); /* 2027-01-01 and a microsecond */
 	boolean(1);
+	for (int64_t limit = 1; limit <= LIMIT_NAMES; limit++)
+		us(limit);
 	end_copy();
 	accepted(COPY_TENANTS);
 	cr_assert_eq(put.tenants, 1);
 	cr_assert_str_eq(put.id, "acme");
 	cr_assert_eq(put.tenant.state, TENANT_SUSPENDED);
 	cr_assert_eq(put.tenant.block_until, 1798761601); /* a block does not end early */
-	cr_assert(put.tenant.has_limits);
+	cr_assert(put.tenant.has_topic_prefix);
+	cr_assert_eq(put.tenant.limits.rates[LIMIT_REQUESTS].per_s, 1);
+	cr_assert_eq(put.tenant.limits.rates[LIMIT_REQUESTS].burst, 2);
+	cr_assert_eq(put.tenant.limits.rates[LIMIT_ITEMS].burst, 6);
+	cr_assert_eq(put.tenant.limits.max_body_bytes, 7);
+	cr_assert_eq(put.tenant.limits.max_inflight_bytes, 8);
+	cr_assert_eq(put.tenant.limits.max_inflight_requests, 9);
+}
+
+static void limited(int64_t requests_per_s, int64_t requests_burst)
+{
+	begin_copy();
+	add_be(TENANT_COLUMNS, 2);
+	text("acme");
+	boolean(1);
+	text("active");
+	null();
+	null();
+	us(requests_per_s);
+	us(requests_burst);
+	nulls(FIRST_LIMIT + 2, TENANT_COLUMNS);
+	end_copy();
+}
+
+Test(pg_rows, limits_that_the_schema_forbids_are_refused)
+{
+	limited(1, 1);
+	accepted(COPY_TENANTS);
+	limited(0, 1);
+	refused(COPY_TENANTS, "another type");
+	limited(5, -1);
+	refused(COPY_TENANTS, "another type");
+	begin_copy();
+	tenant("acme", "active");
+	end_copy();
+	accepted(COPY_TENANTS);
+	cr_assert_eq(put.tenant.limits.rates[LIMIT_REQUESTS].per_s, 0, "no limit");
 }
 
 Test(pg_rows, a_token_comes_out_with_all_columns)
@@ -263,9 +306,7 @@ Test(pg_rows, a_missing_row_is_dropped)
 	add_be(TENANT_COLUMNS, 2);
 	text("gone");
 	boolean(0);
-	null();
-	null();
-	boolean(0);
+	nulls(2, TENANT_COLUMNS);
 	end_copy();
 	accepted(COPY_TENANTS);
 	cr_assert_eq(put.dropped_tenants, 1);
@@ -388,7 +429,7 @@ Test(pg_rows, what_is_no_copy_of_ours_is_refused)
 	begin_copy();
 	tenant("acme", "active");
 	end_copy();
-	refused(COPY_TOKENS, "a row of 5 columns, not 12");
+	refused(COPY_TOKENS, "a row of 14 columns, not 12");
 	begin_copy();
 	end_copy();
 	end_copy();
@@ -398,16 +439,14 @@ Test(pg_rows, what_is_no_copy_of_ours_is_refused)
 	text("acme");
 	text("yes"); /* no bool */
 	text("active");
-	null();
-	boolean(0);
+	nulls(3, TENANT_COLUMNS);
 	refused(COPY_TENANTS, "a column of another type");
 	begin_copy();
 	add_be(TENANT_COLUMNS, 2);
 	null(); /* no key */
 	boolean(1);
 	text("active");
-	null();
-	boolean(0);
+	nulls(3, TENANT_COLUMNS);
 	refused(COPY_TENANTS, "a column of another type");
 	begin_copy();
 	add_be(TENANT_COLUMNS, 2);
@@ -415,7 +454,7 @@ Test(pg_rows, what_is_no_copy_of_ours_is_refused)
 	boolean(1);
 	text("active");
 	text("2027"); /* a time is 8 bytes */
-	boolean(0);
+	nulls(4, TENANT_COLUMNS);
 	refused(COPY_TENANTS, "a column of another type");
 }
 

@@ -88,6 +88,7 @@ static void open_tenants(void)
 	conf.tenants.file.path = "a";
 	conf.limits.max_tenants = 2;
 	conf.limits.max_tokens = 100;
+	conf.limits.hosts = 1;
 	t = tenants_open(base, &conf, own, &hooks, NULL);
 	cr_assert(t);
 }

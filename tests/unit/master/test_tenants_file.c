@@ -67,6 +67,7 @@ static void open_folder(void)
 	conf.tenants.poll = 30000;
 	conf.limits.max_tenants = 10;
 	conf.limits.max_tokens = 10;
+	conf.limits.hosts = 1;
 }
 
 static void close_folder(void)

@@ -478,13 +478,36 @@ Test(tenants_set, allowed_addresses_travel_with_their_token)
 	cr_assert(grants(9) && hit.cidrs[1].prefix == 9);
 }
 
-Test(tenants_set, tenants_with_limits_are_counted)
+Test(tenants_set, tenants_with_a_topic_prefix_are_counted)
 {
 	set_begin(set, true);
-	set_put_tenant(set, &(struct tenant_row){ .id = BYTES("acme"), .has_limits = true });
+	set_put_tenant(set, &(struct tenant_row){ .id = BYTES("acme"), .has_topic_prefix = true });
 	with_tenant("globex");
 	build();
-	cr_assert_eq(counts.limited, 1);
+	cr_assert_eq(counts.prefixed, 1);
+}
+
+/* Live, by a table of all: nothing was read anew. */
+Test(tenants_set, each_host_has_its_part_of_a_rate_and_never_none)
+{
+	struct tenant_row row = { .id = BYTES("acme"), .limits.max_body_bytes = 100 };
+	struct token_row key = token("tok", "acme", 9);
+
+	row.limits.rates[LIMIT_REQUESTS] = (struct gcra_rate){ 2, 40 };
+	set_begin(set, true);
+	set_put_tenant(set, &row);
+	set_put_token(set, &key);
+	build();
+	cr_assert(grants(9) && hit.limits->rates[LIMIT_REQUESTS].per_s == 2);
+	cr_assert(set_hosts(set, 4));
+	cr_assert_not(set_hosts(set, 4));
+	set_begin(set, false);
+	build();
+	cr_assert(grants(9));
+	cr_assert_eq(hit.limits->rates[LIMIT_REQUESTS].per_s, 1);
+	cr_assert_eq(hit.limits->rates[LIMIT_REQUESTS].burst, 10);
+	cr_assert_eq(hit.limits->rates[LIMIT_BYTES].per_s, 0, "what has no limit gets none");
+	cr_assert_eq(hit.limits->max_body_bytes, 100);
 }
 
 static char heard[256];
@@ -840,7 +863,7 @@ static void put_any(struct tenant_set *const sets[2])
 			               &(struct tenant_row){ .id = bytes_str(tenant),
 			                                     .state = (enum tenant_state)(hash % 3),
 			                                     .limits.max_body_bytes = hash % 2,
-			                                     .has_limits = hash % 2 });
+			                                     .has_topic_prefix = hash % 2 });
 		else if (kind == 1)
 			set_drop_tenant(sets[i], bytes_str(tenant));
 		else if (kind == 2)

@@ -190,10 +190,50 @@ Test(tenants_yaml, names_have_at_most_255_bytes)
 	wrong(text, "more than 255 bytes");
 }
 
+Test(tenants_yaml, limits_are_the_schema_s)
+{
+	const struct tenant_limits *l;
+
+	fine("version: 1\ntenants: [{id: a, limits: {bytes_per_s: 5MB, bytes_burst: 20000000, "
+	     "requests_per_s: 200, max_body_bytes: 1MiB, max_inflight_bytes: 2MiB, "
+	     "max_inflight_requests: 7}}, {id: b}]\n");
+	l = &y.tenants[0].limits;
+	cr_assert_eq(l->rates[LIMIT_BYTES].per_s, 5000000);
+	cr_assert_eq(l->rates[LIMIT_BYTES].burst, 20000000, "as headgatectl writes it");
+	cr_assert_eq(l->rates[LIMIT_REQUESTS].burst, 400, "twice the rate");
+	cr_assert_eq(l->rates[LIMIT_ITEMS].per_s, 0);
+	cr_assert_eq(l->max_body_bytes, MIB);
+	cr_assert_eq(l->max_inflight_bytes, 2 * MIB);
+	cr_assert_eq(l->max_inflight_requests, 7);
+	cr_assert_eq(y.tenants[1].limits.rates[LIMIT_REQUESTS].per_s, 0);
+	cr_assert_eq(report_warnings(r), 0);
+}
+
+/* R10 */
+Test(tenants_yaml, limits_that_are_none_are_refused)
+{
+	wrong("version: 1\ntenants: [{id: a, limits: {items_burst: 5}}]\n",
+	      "t.yaml:2:41: error: items_burst has no rate");
+	wrong("version: 1\ntenants: [{id: a, limits: {items_per_s: 0}}]\n", "must be above 0");
+	wrong("version: 1\ntenants: [{id: a, limits: {items_per_s: 5MB}}]\n", "'5MB'");
+	wrong("version: 1\ntenants: [{id: a, limits: {bytes_per_s: 5MB/s}}]\n", "'5MB/s'");
+	wrong("version: 1\ntenants: [{id: a, limits: {bytes: 5MB}}]\n", "unknown key 'bytes'");
+	wrong("version: 1\ntenants: [{id: a, limits: 5}]\n", "must be a map");
+	wrong("version: 1\ntenants: [{id: a, limits: {max_inflight_requests: 3000000000}}]\n",
+	      "max_inflight_requests is too large");
+	wrong("version: 1\ntenants: [{id: a, limits: {bytes_per_s: 10000000000000000000}}]\n",
+	      "bytes_per_s is too large");
+}
+
+Test(tenants_yaml, a_body_that_never_passes_is_warned_of)
+{
+	fine("version: 1\ntenants: [{id: a, limits: {bytes_per_s: 1MB, max_body_bytes: 3MB}}]\n");
+	cr_assert_eq(report_warnings(r), 1);
+	cr_assert(strstr(said.p, "exceeds bytes_burst"));
+}
+
 Test(tenants_yaml, what_is_not_enforced_yet_is_not_taken_in_silence)
 {
-	wrong("version: 1\ntenants: [{id: a, limits: {bytes_per_s: 5MB}}]\n",
-	      "'limits' is not in this version");
 	wrong("version: 1\ntenants: [{id: a, topic_prefix: x}]\n",
 	      "'topic_prefix' is not in this version");
 }
