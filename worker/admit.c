@@ -12,6 +12,7 @@
 #include "worker/charge.h"
 #include "worker/media.h"
 #include "worker/models.h"
+#include "worker/rates.h"
 #include "worker/req.h"
 #include "worker/route.h"
 #include "worker/when.h"
@@ -115,7 +116,7 @@ static enum step check_length(struct req *r)
 {
 	if (!r->head.has_length && !r->head.chunked)
 		return req_refuse(r, V_LENGTH);
-	r->body_limit = r->route->wire_limit;
+	r->body_limit = rates_body_limit(r, r->route->wire_limit);
 	if (r->head.has_length && r->head.length > r->body_limit)
 		return req_refuse(r, V_BODY_SIZE, (unsigned long long)r->head.length,
 		                  (unsigned long long)r->body_limit);
@@ -175,8 +176,8 @@ enum step admit_run(struct req *r)
 {
 	/* in the order of protocols.md 1.2 */
 	static enum step (*const checks[])(struct req * r) = {
-		check_model,  check_type,   check_encoding, check_length,
-		check_tenant, check_worker, charge_length,
+		check_model, check_type,   check_encoding,  check_length,  check_tenant,
+		rates_admit, check_worker, rates_in_flight, charge_length,
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(checks); i++) {

@@ -13,6 +13,10 @@ enum { BUDGET_RECORD_OVERHEAD = 512 }; /* per record, beside buffer and headers 
 /* share_percent of worker_bytes for one tenant; max_tenants sizes the table (sparse). */
 struct budget *budget_new(uint64_t worker_bytes, unsigned share_percent, uint64_t max_tenants);
 void budget_free(struct budget *b);
+/* From now on what tenants hold stands where their ordinals say in that array (common/stats.h), for
+ * other processes to read. Before anything is taken. */
+struct stats_in_flight;
+void budget_show(struct budget *b, struct stats_in_flight *tenants);
 /* False, and nothing taken, if the worker's bytes or the tenant's share are spent. A tenant with
  * nothing in flight but held_by_request may go beyond its share, within the worker's bytes, so that one
  * large request can always pass. held_by_request: what this request already holds. */

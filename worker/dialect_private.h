@@ -8,7 +8,7 @@
 #include "worker/media.h"
 #include "worker/route.h"
 
-enum { DIALECT_MESSAGE_BYTES = 400 }; /* detail is 255 at most; with id and request id */
+enum { DIALECT_MESSAGE_BYTES = 480 }; /* detail is 351 at most; with id and request id */
 extern const char dialect_json[], dialect_protobuf[]; /* media types */
 
 /* `id: text (request REQUEST-ID)`. */

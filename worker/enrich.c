@@ -11,6 +11,7 @@
 #include "worker/charge.h"
 #include "worker/dead_letters.h"
 #include "worker/models.h"
+#include "worker/rates.h"
 #include "worker/req.h"
 #include "worker/route.h"
 #include "worker/transcode.h"
@@ -62,6 +63,7 @@ static bool is_roomy(const struct req *r)
 static enum step on_verdict(struct req *r, enum verdict v)
 {
 	const struct enriched *e = &r->enriched;
+	enum step step;
 
 	if (v == V_INVALID)
 		return refuse_counted(r, TS_REFUSED_INVALID, req_refuse(r, V_INVALID, e->reason));
@@ -76,6 +78,9 @@ static enum step on_verdict(struct req *r, enum verdict v)
 	if (v == V_ACCEPTED && r->route->protocol->any_signal && !auth_has_scope(r))
 		return refuse_counted(r, TS_REFUSED_SCOPE,
 		                      req_refuse(r, V_SCOPE, r->who.token, signal_name(r->signal)));
+	step = rates_items(r);
+	if (step != STEP_NEXT)
+		return step;
 	beside_count(r, TS_ITEMS_SPOOFED, e->spoofed);
 	beside_count(r, TS_ITEMS_REPAIRED, e->repaired);
 	if (v == V_EMPTY)

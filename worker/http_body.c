@@ -10,6 +10,7 @@
 #include "worker/bodies.h"
 #include "worker/budget.h"
 #include "worker/dialects.h"
+#include "worker/rates.h"
 #include "worker/route.h"
 #include "worker/worker.h"
 
@@ -391,7 +392,8 @@ static enum step chunked_more(struct req *r)
 			return step;
 	}
 	r->body = r->body_mem ? bytes_of(r->body_mem->data, r->wire_bytes) : BYTES_NONE;
-	return STEP_NEXT;
+	r->body_ended = true;
+	return rates_wire(r);
 }
 
 enum step body_run(struct req *r)

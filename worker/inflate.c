@@ -9,6 +9,7 @@
 #include "worker/budget.h"
 #include "worker/charge.h"
 #include "worker/dead_letters.h"
+#include "worker/rates.h"
 #include "worker/req.h"
 #include "worker/route.h"
 
@@ -99,9 +100,11 @@ enum step inflate_run(struct req *r)
 	if (r->format->plain && r->encoding == ENCODING_SNAPPY)
 		r->encoding = ENCODING_IDENTITY;
 	step = undo_both(r);
-	if (step == STEP_NEXT)
+	if (step == STEP_NEXT) {
 		r->decoded_bytes = r->body.n;
-	else if (r->verdict == V_INFLATE)
+		return rates_decoded(r);
+	}
+	if (r->verdict == V_INFLATE)
 		dead_letters_take(r);
 	return step;
 }

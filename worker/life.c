@@ -416,6 +416,8 @@ static int open_parts(struct life *l, struct err *err)
 	w->taps = taps_new(w);
 	w->budget = budget_new(w->conf->limits.worker_bytes, (unsigned)w->conf->limits.tenant_share,
 	                       w->conf->limits.max_tenants);
+	budget_show(w->budget, stats_in_flight(w->stats));
+	w->siblings = workers_count(w->conf);
 	if (!(w->models = models_open(w->conf, err)) || !(w->routes = routes_open(w, err))) {
 		w->conf_refused = true;
 		return -1;

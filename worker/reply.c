@@ -14,7 +14,7 @@
 
 enum {
 	BODY_BYTES =
-		4 * KIB, /* of a dialect's body: two texts of 255, were each byte escaped by 6 */
+		5 * KIB, /* of a dialect's body: two texts of 351, were each byte escaped by 6 */
 	HEAD_BYTES = 640 + REPLY_FIELDS, /* of a reply's head, but for r->cors and a challenge */
 	RETRY_MAX_S = 5, /* protocols.md 1.4: 1..5, or some exporters give up */
 	CHUNK_LINE = 10, /* 8 hex digits, CR, LF */
@@ -72,6 +72,8 @@ static unsigned retry_after(const struct req *r)
 
 	if (!(verdict_get(r->verdict)->flags & VF_RETRY))
 		return 0;
+	if (r->retry_wait)
+		return r->retry_wait;
 	if (r->verdict == V_NOT_READY)
 		return 1;
 	return 1 + digit % RETRY_MAX_S;

@@ -12,6 +12,7 @@
 #include "worker/bodies.h"
 #include "worker/budget.h"
 #include "worker/produce.h"
+#include "worker/rates.h"
 #include "worker/route.h"
 #include "worker/taps.h"
 #include "worker/worker.h"
@@ -82,6 +83,7 @@ void req_finish(struct req *r)
 	audit_request(w->audit, r, code, r->bytes_out);
 	if (w->taps)
 		taps_request(w->taps, r, code);
+	rates_settle(r);
 	produce_abandon(r);
 	if (r->charged)
 		budget_give(w->budget, r->who.tenant_ordinal, r->charged);
@@ -96,7 +98,7 @@ uint64_t req_rest(const struct req *r)
 {
 	enum stage_index at = r->at < STAGE_REPLY ? r->at : r->refused_at;
 
-	if (at > STAGE_BODY)
+	if (at > STAGE_BODY || r->body_ended)
 		return 0;
 	if (at == STAGE_HEAD || r->head.chunked)
 		return UINT64_MAX;

@@ -68,7 +68,7 @@ struct req {
 	enum stage_index at;
 	enum stage_index refused_at; /* the stage that set the verdict: `stage` in log and audit */
 	enum verdict verdict;
-	char detail[256]; /* the verdict's text, made by req_refuse(); one line, no client bytes unescaped */
+	char detail[352]; /* the verdict's text, made by req_refuse(); one line, no client bytes unescaped */
 	char why[200];    /* more, for log and audit only (`reason`) */
 
 	/* the connection, constant for its life */
@@ -100,6 +100,7 @@ struct req {
 	bool close_after; /* the connection ends with this reply */
 	struct bytes page;     /* a route's own body (of the pool, or static) instead of the dialect's */
 	const char *page_type; /* its Content-Type, also with more; NULL: no page */
+	unsigned retry_wait;   /* seconds, where the refusal knows; 0: the reply spreads them */
 	unsigned retry_after;  /* seconds, as the reply said; 0: none */
 
 	/* head */
@@ -132,6 +133,7 @@ struct req {
 		size_t line;        /* bytes of the chunk line or trailers seen */
 		unsigned trailers;
 	} chunk;
+	bool body_ended;        /* the end of a chunked one was met */
 	struct body *body_mem;  /* NULL if the body lies in the connection's buffer */
 	struct bytes body;      /* wire bytes, then, after inflate, decoded bytes */
 	uint64_t decoded_bytes;
@@ -145,6 +147,13 @@ struct req {
 	/* what it holds of the budget (worker/budget.h); passes to the record at produce */
 	uint64_t charged;
 	bool counted_in_flight; /* STAT_REQUESTS_IN_FLIGHT was raised */
+
+	struct { /* what it costs its tenant (worker/rates.h) */
+		uint64_t asked[LIMIT_KINDS]; /* as far as is known; */
+		uint64_t taken[LIMIT_KINDS]; /* of it, of words of that limits_life() */
+		uint32_t life;
+		bool in_flight; /* counted in the worker's stats page */
+	} rates;
 
 	struct enriched enriched;
 

@@ -34,6 +34,7 @@ struct route {
 	enum record_headers headers;
 	enum record_partition partition;
 	int org_missing_status; /* where X-Scope-OrgID is required and is not there */
+	int rate_status; /* micromegas: of a spent rate */
 	unsigned scope; /* a signal: what a token needs; SIGNAL_COUNT: the request's own */
 };
 

@@ -187,6 +187,7 @@ static struct route *add_protocol(struct routes *rs, const struct conf *conf,
 	route->scope = SIGNAL_COUNT;
 	route->org_missing_status =
 		conf->compat.gateway_missing_tenant_status == MISSING_TENANT_400 ? 400 : 401;
+	route->rate_status = conf->compat.micromegas_quota_status == QUOTA_429 ? 429 : 503;
 	rs->wishes[route->index].prefix = conf->record.topic_prefix;
 	return route;
 }

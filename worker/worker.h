@@ -44,6 +44,7 @@ struct worker {
 	const struct conf *conf;
 	int channel;
 	int slot;
+	unsigned siblings; /* workers of this generation, this one too */
 	uint64_t generation; /* of the configuration */
 	struct stats *stats; /* our own page */
 	struct uses *uses; /* and the last-used words behind it; NULL in tests that keep none */

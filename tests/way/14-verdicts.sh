@@ -71,6 +71,10 @@ topics 2
 tenant_add acme
 tenant_add suspended state=suspended
 tenant_add blocked "block_until=2100-01-01T00:00:00Z"
+tenant_add slow requests_per_s=1 requests_burst=1
+tenant_add thin bytes_per_s=1 bytes_burst=100000
+tenant_add few items_per_s=1 items_burst=1500
+SLOW=$(token_add slow) THIN=$(token_add thin) FEW=$(token_add few)
 TOKEN=$(token_add acme)
 NARROW=$(token_add acme "" "scopes => '{traces:write}'")
 SUSPENDED=$(token_add suspended)
@@ -139,6 +143,22 @@ is "hg-gone: no reply" "$(cat "$T/raw")" ""
 ok "hg-gone: the access log has it" wait_until 5s logged hg-gone 499
 JUDGED[hg-gone]=499
 
+# what a tenant may send
+otlp traces -n 1000 -m rates -o "$T/spans"
+otlp traces -n 1600 -m burst -o "$T/burst"
+otlp traces --pad 60000 -m bytes -o "$T/bytes"
+spent() { GOT=$(post /v1/traces "$T/spans"); [ "$GOT" = 429 ]; }
+TOKEN=$SLOW
+wait_until 10s spent; judge hg-rate-requests 429
+TOKEN=$THIN
+is "hg-rate-bytes: not at first" "$(post /v1/traces "$T/bytes")" 200
+GOT=$(post /v1/traces "$T/bytes"); judge hg-rate-bytes 429
+TOKEN=$FEW
+is "hg-rate-items: not at first" "$(post /v1/traces "$T/spans")" 200
+GOT=$(post /v1/traces "$T/spans"); judge hg-rate-items 429
+GOT=$(post /v1/traces "$T/burst"); judge hg-rate-burst 413
+TOKEN=$good
+
 # inflate, enrich, produce
 GOT=$(post /v1/logs "$T/body" -H 'Content-Encoding: gzip'); judge hg-inflate 400
 head -c 1100000 /dev/zero | gzip >"$T/bomb"
@@ -176,7 +196,8 @@ ok "dark: requests_total and the access log agree" wait_until 5s agree
 # ---- one without brokers ----
 instance adrift
 closed=$(port_pick)
-tenants_file "acme:$TOKEN"
+ALONE=$(token_new)
+tenants_file "acme:$TOKEN" "alone:$ALONE|max_inflight_requests: 1"
 KAFKA_BROKERS=127.0.0.1:$closed TRACES_TOPIC='' conf_base kafka file 1
 logs_of
 conf kafka.ack_deadline=3s limits.worker_bytes=128MiB http.drain_timeout=2s
@@ -185,6 +206,16 @@ known "$TOKEN"
 scrape() { admin /metrics; }
 GOT=$(post /v1/logs "$T/body"); judge hg-kafka-timeout 503
 
+# a body on its way is all that its tenant may have in flight
+TOKEN=$ALONE
+exec {held}<>"/dev/tcp/${ADDRESS/://}"
+printf '%b' "$(head_of logs)Content-Length: 1000\\r\\n\\r\\nx" >&"$held"
+refused() { GOT=$(post /v1/logs "$T/body"); grep -aqF hg-inflight "$T/reply"; }
+wait_until 10s refused; judge hg-inflight 503
+exec {held}>&-
+ok "when its client goes" wait_until 5s logged hg-gone 499
+TOKEN=$good
+
 # a body on its way holds more than the tenant's share
 exec {held}<>"/dev/tcp/${ADDRESS/://}"
 printf '%b' "$(head_of logs)Content-Length: 60000000\\r\\n\\r\\nx" >&"$held"
@@ -192,7 +223,8 @@ holds() { [ "$(metric kafka_queue_bytes)" -ge 60000000 ]; }
 ok "a large body on its way is charged" wait_until 5s holds
 GOT=$(post /v1/logs "$T/body"); judge hg-overload 503
 exec {held}>&-
-ok "when its client goes" wait_until 5s logged hg-gone 499
+freed() { [ "$(metric kafka_queue_bytes)" -lt 60000000 ]; }
+ok "when its client goes, it no more" wait_until 5s freed
 GOT=$(post /v1/logs "$T/body"); judge hg-kafka-timeout 503
 
 # a request whose head ends when its worker is about to end, too late for an answer of Kafka's; it came on a connection of before

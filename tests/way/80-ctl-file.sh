@@ -138,9 +138,16 @@ ok "is kept" ctl tenant show acme
 like "and shown as what it is" "$(cat "$T/said")" 'display_name +\\x1b\[31mred'
 fails_to_find_id() { ctl tenant show "$@"; grep -q "the id '--a_b'" "$T/said.err"; }
 ok "behind -- an id keeps its _" fails_to_find_id -- --a_b
+ok "a tenant gets limits" ctl tenant set acme --bytes 5MB/s --bytes-burst 20MB --requests 200/s
+ok "which are shown" ctl tenant show acme --json
+is "as they are in the file" "$(jq -c '[.limits | .bytes_per_s, .bytes_burst, .requests_per_s | tonumber]' "$T/said")" '[5000000,20000000,200]'
+ok "one of them goes, another changes" ctl tenant set acme --bytes none --bytes-burst none --requests 100/s
+ok "a change of something else" ctl tenant set acme --display-name Acme
+ok "leaves them" ctl tenant show acme --json
+is "as they are" "$(jq -c '.limits | map_values(tonumber)' "$T/said")" '{"requests_per_s":100}'
 cp "$F" "$T/before"
-code "limits are not in this version: refused by the reader" 1 tenant set acme --bytes 5MB/s --bytes-burst 20MB
-like "with its words" "$(said)" "'limits' is not in this version"
+code "a burst without its rate: refused by the reader" 1 tenant set acme --items-burst 10
+like "with its words" "$(said)" "items_burst has no rate"
 ok "and nothing was changed" cmp "$F" "$T/before"
 code "a rate without its time" 2 tenant set acme --bytes 5MB
 code "nothing to set" 2 tenant set acme

@@ -102,7 +102,7 @@
 # stored [DIR]			the rows of the local store as `records` prints those of a topic (tools/stored.py); fails if a
 #				checksum does not match
 # conf PATH=VALUE...		changes it (conf kafka.ack_deadline=2s listeners.0.max_connections=10); `PATH=` removes
-# tenants_file ID:TOKEN...	the file of tenants.source: file, whole, replaced by rename
+# tenants_file ID:TOKEN[|LIMITS]...	the file of tenants.source: file, whole, replaced by rename; LIMITS: requests_per_s: 5, items_per_s: 9
 # headgate_start [ARGUMENT]...	until it says READY=1; sets HG_PID, URL, ADDRESS (host:port). MANAGER=(...) holds options for
 #				tools/manager.py (watchdog, user, socket units)
 # headgate_stop [TIME]		SIGTERM; sets HG_STATUS, succeeds if it is 0
@@ -532,15 +532,19 @@ conf()
 
 tenants_file()
 {
-	local pair token
+	local pair token limits
 	(
 		umask 077
 		exec >"$HG_DIR/tenants.yaml.new"	# here: a redirection of the whole would come before umask
 		echo "version: 1"
 		if [ $# = 0 ]; then echo "tenants: []"; else echo "tenants:"; fi
 		for pair; do
+			limits=''
+			[[ $pair != *'|'* ]] || limits=${pair#*|}
+			pair=${pair%%|*}
 			token=${pair#*:}
 			printf '  - id: "%s"\n    tokens: [{id: "%s", sha256: %s}]\n' "${pair%%:*}" "$(token_id "$token")" "$(token_hash "$token")"
+			[ -z "$limits" ] || printf '    limits: {%s}\n' "$limits"
 		done
 	)
 	mv "$HG_DIR/tenants.yaml.new" "$HG_DIR/tenants.yaml"

@@ -59,6 +59,7 @@ static struct conf *conf_with(const char *standard, size_t count)
 	conf->tenants.file.path = "a";
 	conf->limits.max_tenants = 20;
 	conf->limits.max_tokens = 100;
+	conf->limits.hosts = 1;
 	conf->auth.pbkdf2.max_iterations = 1000;
 	conf->auth.default_tenant = standard;
 	conf->imported = (struct imported_keys){ keys, count };

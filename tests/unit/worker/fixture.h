@@ -40,6 +40,7 @@ struct fixture {
 	struct conf conf;
 	struct listener_conf listener_confs[2];
 	struct listener public, admin;
+	struct tenant_limits limits; /* of acme */
 	struct sink_open sink;
 	enum verdict sink_says; /* what send() answers */
 	bool sink_ready;
@@ -158,8 +159,13 @@ static inline struct snapshot *fixture_table(struct fixture *f)
 	struct snapshot *table;
 	int fd;
 
-	for (size_t i = 0; i < ARRAY_LEN(fixture_tenants); i++)
-		tenants[i] = snapshot_add_tenant(b, &fixture_tenants[i]);
+	for (size_t i = 0; i < ARRAY_LEN(fixture_tenants); i++) {
+		struct snapshot_tenant tenant = fixture_tenants[i];
+
+		if (i == 0)
+			tenant.limits = f->limits;
+		tenants[i] = snapshot_add_tenant(b, &tenant);
+	}
 	for (size_t i = 0; i < ARRAY_LEN(fixture_tokens); i++)
 		fixture_add_token(f, b, &fixture_tokens[i], tenants);
 	fd = snapshot_seal(b, &err);
@@ -262,6 +268,7 @@ static inline struct fixture *fixture_new(void)
 	loop_set_clock(INT64_C(1000) * 1000000000, FIXTURE_NOW_S * 1000000000);
 	f->w.conf = &f->conf;
 	f->w.slot = 3;
+	f->w.siblings = 4;
 	f->w.generation = 12;
 	fixture_conf(f);
 	f->public = (struct listener){ .conf = &f->listener_confs[0], .index = 0 };
@@ -287,6 +294,7 @@ static inline void fixture_start(struct fixture *f, int access_fd, int audit_fd)
 	w->bodies = bodies_new();
 	w->budget = budget_new(f->conf.limits.worker_bytes, (unsigned)f->conf.limits.tenant_share,
 	                       f->conf.limits.max_tenants);
+	budget_show(w->budget, stats_in_flight(w->stats));
 	w->models = models_open(&f->conf, &err);
 	cr_assert(w->models, "%s", err.text);
 	w->routes = routes_open(w, &err);
@@ -309,6 +317,14 @@ static inline struct fixture *fixture_open(void)
 
 	fixture_start(f, -1, -1);
 	return f;
+}
+
+/* The next table of a started worker: acme has these limits. */
+static inline void fixture_limit(struct fixture *f, const struct tenant_limits *limits)
+{
+	f->limits = *limits;
+	snapshot_unmap(f->w.table);
+	f->w.table = fixture_table(f);
 }
 
 /* With remote_write and the paths of Obstack too. */

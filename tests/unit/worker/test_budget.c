@@ -72,3 +72,18 @@ Test(budget, a_share_of_a_huge_budget_does_not_overflow)
 	cr_assert_eq(b->share, UINT64_MAX / 4);
 	budget_free(b);
 }
+
+/* R19: the cap on what a tenant has in flight is one for all workers. */
+Test(budget, what_a_tenant_holds_is_shown_to_others)
+{
+	struct stats_in_flight page[4] = { { 0 } };
+	struct budget *b = budget_new(1000, 100, 4);
+
+	budget_show(b, page);
+	cr_assert(budget_take(b, 2, 0, 300));
+	cr_assert_eq(page[2].bytes, 300);
+	budget_give(b, 2, 100);
+	cr_assert_eq(page[2].bytes, 200);
+	budget_give(b, 2, 200);
+	budget_free(b);
+}

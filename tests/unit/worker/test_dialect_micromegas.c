@@ -231,7 +231,7 @@ Test(dialect_micromegas, undecodable_otlp_is_a_parse_error_of_its_signal)
 	struct fixture *f = started();
 
 	for (size_t i = 0; i < ARRAY_LEN(otlp); i++) {
-		char want[300];
+		char want[400];
 
 		ask(f, otlp[i], ACME PROTOBUF, "\x0a\x05x", 3);
 		cr_assert(f->r.detail[0]);
@@ -610,5 +610,38 @@ Test(dialect_micromegas, every_refusal_is_a_status_on_otlp_and_text_elsewhere)
 			req_finish(&f->r);
 		}
 	}
+	fixture_close(f);
+}
+
+/* R19, B17: sinks up to 0.32 drop data on any 4xx. */
+Test(dialect_micromegas, a_spent_rate_is_503_and_stays_spent)
+{
+	static const struct tenant_limits once = { .rates = { { 1, 1 } } };
+	struct fixture *f = started();
+
+	fixture_limit(f, &once);
+	cr_assert_eq(fixture_status(ask(f, blocks[2], ACME, "x", 1)), 200);
+	for (int i = 0; i < 3; i++) {
+		expect_text(ask(f, blocks[2], ACME, "x", 1), 503, "Service unavailable");
+		cr_assert_eq(f->r.verdict, V_RATE_REQUESTS);
+		cr_assert(fixture_has(f->sent, "Retry-After: 1"), "%s", f->sent);
+	}
+	cr_assert_eq(routes_code(f->w.routes, f->r.route->index, V_RATE_BYTES), 503);
+	expect_status(f, ask(f, otlp[0], ACME PROTOBUF, "", 0), 503, 14, "Service unavailable");
+	fixture_close(f);
+}
+
+/* B17 */
+Test(dialect_micromegas, by_a_switch_a_spent_rate_is_429)
+{
+	static const struct tenant_limits once = { .rates = { { 1, 1 } } };
+	struct fixture *f = opened();
+
+	f->conf.compat.micromegas_quota_status = QUOTA_429;
+	fixture_start(f, -1, -1);
+	fixture_limit(f, &once);
+	cr_assert_eq(fixture_status(ask(f, blocks[2], ACME, "x", 1)), 200);
+	cr_assert_eq(fixture_status(ask(f, blocks[2], ACME, "x", 1)), 429);
+	cr_assert(strstr(f->sent, "tenant 'acme' exceeded its limit"), "%s", f->sent);
 	fixture_close(f);
 }

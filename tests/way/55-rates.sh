@@ -1,0 +1,103 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# 55-rates.sh -- a tenant's rate is one for all workers, and exact; a killed worker leaves nothing behind; other limits apply live and keep
+# what was used up (R16-R19, R24). RATE_SECONDS=60: the long form
+. "${0%/*}/lib.sh"
+: "${RATE_SECONDS:=4}"
+
+TOKEN=$(token_new)
+OTHER=$(token_new)
+FOUR=$(token_new)
+EIGHT=$(token_new)
+rate='requests_per_s: 200, requests_burst: 100'
+limited() { tenants_file "acme:$TOKEN|$1" "other:$OTHER" "four:$FOUR|$rate" "eight:$EIGHT|$rate"; }
+# load SECONDS TOKEN: small bodies as fast as they are answered, on 16 connections
+load()
+{
+	printf '%s\n' "$2" >"$T/token"
+	exec env ASAN_OPTIONS=detect_leaks=0 "$HEADGATE_BUILD/hgload" -u "$URL/v1/logs" -b "$T/body" -d "$1" -c 16 -t "$T/token" \
+		-H 'Content-Type: application/x-protobuf'
+}
+# exact TENANT BURST RATE: between its first and its last request admitted were as many as the limit gave, to 1 %, and no more
+exact()
+{
+	jq -r --arg tenant "$1" 'select(.tenant == $tenant and .verdict == "accepted") | .ts' "$HG_DIR/access.log" | python3 -c '
+import datetime, sys
+burst, rate = map(int, sys.argv[1:])
+times = sorted(datetime.datetime.fromisoformat(line.strip().replace("Z", "+00:00")) for line in sys.stdin)
+wanted = burst + rate * (times[-1] - times[0]).total_seconds()
+print(f"{len(times)} of {wanted:.1f}")
+sys.exit(abs(len(times) - wanted) > wanted / 100)' "$2" "$3"
+}
+refused() { metric ratelimit_refused_total "{tenant=\"$1\",kind=\"$2\"}"; }
+quiet() { [ "$(post /v1/logs "$T/body")" = 200 ]; }
+
+otlp logs -n 1 -m rates -o "$T/body"
+limited "$rate"
+conf_base file discard 4
+conf "log.access_file=$HG_DIR/access.log"
+headgate_start
+known "$OTHER"	# the others send nothing before their time
+
+# ---- R18 ----
+(load "$RATE_SECONDS" "$FOUR") >"$T/load.json"
+ok "four workers admit what the rate gives" exact four 100 200
+note "$(<"$T/.output") $(<"$T/load.json")"
+is "the rest is 429" "$(jq -c '.codes | del(.["200"], .["429"])' "$T/load.json")" '{}'
+is "and is counted" "$(refused four requests)" "$(jq '.codes["429"]' "$T/load.json")"
+conf workers=8
+headgate_switch
+(load "$RATE_SECONDS" "$EIGHT") >"$T/load.json"
+ok "so do eight" exact eight 100 200
+note "$(<"$T/.output") $(<"$T/load.json")"
+
+# ---- a worker dies at full load ----
+expect_err 'mod=workers'
+(load 30 "$TOKEN") >"$T/load.json" &
+sender=$!
+more() { [ "$(metric requests_total '{verdict="accepted"}')" -gt "$1" ]; }
+wait_until 10s more "$(metric requests_total '{verdict="accepted"}')"
+one=$(workers | head -n 1)
+ok "a worker is killed" kill -KILL "$one"
+wait_until 5s gone "$one"
+eight() { [ "$(workers | wc -l)" = 8 ]; }
+ok "another takes its place" wait_until 10s eight
+kill "$sender"
+wait "$sender"
+ok "the rate is not stuck" wait_until 5s quiet
+
+# ---- the cap on what is in flight, and a death ----
+limited 'max_inflight_requests: 2'
+free() { [ "$(post /v1/logs "$T/body")" = 200 ]; }
+ok "other limits apply without a restart" wait_until 5s free
+begun() { printf 'POST /v1/logs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/x-protobuf\r\nContent-Length: 1000\r\n\r\nx' "$TOKEN"; }
+exec {a}<>"/dev/tcp/${ADDRESS/://}" {b}<>"/dev/tcp/${ADDRESS/://}"
+begun >&"$a"
+begun >&"$b"
+capped() { [ "$(post /v1/logs "$T/body")" = 503 ] && grep -aqF hg-inflight "$T/reply"; }
+ok "the third of two requests is 503" wait_until 10s capped
+ok "and is counted" test "$(refused acme inflight)" -gt 0
+is "another tenant is not concerned" "$(TOKEN=$OTHER post /v1/logs "$T/body")" 200
+for one in $(workers); do kill -KILL "$one"; done
+for one in $(workers); do wait_until 5s gone "$one"; done
+ok "all workers are replaced" wait_until 20s eight
+exec {a}>&- {b}>&-
+ok "what the dead had in flight is no more" wait_until 10s free
+
+# ---- live changes keep what was used up ----
+limited 'bytes_per_s: 1, bytes_burst: 1MB'
+otlp logs --pad 600000 -m large -o "$T/large"
+spent() { [ "$(post /v1/logs "$T/large")" = 429 ]; }
+ok "a burst is used up" wait_until 10s spent
+limited 'bytes_per_s: 2, bytes_burst: 1MB'
+faster() { [ "$(post /v1/logs "$T/large")" = 429 ] && grep -aqF 'limit of 2 bytes/s' "$T/reply"; }
+ok "and still so with the next limits" wait_until 5s faster
+limited 'bytes_per_s: 100MB, bytes_burst: 100MB'
+ok "a rate that was raised is not held by what a lower one left" wait_until 10s quiet
+
+# ---- a body is judged before it is read ----
+limited 'max_body_bytes: 100, requests_per_s: 100'
+tight() { [ "$(post /v1/logs "$T/large")" = 413 ] && grep -aqF hg-body-size "$T/reply"; }
+ok "max_body_bytes" wait_until 5s tight
+is "is one tenant's own" "$(TOKEN=$OTHER post /v1/logs "$T/large")" 200
+finish
