@@ -115,6 +115,29 @@ oidc_kill real
 told "it is killed: known" 200 "$REAL"
 told "it is killed: not known" 503 "${REAL%?????}BBBBB"
 
+# ---- by TLS: the system's CAs judge it, read inside the sandbox ----
+certs
+CA=''
+background python3 "$WAY/tools/answers.py" "$T/tls" "{\"/userinfo\": [$yes]}" "$T/cert.pem" "$T/key.pem"
+wait_until 10s test -s "$T/tls"
+switch "auth.userinfo.url=https://localhost:$(head -n 1 "$T/tls")/userinfo"
+URL=http://$(listener_address public)
+told "a provider whose CA is unknown is no provider" 503 tls-secret
+is "and never sees a credential" "$(wc -l <"$T/tls")" 1
+ok "the log says why" hg_log 'mod=userinfo .*err=".*certificate'
+system=$(curl-config --ca 2>/dev/null || echo /etc/ssl/certs/ca-certificates.crt)
+if unshare -m true 2>/dev/null && [ -f "$system" ]; then
+	# In a file system of its own the system knows our CA.
+	printf '#!/bin/bash\nexec unshare -m -- bash -c '\''mount --bind "%s" "%s" && exec "%s" "$@"'\'' headgate "$@"\n' "$T/ca.pem" "$system" "$HEADGATE" >"$T/headgate"
+	chmod +x "$T/headgate"
+	headgate_stop
+	HEADGATE=$T/headgate headgate_start
+	told "one whose CA is known is asked" 200 tls-secret
+	is "by its name" "$(sed 1d "$T/tls" | jq -r .headers.host)" "localhost:$(head -n 1 "$T/tls")"
+else
+	skip "one whose CA is known is asked" "no file system of its own to be had here"
+fi
+
 # ---- who it was; B13 ----
 line_of() { jq -c --arg s "$1" 'select(.subject == $s) | [.tenant, .subject, .email, .issuer, .admin, .auth, .verdict]' "$HG_DIR/access.log" | sort -u | head -n 1; }
 written() { [ -n "$(line_of "$1")" ]; }
@@ -124,7 +147,7 @@ is "B12: of a key its id, never an admin" "$(line_of "$(token_id "$TABLE")" | jq
 
 # ---- no secret anywhere; R12 ----
 {
-	printf '%s\n' {good,second,third,unknown,forbidden,broken,moved,slow,cut,page,nobody,two}-secret "$REAL" "${REAL##*.}" "${TABLE#hgt_????????_}"
+	printf '%s\n' {good,second,third,unknown,forbidden,broken,moved,slow,cut,page,nobody,two,tls}-secret "$REAL" "${REAL##*.}" "${TABLE#hgt_????????_}"
 	for token in good-secret "$REAL"; do token_hash "$token"; printf '%s' "acme:$token" | base64 -w0; echo; done
 } >"$T/secrets"
 mkdir "$T/seen"
