@@ -195,10 +195,9 @@ void import_api_keys(struct loader *l, struct variable v)
 {
 	struct memory before = json_begins();
 	json_error_t why;
-	json_t *root = read_keys(v.text, &why), *entry;
+	json_t *root = read_keys(v.text, &why);
 	struct err err = { "" };
 	struct hasher *h = hasher_open(&err);
-	size_t i;
 
 	if (!root)
 		BAD_VARIABLE(l, v, "it is no JSON array: line %d, column %d", why.line, why.column);
@@ -207,8 +206,8 @@ void import_api_keys(struct loader *l, struct variable v)
 	else if (!h)
 		BAD_VARIABLE(l, v, "%s", err.text);
 	else
-		json_array_foreach(root, i, entry)
-			import_entry(l, h, v, i, entry);
+		for (size_t i = 0; i < json_array_size(root); i++)
+			import_entry(l, h, v, i, json_array_get(root, i));
 	hasher_close(h);
 	json_decref(root);
 	json_ends(before);

@@ -87,16 +87,15 @@ static void import_number(struct loader *l, struct variable v, const json_t *roo
 static void import_oidc(struct loader *l)
 {
 	struct variable v = own_or_common(l, "OIDC_CONFIG");
-	json_t *root = is_given(v) ? read_json(l, v) : NULL, *issuers, *o;
-	size_t i;
+	json_t *root = is_given(v) ? read_json(l, v) : NULL, *issuers;
 
 	if (!root)
 		return;
 	issuers = json_object_get(root, "issuers");
 	if (!json_array_size(issuers))
 		BAD_VARIABLE(l, v, "'issuers' is no list with an issuer");
-	json_array_foreach(issuers, i, o)
-		import_issuer(l, v, o, i);
+	for (size_t i = 0; i < json_array_size(issuers); i++)
+		import_issuer(l, v, json_array_get(issuers, i), i);
 	import_number(l, v, root, "jwks_refresh_interval_secs", "auth.jwks.refresh", "s");
 	import_number(l, v, root, "token_cache_size", "auth.cache_entries", "");
 	import_number(l, v, root, "token_cache_ttl_secs", "auth.cache_ttl", "s");

@@ -363,6 +363,16 @@ static struct set_change apply(struct tenants *t)
 	return change;
 }
 
+/* An empty table is no reason not to start: rows may come. */
+static void warn_if_empty(const struct tenants *t)
+{
+	const struct conf *c = t->conf;
+	bool others = c->auth.jwt.n || (c->auth.userinfo.url && *c->auth.userinfo.url);
+
+	if (!t->counts.tokens && !others && !c->disable_auth)
+		log_warn("tenants", "the table has no token: nobody can write yet");
+}
+
 int tenants_commit(struct tenants *t, int64_t since_ns, struct err *err)
 {
 	struct set_change change;
@@ -376,6 +386,8 @@ int tenants_commit(struct tenants *t, int64_t since_ns, struct err *err)
 	}
 	if (change.lost)
 		pending_add(t, since_ns);
+	if (t->read_ms < 0)
+		warn_if_empty(t);
 	t->read_ms = loop_now();
 	show_age(t);
 	stats_observe_us(t->own, STAT_SNAPSHOT_DURATION, 0,

@@ -27,6 +27,7 @@ export MICROMEGAS_INGESTION_LISTEN_ADDR MICROMEGAS_ADMINS MOOSE_INGEST_API_KEY M
 MICROMEGAS_API_KEYS=$(api_keys)
 headgate_start
 ok "what is not imported is told once" hg_log 'warning: not imported: MICROMEGAS_API_KEYS$'
+ok "B4: an empty table is told" hg_log 'lvl=warn mod=tenants msg="the table has no token'
 is "and does not count" "$(TOKEN=$KEY request /v1/logs -d x)" 401
 conf 'import_env=[micromegas]'
 ok "by a reload it does" headgate_switch
