@@ -57,8 +57,7 @@ const struct stat_info stat_info[STAT_COUNT] = {
 };
 
 const struct tenant_stat_info tenant_stat_info[TS_COUNT] = {
-#define TENANT_STAT(id, name, type, reason, help)                                                  \
-	[TS_##id] = { name, type, reason, true, help },
+#define TENANT_STAT(id, name, type, reason, help) [TS_##id] = { name, type, reason, true, help },
 #define TENANT_KIND(id, name, type, kind, help) [TS_##id] = { name, type, kind, false, help },
 #include "common/stats.def"
 #undef TENANT_STAT

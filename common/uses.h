@@ -16,7 +16,8 @@ struct uses;
 /* The last `tokens` words of the file. NULL with *err said. Does not keep fd. */
 struct uses *uses_map(int fd, uint64_t tokens, struct err *err) MUST_USE;
 void uses_unmap(struct uses *u); /* NULL is fine */
-/* NULL is fine: nobody keeps them. The store alone: the word is not read, so nothing waits for it. */
+/* NULL is fine: nobody keeps them. The store alone: the word is not read, so nothing waits for it.
+ */
 void uses_mark(struct uses *u, uint32_t ordinal, uint32_t at_s);
 
 struct last_uses { /* the greatest word for each ordinal below n; zeroed it is ready */

@@ -126,7 +126,8 @@ void pages_fold(struct pages *p, unsigned index)
 	assert(index >= PAGE_SLOTS && index < p->count && p->v[index].taken);
 	read_uses(p, index);
 	if (p->tokens > 0 && uses_clear(p->v[index].fd, p->tokens, &err) < 0)
-		log_warn("pages", "last uses of tokens stay where they were", KV_S("error", err.text));
+		log_warn("pages", "last uses of tokens stay where they were",
+		         KV_S("error", err.text));
 	stats_fold(p->v[PAGE_BASE].stats, p->v[index].stats);
 	p->v[index].taken = false;
 }

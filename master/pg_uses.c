@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * pg_uses.c -- last uses of tokens into headgate.token_use (records.md 2.2), a round each minute, in
- * parts. Hosts share the table: the greater time wins. A token that was deleted meanwhile is left
- * out, and nobody is waited for: what cannot be stored now is stored in a later round.
+ * pg_uses.c -- last uses of tokens into headgate.token_use (records.md 2.2), a round each minute,
+ * in parts. Hosts share the table: the greater time wins. A token that was deleted meanwhile is
+ * left out, and nobody is waited for: what cannot be stored now is stored in a later round.
  */
 #include "master/pg_private.h"
 
@@ -42,8 +42,8 @@ void pg_uses_start(struct pg *p)
 		p->uses_round = loop_now();
 	p->uses_count = tenants_uses(p->tenants, p->uses, USES_ROWS);
 	p->uses_failed = false;
-	p->next_uses = p->uses_count < USES_ROWS ? p->uses_round + USES_MS
-	                                         : loop_now() + USES_AGAIN_MS;
+	p->next_uses =
+		p->uses_count < USES_ROWS ? p->uses_round + USES_MS : loop_now() + USES_AGAIN_MS;
 	if (p->uses_count == 0) {
 		pg_begin_step(p, STEP_IDLE);
 		return;

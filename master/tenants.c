@@ -414,8 +414,8 @@ static void commit_extras(struct tenants *t)
 		pending_add(t, loop_now_ns());
 }
 
-/* What the configuration adds has changed: a commit of its own. The first read brings it too, and in
- * the middle of one it waits for the end. */
+/* What the configuration adds has changed: a commit of its own. The first read brings it too, and
+ * in the middle of one it waits for the end. */
 static void use_extras(struct tenants *t)
 {
 	t->extras_due = t->in_read;

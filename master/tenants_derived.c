@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tenants_derived.c -- keys of kind pbkdf2, for tenants_set.c and tenants_table.c. A worker derives a
- * bearer once for each number of iterations that keys of the table have, so there are few such
+ * tenants_derived.c -- keys of kind pbkdf2, for tenants_set.c and tenants_table.c. A worker derives
+ * a bearer once for each number of iterations that keys of the table have, so there are few such
  * numbers: those that came first, while a key in the table has them. Keys of another number wait
  * outside, counted, until a place is free.
  */
@@ -33,8 +33,7 @@ static struct iterations *find_free(struct tenant_set *s)
 
 bool set_may_derive(struct tenant_set *s, const struct token *t)
 {
-	return iterations_of(t) <= s->max_iterations &&
-	       (find(s, iterations_of(t)) || find_free(s));
+	return iterations_of(t) <= s->max_iterations && (find(s, iterations_of(t)) || find_free(s));
 }
 
 void set_count_derived(struct tenant_set *s, const struct token *t, uint64_t by)

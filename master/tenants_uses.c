@@ -42,7 +42,8 @@ bool set_uses_begin(const struct tenant_set *s)
 	return s->use_cursor == 0;
 }
 
-unsigned set_uses(struct tenant_set *s, const struct last_uses *l, struct token_use *out, unsigned max)
+unsigned set_uses(struct tenant_set *s, const struct last_uses *l, struct token_use *out,
+                  unsigned max)
 {
 	size_t end = min_size(l->n, s->numbered_count);
 	unsigned n = 0;

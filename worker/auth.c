@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * auth.c -- the stage: reads the credential (auth_credential.c), asks the providers and then the
- * verifiers (auth_verify.c), finds its tenant (auth_org.c) and judges the scope. The client is never
- * told why a credential failed; log, metric and audit are.
+ * verifiers (auth_verify.c), finds its tenant (auth_org.c) and judges the scope. The client is
+ * never told why a credential failed; log, metric and audit are.
  */
 #include "worker/auth.h"
 

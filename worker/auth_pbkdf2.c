@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * auth_pbkdf2.c -- keys of Moose (compatibility.md 5): a bearer of two texts around one dot, which
- * brings its own salt. It is derived once for each number of iterations that keys of the table have,
- * on a thread beside the loop, within the budgets of auth.pbkdf2; what comes out is looked up by
- * auth_verify.c, now and whenever the bearer comes again. Never compares a key itself.
+ * brings its own salt. It is derived once for each number of iterations that keys of the table
+ * have, on a thread beside the loop, within the budgets of auth.pbkdf2; what comes out is looked up
+ * by auth_verify.c, now and whenever the bearer comes again. Never compares a key itself.
  */
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -73,10 +73,10 @@ static void derive(struct job *job)
 
 	_Static_assert(offsetof(struct derivation, job) == 0, "the cast above");
 	for (unsigned i = 0; i < d->key_count; i++)
-		d->failed |= PKCS5_PBKDF2_HMAC(password, (int)d->password_n,
-		                               d->text + d->password_n, (int)d->salt_n,
-		                               (int)d->keys[i].iterations, EVP_sha256(),
-		                               sizeof(d->keys[i].derived), d->keys[i].derived) != 1;
+		d->failed |=
+			PKCS5_PBKDF2_HMAC(password, (int)d->password_n, d->text + d->password_n,
+		                          (int)d->salt_n, (int)d->keys[i].iterations, EVP_sha256(),
+		                          sizeof(d->keys[i].derived), d->keys[i].derived) != 1;
 }
 
 static void on_derived(struct job *job)
@@ -122,7 +122,8 @@ static bool split(struct bytes secret, struct bytes *password, struct bytes *sal
 	return part_ok(*password) && part_ok(*salt) && !memchr(salt->p, '.', salt->n);
 }
 
-/* Why not now; NULL: taken. The source's first: who is beyond his own must not spend all others'. */
+/* Why not now; NULL: taken. The source's first: who is beyond his own must not spend all others'.
+ */
 static const char *take_budget(struct pbkdf2 *v, const struct req *r)
 {
 	uint64_t per_source = v->w->conf->auth.pbkdf2.per_source;
@@ -177,9 +178,10 @@ static bool has_thread(struct pbkdf2 *v)
 
 static enum auth_say not_now(const char *why, struct finding *f)
 {
-	const struct proof p = {
-		.method = METHOD_PBKDF2, .result = AUTH_UNAVAILABLE, .why = why, .not_after = INT64_MAX
-	};
+	const struct proof p = { .method = METHOD_PBKDF2,
+		                 .result = AUTH_UNAVAILABLE,
+		                 .why = why,
+		                 .not_after = INT64_MAX };
 
 	*f = (struct finding){ proof_copy(&p), 0 };
 	return AUTH_NO;

@@ -5,8 +5,8 @@
  * OpenSSL's usual idiom (a new context each time), in interleaved rounds. The tokens themselves
  * come one after the other, as warm as a head that was just parsed; what the tables know of them
  * lies in an order that no cache can guess. One JSON line for each size. Then the same for what is
- * no token, but was verified before: keys of PBKDF2 and JWT, as many as a worker remembers by default,
- * through all that is asked before and behind the cache. Usage: auth [rounds] [tokens]
+ * no token, but was verified before: keys of PBKDF2 and JWT, as many as a worker remembers by
+ * default, through all that is asked before and behind the cache. Usage: auth [rounds] [tokens]
  */
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -222,12 +222,20 @@ static void remember(bool jwt, size_t bytes)
 		snprintf(name, sizeof(name), "tenant-%u", i % TENANTS);
 		key_at(i, &key);
 		if (jwt)
-			p = (struct proof){ .method = METHOD_JWT, .result = AUTH_OK, .scopes = SCOPE_ALL,
-				            .subject = "subject", .issuer = "https://id.example.com",
-				            .not_after = INT64_MAX, .tenants = names, .tenant_count = 1 };
+			p = (struct proof){ .method = METHOD_JWT,
+				            .result = AUTH_OK,
+				            .scopes = SCOPE_ALL,
+				            .subject = "subject",
+				            .issuer = "https://id.example.com",
+				            .not_after = INT64_MAX,
+				            .tenants = names,
+				            .tenant_count = 1 };
 		else
-			p = (struct proof){ .method = METHOD_PBKDF2, .result = AUTH_OK,
-				            .not_after = INT64_MAX, .keys = &key, .key_count = 1 };
+			p = (struct proof){ .method = METHOD_PBKDF2,
+				            .result = AUTH_OK,
+				            .not_after = INT64_MAX,
+				            .keys = &key,
+				            .key_count = 1 };
 		hasher_sha256(hasher, bytes_of(bearers[i], bytes), digest);
 		identity_cache_put(cache, digest, proof_copy(&p), INT64_MAX);
 	}

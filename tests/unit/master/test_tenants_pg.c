@@ -352,7 +352,8 @@ Test(tenants_pg, the_statement_of_last_uses_quotes_ids_joins_the_view_and_lets_t
 	statement(p, &sql);
 	buf_char(&sql, '\0');
 	cr_assert_not(sql.failed);
-	cr_assert(strstr(sql.p, "unnest('{\"null\",\"null\"}'::text[], '{1700000000,1700000001}'::bigint[])"),
+	cr_assert(strstr(sql.p, "unnest('{\"null\",\"null\"}'::text[], "
+	                        "'{1700000000,1700000001}'::bigint[])"),
 	          "%s", sql.p);
 	cr_assert(strstr(sql.p, "JOIN headgate.gateway_token"));
 	cr_assert(strstr(sql.p, "WHERE u.last_used_at < excluded.last_used_at"));

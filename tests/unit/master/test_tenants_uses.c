@@ -146,13 +146,14 @@ Test(tenants_uses, a_token_whose_row_changed_keeps_its_number)
 	begin_with(1);
 	words[ordinal_of("t0")] = NOW_S;
 	set_begin(set, false);
-	set_put_token(set, &(struct token_row){ .id = BYTES("t0"),
-	                                        .tenant = BYTES("acme"),
-	                                        .kind = BYTES("sha256"),
-	                                        .hash = bytes_of((uint8_t[HASH_BYTES]){ 9 }, HASH_BYTES),
-	                                        .scopes = SCOPE_ALL,
-	                                        .not_before = INT64_MIN,
-	                                        .not_after = INT64_MAX });
+	set_put_token(set,
+	              &(struct token_row){ .id = BYTES("t0"),
+	                                   .tenant = BYTES("acme"),
+	                                   .kind = BYTES("sha256"),
+	                                   .hash = bytes_of((uint8_t[HASH_BYTES]){ 9 }, HASH_BYTES),
+	                                   .scopes = SCOPE_ALL,
+	                                   .not_before = INT64_MIN,
+	                                   .not_after = INT64_MAX });
 	build();
 	cr_assert_eq(set_uses(set, &last, out, 200), 1);
 	cr_assert(bytes_eq(out[0].id, BYTES("t0")));

@@ -252,7 +252,8 @@ static const char *keys_with(const char *first, const char *second)
 /* C3 */
 Test(tenants_yaml, a_pbkdf2_key_is_40_hex_digits_of_either_case_and_its_iterations)
 {
-	fine(keys_with(", pbkdf2: " KEY_A ", iterations: 1", ", pbkdf2: " KEY_A ", iterations: 100000"));
+	fine(keys_with(", pbkdf2: " KEY_A ", iterations: 1",
+	               ", pbkdf2: " KEY_A ", iterations: 100000"));
 	cr_assert_eq(y.token_count, 2);
 	cr_assert(bytes_eq(y.tokens[0].kind, BYTES("pbkdf2")));
 	cr_assert_eq(y.tokens[0].hash.n, SNAPSHOT_PBKDF2_BYTES);
@@ -263,7 +264,8 @@ Test(tenants_yaml, a_pbkdf2_key_is_40_hex_digits_of_either_case_and_its_iteratio
 	wrong(keys_with(", pbkdf2: " KEY_A "aa, iterations: 1000", ""), "not 40 hex digits");
 	wrong(keys_with(", pbkdf2: gggggggggggggggggggggggggggggggggggggggg, iterations: 1000", ""),
 	      "not 40 hex digits");
-	wrong(keys_with(", pbkdf2: deadbeefdeadbeefdeadbeefdeadbeef.01234567, iterations: 1000", ""),
+	wrong(keys_with(", pbkdf2: deadbeefdeadbeefdeadbeefdeadbeef.01234567, iterations: 1000",
+	                ""),
 	      "not 40 hex digits");
 	wrong(keys_with(", pbkdf2: " KEY_A, ""), "'iterations' is missing");
 	wrong(keys_with(", pbkdf2: " KEY_A ", iterations: 0", ""), "1");

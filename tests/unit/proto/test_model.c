@@ -213,8 +213,8 @@ Test(model, columns_that_the_storage_makes_are_stripped)
 /* C16 */
 Test(model, claims_come_behind_all_that_the_client_sent_and_never_from_it)
 {
-	struct model *m = made(MODEL("", COLUMN("a", "\"Int8\"", "false") "," COLUMN(
-		"j", CLAIMS, "true")));
+	struct model *m =
+		made(MODEL("", COLUMN("a", "\"Int8\"", "false") "," COLUMN("j", CLAIMS, "true")));
 	struct model_settings s = model_settings_of(m);
 
 	s.claims = "{\"sub\":\"u1\",\"n\":[1]}";
@@ -231,7 +231,8 @@ Test(model, claims_come_behind_all_that_the_client_sent_and_never_from_it)
 /* compat.moose_trust_client_claims */
 Test(model, a_clients_claims_stay_where_they_are_trusted)
 {
-	struct model *m = made(MODEL("", COLUMN("a", "\"Int8\"", "false") "," COLUMN("j", CLAIMS, "true")));
+	struct model *m =
+		made(MODEL("", COLUMN("a", "\"Int8\"", "false") "," COLUMN("j", CLAIMS, "true")));
 	struct model_settings s = model_settings_of(m);
 
 	s.claims = "{\"sub\":\"u1\"}";

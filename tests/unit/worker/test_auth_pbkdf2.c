@@ -186,18 +186,22 @@ Test(auth_pbkdf2, the_vectors_of_moose_verify_each_for_its_tenant)
 /* C1 */
 Test(auth_pbkdf2, one_digit_changed_in_token_or_salt_is_another_key)
 {
-	cr_assert_eq(ask_one("deadbeefdeadbeefdeadbeefdeadbeee.0123456789abcdef0123456789abcdef"), 401);
+	cr_assert_eq(ask_one("deadbeefdeadbeefdeadbeefdeadbeee.0123456789abcdef0123456789abcdef"),
+	             401);
 	cr_assert(woken);
-	cr_assert_eq(ask_one("deadbeefdeadbeefdeadbeefdeadbeef.0123456789abcdef0123456789abcdee"), 401);
+	cr_assert_eq(ask_one("deadbeefdeadbeefdeadbeefdeadbeef.0123456789abcdef0123456789abcdee"),
+	             401);
 	/* Texts, not what they would be as hex. */
-	cr_assert_eq(ask_one("DEADBEEFDEADBEEFDEADBEEFDEADBEEF.0123456789abcdef0123456789abcdef"), 401);
+	cr_assert_eq(ask_one("DEADBEEFDEADBEEFDEADBEEFDEADBEEF.0123456789abcdef0123456789abcdef"),
+	             401);
 	cr_assert_eq(stats_get(f->w.stats, STAT_AUTH, METHOD_PBKDF2, AUTH_UNKNOWN), 3);
 }
 
 /* C1 */
 Test(auth_pbkdf2, one_digit_changed_in_the_hash_or_another_number_of_iterations_is_no_key)
 {
-	const struct a_key changed[] = { { "445fd4696cfc5c49e28995c4aba05de44303a113", "k", 1000, 0, false },
+	const struct a_key changed[] = { { "445fd4696cfc5c49e28995c4aba05de44303a113", "k", 1000, 0,
+		                           false },
 		                         { HASH, "k2", 1001, 0, false } };
 
 	serve_keys(changed, 2);
@@ -208,8 +212,8 @@ Test(auth_pbkdf2, one_digit_changed_in_the_hash_or_another_number_of_iterations_
 /* C3 */
 Test(auth_pbkdf2, a_bearer_of_another_form_is_not_derived)
 {
-	static const char *const others[] = { "deadbeef", "a.b.c", ".b", "a.", ".", "a..b", "a\x80.b",
-		                              "a.b\xc3\xa4" };
+	static const char *const others[] = { "deadbeef", "a.b.c", ".b",      "a.",
+		                              ".",        "a..b",  "a\x80.b", "a.b\xc3\xa4" };
 	char longer[300];
 
 	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
@@ -275,7 +279,8 @@ Test(auth_pbkdf2, keys_of_other_iterations_are_derived_too_when_they_come)
 {
 	/* hashlib.pbkdf2_hmac("sha256", b"no", b"such", 7, 20) */
 	const struct a_key more[] = { { HASH, "k-acme", 1000, 0, false },
-		                      { "012908539336aaa42bd26737cf874ef7ff763b93", "k-seven", 7, 1, false } };
+		                      { "012908539336aaa42bd26737cf874ef7ff763b93", "k-seven", 7, 1,
+		                        false } };
 
 	cr_assert_eq(ask_one("no.such"), 401);
 	serve_keys(more, 2);

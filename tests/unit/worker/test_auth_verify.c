@@ -506,9 +506,10 @@ static void table_with_key(unsigned iterations_count)
 {
 	static const uint32_t iterations[] = { 1000, 2000 };
 	struct snapshot_builder *b = snapshot_builder_new(9);
-	struct snapshot_token t = {
-		.id = BYTES("k1"), .not_before = INT64_MIN, .not_after = INT64_MAX, .scopes = SCOPE_ALL
-	};
+	struct snapshot_token t = { .id = BYTES("k1"),
+		                    .not_before = INT64_MIN,
+		                    .not_after = INT64_MAX,
+		                    .scopes = SCOPE_ALL };
 	const uint8_t derived[SNAPSHOT_PBKDF2_BYTES] = { 7 };
 	int fd;
 
