@@ -12,6 +12,9 @@ claims='def when(value; claims): {requestParam: "client_id", match: value, claim
 			when("none"; {}), when("lost"; {tenant: "nobody"}), when("slow"; {tenant: "lazy"})]},
 		{issuerId: "g", tokenExpiry: 3600, requestMappings: [when("dev"; {realm: {groups: ["team-a", "x", "third"]}}), when("ops"; {realm: {groups: ["ops"]}})]},
 		{issuerId: "short", tokenExpiry: 25, requestMappings: [when("brief"; {tenant: "acme"})]}]}'
+# One of ES256, whose issuer has the same word, and so its key the same kid.
+oidc_start curve "$(jq -n "$claims"' + {tokenProvider: {keyProvider: {algorithm: "ES256"}}}')"
+CURVE=$OIDC_URL
 oidc_start own "$(jq -n "$claims")"
 A=$OIDC_URL/a G=$OIDC_URL/g SHORT=$OIDC_URL/short
 
@@ -23,7 +26,8 @@ conf listeners.1.name=gateway listeners.1.listen=127.0.0.1:0 listeners.1.dialect
 	"auth.jwt.0={name: a, issuer: \"$A\", audiences: [telemetry], tenant_claim: tenant}" \
 	"auth.jwt.1={name: agents, issuer: \"$A\", audiences: [agents], tenant_claim: \"\", scopes: [\"logs:write\"]}" \
 	"auth.jwt.2={name: g, issuer: \"$G\", jwks_uri: \"$G/jwks\", audiences: [telemetry], tenant_claim: realm.groups, tenant_map: {team-a: [acme, other], ops: [third]}}" \
-	"auth.jwt.3={name: short, issuer: \"$SHORT\", audiences: any, tenant_claim: tenant}"
+	"auth.jwt.3={name: short, issuer: \"$SHORT\", audiences: any, tenant_claim: tenant}" \
+	"auth.jwt.4={name: curve, issuer: \"$CURVE/a\", jwks_uri: \"$CURVE/a/jwks\", algorithms: [ES256], audiences: [telemetry], tenant_claim: tenant}"
 headgate_start
 known "$KEY"
 NATIVE=$URL GATEWAY=http://$(listener_address gateway)
@@ -37,7 +41,7 @@ answers() { [ "$(ask "$1")" = "$2" ]; }
 audited() { [ "$(grep -a '"route":"otlp_logs"' "$HG_DIR/access.log" | tail -n 1 | jq -c "$1")" = "$2" ]; }
 
 ok "any audience warns" hg_log 'warning: .*for whomever they were meant'
-ok "the keys of each issuer are fetched once at start" wait_until 10s test "$(metric jwks_keys --list | grep -c ' 1$')" = 4
+ok "the keys of each issuer are fetched once at start" wait_until 10s test "$(metric jwks_keys --list | grep -c ' 1$')" = 5
 
 # ---- who is it (B5, B6, B7, B12, B13) ----
 ONE=$(of a one)
@@ -51,6 +55,10 @@ is "another audience" "$(ask "$(of a stranger)")" 401
 is "that of a second entry of the issuer" "$(ask "$(of a agent)")" 403
 like "whose identity has no tenant here" "$(cat "$T/reply")" hg-tenant-unknown
 is "an issuer without an entry" "$(ask "$(of nobody one)")" 401
+ES256=$(OIDC_URL=$CURVE of a one)
+is "another issuer, of ES256, whose key has the same name" "$(ask "$ES256")" 200
+is "its signature is none for the claims of the other" "$(ask "${ONE%.*}.${ES256##*.}")$(ask "${ES256%.*}.${ONE##*.}")" 401401
+is "a token that is written as another issuer's" "$(ask "$(OIDC_URL=$CURVE of g dev)")" 401
 is "the 401 is like any other" "$(reply_header WWW-Authenticate)" Bearer
 is "a token that was tampered with" "$(ask "${ONE%??????}AAAAAA")" 401
 is "on the paths of micromegas" "$(TOKEN=$ONE post /ingestion/otlp/v1/logs "$T/logs")" 200
