@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_jwt.c -- `auth.jwt`: whether an entry is whole, and whether what it says can be done. The key
- * of a file is looked at here, so that a wrong one is told at its line; it is used by the workers.
+ * check_jwt.c -- `auth.jwt`: whether an entry is whole, and whether what it says can be done. The
+ * key of a file is looked at here, so that a wrong one is told at its line; it is used by the
+ * workers.
  */
 #include <openssl/ec.h>
 #include <openssl/evp.h>
@@ -142,7 +143,8 @@ static void check_audiences(struct loader *l, const struct jwt_conf *jwt, size_t
 	const char *at = at_jwt(l, index, "audiences");
 
 	if (!origin_find(l->origins, at))
-		ERROR_AT(l, at_jwt(l, index, ""), "an issuer needs 'audiences', or the word any for it");
+		ERROR_AT(l, at_jwt(l, index, ""),
+		         "an issuer needs 'audiences', or the word any for it");
 	else if (!jwt->audiences.n)
 		ERROR_AT(l, at, "'%s' names none", at);
 	if (!jwt_any_audience(jwt))
@@ -165,7 +167,8 @@ static void check_algorithms(struct loader *l, const struct jwt_conf *jwt, size_
 		const char *item = path_text(l, "%s[%zu]", at, i), *name = jwt->algorithms.v[i];
 
 		if (strcmp(name, "RS256") != 0 && strcmp(name, "ES256") != 0) {
-			ERROR_AT(l, item, "'%s' is no algorithm that is taken", written(l, item, name));
+			ERROR_AT(l, item, "'%s' is no algorithm that is taken",
+			         written(l, item, name));
 			report_help(l->r, "allowed: RS256, ES256");
 		}
 	}
@@ -224,7 +227,8 @@ static void check_name(struct loader *l, size_t index)
 	if (is_missing(l, index, "name", v[index].name))
 		ERROR_AT(l, at_jwt(l, index, ""), "an issuer needs a 'name'");
 	if (is_missing(l, index, "issuer", v[index].issuer))
-		ERROR_AT(l, at_jwt(l, index, ""), "an issuer needs 'issuer', what its tokens have as iss");
+		ERROR_AT(l, at_jwt(l, index, ""),
+		         "an issuer needs 'issuer', what its tokens have as iss");
 	for (size_t i = 0; *v[index].name && i < index; i++) {
 		struct place at = place_of_option(l, at_jwt(l, i, ""));
 
@@ -252,5 +256,6 @@ void check_jwt(struct loader *l)
 		check_scopes(l, jwt, i);
 	}
 	if (c->auth.jwks.refresh < c->auth.jwks.refetch_floor)
-		ERROR_AT(l, "auth.jwks.refresh", "'auth.jwks.refresh' is below 'auth.jwks.refetch_floor'");
+		ERROR_AT(l, "auth.jwks.refresh",
+		         "'auth.jwks.refresh' is below 'auth.jwks.refetch_floor'");
 }

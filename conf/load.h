@@ -10,7 +10,8 @@
 
 struct origin { /* where a value (or a section's first key) was given */
 	const char *path; /* "listeners[0].listen", "kafka.properties.debug" */
-	const char *where; /* "conf.d/20-kafka.yaml:4" relative to the main file, "-o", "env NAME" */
+	const char
+		*where; /* "conf.d/20-kafka.yaml:4" relative to the main file, "-o", "env NAME" */
 	const char *raw; /* as written, if a file or credential was expanded in it; else NULL */
 	/* Good while loading only: */
 	struct place at;
@@ -76,7 +77,8 @@ bool is_not_yet(struct loader *l, const char *path, const char *shown, const cha
 void load_option(struct loader *l, const struct option *o, void *base, const char *path,
                  const struct yaml_node *node);
 void load_set(struct loader *l, const struct conf_set *set); /* one -o */
-/* One element more of a list of maps, with its defaults; the first takes the place of the default. */
+/* One element more of a list of maps, with its defaults; the first takes the place of the default.
+ */
 void *add_map(struct loader *l, const struct option *o, bool is_first);
 
 /* import_env.c: what the environment of an upstream says, below the files. */
@@ -110,7 +112,8 @@ void check_stamp_name(struct loader *l, const char *path, const char *name);
 bool is_url_path(const char *path);
 
 /* check_built_in.c: what `routes` says of built-in ones, and what these use. */
-void check_own_name(struct loader *l, const char *at, const char *name); /* of a route with a path */
+void check_own_name(struct loader *l, const char *at,
+                    const char *name); /* of a route with a path */
 void check_override(struct loader *l, const struct route_conf *r, const char *at,
                     const char *at_topic);
 void use_topics_of_built_in(struct loader *l);

@@ -161,7 +161,8 @@ static void load_lists(struct loader *l, const struct option *o, void *base, con
 		const char *item = path_text(l, "%s.%s", path, c->key->text);
 
 		if (lists->n == LISTS_MAX) {
-			report_error(l->r, c->key->at, "'%s' has more than %d keys", path, LISTS_MAX);
+			report_error(l->r, c->key->at, "'%s' has more than %d keys", path,
+			             LISTS_MAX);
 			return;
 		}
 		if (!node_is(l->r, c, NODE_LIST))

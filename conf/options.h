@@ -106,7 +106,8 @@ const struct option *option_find(const struct option_table *table, const char *p
 /* COUNT..PERCENT, ENUM, TEXT and FILE*: one text is the whole value. */
 bool option_is_scalar(const struct option *o);
 
-/* A list of texts is added to, in the way of the option, whether it is the member or a part of it. */
+/* A list of texts is added to, in the way of the option, whether it is the member or a part of it.
+ */
 int option_add(const struct option *o, struct conf_list *list, struct pool *pool, const char *text,
                struct err *err) MUST_USE;
 /* Sets a scalar, or adds to a LIST, copying into pool. On failure *err says why, without the text.

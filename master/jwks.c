@@ -50,8 +50,8 @@ struct jwks {
 
 static json_t *set_of(const struct source *s)
 {
-	json_t *o = json_pack("{s:s,s:s,s:I,s:b}", "issuer", s->issuer, "jwks_uri", s->uri, "tried_ms",
-	                      (json_int_t)s->tried, "ok", s->ok);
+	json_t *o = json_pack("{s:s,s:s,s:I,s:b}", "issuer", s->issuer, "jwks_uri", s->uri,
+	                      "tried_ms", (json_int_t)s->tried, "ok", s->ok);
 
 	if (!o || (s->keys && json_object_set(o, "keys", s->keys) < 0))
 		out_of_memory();
@@ -128,10 +128,11 @@ json_t *jwks_status(const struct jwks *j)
 
 	for (unsigned i = 0; j && i < j->n; i++) {
 		const struct source *s = j->v[i];
-		json_t *o = json_pack("{s:s,s:s,s:I,s:b,s:s,s:o}", "issuer", s->issuer, "jwks_uri",
-		                      s->uri, "keys", (json_int_t)json_array_size(s->keys), "ok",
-		                      s->ok, "why", s->failure, "last_success_s",
-		                      s->good ? json_integer((json_int_t)s->good_wall_s) : json_null());
+		json_t *o =
+			json_pack("{s:s,s:s,s:I,s:b,s:s,s:o}", "issuer", s->issuer, "jwks_uri",
+		                  s->uri, "keys", (json_int_t)json_array_size(s->keys), "ok", s->ok,
+		                  "why", s->failure, "last_success_s",
+		                  s->good ? json_integer((json_int_t)s->good_wall_s) : json_null());
 
 		json_array_append_new(list, o);
 	}

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * jwks.h -- the key sets of the issuers of auth.jwt: fetched at start, each auth.jwks.refresh, and when
- * a worker lacks a key, at most once in auth.jwks.refetch_floor for each issuer. They go to all
- * workers, and outlive an outage of the issuer and a reload that keeps it. Called by master.c; judges
- * no token.
+ * jwks.h -- the key sets of the issuers of auth.jwt: fetched at start, each auth.jwks.refresh, and
+ * when a worker lacks a key, at most once in auth.jwks.refetch_floor for each issuer. They go to
+ * all workers, and outlive an outage of the issuer and a reload that keeps it. Called by master.c;
+ * judges no token.
  */
 #pragma once
 #include <jansson.h>

@@ -3,7 +3,8 @@
 
 enum {
 	KID_MAX = 256,
-	RSA_LEAST = 342, RSA_MOST = 1366, /* base64url digits of 2048 and of 8192 bits */
+	RSA_LEAST = 342,
+	RSA_MOST = 1366, /* base64url digits of 2048 and of 8192 bits */
 	EXPONENT_MOST = 6, /* of 32 bits */
 	P256_DIGITS = 43, /* of 32 bytes */
 };
@@ -115,7 +116,8 @@ const char *jwks_discovered(struct bytes body, const char *issuer, bool secure,
                             char uri[static JWKS_URI_MAX + 1])
 {
 	json_t *found = json_loadb((const char *)body.p, body.n, JSON_REJECT_DUPLICATES, NULL);
-	const char *who = text_of(found, "issuer"), *where = text_of(found, "jwks_uri"), *why = NULL;
+	const char *who = text_of(found, "issuer"), *where = text_of(found, "jwks_uri"),
+		   *why = NULL;
 
 	if (!json_is_object(found))
 		why = "its discovery is no JSON object";

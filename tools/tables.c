@@ -257,7 +257,8 @@ static void each_of(const struct option_table *table, const char *prefix,
 	}
 }
 
-/* The tables in the manual's order: what an element of a list of maps has stands behind the list. */
+/* The tables in the manual's order: what an element of a list of maps has stands behind the list.
+ */
 static void each_option(void (*fn)(const struct option *o, const char *prefix))
 {
 	char prefix[32];

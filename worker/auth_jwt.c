@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * auth_jwt.c -- signed tokens of the issuers of auth.jwt; the door to cjose. A token is read and its
- * claims are judged first, then the signature, by a key whose algorithm is pinned and which came from
- * the configuration or from the master, never from the token. A key that no set has is asked for
- * (MSG_JWKS_WANT): the token waits for the master's next try, and is then judged for good.
+ * auth_jwt.c -- signed tokens of the issuers of auth.jwt; the door to cjose. A token is read and
+ * its claims are judged first, then the signature, by a key whose algorithm is pinned and which
+ * came from the configuration or from the master, never from the token. A key that no set has is
+ * asked for (MSG_JWKS_WANT): the token waits for the master's next try, and is then judged for
+ * good.
  */
 #include <cjose/cjose.h>
 #include <errno.h>
@@ -159,7 +160,13 @@ static bool verifies(const struct key *key, struct bytes token)
 	return good;
 }
 
-enum signature { SIGNATURE_GOOD, SIGNATURE_BAD, SIGNATURE_NO_KEY, SIGNATURE_WRONG_KEY, SIGNATURE_BUDGET };
+enum signature {
+	SIGNATURE_GOOD,
+	SIGNATURE_BAD,
+	SIGNATURE_NO_KEY,
+	SIGNATURE_WRONG_KEY,
+	SIGNATURE_BUDGET
+};
 
 /* r: who asks, and pays for each try; NULL: it was paid when it began to wait. */
 static enum signature try_keys(const struct source *s, const struct jwt *jwt, struct bytes token,
@@ -269,7 +276,8 @@ static bool judge_entry(const struct judging *j, size_t entry, struct source **w
 		if (!s->count)
 			refuse(j, AUTH_UNAVAILABLE, "no key of its issuer was had yet");
 		else if (!s->ok)
-			refuse(j, AUTH_UNAVAILABLE, "JWT of an unknown key, and its issuer is away");
+			refuse(j, AUTH_UNAVAILABLE,
+			       "JWT of an unknown key, and its issuer is away");
 		else
 			refuse(j, AUTH_UNKNOWN, "JWT of an unknown key");
 		return false;

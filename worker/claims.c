@@ -89,7 +89,8 @@ unsigned claims_scopes(const struct conf_list *scopes)
 		if (strcmp(scopes->v[i], "*") == 0)
 			bits = SCOPE_ALL;
 		for (unsigned s = 0; s < SIGNAL_COUNT; s++)
-			if (strncmp(scopes->v[i], signal_name(s), strcspn(scopes->v[i], ":")) == 0 &&
+			if (strncmp(scopes->v[i], signal_name(s), strcspn(scopes->v[i], ":")) ==
+			            0 &&
 			    strlen(signal_name(s)) == strcspn(scopes->v[i], ":"))
 				bits |= 1u << s;
 	}

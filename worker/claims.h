@@ -16,7 +16,8 @@ struct claims_tenants {
 
 /* Of several members the first in our order that is a text; NULL: none. Lives as long as claims. */
 const char *claims_email(const json_t *claims);
-/* The values of that claim, or what map has for them; each once. Texts are those of claims and map. */
+/* The values of that claim, or what map has for them; each once. Texts are those of claims and map.
+ */
 void claims_tenants(const json_t *claims, const char *claim, const struct conf_lists *map,
                     struct claims_tenants *out);
 /* Bit set of telemetry.h, of scopes as an entry of auth.jwt has them. */

@@ -2,7 +2,8 @@
 #include "worker/jwt_judge.h"
 
 static const int64_t NBF_LEEWAY_S = 60;
-static const int64_t TIME_MAX_S = 253402300799; /* the year 9999: beyond, somebody means to overflow */
+static const int64_t TIME_MAX_S =
+	253402300799; /* the year 9999: beyond, somebody means to overflow */
 
 static bool has_audience(const struct jwt_conf *conf, const json_t *aud)
 {

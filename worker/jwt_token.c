@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * jwt_token.c -- reads header and payload strictly: a member that comes twice, bytes behind the object
- * or a second way to write the same base64url would let two readers see two tokens. What a header says
- * about keys (jwk, jku, x5u, x5c) is never looked at: keys come from the configuration alone.
+ * jwt_token.c -- reads header and payload strictly: a member that comes twice, bytes behind the
+ * object or a second way to write the same base64url would let two readers see two tokens. What a
+ * header says about keys (jwk, jku, x5u, x5c) is never looked at: keys come from the configuration
+ * alone.
  */
 #include "worker/jwt_token.h"
 

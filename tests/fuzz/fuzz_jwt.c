@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fuzz_jwt.c -- a token from any bytes, its claims judged. Two lines of JSON become header and payload,
- * so that what is behind the base64url is reached; else the bytes are the token. Oracles: it is read
- * the same twice; what is taken keeps the promises of compatibility.md 3 that can be checked from
- * outside; what is decoded encodes to the same text.
- * Make it: make MODE=fuzz build/fuzz/tests/fuzz/fuzz_jwt
+ * fuzz_jwt.c -- a token from any bytes, its claims judged. Two lines of JSON become header and
+ * payload, so that what is behind the base64url is reached; else the bytes are the token. Oracles:
+ * it is read the same twice; what is taken keeps the promises of compatibility.md 3 that can be
+ * checked from outside; what is decoded encodes to the same text. Make it: make MODE=fuzz
+ * build/fuzz/tests/fuzz/fuzz_jwt
  */
 #include <stdlib.h>
 #include "worker/jwt_judge.h"

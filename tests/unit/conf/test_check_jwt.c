@@ -22,7 +22,8 @@ static const char *with_file(const char *name, const char *rest)
 	static char text[600];
 
 	snprintf(text, sizeof(text),
-	         "auth: {jwt: [{name: moose, issuer: app, audiences: [a], public_key_file: %s%s}]}\n",
+	         "auth: {jwt: [{name: moose, issuer: app, audiences: [a], public_key_file: "
+	         "%s%s}]}\n",
 	         file_path(name), rest);
 	return text;
 }
@@ -31,20 +32,21 @@ Test(check_jwt, an_entry_is_read_with_what_it_says)
 {
 	const struct jwt_conf *v;
 
-	ASSERT_LOADS_WITH_SINK("auth:\n"
-	                       "  jwt:\n"
-	                       "    - name: corp\n"
-	                       "      issuer: https://id.example.com/\n"
-	                       "      audiences: [telemetry, other]\n"
-	                       "      algorithms: [RS256, ES256]\n"
-	                       "      jwks_uri: https://id.example.com/keys\n"
-	                       "      leeway: 60s\n"
-	                       "      tenant_claim: a.b.c\n"
-	                       "      tenant_map: {team-a: [acme, acme-test], \"t:$b\": [b]}\n"
-	                       "      scopes: [\"traces:write\", \"logs:write\"]\n"
-	                       "    - {name: open, issuer: \"http://127.0.0.1:1/i\", audiences: any}\n"
-	                       "  jwks: {refresh: 2h, refetch_floor: 5s, timeout: 3s}\n"
-	                       "compat: {moose_strict_aud: true}\n");
+	ASSERT_LOADS_WITH_SINK(
+		"auth:\n"
+		"  jwt:\n"
+		"    - name: corp\n"
+		"      issuer: https://id.example.com/\n"
+		"      audiences: [telemetry, other]\n"
+		"      algorithms: [RS256, ES256]\n"
+		"      jwks_uri: https://id.example.com/keys\n"
+		"      leeway: 60s\n"
+		"      tenant_claim: a.b.c\n"
+		"      tenant_map: {team-a: [acme, acme-test], \"t:$b\": [b]}\n"
+		"      scopes: [\"traces:write\", \"logs:write\"]\n"
+		"    - {name: open, issuer: \"http://127.0.0.1:1/i\", audiences: any}\n"
+		"  jwks: {refresh: 2h, refetch_floor: 5s, timeout: 3s}\n"
+		"compat: {moose_strict_aud: true}\n");
 	cr_assert_eq(conf->auth.jwt.n, 2);
 	v = conf->auth.jwt.v;
 	cr_assert_str_eq(v[0].issuer, "https://id.example.com/");
@@ -75,9 +77,10 @@ Test(check_jwt, what_is_shown_loads_again)
 	struct buf out;
 	char *text;
 
-	ASSERT_LOADS_WITH_SINK("auth: {jwt: [{name: a, issuer: \"https://a\", audiences: any,\n"
-	                       "  tenant_claim: g, tenant_map: {\"team: \\\"a$\": [x, y], b: [z]}},\n"
-	                       "  {name: b, issuer: \"https://b\", audiences: [one, two]}]}\n");
+	ASSERT_LOADS_WITH_SINK(
+		"auth: {jwt: [{name: a, issuer: \"https://a\", audiences: any,\n"
+		"  tenant_claim: g, tenant_map: {\"team: \\\"a$\": [x, y], b: [z]}},\n"
+		"  {name: b, issuer: \"https://b\", audiences: [one, two]}]}\n");
 	buf_init(&out, MIB);
 	conf_dump(conf, &report, CONF_DUMP_ALL, &out);
 	buf_char(&out, '\0');
@@ -95,9 +98,8 @@ Test(check_jwt, what_is_shown_loads_again)
 /* B7 */
 Test(check_jwt, two_entries_may_have_one_issuer)
 {
-	ASSERT_LOADS_WITH_SINK(
-		"auth: {jwt: [{name: a, issuer: \"https://i\", audiences: [x]},\n"
-		"             {name: b, issuer: \"https://i\", audiences: [y]}]}\n");
+	ASSERT_LOADS_WITH_SINK("auth: {jwt: [{name: a, issuer: \"https://i\", audiences: [x]},\n"
+	                       "             {name: b, issuer: \"https://i\", audiences: [y]}]}\n");
 	cr_assert_eq(report.warnings, 1, "%s", got); /* that the sink stores nothing */
 }
 

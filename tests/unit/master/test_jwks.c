@@ -39,8 +39,8 @@ static void answer(int fd)
 	cr_assert_eq(strncmp(head, "GET /", 5), 0);
 	end = strchr(head + 5, ' ');
 	*end = '\0';
-	snprintf(issuer.paths + strlen(issuer.paths), sizeof(issuer.paths) - strlen(issuer.paths), "%s ",
-	         head + 4);
+	snprintf(issuer.paths + strlen(issuer.paths), sizeof(issuer.paths) - strlen(issuer.paths),
+	         "%s ", head + 4);
 	body = strstr(head, ".well-known") ? issuer.found : issuer.keys;
 	issuer.requests++;
 	n = snprintf(reply, sizeof(reply),
@@ -106,18 +106,17 @@ static void clock_at(msec_t ms)
 
 static struct jwt_conf entry_of(const char *name, const char *who, const char *uri)
 {
-	return (struct jwt_conf){ .name = name,
-		                  .issuer = who,
-		                  .jwks_uri = uri,
-		                  .public_key_file = { .path = "" } };
+	return (struct jwt_conf){
+		.name = name, .issuer = who, .jwks_uri = uri, .public_key_file = { .path = "" }
+	};
 }
 
 static const char *found_text(const char *who)
 {
 	char *out = jwt_text();
 
-	snprintf(out, JWT_TEXT_MAX, "{\"issuer\":\"%s\",\"jwks_uri\":\"http://127.0.0.1:%u/keys\"}", who,
-	         issuer.port);
+	snprintf(out, JWT_TEXT_MAX, "{\"issuer\":\"%s\",\"jwks_uri\":\"http://127.0.0.1:%u/keys\"}",
+	         who, issuer.port);
 	return out;
 }
 
@@ -235,7 +234,8 @@ Test(jwks, keys_come_by_discovery_and_go_to_the_workers)
 	cr_assert_eq(json_array_size(sets), 1);
 	cr_assert_str_eq(kid_of(0), "k");
 	cr_assert(ok_of(0));
-	cr_assert_eq(json_integer_value(json_object_get(json_array_get(sets, 0), "tried_ms")), 1000);
+	cr_assert_eq(json_integer_value(json_object_get(json_array_get(sets, 0), "tried_ms")),
+	             1000);
 	cr_assert_geq(jwks_fd(j), 0);
 	cr_assert_eq(stats_get(stats, STAT_JWKS_KEYS, 0, 0), 1);
 	cr_assert_eq(stats_get(stats, STAT_JWKS_SUCCESS, 0, 0), 1764000001);

@@ -95,7 +95,9 @@ Test(jwks_set, keys_for_something_else_are_left_out)
 
 Test(jwks_set, what_is_no_set_is_refused)
 {
-	static const char *const bad[] = { "", "{}", "[]", "{\"keys\":{}}", "{\"keys\":[]", "<html>" };
+	static const char *const bad[] = {
+		"", "{}", "[]", "{\"keys\":{}}", "{\"keys\":[]", "<html>"
+	};
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		cr_expect_eq(keys_of("%s", bad[i]), 0);
@@ -139,8 +141,8 @@ Test(jwks_set, discovery_is_of_the_issuer_itself)
 	memset(longest, 'k', sizeof(longest));
 	memcpy(longest, "https://", 8);
 	for (size_t n = JWKS_URI_MAX; n <= JWKS_URI_MAX + 1; n++) {
-		snprintf(text, sizeof(text), "{\"issuer\":\"https://i/\",\"jwks_uri\":\"%.*s\"}", (int)n,
-		         longest);
+		snprintf(text, sizeof(text), "{\"issuer\":\"https://i/\",\"jwks_uri\":\"%.*s\"}",
+		         (int)n, longest);
 		cr_assert_eq(FOUND(text) == NULL, n == JWKS_URI_MAX);
 	}
 }

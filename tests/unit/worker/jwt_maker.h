@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * jwt_maker.h -- for tests of JWT: keys, tokens signed by them or forged, key sets. A text lives until
- * 64 more were made.
+ * jwt_maker.h -- for tests of JWT: keys, tokens signed by them or forged, key sets. A text lives
+ * until 64 more were made.
  */
 #pragma once
 #include <criterion/criterion.h>
@@ -25,7 +25,8 @@ static inline char *jwt_text(void)
 
 static inline const char *base64url(const void *data, size_t n)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 	const uint8_t *p = data;
 	char *out = jwt_text(), *at = out;
 
@@ -77,7 +78,8 @@ static inline const char *signature_of(const char *input, EVP_PKEY *key)
 static inline const char *token_of(const char *header, const char *payload, EVP_PKEY *key)
 {
 	char *out = jwt_text();
-	int n = snprintf(out, JWT_TEXT_MAX, "%s.%s", base64url_text(header), base64url_text(payload));
+	int n = snprintf(out, JWT_TEXT_MAX, "%s.%s", base64url_text(header),
+	                 base64url_text(payload));
 
 	snprintf(out + n, JWT_TEXT_MAX - (size_t)n, ".%s", key ? signature_of(out, key) : "");
 	return out;
@@ -103,8 +105,9 @@ static inline const char *jwk_text(const EVP_PKEY *key, const char *kid)
 	if (kid)
 		snprintf(name, sizeof(name), "\"kid\":\"%s\",", kid);
 	if (EVP_PKEY_is_a(key, "EC"))
-		snprintf(out, JWT_TEXT_MAX, "{\"kty\":\"EC\",%s\"crv\":\"P-256\",\"x\":\"%s\",\"y\":\"%s\"}",
-		         name, number_text(key, "qx", 32), number_text(key, "qy", 32));
+		snprintf(out, JWT_TEXT_MAX,
+		         "{\"kty\":\"EC\",%s\"crv\":\"P-256\",\"x\":\"%s\",\"y\":\"%s\"}", name,
+		         number_text(key, "qx", 32), number_text(key, "qy", 32));
 	else
 		snprintf(out, JWT_TEXT_MAX, "{\"kty\":\"RSA\",%s\"n\":\"%s\",\"e\":\"%s\"}", name,
 		         number_text(key, "n", 0), number_text(key, "e", 0));

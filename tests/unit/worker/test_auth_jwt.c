@@ -119,7 +119,8 @@ static void set(msec_t tried, bool ok, const char *keys)
 	char *text = jwt_text();
 
 	snprintf(text, JWT_TEXT_MAX,
-	         "[{\"issuer\":\"https://i\",\"jwks_uri\":\"\",\"tried_ms\":%lld,\"ok\":%s,\"keys\":[%s]}]",
+	         "[{\"issuer\":\"https://"
+	         "i\",\"jwks_uri\":\"\",\"tried_ms\":%lld,\"ok\":%s,\"keys\":[%s]}]",
 	         (long long)(START_MS + tried), ok ? "true" : "false", keys);
 	sets(text);
 }
@@ -240,21 +241,25 @@ Test(auth_jwt, forged_tokens_are_refused)
 	snprintf(text, sizeof(text), "%s%s", forged, base64url(mac, n));
 	cr_assert_neq(*why(text), '\0');
 	/* signed by a key of its own, which its header brings */
-	snprintf(head, sizeof(head), "{\"alg\":\"RS256\",\"kid\":\"k\",\"jwk\":%s}", jwk_text(other, "k"));
+	snprintf(head, sizeof(head), "{\"alg\":\"RS256\",\"kid\":\"k\",\"jwk\":%s}",
+	         jwk_text(other, "k"));
 	cr_assert_str_eq(why(token_of(head, GOOD, other)), SIGNATURE);
-	cr_assert_str_eq(why(token_of("{\"alg\":\"RS256\",\"kid\":\"k\",\"jku\":\"https://evil/k\"}", GOOD,
-	                              other)),
-	                 SIGNATURE);
+	cr_assert_str_eq(
+		why(token_of("{\"alg\":\"RS256\",\"kid\":\"k\",\"jku\":\"https://evil/k\"}", GOOD,
+	                     other)),
+		SIGNATURE);
 	/* a signature of another token, and one that is cut, longer, or all zero */
 	snprintf(text, sizeof(text), "%.*s%s",
 	         (int)strlen(token_of(HEAD("RS256", "k"), "{\"iss\":\"https://i\"}", NULL)),
-	         token_of(HEAD("RS256", "k"), "{\"iss\":\"https://i\"}", NULL), strrchr(good, '.') + 1);
+	         token_of(HEAD("RS256", "k"), "{\"iss\":\"https://i\"}", NULL),
+	         strrchr(good, '.') + 1);
 	cr_assert_neq(*why(text), '\0');
 	snprintf(text, sizeof(text), "%.*s", (int)strlen(good) - 6, good);
 	cr_assert_str_eq(why(text), SIGNATURE);
 	snprintf(text, sizeof(text), "%sAAAA", good);
 	cr_assert_str_eq(why(text), SIGNATURE);
-	snprintf(text, sizeof(text), "%s%s", token_of(HEAD("ES256", "e"), GOOD, NULL), base64url(zero, 64));
+	snprintf(text, sizeof(text), "%s%s", token_of(HEAD("ES256", "e"), GOOD, NULL),
+	         base64url(zero, 64));
 	cr_assert_str_eq(why(text), SIGNATURE);
 	/* the key of one algorithm for another */
 	cr_assert_str_eq(why(token_of(HEAD("ES256", "k"), GOOD, ec)),
@@ -275,7 +280,8 @@ Test(auth_jwt, an_unknown_kid_is_asked_for_once_and_then_refused)
 	set(0, true, jwk_text(rsa, "k"));
 	for (size_t i = 0; i < ARRAY_LEN(kids); i++) {
 		snprintf(head, sizeof(head), "{\"alg\":\"RS256\",\"kid\":\"%s\"}", kids[i]);
-		cr_assert_str_eq(why(token_of(head, GOOD, rsa)), "JWT of an unknown key", "%s", kids[i]);
+		cr_assert_str_eq(why(token_of(head, GOOD, rsa)), "JWT of an unknown key", "%s",
+		                 kids[i]);
 	}
 	cr_assert_str_eq(asked(), ""); /* the last try is too near */
 	clock_at(10000);
@@ -388,9 +394,12 @@ Test(auth_jwt, two_issuers_with_one_kid_are_told_apart)
 	conf.auth.jwt.n = 2;
 	start();
 	snprintf(text, sizeof(text),
-	         "[{\"issuer\":\"https://i\",\"jwks_uri\":\"\",\"tried_ms\":1000000,\"ok\":true,\"keys\":[%s]},"
-	         "{\"issuer\":\"https://k\",\"jwks_uri\":\"https://k/keys\",\"tried_ms\":1000000,\"ok\":true,"
-	         "\"keys\":[%s]},{\"issuer\":\"https://gone\",\"jwks_uri\":\"\",\"tried_ms\":1,\"ok\":true,"
+	         "[{\"issuer\":\"https://"
+	         "i\",\"jwks_uri\":\"\",\"tried_ms\":1000000,\"ok\":true,\"keys\":[%s]},"
+	         "{\"issuer\":\"https://k\",\"jwks_uri\":\"https://k/"
+	         "keys\",\"tried_ms\":1000000,\"ok\":true,"
+	         "\"keys\":[%s]},{\"issuer\":\"https://"
+	         "gone\",\"jwks_uri\":\"\",\"tried_ms\":1,\"ok\":true,"
 	         "\"keys\":[]}]",
 	         jwk_text(rsa, "k"), jwk_text(other, "k"));
 	sets(text);
@@ -467,7 +476,8 @@ Test(auth_jwt, no_more_wait_than_are_allowed)
 		snprintf(head, sizeof(head), "{\"alg\":\"RS256\",\"kid\":\"x%u\"}", i);
 		cr_assert_eq(check(token_of(head, GOOD, NULL)), AUTH_LATER);
 	}
-	cr_assert_str_eq(why(token_of(HEAD("RS256", "y"), GOOD, NULL)), "its key can't be asked for now");
+	cr_assert_str_eq(why(token_of(HEAD("RS256", "y"), GOOD, NULL)),
+	                 "its key can't be asked for now");
 	cr_assert_eq(finding.proof->result, AUTH_UNAVAILABLE);
 }
 
@@ -503,9 +513,10 @@ Test(auth_jwt, a_key_of_a_file_is_the_issuers_one_key)
 	cr_assert_str_eq(why(token_of("{\"alg\":\"RS256\"}", GOOD, rsa)), "");
 	cr_assert_str_eq(why(token_of(HEAD("RS256", "whatever"), GOOD, rsa)), "");
 	cr_assert_str_eq(why(token_of(HEAD("RS256", "whatever"), GOOD, NULL)), SIGNATURE);
-	cr_assert_str_eq(why(token_of("{\"alg\":\"ES256\"}",
-	                              "{\"iss\":\"app\",\"aud\":[\"telemetry\"],\"exp\":1764000060}", ec)),
-	                 "");
+	cr_assert_str_eq(
+		why(token_of("{\"alg\":\"ES256\"}",
+	                     "{\"iss\":\"app\",\"aud\":[\"telemetry\"],\"exp\":1764000060}", ec)),
+		"");
 	cr_assert_str_eq(asked(), "");
 }
 
@@ -522,7 +533,9 @@ Test(auth_jwt, broken_sets_change_nothing)
 	sets("{}");
 	sets("[7,{},{\"issuer\":\"https://i\"}]");
 	cr_assert_str_eq(why(token_of(HEAD("RS256", "k"), GOOD, rsa)), "");
-	set(0, true, "{\"kty\":\"RSA\",\"kid\":\"k\",\"n\":\"!\",\"e\":\"AQAB\"},{\"kty\":\"oct\",\"k\":\"eA\"},7");
+	set(0, true,
+	    "{\"kty\":\"RSA\",\"kid\":\"k\",\"n\":\"!\",\"e\":\"AQAB\"},{\"kty\":\"oct\",\"k\":"
+	    "\"eA\"},7");
 	cr_assert_str_eq(why(token_of(HEAD("HS256", "k"), GOOD, NULL)),
 	                 "JWT of an algorithm that its issuer may not use");
 	(void)err;

@@ -42,7 +42,8 @@ TestSuite(claims, .fini = closes);
 Test(claims, the_email_is_the_first_text_in_order)
 {
 	claims("{\"unique_name\":\"f\",\"upn\":\"e\",\"preferred_username\":\"d\","
-	       "\"https://micromegas.io/email\":\"c\",\"email\":\"b\",\"verified_primary_email\":\"a\"}");
+	       "\"https://micromegas.io/"
+	       "email\":\"c\",\"email\":\"b\",\"verified_primary_email\":\"a\"}");
 	cr_assert_str_eq(claims_email(json), "a");
 	claims("{\"unique_name\":\"f\",\"upn\":\"e\",\"preferred_username\":\"d\","
 	       "\"https://micromegas.io/email\":\"c\",\"email\":\"\"}");
@@ -59,7 +60,8 @@ Test(claims, the_email_is_the_first_text_in_order)
 Test(claims, tenants_are_a_text_or_an_array_of_texts)
 {
 	cr_assert_str_eq(tenants_of("{\"t\":\"acme\"}", "t", &no_map), "acme ");
-	cr_assert_str_eq(tenants_of("{\"t\":[\"a\",\"b\",\"a\",7,null,\"\"]}", "t", &no_map), "a b ");
+	cr_assert_str_eq(tenants_of("{\"t\":[\"a\",\"b\",\"a\",7,null,\"\"]}", "t", &no_map),
+	                 "a b ");
 	cr_assert_str_eq(tenants_of("{\"t\":7}", "t", &no_map), "");
 	cr_assert_str_eq(tenants_of("{\"t\":{\"a\":\"b\"}}", "t", &no_map), "");
 	cr_assert_str_eq(tenants_of("{\"t\":\"acme\"}", "", &no_map), "");
@@ -105,7 +107,8 @@ Test(claims, more_tenants_than_a_proof_holds_are_told)
 
 Test(claims, scopes_become_a_set)
 {
-	static const char *some[] = { "traces:write", "opaque:write" }, *all[] = { "logs:write", "*" };
+	static const char *some[] = { "traces:write", "opaque:write" },
+			  *all[] = { "logs:write", "*" };
 
 	cr_assert_eq(claims_scopes(&(struct conf_list){ some, 2 }),
 	             1u << SIGNAL_TRACES | 1u << SIGNAL_OPAQUE);

@@ -37,7 +37,8 @@ static const char *judged(const char *payload)
 	const char *why;
 
 	jwt_done(&jwt);
-	cr_assert(jwt_parse(bytes_str(token_of("{\"alg\":\"RS256\"}", payload, NULL)), &jwt), "%s", payload);
+	cr_assert(jwt_parse(bytes_str(token_of("{\"alg\":\"RS256\"}", payload, NULL)), &jwt), "%s",
+	          payload);
 	cr_assert_null(jwt.fault);
 	why = jwt_judge(&jwt, &rules, &not_after, &result);
 	return why ? why : "";
@@ -52,8 +53,9 @@ Test(jwt_judge, what_an_issuer_must_say_is_wanted)
 	cr_assert_eq(not_after, INT64_C(1764000060000000));
 	cr_assert_str_eq(judged("{\"iss\":\"i\",\"aud\":\"telemetry\",\"exp\":1764000060}"),
 	                 "JWT without a subject");
-	cr_assert_str_eq(judged("{\"iss\":\"i\",\"sub\":7,\"aud\":\"telemetry\",\"exp\":1764000060}"),
-	                 "JWT without a readable subject");
+	cr_assert_str_eq(
+		judged("{\"iss\":\"i\",\"sub\":7,\"aud\":\"telemetry\",\"exp\":1764000060}"),
+		"JWT without a readable subject");
 	cr_assert_str_eq(judged("{\"iss\":\"i\",\"sub\":\"s\",\"exp\":1764000060}"),
 	                 "JWT without an audience");
 	cr_assert_str_eq(judged("{\"iss\":\"i\",\"sub\":\"s\",\"aud\":\"telemetry\"}"),
@@ -65,8 +67,9 @@ Test(jwt_judge, a_token_for_a_key_of_a_file_needs_no_subject)
 {
 	conf.public_key_file.path = "/a.pem";
 	cr_assert_str_eq(judged("{\"iss\":\"i\",\"aud\":\"telemetry\",\"exp\":1764000060}"), "");
-	cr_assert_str_eq(judged("{\"iss\":\"i\",\"sub\":\"\",\"aud\":\"telemetry\",\"exp\":1764000060}"),
-	                 "JWT without a readable subject");
+	cr_assert_str_eq(
+		judged("{\"iss\":\"i\",\"sub\":\"\",\"aud\":\"telemetry\",\"exp\":1764000060}"),
+		"JWT without a readable subject");
 }
 
 #define AUD(text) "{\"iss\":\"i\",\"sub\":\"s\",\"exp\":1764000060,\"aud\":" text "}"
@@ -122,14 +125,15 @@ Test(jwt_judge, its_end_counts_to_the_second_and_the_leeway)
 /* F50 */
 Test(jwt_judge, times_that_are_no_whole_seconds_are_refused)
 {
-	static const char *const bad[] = { "\"1764000060\"", "1764000060.5", "1764000060.0", "1e12",
-		                           "-1", "253402300800", "9223372036854775807", "null",
-		                           "[1764000060]", "true" };
+	static const char *const bad[] = {
+		"\"1764000060\"", "1764000060.5",        "1764000060.0", "1e12",         "-1",
+		"253402300800",   "9223372036854775807", "null",         "[1764000060]", "true"
+	};
 	char text[200];
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		snprintf(text, sizeof(text), "{\"iss\":\"i\",\"sub\":\"s\",\"aud\":\"telemetry\",\"exp\":%s}",
-		         bad[i]);
+		snprintf(text, sizeof(text),
+		         "{\"iss\":\"i\",\"sub\":\"s\",\"aud\":\"telemetry\",\"exp\":%s}", bad[i]);
 		cr_expect_str_eq(judged(text), "JWT without a readable exp", "%s", bad[i]);
 		snprintf(text, sizeof(text), "{" GOOD ",\"nbf\":%s}", bad[i]);
 		cr_expect_str_eq(judged(text), "JWT without a readable nbf", "%s", bad[i]);
@@ -147,7 +151,8 @@ Test(jwt_judge, its_beginning_may_be_a_minute_ahead)
 /* F50 */
 Test(jwt_judge, an_algorithm_that_the_entry_does_not_name_is_refused)
 {
-	static const char *const bad[] = { "none", "None", "HS256", "PS256", "RS384", "ES256", "rs256", "" };
+	static const char *const bad[] = { "none",  "None",  "HS256", "PS256",
+		                           "RS384", "ES256", "rs256", "" };
 	char header[100];
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {

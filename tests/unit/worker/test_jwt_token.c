@@ -21,7 +21,8 @@ TestSuite(jwt_token, .fini = closes);
 
 Test(jwt_token, header_and_payload_are_read)
 {
-	cr_assert(parses(token_of("{\"alg\":\"RS256\",\"kid\":\"k\"}", "{\"iss\":\"i\",\"sub\":7}", NULL)));
+	cr_assert(parses(
+		token_of("{\"alg\":\"RS256\",\"kid\":\"k\"}", "{\"iss\":\"i\",\"sub\":7}", NULL)));
 	cr_assert_str_eq(jwt.issuer, "i");
 	cr_assert_str_eq(jwt.alg, "RS256");
 	cr_assert_str_eq(jwt.kid, "k");
@@ -55,10 +56,11 @@ Test(jwt_token, what_has_another_form_is_somebody_elses)
 /* F50: two readers would take another one of the two. */
 Test(jwt_token, a_member_that_comes_twice_is_refused)
 {
-	cr_assert_not(parses(token_of("{\"alg\":\"RS256\"}", "{\"iss\":\"i\",\"iss\":\"k\"}", NULL)));
+	cr_assert_not(
+		parses(token_of("{\"alg\":\"RS256\"}", "{\"iss\":\"i\",\"iss\":\"k\"}", NULL)));
 	cr_assert_not(parses(token_of("{\"alg\":\"RS256\",\"alg\":\"none\"}", PAYLOAD, NULL)));
-	cr_assert_not(parses(token_of("{\"alg\":\"RS256\"}", "{\"iss\":\"i\",\"a\":{\"b\":1,\"b\":2}}",
-	                              NULL)));
+	cr_assert_not(parses(
+		token_of("{\"alg\":\"RS256\"}", "{\"iss\":\"i\",\"a\":{\"b\":1,\"b\":2}}", NULL)));
 }
 
 Test(jwt_token, json_is_strict)
@@ -76,7 +78,8 @@ Test(jwt_token, json_is_strict)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-		cr_assert_eq(parses(token_of("{\"alg\":\"RS256\"}", bad[i], NULL)), i == 0, "%s", bad[i]);
+		cr_assert_eq(parses(token_of("{\"alg\":\"RS256\"}", bad[i], NULL)), i == 0, "%s",
+		             bad[i]);
 }
 
 Test(jwt_token, base64url_has_one_form)
