@@ -37,13 +37,13 @@ static void statement(const struct pg *p, struct buf *sql)
 void pg_uses_start(struct pg *p)
 {
 	struct buf sql;
+	bool over;
 
 	if (loop_now() >= p->uses_round + USES_MS)
 		p->uses_round = loop_now();
-	p->uses_count = tenants_uses(p->tenants, p->uses, USES_ROWS);
+	p->uses_count = tenants_uses(p->tenants, p->uses, USES_ROWS, &over);
 	p->uses_failed = false;
-	p->next_uses =
-		p->uses_count < USES_ROWS ? p->uses_round + USES_MS : loop_now() + USES_AGAIN_MS;
+	p->next_uses = over ? p->uses_round + USES_MS : loop_now() + USES_AGAIN_MS;
 	if (p->uses_count == 0) {
 		pg_begin_step(p, STEP_IDLE);
 		return;

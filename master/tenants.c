@@ -256,14 +256,14 @@ void tenants_served(struct tenants *t, uint64_t generation)
 
 /* ---- last uses ---- */
 
-unsigned tenants_uses(struct tenants *t, struct token_use *out, unsigned max)
+unsigned tenants_uses(struct tenants *t, struct token_use *out, unsigned max, bool *over)
 {
-	const struct last_uses *uses;
+	unsigned n = 0;
 
-	if (!t->hooks.uses)
-		return 0;
-	uses = t->hooks.uses(t->hooks.arg, set_uses_begin(t->set));
-	return set_uses(t->set, uses, out, max);
+	if (t->hooks.uses)
+		n = set_uses(t->set, t->hooks.uses(t->hooks.arg, set_uses_begin(t->set)), out, max);
+	*over = set_uses_begin(t->set);
+	return n;
 }
 
 void tenants_uses_stored(struct tenants *t, const struct token_use *uses, unsigned count)

@@ -82,9 +82,9 @@ struct token_use {
 	struct bytes id;
 	uint32_t ordinal, at_s; /* Unix seconds */
 };
-/* The next tokens, at most max, whose last use a source is to store, once a round; fewer: the round is
- * over. Ids are valid until rows are put. */
-unsigned tenants_uses(struct tenants *t, struct token_use *out, unsigned max);
+/* Some tokens, at most max, whose last use a source is to store, once a round; *over: that was all of
+ * it, and the next call begins another. Ids are valid until rows are put. */
+unsigned tenants_uses(struct tenants *t, struct token_use *out, unsigned max, bool *over);
 void tenants_uses_stored(struct tenants *t, const struct token_use *uses, unsigned count);
 /* full: rows not put until the commit are gone. Else: named rows are put or dropped. */
 void tenants_begin(struct tenants *t, bool full);

@@ -81,11 +81,11 @@ struct dirty { /* a hash whose outcome may not be that of the base */
 struct tenant_set {
 	struct idmap tenants, tokens, hashes;
 	struct ordinals tenant_ordinals, token_ordinals;
-	struct numbered { /* by token ordinal */
-		struct token *token; /* NULL: nobody has it */
-		uint32_t stored_s; /* its last use as it was stored; GONE: it was another's */
-	} *numbered;
-	size_t numbered_count, use_cursor;
+	/* By token ordinal: its last use as it was stored; GONE: the ordinal was another's. As far as
+	 * any was. */
+	uint32_t *stored;
+	size_t stored_count;
+	size_t use_cursor; /* of a round over the tokens: the next bucket; 0: none runs */
 	uint64_t generation; /* of the last table built */
 	uint64_t read; /* number of the last full read */
 	size_t tokens_seen; /* of those in the set: had by that read */
@@ -161,7 +161,7 @@ void set_tenant_stands(struct tenant_set *s, struct tenant *t, enum standing sta
 void set_token_stands(struct tenant_set *s, struct token *t, enum standing standing,
                       enum skip_reason why);
 /* tenants_uses.c. The token has its ordinal now, or loses it. */
-void set_number_token(struct tenant_set *s, struct token *t);
+void set_number_token(struct tenant_set *s, const struct token *t);
 void set_forget_number(struct tenant_set *s, const struct token *t);
 
 /* tenants_derived.c. Whether there is room for the iterations of this key in the next table. */

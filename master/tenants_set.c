@@ -78,7 +78,7 @@ void set_free(struct tenant_set *s)
 	ordinals_done(&s->tenant_ordinals);
 	ordinals_done(&s->token_ordinals);
 	free(s->ops);
-	free(s->numbered);
+	free(s->stored);
 	free(s);
 }
 

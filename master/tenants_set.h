@@ -57,11 +57,10 @@ bool set_delta_will_do(struct tenant_set *s);
 int set_build_delta(struct tenant_set *s, uint64_t generation, struct set_counts *counts,
                     struct err *err) MUST_USE;
 
-/* Of a round over all tokens: the next ones, at most max, whose last use is later than what was
- * stored. Fewer: the round is over, and the next call begins one. Their ids are valid until the set
- * changes. */
+/* Of a round over all tokens: some, at most max, whose last use is later than what was stored. Their
+ * ids are valid until the set changes. */
 unsigned set_uses(struct tenant_set *s, const struct last_uses *l, struct token_use *out, unsigned max);
-bool set_uses_begin(const struct tenant_set *s); /* the next call begins a round */
+bool set_uses_begin(const struct tenant_set *s); /* the round is over, the next call begins one */
 void set_use_stored(struct tenant_set *s, const struct token_use *u);
 
 /* All workers serve this generation or a newer one: ordinals that it lacks are free again, and

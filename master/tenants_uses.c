@@ -1,40 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tenants_uses.c -- whose last use is to be stored, for tenants_set.c: workers know tokens by
- * ordinal, the source by id. A round goes over all ordinals once, in parts, so that a token is
- * stored once in it, however often it is used meanwhile.
+ * ordinal, the source by id. A round goes over all tokens once, some at a time, so that one is
+ * stored once in it, however often it is used meanwhile, and a million of them hold up nobody.
  */
 #include "master/tenants_rows.h"
 
 #include "common/loop.h"
 
+enum { LOOKED_MAX = 20000 }; /* at a time: some milliseconds, as they lie all over memory */
 static const uint32_t GONE = UINT32_MAX;
 
-/* A word that its predecessor left must not be its own. */
-void set_number_token(struct tenant_set *s, struct token *t)
+static uint32_t *stored_of(struct tenant_set *s, uint32_t ordinal)
 {
-	struct numbered *n;
+	if (ordinal >= s->stored_count) {
+		size_t count = ordinal + ordinal / 8 + 64;
 
-	if (t->ordinal == NO_ORDINAL)
-		return;
-	if (t->ordinal >= s->numbered_count) {
-		size_t count = t->ordinal + t->ordinal / 8 + 64;
-
-		s->numbered = xrealloc(s->numbered, count, sizeof(*s->numbered));
-		memset(s->numbered + s->numbered_count, 0,
-		       (count - s->numbered_count) * sizeof(*s->numbered));
-		s->numbered_count = count;
+		s->stored = xrealloc(s->stored, count, sizeof(*s->stored));
+		memset(s->stored + s->stored_count, 0,
+		       (count - s->stored_count) * sizeof(*s->stored));
+		s->stored_count = count;
 	}
-	n = &s->numbered[t->ordinal];
-	n->token = t;
-	if (n->stored_s == GONE)
-		n->stored_s = (uint32_t)(loop_wall_ns() / 1000000000);
+	return &s->stored[ordinal];
+}
+
+/* A word that its predecessor left must not be its own. */
+void set_number_token(struct tenant_set *s, const struct token *t)
+{
+	if (t->ordinal < s->stored_count && s->stored[t->ordinal] == GONE)
+		s->stored[t->ordinal] = (uint32_t)(loop_wall_ns() / 1000000000);
 }
 
 void set_forget_number(struct tenant_set *s, const struct token *t)
 {
 	if (t->ordinal != NO_ORDINAL)
-		s->numbered[t->ordinal] = (struct numbered){ NULL, GONE };
+		*stored_of(s, t->ordinal) = GONE;
 }
 
 bool set_uses_begin(const struct tenant_set *s)
@@ -45,25 +45,27 @@ bool set_uses_begin(const struct tenant_set *s)
 unsigned set_uses(struct tenant_set *s, const struct last_uses *l, struct token_use *out,
                   unsigned max)
 {
-	size_t end = min_size(l->n, s->numbered_count);
-	unsigned n = 0;
+	struct idmap_walk walk = { .m = &s->tokens, .at = s->use_cursor };
+	struct idmap_node *node = NULL;
+	unsigned n = 0, looked = 0;
 
-	for (; s->use_cursor < end && n < max; s->use_cursor++) {
-		const struct numbered *k = &s->numbered[s->use_cursor];
+	while (n < max && looked++ < LOOKED_MAX && (node = idmap_step(&walk))) {
+		const struct token *t = token_of(node);
 
-		if (k->token && !k->token->left_out && l->v[s->use_cursor] > k->stored_s)
-			out[n++] = (struct token_use){ token_id(k->token), (uint32_t)s->use_cursor,
-				                       l->v[s->use_cursor] };
+		if (t->left_out || t->ordinal >= l->n || l->v[t->ordinal] == 0 ||
+		    l->v[t->ordinal] <= *stored_of(s, t->ordinal))
+			continue;
+		out[n++] = (struct token_use){ token_id(t), t->ordinal, l->v[t->ordinal] };
 	}
-	if (n < max)
-		s->use_cursor = 0;
+	/* Whoever stands behind the last one in its bucket has to wait for the next round. */
+	s->use_cursor = node ? walk.at : 0;
 	return n;
 }
 
 void set_use_stored(struct tenant_set *s, const struct token_use *u)
 {
-	struct numbered *n = &s->numbered[u->ordinal];
+	uint32_t *stored = stored_of(s, u->ordinal);
 
-	if (n->token && n->stored_s < u->at_s)
-		n->stored_s = u->at_s;
+	if (*stored < u->at_s) /* GONE stays */
+		*stored = u->at_s;
 }

@@ -94,7 +94,7 @@ int tenants_commit(struct tenants *t, int64_t since_ns, struct err *err)
 
 static unsigned uses_told, uses_stored, uses_calls;
 
-unsigned tenants_uses(struct tenants *t, struct token_use *out, unsigned max)
+unsigned tenants_uses(struct tenants *t, struct token_use *out, unsigned max, bool *over)
 {
 	unsigned n = (unsigned)min_size(uses_told, max);
 
@@ -103,6 +103,7 @@ unsigned tenants_uses(struct tenants *t, struct token_use *out, unsigned max)
 	for (unsigned i = 0; i < n; i++)
 		out[i] = (struct token_use){ BYTES("null"), i, 1700000000 + i };
 	uses_told -= n;
+	*over = uses_told == 0;
 	return n;
 }
 
@@ -344,10 +345,11 @@ Test(tenants_pg, last_uses_are_stored_once_a_minute_and_no_statement_is_sent_for
 Test(tenants_pg, the_statement_of_last_uses_quotes_ids_joins_the_view_and_lets_the_greater_time_win)
 {
 	struct buf sql;
+	bool over;
 
 	settled();
 	uses_told = 2;
-	p->uses_count = tenants_uses(NULL, p->uses, USES_ROWS);
+	p->uses_count = tenants_uses(NULL, p->uses, USES_ROWS, &over);
 	buf_init(&sql, USES_BYTES);
 	statement(p, &sql);
 	buf_char(&sql, '\0');
