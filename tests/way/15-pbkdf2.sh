@@ -80,6 +80,12 @@ is "which may be tried again" "$(grep -cE '^Retry-After: [1-5]$' "$T/heads")" "$
 ok "not many are derived" test "$(grep -c 401 "$T/statuses")" -lt 150
 is "a key verified before is served to that address" "$(ask "$bearer")" 200
 is "another address has a budget of its own" "$(ask "${pairs[5]%% *}" --interface 127.0.0.2)" 200
+conf 'listeners.0.trusted_proxies=[127.0.0.0/8]'
+headgate_switch
+sed -i '/^url/i header = "X-Forwarded-For: 10.1.1.1"' "$T/guesses"
+curl -s -K "$T/guesses" | tr -d '\r' | grep -xE '[0-9]{3}' >"$T/statuses"
+is "behind a trusted proxy whoever guesses" "$(sort -u "$T/statuses" | xargs)" "401 503"
+is "spends no other client's budget" "$(ask "${pairs[6]%% *}" -H 'X-Forwarded-For: 10.1.1.2')" 200
 ok "counted as unavailable" test "$(auth unavailable)" -gt 0
 
 # ---- a file, upper-case digits, Moose's dialect ----
