@@ -103,8 +103,10 @@ void master_say_status(struct master *m)
 		               (unsigned long long)gen->number, ready_workers(m), gen->slots);
 	else
 		systemd_notify(m->systemd,
-		               "READY=1\nSTATUS=reload failed, generation %llu stays live: %s",
-		               (unsigned long long)gen->number, r->last_why);
+		               "READY=1\nSTATUS=reload failed, generation %llu stays live: %s%s%s",
+		               (unsigned long long)gen->number, r->last_why,
+		               r->last == RELOAD_CONFIG ? "; run: headgate -t -c " : "",
+		               r->last == RELOAD_CONFIG ? m->args->file : "");
 }
 
 static void note_certificates(struct master *m)

@@ -59,7 +59,12 @@ chgrp "$group" "$HG_DIR/key.pem" && chmod 640 "$HG_DIR/key.pem"
 MANAGER=(--user nobody)
 CA=$T/ca.pem
 headgate_start
-is "it does" "$(get /health)" 200
+is "then it starts" "$(get /health)" 200
+echo 'listne: 1' >>"$HG_DIR/headgate.yaml"
+expect_err 'mod=reload msg="(configuration refused|reload failed, nothing has changed)"'
+kill -HUP "$HG_PID"
+stays() { notify "STATUS=reload failed, generation 1 stays live: $HG_DIR/headgate.yaml:[0-9]+:1: error: unknown key 'listne'; run: headgate -t -c $HG_DIR/headgate.yaml\$"; }
+ok "a reload of a broken file is told by STATUS= with the command too" wait_until 10s stays
 headgate_stop
 HG_PID=''
 
