@@ -54,7 +54,7 @@ static int64_t end_of(struct bytes payload)
 	json = json_loadb((const char *)text, n, JSON_REJECT_DUPLICATES, NULL);
 	exp = json_object_get(json, "exp");
 	if (json_is_integer(exp))
-		ends_s = json_integer_value(exp);
+		ends_s = json_integer_value(exp) > 0 ? json_integer_value(exp) : 0;
 	else if (json_is_real(exp) && json_real_value(exp) > 0 && json_real_value(exp) < 1e15)
 		ends_s = (int64_t)json_real_value(exp);
 	json_decref(json);
@@ -232,13 +232,22 @@ static void question_ask(struct userinfo *v, const struct credential *c)
 	explicit_bzero(line, n);
 }
 
+/* Basic brings any bytes: a line break would end the field, and the next be the client's. */
+static bool fits_field(struct bytes secret)
+{
+	for (size_t i = 0; i < secret.n; i++)
+		if (secret.p[i] <= ' ' || secret.p[i] > '~')
+			return false;
+	return true;
+}
+
 /* By Basic or a header of its own too: one token, one answer, however it came. */
 static enum auth_say userinfo_check(void *verifier, struct req *r, const struct credential *c,
                                     struct finding *f)
 {
 	struct userinfo *v = verifier;
 
-	if (!v->client || c->form != TOKEN_FOREIGN)
+	if (!v->client || c->form != TOKEN_FOREIGN || !fits_field(c->secret))
 		return AUTH_NOT_MINE;
 	if (!auth_may_ask(r)) {
 		*f = failed("auth.unknown_per_source is spent");

@@ -14,6 +14,8 @@ enum { PASSED = 415, ASKED_MAX = 8 }; /* the type is none that the route takes *
 /* {"alg":"none"}.{"exp":FIXTURE_NOW_S + 10}.x, and one that has ended 1 s ago */
 #define JWT_10_S "eyJhbGciOiJub25lIn0.eyJleHAiOjE3NjQwMDAwMTB9.x"
 #define JWT_ENDED "eyJhbGciOiJub25lIn0.eyJleHAiOjE3NjM5OTk5OTl9.x"
+/* exp: -9223372036854775807 */
+#define JWT_NEVER "eyJhbGciOiJub25lIn0.eyJleHAiOi05MjIzMzcyMDM2ODU0Nzc1ODA3fQ.x"
 
 static struct fixture *f;
 static unsigned asked, answered, finished;
@@ -194,6 +196,8 @@ Test(auth_userinfo, a_yes_never_outlives_a_jwt)
 	cr_assert(is_asked_again(JWT_10_S, 1));
 	cr_assert_eq(judged(JWT_ENDED, 200, "{\"sub\":\"s-1\",\"groups\":\"acme\"}"), PASSED);
 	cr_assert(is_asked_again(JWT_ENDED, 0));
+	cr_assert_eq(judged(JWT_NEVER, 200, "{\"sub\":\"s-1\",\"groups\":\"acme\"}"), PASSED);
+	cr_assert(is_asked_again(JWT_NEVER, 0));
 }
 
 /* D7 */
@@ -313,6 +317,20 @@ Test(auth_userinfo, a_token_by_basic_or_by_a_header_is_asked_as_bearer)
 	cr_assert_eq(fixture_status(f->sent), PASSED);
 	send_line("Authorization: Basic b3RoZXI6b3BhcXVl"); /* other:opaque */
 	cr_assert_eq(fixture_status(f->sent), 403);
+}
+
+/* Basic brings any bytes: none may end the field, or the head, or cut the token short. */
+Test(auth_userinfo, a_token_that_is_no_field_is_shown_to_nobody)
+{
+	send_line("Authorization: Basic YWNtZTpvcGFxdWUNClg6IHk="); /* acme:opaque\r\nX: y */
+	cr_expect_eq(fixture_status(f->sent), 401);
+	send_line("Authorization: Basic YWNtZTpvcGFxdWUAeA=="); /* acme:opaque\0x */
+	cr_expect_eq(fixture_status(f->sent), 401);
+	send_line("Authorization: Basic YWNtZTpvcGEgcXVl"); /* acme:opa que */
+	cr_expect_eq(fixture_status(f->sent), 401);
+	send_line("Authorization: Basic YWNtZTpvcGFxdWX/"); /* acme:opaque\xff */
+	cr_expect_eq(fixture_status(f->sent), 401);
+	cr_assert_eq(asked, 0);
 }
 
 /* What we made ourselves is nobody else's business. */
