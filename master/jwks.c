@@ -26,6 +26,7 @@ struct source {
 	uint64_t entries; /* bit set: which of auth.jwt */
 	json_t *keys; /* NULL: none was had yet */
 	msec_t tried; /* when the last try began; 0: never */
+	msec_t told; /* when the last one that has ended did; workers know no other */
 	msec_t good; /* when the last good one did; 0: never */
 	int64_t good_wall_s;
 	bool ok; /* the last one was good */
@@ -51,7 +52,7 @@ struct jwks {
 static json_t *set_of(const struct source *s)
 {
 	json_t *o = json_pack("{s:s,s:s,s:I,s:b}", "issuer", s->issuer, "jwks_uri", s->uri,
-	                      "tried_ms", (json_int_t)s->tried, "ok", s->ok);
+	                      "tried_ms", (json_int_t)s->told, "ok", s->ok);
 
 	if (!o || (s->keys && json_object_set(o, "keys", s->keys) < 0))
 		out_of_memory();
@@ -155,6 +156,7 @@ static void arm_next(struct source *s)
 
 static void done(struct source *s)
 {
+	s->told = s->tried;
 	arm_next(s);
 	arm(&s->j->publish, PUBLISH_AFTER_MS);
 	show(s->j);

@@ -301,6 +301,24 @@ Test(jwks, workers_may_ask_once_in_a_floor)
 	cr_assert_null(j->v[0]->call);
 }
 
+/* Workers judge by the sets of a newer try: one that another issuer's answer takes along must not
+ * look like it. */
+Test(jwks, a_try_that_is_on_its_way_is_not_told_as_done)
+{
+	const json_t *tried;
+
+	configured();
+	clock_at(11000);
+	want(url, "");
+	cr_assert_not_null(j->v[0]->call);
+	on_publish(-1, 0, j);
+	tried = json_object_get(json_array_get(sets, 0), "tried_ms");
+	cr_assert_eq(json_integer_value(tried), 1000);
+	until(published + 1);
+	tried = json_object_get(json_array_get(sets, 0), "tried_ms");
+	cr_assert_eq(json_integer_value(tried), 11000);
+}
+
 /* F50 */
 Test(jwks, keys_outlive_an_outage)
 {
