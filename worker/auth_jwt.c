@@ -204,6 +204,7 @@ struct judging {
 	struct finding *finding;
 };
 
+/* Once it cannot be judged now, no other entry's no is the answer. */
 static void refuse(const struct judging *j, enum auth_result result, const char *why)
 {
 	const struct proof p = { .method = METHOD_JWT,
@@ -212,6 +213,9 @@ static void refuse(const struct judging *j, enum auth_result result, const char 
 		                 .issuer = j->jwt->issuer,
 		                 .not_after = INT64_MAX };
 
+	if (j->finding->proof && j->finding->proof->result == AUTH_UNAVAILABLE &&
+	    result != AUTH_UNAVAILABLE)
+		return;
 	free(j->finding->proof);
 	*j->finding = (struct finding){ .proof = proof_copy(&p) };
 }

@@ -444,6 +444,28 @@ Test(auth_jwt, without_any_key_nobody_is_judged)
 	cr_assert_eq(finding.proof->result, AUTH_UNAVAILABLE);
 }
 
+/* One issuer, two sources of keys: of the one that is out of reach the token may well be. */
+Test(auth_jwt, while_an_entry_cannot_judge_another_ones_no_is_503)
+{
+	const char *token = token_of(HEAD("RS256", "k"), GOOD, rsa);
+	char text[4000];
+
+	entries[1] = entry_of("agents", "https://i");
+	entries[1].jwks_uri = "https://i/other";
+	conf.auth.jwt.n = 2;
+	start();
+	snprintf(text, sizeof(text),
+	         "[{\"issuer\":\"https://i\",\"jwks_uri\":\"\",\"tried_ms\":1000000,\"ok\":false},"
+	         "{\"issuer\":\"https://i\",\"jwks_uri\":\"https://i/other\",\"tried_ms\":1000000,"
+	         "\"ok\":true,\"keys\":[%s]}]",
+	         jwk_text(ec, "other"));
+	sets(text);
+	cr_assert_str_eq(why(token), "no key of its issuer was had yet");
+	cr_assert_eq(finding.proof->result, AUTH_UNAVAILABLE);
+	entries[1].audiences = (struct conf_list){ agents, 1 };
+	cr_assert_str_eq(why(token), "no key of its issuer was had yet");
+}
+
 Test(auth_jwt, who_gets_no_answer_is_told_in_time)
 {
 	start();
