@@ -31,6 +31,7 @@ struct verifiers {
 	struct identity_cache *good, *bad;
 	struct flights *flights;
 	struct sources *sources;
+	bool renewing; /* while one is asked about whom it has let in before: no budget is spent */
 	/* While auth_found() tells those who wait: what it is. */
 	const struct proof *landing;
 	const uint8_t *landing_digest;
@@ -77,7 +78,8 @@ bool auth_may_ask(struct req *r)
 	uint64_t per_s = r->w->conf->auth.unknown_per_source;
 	const struct gcra_rate rate = { per_s, BURST * per_s };
 
-	return sources_take(r->w->auth->verifiers->sources, r->client, &rate, loop_now_ns());
+	return r->w->auth->verifiers->renewing ||
+	       sources_take(r->w->auth->verifiers->sources, r->client, &rate, loop_now_ns());
 }
 
 /* ---- a finding becomes the request's identity ---- */
@@ -181,16 +183,16 @@ static bool still_good(const struct worker *w, const struct proof *p)
 	       p->not_after - EXPIRES_SOON_US > loop_wall_ns() / 1000;
 }
 
+/* NULL, and *ended, if it is there and has to be found anew. */
 static const struct proof *recall(struct req *r, struct identity_cache *cache,
-                                  const struct credential *c)
+                                  const struct credential *c, bool *ended)
 {
 	const struct proof *p = identity_cache_find(cache, c->digest, loop_now());
 
-	if (p && !still_good(r->w, p)) {
+	*ended = p && !still_good(r->w, p);
+	if (*ended)
 		identity_cache_drop(cache, c->digest);
-		return NULL;
-	}
-	return p;
+	return *ended ? NULL : p;
 }
 
 /* Whether it let somebody in decides what it may be driven out by. */
@@ -238,28 +240,37 @@ static enum auth_say ask(struct req *r, const struct credential *c, struct proof
 	return use_proof(r, f.proof, use);
 }
 
-static const struct proof *recall_any(struct req *r, const struct credential *c)
+/* *renews: it was let in so far. */
+static const struct proof *recall_any(struct req *r, const struct credential *c, bool *renews)
 {
 	const struct verifiers *v = r->w->auth->verifiers;
-	const struct proof *p = recall(r, v->good, c);
+	const struct proof *p = recall(r, v->good, c, renews);
+	bool ended;
 
-	return p ? p : recall(r, v->bad, c);
+	return p ? p : recall(r, v->bad, c, &ended);
 }
 
 enum auth_say auth_verify(struct req *r, const struct credential *c, struct proof_use *use)
 {
-	const struct verifiers *v = r->w->auth->verifiers;
+	struct verifiers *v = r->w->auth->verifiers;
 	const struct proof *p;
+	enum auth_say say;
+	bool renews;
 
 	hex_encode(c->digest, DIGEST_SHOWN_BYTES, r->who.token);
 	if (v->landing && memcmp(v->landing_digest, c->digest, TOKEN_DIGEST_BYTES) == 0)
 		return use_proof(r, v->landing, use);
-	p = recall_any(r, c);
+	p = recall_any(r, c, &renews);
 	if (p) {
 		count_cache(r, CACHE_HIT);
 		return use_proof(r, p, use);
 	}
-	return flights_has(v->flights, c->digest) ? wait(r, c) : ask(r, c, use);
+	if (flights_has(v->flights, c->digest))
+		return wait(r, c);
+	v->renewing = renews;
+	say = ask(r, c, use);
+	v->renewing = false;
+	return say;
 }
 
 static void tell(void *arg, uint64_t handle)

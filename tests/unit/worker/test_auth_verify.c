@@ -75,12 +75,13 @@ static enum auth_say fake_check(void *verifier, struct req *r, const struct cred
 {
 	char text[64] = "";
 
-	(void)r;
 	cr_assert_eq(verifier, &fake);
 	if (c->secret.n < 5 || c->secret.n > 60 || memcmp(c->secret.p, "fake.", 5) != 0)
 		return AUTH_NOT_MINE;
 	fake.asked++;
 	memcpy(text, c->secret.p + 5, c->secret.n - 5);
+	if (strcmp(text, "soon") == 0 && !auth_may_ask(r))
+		strcpy(text, "away");
 	if (strcmp(text, "later") == 0) {
 		memcpy(fake.later, c->digest, sizeof(fake.later));
 		return AUTH_LATER;
@@ -295,6 +296,19 @@ Test(auth_verify, what_ends_soon_is_verified_anew)
 	loop_set_clock(loop_now_ns(), loop_wall_ns() + INT64_C(1) * 1000000000);
 	cr_assert_eq(ask_with("fake.soon", ""), PASSED);
 	cr_assert_eq(fake.asked, 2);
+}
+
+/* Only who was not seen before pays: at its end a busy client's token is verified for each request. */
+Test(auth_verify, a_token_that_was_let_in_is_verified_anew_without_budget)
+{
+	f->conf.auth.unknown_per_source = 1;
+	cr_assert_eq(ask_with("fake.soon", ""), PASSED);
+	loop_set_clock(loop_now_ns(), loop_wall_ns() + INT64_C(31) * 1000000000);
+	for (unsigned i = 0; i < 10; i++)
+		cr_assert_eq(ask_with("fake.soon", ""), PASSED, "request %u", i);
+	cr_assert_eq(fake.asked, 11);
+	cr_assert(auth_may_ask(&f->r));
+	cr_assert_not(auth_may_ask(&f->r), "others pay as ever");
 }
 
 Test(auth_verify, a_flood_of_refusals_drives_nobody_known_out)
