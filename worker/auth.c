@@ -147,9 +147,9 @@ static enum step judge(struct req *r)
 	auth_read_credential(r, &c);
 	r->who = (struct identity){ .method = c.method,
 		                    .metric_slot = limits_metric_none(r->w->limits) };
-	r->credential = !c.broken && c.method == METHOD_NONE ? CREDENTIAL_NONE
-	                : c.is_other_scheme                  ? CREDENTIAL_SCHEME
-	                                                     : CREDENTIAL_GIVEN;
+	r->credential = !c.broken && c.method == METHOD_NONE            ? CREDENTIAL_NONE
+	                : c.is_other_scheme || c.method == METHOD_BASIC ? CREDENTIAL_SCHEME
+	                                                                : CREDENTIAL_GIVEN;
 	step = judge_proof(r, &c, &use);
 	free(use.owned);
 	return step;

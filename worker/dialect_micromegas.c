@@ -26,8 +26,7 @@ static const char *credential_text(const struct req *r)
 	if (r->w->conf->compat.micromegas_401_texts == TEXTS_2025) {
 		if (r->credential == CREDENTIAL_NONE)
 			return "Missing authorization header";
-		/* To upstream Basic is no more than another scheme. */
-		if (r->credential == CREDENTIAL_SCHEME || r->who.method == METHOD_BASIC)
+		if (r->credential == CREDENTIAL_SCHEME)
 			return "Invalid authorization format, expected: Bearer <token>";
 	}
 	return "Invalid token";

@@ -120,7 +120,8 @@ struct req {
 	int64_t duration_ns;        /* to the reply's last byte; set by req_finish() */
 
 	struct identity who;
-	/* What came, whatever it was worth: some dialects tell a stranger. */
+	/* What came, whatever it was worth: some dialects tell a stranger. To those Basic is no more
+	 * than another scheme than Bearer. */
 	enum { CREDENTIAL_NONE, CREDENTIAL_SCHEME, CREDENTIAL_GIVEN } credential;
 
 	/* body */

@@ -368,6 +368,27 @@ Test(dialect_micromegas, a_bad_credential_gets_one_of_three_texts)
 	fixture_close(f);
 }
 
+/* B3 */
+Test(dialect_micromegas, basic_with_a_bad_jwt_is_no_good_basic_either)
+{
+	static struct jwt_conf issuer = { .issuer = "https://i",
+		                          .jwks_uri = "",
+		                          .public_key_file = { .path = "" } };
+	struct fixture *f = opened();
+
+	f->conf.auth.jwt.v = &issuer;
+	f->conf.auth.jwt.n = 1;
+	fixture_start(f, -1, -1);
+	/* :{"alg":"none"}.{"iss":"https://i"}. */
+	expect_text(ask(f, blocks[0],
+	                "Authorization: Basic "
+	                "OmV5SmhiR2NpT2lKdWIyNWxJbjAuZXlKcGMzTWlPaUpvZEhSd2N6b3ZMMmtpZlEu\r\n",
+	                "x", 1),
+	            401, OTHER_SCHEME);
+	cr_assert_eq(f->r.who.method, METHOD_JWT);
+	fixture_close(f);
+}
+
 /* B3, compatibility.md 7 */
 Test(dialect_micromegas, by_a_switch_every_bad_credential_gets_one_text)
 {
