@@ -83,6 +83,27 @@ took=$(judged --first 415 --then 401 --within 1000 --sql "DELETE FROM headgate.t
 like "a tenant deleted: 401 on the 16 connections that stay open" "$took" '^[0-9]+ 16$'
 tenant_add acme
 
+# Limits by SQL: other ones apply at once and keep what was used up; who comes after a tenant inherits nothing of it (R18)
+limited() { pg "UPDATE headgate.tenant SET $2 WHERE tenant_id = '$1'" >/dev/null; }
+tenant_add spender bytes_per_s=1 bytes_burst=1000
+TOKEN=$(token_add spender)
+known "$TOKEN"
+head -c 800 /dev/zero >"$T/zeros"
+says() { [ "$(post /v1/logs "$T/zeros")" = "$1" ] && grep -aqF "$2" "$T/reply"; }
+ok "a burst is used up" wait_until 10s says 429 'limit of 1 bytes/s with a burst of 1000 bytes'
+limited spender 'bytes_per_s = 2'
+ok "and still is with the next limits" wait_until 5s says 429 'limit of 2 bytes/s'
+pg "DELETE FROM headgate.tenant WHERE tenant_id = 'spender'" >/dev/null
+gone_by() { [ "$(post /v1/logs "$T/zeros")" = 401 ]; }
+ok "the tenant is gone" wait_until 5s gone_by
+for i in 1 2 3; do
+	tenant_add "heir$i" bytes_per_s=1 bytes_burst=1000
+	TOKEN=$(token_add "heir$i")
+	inherits_nothing() { says 400 hg-invalid; }
+	ok "heir $i: nothing is used up" wait_until 5s inherits_nothing
+done
+TOKEN=''
+
 # F26 (REVOCATIONS=1000 there; a tenth does by default)
 n=${REVOCATIONS:-100}
 mapfile -t tokens < <(seq -f 'f26-secret-%.0f' "$n")

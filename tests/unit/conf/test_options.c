@@ -130,6 +130,7 @@ static const struct row rows[] = {
 	{ "kafka.batch_bytes", "1MB", { "1kB", "100MB" }, { "999B", "101MB" } },
 	{ "kafka.compression", "lz4", { "none", "lz4", "zstd", "gzip", "snappy" }, { "lzma" } },
 	{ "kafka.metadata_refresh", "1m", { "1s", "1h" }, { "999ms", "61m" } },
+	{ "limits.hosts", "1", { "1", "1000" }, { "0", "1001" } },
 	{ "limits.max_tenants", "65536", { "1", "1048576" }, { "0", "1048577" } },
 	{ "limits.max_tokens", "16777216", { "1", "67108864" }, { "0", "67108865" } },
 	{ "limits.worker_bytes", "256MiB", { "1MiB", "64GiB" }, { "1023KiB", "65GiB" } },
