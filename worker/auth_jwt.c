@@ -349,8 +349,8 @@ static bool wait_for(struct jwt_verifier *v, struct source *s, const struct cred
 	w->n = c->secret.n;
 	*v->waiting_end = w;
 	v->waiting_end = &w->next;
-	v->waiting_count++;
-	if (event_add(&v->look, &soon) < 0)
+	/* Set for the first alone: each later one would put off the end of those before. */
+	if (v->waiting_count++ == 0 && event_add(&v->look, &soon) < 0)
 		out_of_memory();
 	return true;
 }

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <event2/event.h>
+
+static unsigned timers; /* how often one was set */
+#define event_add(event, after) (timers++, event_add(event, after))
 #define auth_found found_of_the_test
 #define auth_may_ask ask_of_the_test
 #include "worker/auth_jwt.c"
@@ -487,6 +491,19 @@ Test(auth_jwt, who_gets_no_answer_is_told_in_time)
 	cr_assert_eq(check(token_of(HEAD("RS256", "x"), GOOD, rsa)), AUTH_LATER);
 	cr_assert_str_eq(asked(), "https://i\n");
 	cr_assert_str_eq(asked(), "");
+}
+
+Test(auth_jwt, who_comes_later_puts_off_nobodys_end)
+{
+	start();
+	set(0, true, jwk_text(rsa, "k"));
+	clock_at(10000);
+	cr_assert_eq(check(token_of(HEAD("RS256", "x"), GOOD, rsa)), AUTH_LATER);
+	cr_assert_eq(timers, 1);
+	cr_assert_eq(check(token_of(HEAD("RS256", "y"), GOOD, rsa)), AUTH_LATER);
+	cr_assert_eq(timers, 1);
+	on_look(-1, 0, v);
+	cr_assert_eq(timers, 2);
 }
 
 Test(auth_jwt, no_more_wait_than_are_allowed)
