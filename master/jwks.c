@@ -362,6 +362,10 @@ void jwks_configure(struct jwks *j, const struct conf *conf)
 	j->timeout = conf->auth.jwks.timeout;
 	for (unsigned i = 0; i < j->n; i++)
 		j->v[i]->entries = 0;
+	for (unsigned entry = 0; entry < SOURCES_MAX; entry++) { /* show() knows those of today */
+		stats_set(j->stats, STAT_JWKS_KEYS, entry, 0, 0);
+		stats_set(j->stats, STAT_JWKS_SUCCESS, entry, 0, 0);
+	}
 	add_entries(j, conf, fresh, &fresh_count);
 	sweep(j);
 	for (unsigned i = 0; i < fresh_count; i++) {

@@ -382,6 +382,8 @@ Test(jwks, a_reload_keeps_what_it_names_again)
 	jwks_configure(j, &conf);
 	cr_assert_eq(j->n, 1);
 	cr_assert_str_eq(j->v[0]->issuer, "https://two");
+	cr_assert_eq(stats_get(stats, STAT_JWKS_KEYS, 0, 0), 1);
+	cr_assert_eq(stats_get(stats, STAT_JWKS_KEYS, 2, 0), 0, "the entry has gone");
 	conf.auth.jwt.n = 0;
 	jwks_configure(j, &conf);
 	cr_assert_eq(j->n, 0);
