@@ -70,8 +70,18 @@ does "it serves" 'serves'
 does "a start with it fails" '! systemctl restart headgate'
 are "by status 78, which systemd does not restart" 'until_ 10 test "$(show ActiveState)" = failed; show ExecMainStatus; show NRestarts' $'78\n0'
 does "the journal has the one line that says so" 'said "10-mine.yaml:1:1: error"'
+like "the status keeps it, with the command to run" "$(guest 'systemctl status headgate.service')" \
+	'Active: failed.*Status: "can.t start: /etc/headgate/conf.d/10-mine.yaml:1:1: error: unknown key .listne.; run: headgate -t -c /etc/headgate/headgate.yaml"'
 are "three seconds later it has not been tried again" 'sleep 3; show ActiveState; show NRestarts' $'failed\n0'
 does "mended, it starts" 'rm /etc/headgate/conf.d/10-mine.yaml; systemctl reset-failed headgate; systemctl start headgate && until_ 10 serves'
+
+# ---- a full /var ----
+
+does "without room in /var it starts" 'systemctl stop headgate; mount -t tmpfs -o "size=200k,mode=750,uid=$(id -u headgate),gid=$(id -g headgate)" tmpfs /var/lib/headgate/local
+	systemctl start headgate && until_ 60 sh -c "systemctl status headgate | grep -q takes.nothing"'
+like "the status says so, with what to run" "$(guest 'systemctl status headgate.service')" 'Active: active.*but the store is full and takes nothing: df -h /var/lib/headgate/local'
+are "a write is 503" 'post "$TOKEN"' 503
+does "with room it stores again" 'systemctl stop headgate; umount /var/lib/headgate/local; systemctl start headgate && until_ 60 serves'
 
 # ---- restart, crash and upgrade under load ----
 

@@ -63,7 +63,7 @@ machine_boot()
 		-append "console=ttyS0 root=/dev/vda rw quiet loglevel=1 systemd.show_status=false panic=-1 no_timer_check"
 	MACHINE_PID=$SPAWNED
 	WAY_BACKGROUND+=("$SPAWNED")
-	machine_hear ready 240s >/dev/null || { cat "$T/qemu.log" "$TRANSCRIPT" >&2; bail "the machine does not boot"; }
+	machine_hear ready 600s >/dev/null || { cat "$T/qemu.log" "$TRANSCRIPT" >&2; bail "the machine does not boot"; }
 	guest 'tar -xf /dev/vdb -C /given && . /given/guest.sh' >/dev/null || bail "the machine has not got its files"
 }
 
