@@ -240,13 +240,16 @@ static enum auth_say ask(struct req *r, const struct credential *c, struct proof
 	return use_proof(r, f.proof, use);
 }
 
-/* *renews: it was let in so far. */
+/* *renews: it was let in so far. What a key derives to is so for ever: while it is used it stays, else
+ * a flood would have the budget, for which it would then wait. */
 static const struct proof *recall_any(struct req *r, const struct credential *c, bool *renews)
 {
 	const struct verifiers *v = r->w->auth->verifiers;
 	const struct proof *p = recall(r, v->good, c, renews);
 	bool ended;
 
+	if (p && p->key_count)
+		identity_cache_keep(v->good, c->digest, loop_now() + r->w->conf->auth.cache_ttl);
 	return p ? p : recall(r, v->bad, c, &ended);
 }
 

@@ -101,6 +101,15 @@ const struct proof *identity_cache_find(struct identity_cache *c,
 	return e->proof;
 }
 
+void identity_cache_keep(struct identity_cache *c, const uint8_t digest[static TOKEN_DIGEST_BYTES],
+                         msec_t until)
+{
+	struct entry *e = *link_of(c, digest);
+
+	if (e)
+		e->until = until;
+}
+
 void identity_cache_drop(struct identity_cache *c, const uint8_t digest[static TOKEN_DIGEST_BYTES])
 {
 	struct entry **at = link_of(c, digest);

@@ -18,5 +18,8 @@ const struct proof *identity_cache_find(struct identity_cache *c,
 /* Takes the proof over; until: loop_now() at which it is no more. Replaces one of that digest. */
 void identity_cache_put(struct identity_cache *c, const uint8_t digest[static TOKEN_DIGEST_BYTES],
                         struct proof *proof, msec_t until);
+/* It stays until then. */
+void identity_cache_keep(struct identity_cache *c, const uint8_t digest[static TOKEN_DIGEST_BYTES],
+                         msec_t until);
 void identity_cache_drop(struct identity_cache *c, const uint8_t digest[static TOKEN_DIGEST_BYTES]);
 size_t identity_cache_count(const struct identity_cache *c);

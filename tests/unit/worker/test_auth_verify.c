@@ -558,6 +558,21 @@ Test(auth_verify, a_key_is_looked_up_in_the_table_of_the_moment)
 	cr_assert_eq(fake.asked, 2, "there are iterations that it was not derived for");
 }
 
+/* C22: else a flood, however long it takes, would have its budget when the key's time is over. */
+Test(auth_verify, a_key_that_is_used_is_not_derived_again)
+{
+	f->conf.auth.cache_ttl = fake.keep;
+	table_with_key(1);
+	for (unsigned i = 0; i < 10; i++) {
+		cr_assert_eq(ask_with("fake.key", ""), PASSED);
+		loop_set_clock(loop_now_ns() + 9999 * INT64_C(1000000), loop_wall_ns());
+	}
+	cr_assert_eq(fake.asked, 1);
+	loop_set_clock(loop_now_ns() + INT64_C(1000000), loop_wall_ns());
+	cr_assert_eq(ask_with("fake.key", ""), PASSED);
+	cr_assert_eq(fake.asked, 2);
+}
+
 Test(auth_verify, the_budget_of_an_address_is_twice_its_rate)
 {
 	unsigned n = 0;

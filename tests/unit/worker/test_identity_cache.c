@@ -54,6 +54,9 @@ Test(identity_cache, an_entry_ends_with_its_time)
 	cr_assert_not(has(c, 1, 100));
 	cr_assert_eq(identity_cache_count(c), 0);
 	put(c, 1, 200);
+	identity_cache_keep(c, digest_of(1), 250);
+	identity_cache_keep(c, digest_of(2), 250);
+	cr_assert(has(c, 1, 249) && !has(c, 2, 0));
 	put(c, 1, 300);
 	cr_assert_eq(identity_cache_count(c), 1);
 	cr_assert(has(c, 1, 299));
