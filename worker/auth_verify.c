@@ -240,8 +240,8 @@ static enum auth_say ask(struct req *r, const struct credential *c, struct proof
 	return use_proof(r, f.proof, use);
 }
 
-/* *renews: it was let in so far. What a key derives to is so for ever: while it is used it stays, else
- * a flood would have the budget, for which it would then wait. */
+/* *renews: it was let in so far. What a key derives to is so for ever: while it is used it stays,
+ * else a flood would have the budget, for which it would then wait. */
 static const struct proof *recall_any(struct req *r, const struct credential *c, bool *renews)
 {
 	const struct verifiers *v = r->w->auth->verifiers;
