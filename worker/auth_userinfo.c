@@ -22,12 +22,14 @@ enum {
 	SUBJECT_MAX = 255, /* OpenID Connect Core 2 */
 	EMAIL_MAX = 320,
 	LOGS_PER_MINUTE = 1,
+	QUESTIONS_MAX = 1024, /* at a time: each has a connection, or waits for one */
 };
 
 struct userinfo {
 	struct worker *w;
 	struct http_client *client; /* NULL: no provider is configured */
 	struct question *first; /* asked, and not answered yet */
+	unsigned count; /* of those */
 	struct log_limit log;
 };
 
@@ -187,6 +189,7 @@ static struct finding judge(const struct question *q, const struct http_client_a
 
 static void question_free(struct question *q)
 {
+	q->v->count--;
 	*q->link = q->next;
 	if (q->next)
 		q->next->link = q->link;
@@ -226,6 +229,7 @@ static void question_ask(struct userinfo *v, const struct credential *c)
 	if (q->next)
 		q->next->link = &q->next;
 	v->first = q;
+	v->count++;
 	memcpy(line, name, sizeof(name) - 1);
 	memcpy(line + sizeof(name) - 1, c->secret.p, c->secret.n);
 	http_client_get(v->client, &get);
@@ -249,6 +253,10 @@ static enum auth_say userinfo_check(void *verifier, struct req *r, const struct 
 
 	if (!v->client || c->form != TOKEN_FOREIGN || !fits_field(c->secret))
 		return AUTH_NOT_MINE;
+	if (v->count == QUESTIONS_MAX) {
+		*f = failed("too many wait for userinfo");
+		return AUTH_NO;
+	}
 	if (!auth_may_ask(r)) {
 		*f = failed("auth.unknown_per_source is spent");
 		return AUTH_NO;

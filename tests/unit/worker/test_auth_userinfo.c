@@ -368,6 +368,24 @@ Test(auth_userinfo, a_source_that_asks_too_much_gets_503)
 }
 
 /* B16: it may be a token of the table that we have not seen yet; a JWT is none. */
+/* However many addresses they come from. */
+Test(auth_userinfo, no_more_wait_for_it_than_are_allowed)
+{
+	struct userinfo *v;
+
+	send_bearer("first");
+	v = ((struct question *)gets[0].arg)->v;
+	cr_assert_eq(v->count, 1);
+	v->count = QUESTIONS_MAX;
+	send_bearer("second");
+	cr_assert_eq(fixture_status(f->sent), 503);
+	cr_assert_eq(asked, 1);
+	v->count = 1;
+	answer(401, "", NULL);
+	cr_assert_eq(v->count, 0);
+	cr_assert_eq(judged("second", 401, ""), 401);
+}
+
 Test(auth_userinfo, a_no_while_the_table_is_not_fresh_is_503)
 {
 	fixture_fresh(f, false);
