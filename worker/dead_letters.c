@@ -98,10 +98,9 @@ static bool get_room(struct req *r, struct parcel *p, size_t bytes, size_t recor
 	return true;
 }
 
-static void send_letters(struct req *r, struct parcel *p)
+static void send_letters(struct req *r, struct parcel *p, const struct slices *slices)
 {
-	struct dead_letters *d = r->w->dead_letters;
-	size_t all = d->slices.n, lost = produce_parcel(p, &d->slices);
+	size_t all = slices->n, lost = produce_parcel(p, slices);
 
 	count(r, LETTER_SENT, all - lost);
 	count(r, LETTER_DROPPED, lost);
@@ -143,9 +142,11 @@ static void add_reason(struct parcel *p, const struct req *r)
 	parcel_header(p, "headgate-dlq-topic", bytes_str(topic_of(r)));
 }
 
-static void take_body(struct req *r, unsigned topic)
+static void take_body(void *arg)
 {
+	struct req *r = arg;
 	struct dead_letters *d = r->w->dead_letters;
+	unsigned topic = (unsigned)routes_dead_letters(r->w->routes);
 	struct parcel *p;
 
 	if (!is_due(d, r->who.tenant_ordinal)) {
@@ -163,56 +164,88 @@ static void take_body(struct req *r, unsigned topic)
 	memcpy(p->mem->data, r->body.p, r->body.n);
 	d->slices.n = 0;
 	slices_add(&d->slices, 0, r->body.n, 0);
-	send_letters(r, p);
+	send_letters(r, p, &d->slices);
 }
 
 /* ---- of a data model: its objects ---- */
 
-static void take_objects(struct req *r, unsigned topic)
-{
-	struct dead_letters *d = r->w->dead_letters;
-	struct parcel *p = produce_parcel_of(r, topic);
-	uint64_t fixed = p->key.n + parcel_header_bytes(p) + BUDGET_RECORD_OVERHEAD,
-		 limit = limit_of(r, topic);
-	struct model_letters letters = { .body = r->body,
-		                         .depth = (unsigned)r->w->conf->limits.depth,
-		                         .error = dialect_text(r),
-		                         .topic = topic_of(r),
-		                         .failed_at = r->received,
-		                         .limit = limit > fixed ? limit - fixed : 0 };
-	struct buf out;
+/* Two passes over a body that may be large are not the loop's work where the thread beside it has
+ * the request; what they need of the loop's they get in between. */
+struct objects {
+	struct req *r;
+	struct parcel *p; /* NULL: there is no room */
+	struct slices *slices;
+	struct model_letters letters;
+};
 
-	d->slices.n = 0;
-	if (!model_letters_count(&letters) || !letters.objects) {
-		parcel_close(p, V_NONE);
-		return; /* a syntax error behind the one that was found first; nothing but numbers
-		         */
-	}
-	if (!get_room(r, p, letters.bytes, letters.count)) {
-		drop(r, p, letters.count);
-		return;
-	}
-	buf_init_fixed(&out, p->mem->data, p->mem->cap);
-	model_letters_write(&letters, &out, &d->slices);
-	count(r, LETTER_DROPPED, letters.objects - letters.count);
-	send_letters(r, p);
+static void begin_objects(void *arg)
+{
+	struct objects *o = arg;
+	struct req *r = o->r;
+	unsigned topic = (unsigned)routes_model_dead_letters(r);
+	uint64_t fixed, limit = limit_of(r, topic);
+
+	o->p = produce_parcel_of(r, topic);
+	fixed = o->p->key.n + parcel_header_bytes(o->p) + BUDGET_RECORD_OVERHEAD;
+	o->letters = (struct model_letters){ .body = r->body,
+		                             .depth = (unsigned)r->w->conf->limits.depth,
+		                             .error = dialect_text(r),
+		                             .topic = topic_of(r),
+		                             .failed_at = r->received,
+		                             .limit = limit > fixed ? limit - fixed : 0 };
 }
 
-static void take(void *arg)
+static void leave_objects(void *arg)
 {
-	struct req *r = arg;
-	int topic = routes_model_dead_letters(r);
+	struct objects *o = arg;
 
-	assert(r->who.known);
-	if (topic >= 0 && r->verdict == V_INVALID && !r->enriched.is_syntax)
-		take_objects(r, (unsigned)topic);
-	topic = routes_dead_letters(r->w->routes);
-	if (topic >= 0)
-		take_body(r, (unsigned)topic);
+	parcel_close(o->p, V_NONE);
+}
+
+static void get_objects_room(void *arg)
+{
+	struct objects *o = arg;
+
+	if (!get_room(o->r, o->p, o->letters.bytes, o->letters.count))
+		drop(o->r, take_ptr(&o->p), o->letters.count);
+}
+
+static void send_objects(void *arg)
+{
+	struct objects *o = arg;
+
+	count(o->r, LETTER_DROPPED, o->letters.objects - o->letters.count);
+	send_letters(o->r, o->p, o->slices);
+}
+
+static void take_objects(struct req *r)
+{
+	struct objects o = { .r = r, .slices = &kit_of(r)->slices };
+	struct buf out;
+
+	beside_ask(r, begin_objects, &o);
+	if (!model_letters_count(&o.letters) || !o.letters.objects) {
+		/* a syntax error behind the one that was found first; nothing but numbers */
+		beside_ask(r, leave_objects, &o);
+		return;
+	}
+	beside_ask(r, get_objects_room, &o);
+	if (!o.p)
+		return;
+	o.slices->n = 0; /* of records that are none */
+	buf_init_fixed(&out, o.p->mem->data, o.p->mem->cap);
+	model_letters_write(&o.letters, &out, o.slices);
+	beside_ask(r, send_objects, &o);
+	o.slices->n = 0;
 }
 
 void dead_letters_take(struct req *r)
 {
-	if (r->w->dead_letters && r->body.n > 0)
-		beside_ask(r, take, r);
+	if (!r->w->dead_letters || !r->body.n)
+		return;
+	assert(r->who.known);
+	if (routes_model_dead_letters(r) >= 0 && r->verdict == V_INVALID && !r->enriched.is_syntax)
+		take_objects(r);
+	if (routes_dead_letters(r->w->routes) >= 0)
+		beside_ask(r, take_body, r);
 }

@@ -5,11 +5,14 @@
  */
 #include "worker/beside.c"
 
+#include <inttypes.h>
+#include <time.h>
+
 #include "common/stats_page.h"
 #include "tests/unit/worker/prom_bodies.h"
 #include "worker/charge.h"
 
-enum { NAME = 900, SPANS = 2500, ENTRIES = 40000 };
+enum { NAME = 900, SPANS = 2500, ENTRIES = 40000, OBJECTS = 5, OBJECT = 250000 };
 
 struct outcome {
 	enum verdict verdict;
@@ -21,6 +24,8 @@ struct outcome {
 };
 
 static struct fixture *f;
+static int64_t loop_cpu_ns,
+	all_cpu_ns; /* of the last request that went beside, while it was there */
 
 struct one {
 	struct job job;
@@ -38,14 +43,27 @@ static void one_done(struct job *job)
 	loop_stop(f->w.base);
 }
 
+static int64_t cpu_ns(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
 /* As conn.c does. */
 static void goes_beside(void)
 {
 	struct one one = { .job = { .run = run_one, .done = one_done }, .r = &f->r };
 
+	loop_cpu_ns = cpu_ns(CLOCK_THREAD_CPUTIME_ID);
+	all_cpu_ns = cpu_ns(CLOCK_PROCESS_CPUTIME_ID);
+
 	beside_push(&f->r, &one.job);
 	cr_assert_eq(stats_get(f->w.stats, STAT_LARGE_WAITING, 0, 0), 1);
 	cr_assert_eq(loop_run(f->w.base), 0);
+	loop_cpu_ns = cpu_ns(CLOCK_THREAD_CPUTIME_ID) - loop_cpu_ns;
+	all_cpu_ns = cpu_ns(CLOCK_PROCESS_CPUTIME_ID) - all_cpu_ns;
 	cr_assert_eq(stats_get(f->w.stats, STAT_LARGE_WAITING, 0, 0), 0);
 	cr_assert_not(f->r.is_beside);
 	cr_assert_eq(stats_head(f->w.stats)->beside.active, 0);
@@ -416,6 +434,49 @@ Test(beside, a_refusal_there_is_the_loops_with_its_dead_letter)
 	cr_assert_str_eq(o.records[0].topic, "dead");
 	forget(&o);
 	free(z.p);
+	free(body.p);
+}
+
+/* B20: they are read out of the whole body, twice. */
+Test(beside, letters_of_a_large_body_of_objects_hold_nobody_up)
+{
+	static const char model[] =
+		"{\"name\":\"E\",\"columns\":[{\"name\":\"n\",\"data_type\":"
+		"\"Int8\",\"required\":true}],\"dead_letter_queue\":\"dead_e\"}";
+	struct conf_file file = { "e.json", bytes_str(model) };
+	struct request body = { .p = xcalloc(OBJECTS + 1, OBJECT) };
+	struct outcome o;
+
+	closes();
+	f = fixture_new();
+	f->conf.dead_letters.enabled = true;
+	f->conf.workers = 1;
+	f->conf.protocols.models.enabled = true;
+	f->conf.protocols.models.max_body = 4 * MIB;
+	f->conf.protocols.models.dir.v = &file;
+	f->conf.protocols.models.dir.n = 1;
+	fixture_start(f, -1, -1);
+	f->w.base = loop_open(&(struct err){ "" });
+	cr_assert(f->w.base);
+	for (unsigned i = 0; i < OBJECTS; i++) { /* [{"n":1,"x":[0,0 ... 0]}, ... the last of 300 */
+		char *at = (char *)body.p + body.n;
+
+		memset(at, '0', OBJECT);
+		for (size_t k = 16; k < OBJECT; k += 2)
+			at[k] = ',';
+		memcpy(at, i ? ",{\"n\":100,\"x\":[" : "[{\"n\":1  ,\"x\":[", 15);
+		memcpy(at + OBJECT - 3, "0]}", 3);
+		body.n += OBJECT;
+	}
+	memcpy(body.p + body.n - OBJECT + 6, "300", 3);
+	body.p[body.n++] = ']';
+	o = both("/ingest/E", ACME JSON, &body, true, "objects");
+	cr_assert_eq(o.verdict, V_INVALID);
+	cr_assert_eq(o.record_count, OBJECTS);
+	cr_assert_str_eq(o.records[OBJECTS - 1].topic, "dead_e");
+	cr_assert_lt(loop_cpu_ns, all_cpu_ns / 3, "%" PRId64 " us of %" PRId64, loop_cpu_ns / 1000,
+	             all_cpu_ns / 1000);
+	forget(&o);
 	free(body.p);
 }
 
