@@ -48,9 +48,9 @@ are "no failed unit is in the system" 'systemctl --failed --plain --no-legend' '
 
 # ---- the first record; the journal ----
 
-does "a tenant is added, a token issued" 'headgatectl tenant add acme && TOKEN=$(umask 077; headgatectl token issue acme --wait | tee /root/token)'
+does "a tenant is added, a token issued" 'headgatectl tenant add acme && TOKEN=$(umask 077; headgatectl token issue acme --wait | tee /srv/token)'
 does "every worker knows it" 'until_ 10 serves'
-does "a sample of every protocol is accepted" 'headgatectl send --all --token-file /root/token'
+does "a sample of every protocol is accepted" 'headgatectl send --all --token-file /srv/token'
 like "and stored, with its tenant" "$(guest 'headgatectl cat -n 1')" '"tenant":"acme"'
 like "the journal has our fields" "$(guest 'journalctl -u headgate -q -o export HEADGATE_MODULE=workers | grep -aE "^(PRIORITY|HEADGATE_|MESSAGE=)" | sort -u')" \
 	'HEADGATE_GENERATION=1.*HEADGATE_MODULE=workers.*MESSAGE=worker ready.*PRIORITY=6'
