@@ -33,8 +33,8 @@ struct place place_of_variable(struct loader *l, struct variable v);
 void import_option(struct loader *l, const char *path, struct variable from, const char *text);
 /* One more item of a list, behind those that were given, unless it is there. */
 void import_item(struct loader *l, const char *path, struct variable from, const char *text);
-/* One more element of a list of maps, with its defaults; then its keys, by the place of the
- * element. */
+/* One more element of a list of maps, with its defaults; NULL, and the error said, if there are as many
+ * as may be. Then its keys, by the place of the element. */
 void *import_map(struct loader *l, const char *path, struct variable from, size_t *index);
 void import_key(struct loader *l, const char *path, size_t index, void *map, const char *key,
                 struct variable from, const char *text);

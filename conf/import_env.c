@@ -87,8 +87,14 @@ void *import_map(struct loader *l, const char *path, struct variable from, size_
 {
 	const struct option *o = option_of(path);
 	bool is_first = !origin_find(l->origins, path_text(l, "%s[0]", path));
-	void *map = add_map(l, o, is_first);
+	size_t max = strtoul(o->max, NULL, 10);
+	void *map;
 
+	if (!is_first && maps_get(o, l->conf).n == max) {
+		BAD_VARIABLE(l, from, "there are more than %zu %s", max, path);
+		return NULL;
+	}
+	map = add_map(l, o, is_first);
 	*index = maps_get(o, l->conf).n - 1;
 	if (!origin_find(l->origins, path))
 		note(l, path, from);
@@ -133,6 +139,8 @@ void import_listener(struct loader *l, const char *name, struct variable from, c
 	if (given && given->at.source) /* by a file, not by the import before this one */
 		return;
 	map = import_map(l, "listeners", from, &index);
+	if (!map)
+		return;
 	import_key(l, "listeners", index, map, "name", IMPLIED, name);
 	import_key(l, "listeners", index, map, "listen", from, listen);
 	import_key(l, "listeners", index, map, "dialect", IMPLIED, dialect);

@@ -65,6 +65,8 @@ static void import_issuer(struct loader *l, struct variable v, const json_t *o, 
 	if (import_find_jwt(l, name, &index)) /* a file's own, as -T prints it */
 		return;
 	map = import_map(l, "auth.jwt", v, &index);
+	if (!map)
+		return;
 	import_key(l, "auth.jwt", index, map, "name", IMPLIED, name);
 	import_key(l, "auth.jwt", index, map, "issuer", v, issuer);
 	import_key(l, "auth.jwt", index, map, "audiences", v, audience);

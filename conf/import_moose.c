@@ -173,6 +173,8 @@ static void import_issuer(struct loader *l, struct variable secret, struct varia
 
 	if (!jwt) {
 		jwt = import_map(l, "auth.jwt", issuer, &index);
+		if (!jwt)
+			return;
 		import_key(l, "auth.jwt", index, jwt, "name", IMPLIED, "moose");
 		import_key(l, "auth.jwt", index, jwt, "issuer", issuer, issuer.text);
 		import_key(l, "auth.jwt", index, jwt, "audiences", audience, audience.text);

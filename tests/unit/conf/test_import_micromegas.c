@@ -146,6 +146,22 @@ Test(import_micromegas, issuers_that_are_none_stop_the_start)
 	               "it cannot be 'auth.cache_entries': it is out of range\n");
 }
 
+Test(import_micromegas, more_issuers_than_may_be_stop_the_start)
+{
+	static char text[8192] = "{\"issuers\":[";
+
+	for (unsigned i = 0; i < 64; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text),
+		         "%s{\"issuer\":\"https://i%u.example\",\"audience\":\"a\"}", i ? "," : "", i);
+	strcat(text, "]}");
+	setenv("MICROMEGAS_OIDC_CONFIG", text, 1);
+	ASSERT_IMPORTS("");
+	cr_assert_eq(conf->auth.jwt.n, 64);
+	ASSERT_ONE_ERROR("import_env: [micromegas]\n"
+	                 "auth: {jwt: [{name: own, issuer: \"https://own.example\", audiences: [x]}]}\n",
+	                 "env MICROMEGAS_OIDC_CONFIG: error: there are more than 64 auth.jwt\n");
+}
+
 Test(import_micromegas, the_database_is_read_by_the_query_of_its_table)
 {
 	setenv("MICROMEGAS_SQL_CONNECTION_STRING", "postgres://u:pw4711@h/db", 1);
