@@ -4,6 +4,12 @@
 #include "common/loop.h"
 #include "worker/route.h"
 
+/*
+ * Many that are small as they come and large when they are inflated can wait in a row of minutes.
+ * Whoever asked this long ago has gone, or comes again: the work is for those behind.
+ */
+static const int64_t WAIT_MAX_NS = INT64_C(60) * 1000000000;
+
 void kit_open(struct kit *kit)
 {
 	kit->inflater = inflater_open();
@@ -79,6 +85,7 @@ static void gauge(struct worker *w)
 
 void beside_push(struct req *r, struct job *job)
 {
+	r->beside_since_ns = loop_read_ns();
 	offload_push(r->w->beside, job);
 	gauge(r->w);
 }
@@ -90,7 +97,10 @@ void beside_run(struct req *r)
 	r->is_beside = true;
 	r->w->beside_kit.slices.n = 0; /* of the one before; not every request begins with enrich */
 	req_current(r);
-	stages_run_beside(r);
+	if (began - r->beside_since_ns > WAIT_MAX_NS)
+		req_expire(r, V_OVERLOAD);
+	else
+		stages_run_beside(r);
 	if (r->parcel) /* the kit is the next request's */
 		r->slices = slices_take(&r->w->beside_kit.slices);
 	req_current_clear(r);

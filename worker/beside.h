@@ -49,7 +49,7 @@ void beside_count(struct req *r, enum tenant_stat id, uint64_t n);
 
 /* conn.c, after STEP_BESIDE: the request is the thread's until job->done(). */
 void beside_push(struct req *r, struct job *job);
-/* job->run(), on the thread. */
+/* job->run(), on the thread. Who has waited for a minute is refused. */
 void beside_run(struct req *r);
 /* In job->done(): counts it. */
 void beside_back(struct req *r);

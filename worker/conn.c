@@ -11,7 +11,8 @@
  *   off: EPOLLRDHUP is level-triggered, and with EV_CLOSED alone left, a reset (EPOLLERR, which
  *   libevent shows as EV_READ|EV_WRITE) would wake the loop for ever;
  * - BESIDE: as WAKE, but nothing of the request is touched until the thread beside the loop gives
- * it back: no deadline comes, and a connection that ends meanwhile is closed then;
+ *   it back: no deadline comes (the thread has its own), and a connection that ends meanwhile is
+ *   closed then;
  * - ROOM: sends, then goes on; EV_WRITE only once the socket is full;
  * - DONE: req_finish(), then the next request from the bytes that are left.
  */

@@ -143,6 +143,7 @@ struct req {
 	size_t too_small; /* by inflate: room that did not do */
 	bool is_beside;  /* the thread beside the loop has it: set and cleared there */
 	bool asks;       /* and waits for the loop meanwhile */
+	int64_t beside_since_ns; /* when it was handed over; monotonic */
 	int64_t beside_ns; /* how long it had it */
 
 	/* what it holds of the budget (worker/budget.h); passes to the record at produce */

@@ -6,6 +6,7 @@
 #include "worker/beside.c"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <time.h>
 
 #include "common/stats_page.h"
@@ -530,6 +531,74 @@ Test(beside, no_budget_is_503_there_too)
 	forget(&o);
 	free(q.p);
 	free(body.p);
+}
+
+struct gate { /* a job that holds up those behind it */
+	struct job job;
+	pthread_mutex_t shut;
+};
+
+static void waits_at_gate(struct job *job)
+{
+	struct gate *gate = (struct gate *)job;
+
+	pthread_mutex_lock(&gate->shut);
+	pthread_mutex_unlock(&gate->shut);
+}
+
+static void passes(struct job *job)
+{
+	(void)job;
+}
+
+static struct outcome asks_behind_the_gate(int64_t waits_ns)
+{
+	struct gate gate = { { .run = waits_at_gate, .done = passes }, PTHREAD_MUTEX_INITIALIZER };
+	struct request body = spans(SPANS),
+		       q = request_of("/v1/traces", ACME PROTOBUF, body.p, body.n);
+	struct one one = { .job = { .run = run_one, .done = one_done }, .r = &f->r };
+	struct bytes in = request_bytes(&q);
+	struct outcome o = { V_NONE };
+
+	pthread_mutex_lock(&gate.shut);
+	offload_push(f->w.beside, &gate.job);
+	fixture_begin(f, &f->public);
+	while (in.n) {
+		in = bytes_from(in, fixture_feed(f, in.p, in.n));
+		f->step = stages_run(&f->r);
+	}
+	cr_assert_eq(f->step, STEP_BESIDE);
+	beside_push(&f->r, &one.job);
+	loop_set_clock(loop_read_ns() + waits_ns, FIXTURE_NOW_S * 1000000000);
+	pthread_mutex_unlock(&gate.shut);
+	cr_assert_eq(loop_run(f->w.base), 0);
+	o.refused_at = f->r.refused_at;
+	while ((f->step = stages_run(&f->r)) != STEP_DONE)
+		if (f->r.out.n)
+			fixture_send_out(f);
+	o.verdict = f->r.verdict;
+	req_finish(&f->r);
+	o.charged_after = budget_used(f->w.budget);
+	free(q.p);
+	free(body.p);
+	return o;
+}
+
+/* Large bodies come as small ones: without a bound some hundred of them hold up all others for
+ * minutes. */
+Test(beside, who_waited_for_a_minute_is_told_to_come_again)
+{
+	struct outcome o;
+
+	thread_starts();
+	o = asks_behind_the_gate(INT64_C(61) * 1000000000);
+	cr_assert_eq(o.verdict, V_OVERLOAD);
+	cr_assert_eq(o.refused_at, STAGE_ENRICH);
+	cr_assert_eq(o.charged_after, 0);
+	cr_assert_eq(f->record_count, 0);
+	o = asks_behind_the_gate(INT64_C(59) * 1000000000);
+	cr_assert_eq(o.verdict, V_ACCEPTED);
+	cr_assert_eq(o.charged_after, 0);
 }
 
 /* ---- the end ---- */
