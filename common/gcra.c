@@ -59,7 +59,8 @@ int64_t gcra_take(gcra_word *word, const struct gcra_rate *rate, uint64_t before
 	}
 }
 
-int64_t gcra_wait(const gcra_word *word, const struct gcra_rate *rate, uint64_t cost, int64_t now_ns)
+int64_t gcra_wait(const gcra_word *word, const struct gcra_rate *rate, uint64_t cost,
+                  int64_t now_ns)
 {
 	uint64_t was = atomic_load_explicit(word, memory_order_relaxed), now = (uint64_t)now_ns;
 

@@ -254,7 +254,8 @@ gcra_word *limits_words(struct limits *l, uint32_t tenant_ordinal)
 uint32_t limits_life(const struct limits *l, uint32_t tenant_ordinal)
 {
 	return tenant_ordinal < l->max_tenants
-	               ? atomic_load_explicit(&l->tenants[tenant_ordinal].life, memory_order_relaxed)
+	               ? atomic_load_explicit(&l->tenants[tenant_ordinal].life,
+	                                      memory_order_relaxed)
 	               : 0;
 }
 

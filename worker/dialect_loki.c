@@ -28,12 +28,12 @@ static void loki_render(const struct req *r, struct reply *reply)
 	} else if (r->verdict == V_BODY_SIZE || r->verdict == V_INFLATED_SIZE) {
 		buf_printf(&b, "request body too large: %s", dialect_text(r));
 	} else if (r->verdict == V_RATE_BYTES) {
-		buf_printf(&b,
-		           "ingestion rate limit exceeded for user %s (limit: %llu bytes/sec) while "
-		           "sending %llu bytes; retry after %u s",
-		           r->who.tenant,
-		           (unsigned long long)r->who.limits.rates[LIMIT_BYTES].per_s,
-		           (unsigned long long)r->rates.asked[LIMIT_BYTES], r->retry_wait);
+		buf_printf(
+			&b,
+			"ingestion rate limit exceeded for user %s (limit: %llu bytes/sec) while "
+			"sending %llu bytes; retry after %u s",
+			r->who.tenant, (unsigned long long)r->who.limits.rates[LIMIT_BYTES].per_s,
+			(unsigned long long)r->rates.asked[LIMIT_BYTES], r->retry_wait);
 	} else {
 		if (!verdict_is_success(r->verdict))
 			dialect_line(r, dialect_text(r), reply);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * rates.c -- the tenant's words are shared by all workers and moved by gcra.h alone; its limits came
- * with the table and were copied at auth, so what is given back is what was taken, whatever table
- * serves by then. What is in flight each worker counts in its own stats page.
+ * rates.c -- the tenant's words are shared by all workers and moved by gcra.h alone; its limits
+ * came with the table and were copied at auth, so what is given back is what was taken, whatever
+ * table serves by then. What is in flight each worker counts in its own stats page.
  */
 #include "worker/rates.h"
 
@@ -66,8 +66,8 @@ static enum step refuse_burst(struct req *r, enum limit_kind kind)
 
 	count(r, TS_RATE_BURST);
 	return req_refuse(r, V_RATE_BURST, (unsigned long long)r->rates.asked[kind], name,
-	                  r->who.tenant,
-	                  (unsigned long long)r->who.limits.rates[kind].burst, name, name);
+	                  r->who.tenant, (unsigned long long)r->who.limits.rates[kind].burst, name,
+	                  name);
 }
 
 static enum step refuse_rate(struct req *r, enum limit_kind kind, const gcra_word *words)
@@ -77,8 +77,8 @@ static enum step refuse_rate(struct req *r, enum limit_kind kind, const gcra_wor
 	count(r, kinds[kind].counted);
 	r->retry_wait = retry_after(r, words);
 	return req_refuse(r, kinds[kind].refused, r->who.tenant, (unsigned long long)rate->per_s,
-	                  (unsigned long long)rate->burst,
-	                  (unsigned long long)r->rates.asked[kind], r->retry_wait);
+	                  (unsigned long long)rate->burst, (unsigned long long)r->rates.asked[kind],
+	                  r->retry_wait);
 }
 
 /* Tops the kind up to what is asked by now. */

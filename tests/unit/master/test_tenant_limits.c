@@ -5,8 +5,9 @@
 
 Test(tenant_limits, a_burst_is_twice_its_rate_unless_given)
 {
-	struct named_limits in = { { [BYTES_PER_S] = INT64_MAX, [ITEMS_PER_S] = 3,
-		                     [ITEMS_BURST] = 1 } };
+	struct named_limits in = {
+		{ [BYTES_PER_S] = INT64_MAX, [ITEMS_PER_S] = 3, [ITEMS_BURST] = 1 }
+	};
 	struct tenant_limits out;
 	enum limit_name wrong;
 

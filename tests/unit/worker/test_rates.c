@@ -120,9 +120,8 @@ Test(rates, a_spent_rate_is_429_with_its_text)
 /* protocols.md 4.4: RetryInfo says the same as the header. */
 Test(rates, otlp_is_told_when_in_its_own_words_too)
 {
-	static const char json[] =
-		"POST /v1/traces HTTP/1.1\r\nHost: x\r\n" ACME
-		"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+	static const char json[] = "POST /v1/traces HTTP/1.1\r\nHost: x\r\n" ACME
+				   "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
 
 	limit(LIMIT_REQUESTS, 1, 3);
 	for (int i = 0; i < 3; i++)
@@ -146,9 +145,9 @@ Test(rates, loki_s_senders_are_told_in_its_words)
 	limit(LIMIT_BYTES, 1, 60);
 	cr_assert_eq(fixture_status(fixture_ask(f, push)), 204, "%s", f->sent);
 	cr_assert_eq(fixture_status(fixture_ask(f, push)), 429);
-	cr_assert(strstr(f->sent,
-	                 "\r\n\r\nhg-rate-bytes: ingestion rate limit exceeded for user acme (limit: 1 "
-	                 "bytes/sec) while sending 54 bytes; retry after 5 s (request "),
+	cr_assert(strstr(f->sent, "\r\n\r\nhg-rate-bytes: ingestion rate limit exceeded for user "
+	                          "acme (limit: 1 "
+	                          "bytes/sec) while sending 54 bytes; retry after 5 s (request "),
 	          "%s", f->sent);
 }
 
@@ -195,9 +194,10 @@ Test(rates, what_exceeds_the_burst_is_413_without_retry_after)
 	at(START + 100 * SECOND);
 	cr_assert_eq(fixture_status(spans(3)), 413);
 	cr_assert_eq(f->r.verdict, V_RATE_BURST);
-	cr_assert_str_eq(f->r.detail,
-	                 "this request has 3 items, tenant 'acme' may send 2 items at once; retrying "
-	                 "cannot succeed: send smaller batches or raise items_burst");
+	cr_assert_str_eq(
+		f->r.detail,
+		"this request has 3 items, tenant 'acme' may send 2 items at once; retrying "
+		"cannot succeed: send smaller batches or raise items_burst");
 	cr_assert_null(strstr(f->sent, "Retry-After"));
 	cr_assert_eq(refused(TS_RATE_BURST), 1);
 	cr_assert_eq(refused(TS_REFUSED_RATE), 3);
@@ -279,14 +279,17 @@ Test(rates, what_began_as_another_tenant_s_leaves_the_words_alone)
 	begin(LONG);
 	limits_clear(f->w.limits, ORDINAL);
 	cr_assert_eq(gcra_take(&limits_words(f->w.limits, ORDINAL)[LIMIT_BYTES],
-	                       &f->limits.rates[LIMIT_BYTES], 0, 100, START), 0);
+	                       &f->limits.rates[LIMIT_BYTES], 0, 100, START),
+	             0);
 	expire(V_DRAINING);
 	expect_taken(0, 100, 0);
 }
 
 /* ---- chunked ---- */
 
-#define CHUNKED "POST /v1/traces HTTP/1.1\r\nHost: x\r\n" ACME PROTOBUF "Transfer-Encoding: chunked\r\n\r\n"
+#define CHUNKED                                                                                    \
+	"POST /v1/traces HTTP/1.1\r\nHost: x\r\n" ACME PROTOBUF "Transfer-Encoding: "              \
+	                                                        "chunked\r\n\r\n"
 
 static struct bytes chunked_span(char *mem)
 {
@@ -353,8 +356,7 @@ Test(rates, max_body_bytes_is_of_the_decoded_body)
 	cr_assert_eq(span(), 200);
 	cr_assert_eq(fixture_status(spans(2)), 413);
 	cr_assert_eq(f->r.verdict, V_BODY_SIZE);
-	cr_assert_str_eq(f->r.detail,
-	                 "74 bytes exceed the limit of 37 bytes for one request body");
+	cr_assert_str_eq(f->r.detail, "74 bytes exceed the limit of 37 bytes for one request body");
 	cr_assert_eq(f->r.refused_at, STAGE_ADMIT, "unread");
 	cr_assert_eq(fixture_status(send_body(f, "/v1/traces", GZIP, z.p, z.n)), 413);
 	cr_assert_eq(f->r.verdict, V_BODY_SIZE);
