@@ -399,7 +399,8 @@ static void take_fixed(const struct pg_query *q, const struct field *fields, str
 	if (q->has[COLUMN_REVOKED_AT])
 		row->token.revoked = field_bool(fields[q->at[COLUMN_REVOKED_AT]], broken);
 	for (enum limit_name name = 0; name < LIMIT_NAMES; name++)
-		row->limits.v[name] = field_limit(column(q, fields, COLUMN_LIMITS + name), broken);
+		row->limits.v[name] =
+			field_limit(column(q, fields, COLUMN_LIMITS + (int)name), broken);
 }
 
 /* False: the row breaks a rule, *why says which. Others are the set's to look for. */
