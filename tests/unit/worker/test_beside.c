@@ -501,6 +501,49 @@ Test(beside, an_item_that_no_record_holds_is_refused_there)
 	free(body.p);
 }
 
+static uint64_t taken_of_acme(enum limit_kind kind)
+{
+	return (limits_words(f->w.limits, f->r.who.tenant_ordinal)[kind] -
+	        (uint64_t)loop_read_ns()) /
+	       1000000;
+}
+
+/* R17: once alone, and three times beside the loop */
+Test(beside, what_is_large_costs_its_tenant_the_same)
+{
+	struct request body = spans(SPANS), z = gzip_of(body.p, body.n);
+	struct tenant_limits limits = {
+		.rates = { { 1000, 1000000000 }, { 1000, 1000000000 }, { 1000, 1000000000 } }
+	};
+	struct outcome o;
+
+	fixture_limit(f, &limits);
+	o = both("/v1/traces", ACME PROTOBUF GZIP, &z, true, "within");
+	cr_assert_eq(o.verdict, V_ACCEPTED);
+	cr_assert_eq(taken_of_acme(LIMIT_REQUESTS), 4);
+	cr_assert_eq(taken_of_acme(LIMIT_BYTES), 4 * body.n);
+	cr_assert_eq(taken_of_acme(LIMIT_ITEMS), 4 * SPANS);
+	forget(&o);
+	limits.rates[LIMIT_ITEMS] = (struct gcra_rate){ 1000, SPANS - 1 };
+	fixture_limit(f, &limits);
+	o = both("/v1/traces", ACME PROTOBUF GZIP, &z, true, "items");
+	cr_assert_eq(o.verdict, V_RATE_BURST);
+	cr_assert_eq(o.refused_at, STAGE_ENRICH);
+	cr_assert_eq(taken_of_acme(LIMIT_BYTES), 8 * body.n);
+	cr_assert_eq(taken_of_acme(LIMIT_ITEMS), 4 * SPANS);
+	forget(&o);
+	limits.rates[LIMIT_BYTES] = (struct gcra_rate){ 1000, body.n - 1 };
+	fixture_limit(f, &limits);
+	limits_words(f->w.limits, f->r.who.tenant_ordinal)[LIMIT_BYTES] = 0;
+	o = both("/v1/traces", ACME PROTOBUF GZIP, &z, true, "bytes");
+	cr_assert_eq(o.verdict, V_RATE_BURST);
+	cr_assert_eq(o.refused_at, STAGE_INFLATE);
+	cr_assert_eq(o.record_count, 0);
+	forget(&o);
+	free(z.p);
+	free(body.p);
+}
+
 /* R20 */
 Test(beside, a_sink_that_refuses_leaves_nothing_charged)
 {
