@@ -325,6 +325,11 @@ GOT=$(request /ingest/Number -H 'Content-Type: application/json' -d '{}'); judge
 URL=http://$(listener_address gateway)
 GOT=$(post /v1/logs "$T/small"); judge hg-org-missing 401
 
+# ---- those of an identity provider, which 15-userinfo.sh has ----
+for id in hg-denied hg-tenant-unknown; do
+	! grep -qF "grep -aqF $id" "$WAY/15-userinfo.sh" || JUDGED[$id]=403
+done
+
 # ---- all of it ----
 is "every verdict of verdict.def was provoked" "$(printf '%s\n' "${!JUDGED[@]}" | sort | xargs)" \
 	"$(grep -oP '^VERDICT\([A-Z_]+, [0-9]+, [^"]*"\K[^"]+' "$ROOT/common/verdict.def" | sort | xargs)"
