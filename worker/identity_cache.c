@@ -22,7 +22,7 @@ struct identity_cache {
 	struct entry *entries;
 	struct entry **buckets;
 	size_t mask; /* buckets - 1 */
-	size_t count;
+	size_t count, entries_max;
 };
 
 struct identity_cache *identity_cache_new(size_t entries_max)
@@ -31,6 +31,7 @@ struct identity_cache *identity_cache_new(size_t entries_max)
 	size_t buckets = 1;
 
 	assert(entries_max > 0);
+	c->entries_max = entries_max;
 	while (buckets < 2 * entries_max)
 		buckets *= 2;
 	c->mask = buckets - 1;
@@ -44,12 +45,10 @@ struct identity_cache *identity_cache_new(size_t entries_max)
 
 void identity_cache_free(struct identity_cache *c)
 {
-	struct entry *e;
-
 	if (!c)
 		return;
-	TAILQ_FOREACH (e, &c->by_use, used)
-		free(e->proof);
+	for (size_t i = 0; i < c->entries_max; i++)
+		free(c->entries[i].proof);
 	free(c->entries);
 	free(c->buckets);
 	free(c);
