@@ -167,13 +167,17 @@ msec_t offload_busy(struct offload *o)
 
 /* ---- its life ---- */
 
-/* With all signals blocked: they are the loop's. */
+/* With all signals blocked, for they are the loop's, but those that say what the thread itself did: a
+ * report of a crash is made by whoever crashed. */
 static int start(struct offload *o, const char *name, struct err *err)
 {
+	static const int own[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
 	sigset_t all, before;
 	int rc;
 
 	sigfillset(&all);
+	for (size_t i = 0; i < ARRAY_LEN(own); i++)
+		sigdelset(&all, own[i]);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	rc = pthread_create(&o->thread, NULL, thread_main, o);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
