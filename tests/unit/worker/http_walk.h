@@ -8,9 +8,12 @@
 #include "common/loop.h"
 #include "worker/bodies.h"
 #include "worker/budget.h"
+#include "worker/listener.h"
 #include "worker/worker.h"
 
 enum { WALK_BODY_LIMIT = 64 * KIB, WALK_BUFFER = 34 * KIB, WALK_OUT = 256 * KIB };
+
+static const struct listener walk_listener; /* behind which there is no proxy */
 
 struct walk {
 	struct worker w;
@@ -87,7 +90,7 @@ static inline void walk_close(struct walk *k)
 static inline void walk_begin(struct walk *k, struct bytes unread)
 {
 	memmove(k->buf, unread.p, unread.n);
-	req_start(&k->r, &k->w, NULL);
+	req_start(&k->r, &k->w, &walk_listener);
 	k->r.in = bytes_of(k->buf, unread.n);
 	k->busy = true;
 }

@@ -271,7 +271,7 @@ Test(http_head, trickled_head_is_looked_at_once)
 
 static enum step head_of(struct req *r, const char *text)
 {
-	req_start(r, &walk.w, NULL);
+	req_start(r, &walk.w, &walk_listener);
 	r->in = bytes_str(text);
 	return head_run(r);
 }
@@ -367,7 +367,7 @@ Test(http_head, end_in_the_middle_of_a_head_is_a_client_gone)
 {
 	static struct req r;
 
-	req_start(&r, &walk.w, NULL);
+	req_start(&r, &walk.w, &walk_listener);
 	r.in = BYTES("GET / HT");
 	r.eof = true;
 	cr_assert_eq(head_run(&r), STEP_REPLY);

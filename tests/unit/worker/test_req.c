@@ -32,7 +32,7 @@ int fake_routes_code(const struct routes *rs, unsigned index, enum verdict v)
 static void opens(void)
 {
 	walk_open(&walk);
-	req_start(&r, &walk.w, NULL);
+	req_start(&r, &walk.w, &walk_listener);
 }
 
 static void closes(void)
@@ -49,7 +49,7 @@ Test(req, start_leaves_nothing_of_the_request_before)
 
 	memset(&r, 0xaa, sizeof(r));
 	r.pool = pool;
-	req_start(&r, &walk.w, NULL);
+	req_start(&r, &walk.w, &walk_listener);
 	cr_assert_eq(r.pool, pool);
 	cr_assert_eq(r.at, STAGE_HEAD);
 	cr_assert_eq(r.verdict, V_NONE);
@@ -142,7 +142,7 @@ Test(req, refusal_ends_the_connection_if_too_much_of_the_body_is_to_come)
 	static uint8_t bytes[8];
 
 	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
-		req_start(&r, &walk.w, NULL);
+		req_start(&r, &walk.w, &walk_listener);
 		r.at = STAGE_AUTH;
 		r.head.has_length = !cases[i].chunked;
 		r.head.length = cases[i].length;
@@ -174,7 +174,7 @@ Test(req, expiry_goes_to_the_reply_with_the_stage_that_waited)
 	cr_assert_eq(r.refused_at, STAGE_PRODUCE);
 	cr_assert_eq(r.verdict, V_KAFKA_TIMEOUT);
 	cr_assert_eq(r.fill.room, 0);
-	req_start(&r, &walk.w, NULL);
+	req_start(&r, &walk.w, &walk_listener);
 	walk.conf.http.head_timeout = 10000;
 	req_expire(&r, V_HEAD_TIMEOUT);
 	cr_assert_str_eq(r.detail, "the request head did not arrive within 10000 ms");
