@@ -40,7 +40,7 @@ ok "so is OpenMetrics" eval 'exposition --openmetrics <"$T/open" >"$T/open.json"
 ok "neither is the other" fails eval 'exposition --openmetrics <"$T/plain" >"$T/wrong" || exposition <"$T/open" >"$T/wrong"'
 {
 	echo headgate_build_info
-	sed -nE 's/^(TENANT_)?STAT\([A-Z0-9_]+, "([a-z0-9_]+)".*/headgate_\2/p' "$ROOT/common/stats.def"
+	sed -nE 's/^(STAT|TENANT_STAT|TENANT_KIND)\([A-Z0-9_]+, "([a-z0-9_]+)".*/headgate_\2/p' "$ROOT/common/stats.def"
 } | sort -u >"$T/families"
 is "the families are those of stats.def" "$(jq -r '.families | keys[]' "$T/plain.json" | sort | diff - "$T/families")" ""
 is "in OpenMetrics too" "$(jq -r '.families | to_entries[] | .key + (if .value == "counter" then "_total" else "" end)' "$T/open.json" |
