@@ -28,7 +28,7 @@ refused()
 	like "$1: -t says so" "$("$HEADGATE" -c "$HG_DIR/headgate.yaml" -t 2>&1)" "$2"
 	status=0
 	lines=$("$HEADGATE" -c "$HG_DIR/headgate.yaml" 2>&1 </dev/null) || status=$?
-	is "$1: and nothing starts" "$status $(grep -c 'error:' <<<"$lines")" "78 1"
+	is "$1: and nothing starts" "$status $(grep -c '^[^ ]*: error:' <<<"$lines")" "78 1"
 }
 BAD=0
 R=routes.0
