@@ -4,43 +4,18 @@
  * Basic) and auth.token_headers (protocols.md 1.5). Twice the same field, or two tokens that differ,
  * are none.
  */
+#include "common/base64.h"
 #include "worker/auth.h"
 #include "worker/dialects.h"
 #include "worker/route.h"
 #include "worker/worker.h"
 
-static int base64_value(uint8_t c)
+/* Padded or not: RFC 4648 3.2 lets a context say. */
+static bool basic_decode(struct bytes in, uint8_t *out, size_t *out_n)
 {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* Standard alphabet, padded or not (RFC 4648 3.2 lets a context say); unused bits are 0. */
-static bool base64_decode(struct bytes in, uint8_t *out, size_t *out_n)
-{
-	uint32_t bits = 0;
-	size_t n = 0;
-
 	if (in.n && in.n % 4 == 0 && in.p[in.n - 1] == '=')
 		in.n -= in.p[in.n - 2] == '=' ? 2 : 1;
-	if (in.n % 4 == 1)
-		return false;
-	for (size_t i = 0; i < in.n; i++) {
-		int v = base64_value(in.p[i]);
-
-		if (v < 0)
-			return false;
-		bits = bits << 6 | (uint32_t)v;
-		if (i % 4 != 0)
-			out[n++] = (uint8_t)(bits >> (6 - 2 * (i % 4)));
-	}
-	*out_n = n;
-	return in.n % 4 == 0 || (bits & (in.n % 4 == 2 ? 0xf : 0x3)) == 0;
+	return base64_decode(BASE64_STANDARD, in, out, out_n);
 }
 
 static void read_basic(struct req *r, struct bytes encoded, struct credential *c)
@@ -50,7 +25,7 @@ static void read_basic(struct req *r, struct bytes encoded, struct credential *c
 	size_t n;
 
 	c->method = METHOD_BASIC;
-	if (!base64_decode(encoded, plain, &n) || !(colon = memchr(plain, ':', n))) {
+	if (!basic_decode(encoded, plain, &n) || !(colon = memchr(plain, ':', n))) {
 		c->broken = "Basic credentials that cannot be read";
 		c->is_other_scheme = true; /* to those who know Bearer alone */
 		return;

@@ -8,6 +8,7 @@
  */
 #include <stdio.h>
 
+#include "common/base64.h"
 #include "common/http_client.h"
 #include "common/log.h"
 #include "common/loop.h"
@@ -51,7 +52,7 @@ static int64_t end_of(struct bytes payload)
 	json_t *json, *exp;
 	size_t n;
 
-	if (!base64url_decode(payload, text, &n))
+	if (!base64_decode(BASE64_URL, payload, text, &n))
 		return INT64_MAX;
 	json = json_loadb((const char *)text, n, JSON_REJECT_DUPLICATES, NULL);
 	exp = json_object_get(json, "exp");

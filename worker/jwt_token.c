@@ -7,36 +7,7 @@
  */
 #include "worker/jwt_token.h"
 
-static int value_of(uint8_t c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '-' ? 62 : c == '_' ? 63 : -1;
-}
-
-bool base64url_decode(struct bytes in, uint8_t *out, size_t *out_n)
-{
-	uint32_t bits = 0;
-	size_t n = 0;
-
-	if (in.n % 4 == 1)
-		return false;
-	for (size_t i = 0; i < in.n; i++) {
-		int v = value_of(in.p[i]);
-
-		if (v < 0)
-			return false;
-		bits = bits << 6 | (uint32_t)v;
-		if (i % 4 != 0)
-			out[n++] = (uint8_t)(bits >> (6 - 2 * (i % 4)));
-	}
-	*out_n = n;
-	return in.n % 4 == 0 || (bits & (in.n % 4 == 2 ? 0xf : 0x3)) == 0;
-}
+#include "common/base64.h"
 
 static json_t *object_of(struct bytes part)
 {
@@ -45,7 +16,7 @@ static json_t *object_of(struct bytes part)
 	size_t n;
 
 	/* NUL bytes, numbers beyond 64 bits and broken UTF-8 are refused by jansson itself. */
-	if (part.n && base64url_decode(part, text, &n))
+	if (part.n && base64_decode(BASE64_URL, part, text, &n))
 		object = json_loadb((const char *)text, n, JSON_REJECT_DUPLICATES, NULL);
 	if (json_is_object(object))
 		return object;
@@ -81,7 +52,7 @@ static const char *read_header(struct jwt *jwt, struct bytes signature)
 		return "JWT with an unencoded payload";
 	if (kid && (!json_is_string(kid) || json_string_length(kid) > JWT_KID_MAX))
 		return "JWT with a strange kid";
-	if (!base64url_decode(signature, raw, &n))
+	if (!base64_decode(BASE64_URL, signature, raw, &n))
 		return "JWT with a broken signature";
 	jwt->alg = json_string_value(alg);
 	jwt->kid = json_string_value(kid);

@@ -21,7 +21,3 @@ struct jwt {
 /* False: it is none, or names no issuer: somebody else's token. */
 bool jwt_parse(struct bytes token, struct jwt *out);
 void jwt_done(struct jwt *jwt);
-
-/* base64url without padding (RFC 4648 5), unused bits 0: so each text has one form. out has room
- * for in.n bytes; false: it is none. */
-bool base64url_decode(struct bytes in, uint8_t *out, size_t *out_n);

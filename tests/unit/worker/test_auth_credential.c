@@ -13,10 +13,10 @@ Test(auth_credential, base64_is_the_standard_alphabet_and_exact)
 	size_t n;
 
 	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
-		cr_assert(base64_decode(bytes_str(good[i]), out, &n), "%s", good[i]);
+		cr_assert(basic_decode(bytes_str(good[i]), out, &n), "%s", good[i]);
 		cr_assert_eq(n, i);
 		cr_assert_arr_eq(out, "foobar", n);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-		cr_assert(!base64_decode(bytes_str(bad[i]), out, &n), "%s", bad[i]);
+		cr_assert(!basic_decode(bytes_str(bad[i]), out, &n), "%s", bad[i]);
 }

@@ -82,24 +82,6 @@ Test(jwt_token, json_is_strict)
 		             bad[i]);
 }
 
-Test(jwt_token, base64url_has_one_form)
-{
-	uint8_t out[8];
-	size_t n;
-
-	cr_assert(base64url_decode(BYTES("_-8"), out, &n));
-	cr_assert_eq(n, 2);
-	cr_assert_eq(out[0], 0xff);
-	cr_assert_eq(out[1], 0xef);
-	cr_assert(base64url_decode(BYTES(""), out, &n));
-	cr_assert_eq(n, 0);
-	cr_assert_not(base64url_decode(BYTES("_-9"), out, &n)); /* unused bits */
-	cr_assert_not(base64url_decode(BYTES("_-8="), out, &n));
-	cr_assert_not(base64url_decode(BYTES("/+8"), out, &n));
-	cr_assert_not(base64url_decode(BYTES("a"), out, &n));
-	cr_assert_not(base64url_decode(BYTES("ab cd"), out, &n));
-}
-
 /* F50 */
 Test(jwt_token, headers_that_nobody_takes_are_a_fault)
 {
