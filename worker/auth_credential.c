@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * auth_credential.c -- reads the one credential of a request from its head: Authorization (Bearer,
- * Basic) and auth.token_headers (protocols.md 1.5). Twice the same field, or two tokens that differ,
- * are none.
+ * Basic) and auth.token_headers (protocols.md 1.5). Twice the same field, or two tokens that
+ * differ, are none.
  */
 #include "common/base64.h"
 #include "worker/auth.h"
