@@ -222,6 +222,11 @@ static void do_sync(const struct request *r)
 	r->control->hooks.sync(r->control->hooks.arg, &r->from, timeout);
 }
 
+static void do_reopen(const struct request *r)
+{
+	r->control->hooks.reopen(r->control->hooks.arg, &r->from);
+}
+
 static void do_tap(const struct request *r)
 {
 	r->control->hooks.tap(r->control->hooks.arg, &r->from, r->object);
@@ -234,6 +239,7 @@ static const struct command {
 	{ "status", do_status },
 	{ "reload", do_reload },
 	{ "sync", do_sync },
+	{ "reopen", do_reopen },
 	{ "tap", do_tap },
 };
 
@@ -248,7 +254,8 @@ static void run_command(const struct request *r)
 		}
 	}
 	control_answer_error(r->control, r->from.handle,
-	                     "unknown command: this version knows status, reload, sync and tap");
+	                     "unknown command: this version knows status, reload, sync, reopen and "
+	                     "tap");
 }
 
 /* False: the client was closed, or will be. */

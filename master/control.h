@@ -25,6 +25,7 @@ struct control_hooks { /* each answers now or later, once */
 	void (*reload)(void *arg, const struct control_client *from,
 	               const struct control_reload *what);
 	void (*sync)(void *arg, const struct control_client *from, msec_t timeout);
+	void (*reopen)(void *arg, const struct control_client *from);
 	/* Its own bounds of what are the hook's: lines follow until the hook or the client ends it. */
 	void (*tap)(void *arg, const struct control_client *from, const struct json_t *what);
 	void (*gone)(void *arg, uint64_t client); /* this handle is nobody's any more; may be NULL */

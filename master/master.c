@@ -273,23 +273,30 @@ static void on_hup(evutil_socket_t sig, short what, void *arg)
 	reload_ask(arg, &nobody, &(struct control_reload){ .timeout = 0 });
 }
 
-static void on_usr1(evutil_socket_t sig, short what, void *arg)
+/* Those of the configuration in force, which must be there; a failure is said in the log too. */
+static int reopen_logs(struct master *m, struct err *err)
 {
-	struct master *m = arg;
 	struct logfiles fresh;
-	struct err err;
 
-	(void)sig, (void)what;
-	if (!m->conf)
-		return;
-	if (logfiles_open(&fresh, m->conf, &err) < 0) {
+	if (logfiles_open(&fresh, m->conf, err) < 0) {
 		log_err("master", "log files are not reopened, the old ones stay",
-		        KV_S("err", err.text));
-		return;
+		        KV_S("err", err->text));
+		return -1;
 	}
 	logfiles_replace(&m->logs, &fresh);
 	workers_send_logs(&m->workers);
 	log_info("master", "log files reopened");
+	return 0;
+}
+
+static void on_usr1(evutil_socket_t sig, short what, void *arg)
+{
+	struct master *m = arg;
+	struct err err;
+
+	(void)sig, (void)what;
+	if (m->conf)
+		reopen_logs(m, &err); /* it has said what failed */
 }
 
 static void on_stop(evutil_socket_t sig, short what, void *arg)
@@ -336,6 +343,25 @@ static void on_sync(void *arg, const struct control_client *from, msec_t timeout
 		sync_ask(m->syncs, from, timeout);
 	else
 		control_answer_error(m->control, from->handle, "headgate has stopped");
+}
+
+static void on_reopen(void *arg, const struct control_client *from)
+{
+	struct master *m = arg;
+	struct err err = { "" };
+
+	if (!m->conf) {
+		control_answer_error(m->control, from->handle, "headgate has stopped");
+	} else if (reopen_logs(m, &err) < 0) {
+		err_prefix(&err, "log files are not reopened, the old ones stay: ");
+		control_answer_error(m->control, from->handle, err.text);
+	} else {
+		control_answer(m->control, from->handle,
+		               json_pack("{s:b,s:o,s:o}", "ok", 1, "access_file",
+		                         control_text(bytes_str(m->conf->log.access_file.path)),
+		                         "audit_file",
+		                         control_text(bytes_str(m->conf->log.audit_file.path))));
+	}
 }
 
 static void on_tap(void *arg, const struct control_client *from, const struct json_t *what)
@@ -583,6 +609,7 @@ static int start(struct master *m, struct conf *conf, int *exit_code, struct err
 	const struct control_hooks control = { .status = on_status,
 		                               .reload = on_reload,
 		                               .sync = on_sync,
+		                               .reopen = on_reopen,
 		                               .tap = on_tap,
 		                               .gone = on_client_gone,
 		                               .arg = m };

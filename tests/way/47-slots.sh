@@ -42,6 +42,27 @@ ok "SIGUSR2 is ignored: it serves" all_served
 is "nobody writes into the old one" "$(wc -l <"$HG_DIR/access.log.1")" "$old"
 is "no number is missing in either" "$(cat "$HG_DIR"/access.log* | jq -s '[group_by(.worker)[] | (map(.seq) | max - min + 1) == length] | all')" true
 
+# The same by the tool (operations.md 2)
+mv "$HG_DIR/access.log" "$HG_DIR/access.log.2"
+mv "$HG_DIR/audit.log" "$HG_DIR/audit.log.2"
+ok "so does headgatectl logs reopen" ctl logs reopen
+is "it says which they are" "$(cat "$T/said")" "access $HG_DIR/access.log"$'\n'"audit  $HG_DIR/audit.log"
+ok "both workers write into the new one again" wait_until 5s written
+is "as JSON too" "$(ctl --json logs reopen; jq -c . "$T/said")" "{\"ok\":true,\"access_file\":\"$HG_DIR/access.log\",\"audit_file\":\"$HG_DIR/audit.log\",\"schema\":1}"
+is "no number is missing in the three" "$(cat "$HG_DIR"/access.log* | jq -s '[group_by(.worker)[] | (map(.seq) | max - min + 1) == length] | all')" true
+# A folder that has gone
+mv "$HG_DIR/access.log" "$HG_DIR/access.log.3"
+mkdir "$HG_DIR/access.log"
+expect_err 'log files are not reopened, the old ones stay'
+ctl logs reopen
+is "what can't be opened is told in one line" "$? $(cat "$T/said.err")" \
+	"1 headgatectl: log files are not reopened, the old ones stay: can't open $HG_DIR/access.log: Is a directory"
+old=$(wc -l <"$HG_DIR/access.log.3")
+post /v1/logs "$T/body" >/dev/null
+grown() { [ "$(wc -l <"$HG_DIR/access.log.3")" -gt "$old" ]; }
+ok "the old one is written into" wait_until 5s grown
+rmdir "$HG_DIR/access.log"
+
 # Workers and listeners come and go
 conf workers=4
 ok "four workers by a reload" headgate_switch

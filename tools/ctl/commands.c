@@ -9,6 +9,7 @@
 const struct command *const commands[] = {
 	&command_status,
 	&command_reload,
+	&command_logs_reopen,
 	&command_tenant_add,
 	&command_tenant_ls,
 	&command_tenant_show,

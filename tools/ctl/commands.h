@@ -6,7 +6,7 @@
 #pragma once
 #include "tools/ctl/ctl.h"
 
-extern const struct command command_status, command_reload;
+extern const struct command command_status, command_reload, command_logs_reopen;
 extern const struct command command_tenant_add, command_tenant_ls, command_tenant_show,
 	command_tenant_set, command_tenant_suspend, command_tenant_resume, command_tenant_rm;
 extern const struct command command_token_issue, command_token_ls, command_token_show,

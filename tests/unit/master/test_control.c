@@ -14,7 +14,7 @@ static struct fixture {
 	struct control_client asked; /* by the last command */
 	struct control_reload reload;
 	msec_t sync_timeout;
-	unsigned statuses;
+	unsigned statuses, reopens;
 	bool answer_later;
 	char tap_tenant[32];
 	uint64_t gone;
@@ -60,12 +60,20 @@ static void on_test_sync(void *arg, const struct control_client *from, msec_t ti
 	control_answer(f.control, from->handle, json_pack("{s:b}", "ok", 1));
 }
 
+static void on_test_reopen(void *arg, const struct control_client *from)
+{
+	(void)arg;
+	f.reopens++;
+	control_answer_error(f.control, from->handle, "can't open it");
+}
+
 static void set_up(void)
 {
 	const struct control_hooks hooks = {
 		.status = on_test_status,
 		.reload = on_test_reload,
 		.sync = on_test_sync,
+		.reopen = on_test_reopen,
 		.tap = on_test_tap,
 		.gone = on_test_gone,
 	};
@@ -164,6 +172,16 @@ Test(control, sync_has_a_time_out_of_10_s_unless_it_is_told)
 	say(fd, "{\"do\":\"sync\",\"timeout_ms\":0}\n");
 	cr_expect(strstr(hear(fd), "sync: timeout_ms is 1..3600000"));
 	cr_expect_eq(f.sync_timeout, 5000);
+	close(fd);
+}
+
+Test(control, reopen_says_what_could_not_be_opened)
+{
+	int fd = dial();
+
+	say(fd, "{\"do\":\"reopen\"}\n");
+	cr_expect_eq(f.reopens, 1);
+	cr_expect_str_eq(hear(fd), "{\"ok\":false,\"error\":\"can't open it\",\"schema\":1}\n");
 	close(fd);
 }
 
