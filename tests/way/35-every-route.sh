@@ -1,0 +1,67 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# 35-every-route.sh -- what the pages say of every route, asked of every route there is, in each format that it takes: one answer however a
+# request comes, one record for it, refusals in their order, bombs and broken codings of each kind, a spent rate, a full share
+# (P3, P5 to P8, P19, P22, F42, F43, F48, R1, R2)
+. "${0%/*}/lib.sh"
+
+TOKEN=$(token_new)
+good=$TOKEN
+SLOW=$(token_new) ALONE=$(token_new)
+tenants_file "acme:$good" "slow:$SLOW|requests_per_s: 1, requests_burst: 1" "alone:$ALONE|max_inflight_requests: 1"
+mkdir "$T/models" "$T/bodies"
+printf '{"name":"Event","columns":[{"name":"n","data_type":"Int64","required":true}]}' >"$T/models/event.json"
+printf '{"name":"Gate","version":"1.0","columns":[{"name":"n","data_type":"Int64","required":true}]}' >"$T/models/gate.json"
+printf '{"name":"Moose","columns":[{"name":"n","data_type":"Int64","required":true}]}' >"$T/models/moose.json"
+conf_base local file 1
+conf listeners.1.name=gateway listeners.1.listen=127.0.0.1:0 listeners.1.dialect=gateway \
+	listeners.2.name=moose listeners.2.listen=127.0.0.1:0 listeners.2.dialect=moose \
+	protocols.obstack.enabled=true protocols.micromegas.enabled=true "protocols.models.dir=$T/models" record.headers=all \
+	routes.0.name=own-blobs routes.0.path=/blobs/own routes.0.protocol=opaque routes.0.topic=own-blobs \
+	limits.inflated=1MiB protocols.models.max_body=1MiB limits.worker_bytes=400MiB limits.tenant_share=100% "log.access_file=$HG_DIR/access.log"
+headgate_start
+known "$good"
+before=$(workers)
+LISTENERS=()
+for each in public gateway moose; do LISTENERS+=(--listener "$each=$(listener_address "$each")"); done
+# every MODE [OPTION]...	of tools/routes.py; what deviates is shown
+every() { python3 "$WAY/tools/routes.py" "$@" "${LISTENERS[@]}" --sent "$T/sent" <<<"$TOKEN" >"$T/every"; }
+told() { note "$(tail -n 1 "$T/every")"; }
+as_said() { ok "$1" every "${@:2}" || cat "$T/every"; told; }
+
+is "the table has each built-in route" "$(python3 "$WAY/tools/routes.py" table "$ROOT/common/routes.def")" ""
+as_said "P22: a request has one answer, whole, in chunks, in each coding and byte by byte" same
+as_said "P5, P6, P19, F48: what is refused is refused by each in its turn" refused
+ok "R1: each that was accepted is a record of the contract, and nothing else is" \
+	eval 'stored | python3 "$WAY/tools/routes.py" records --sent "$T/sent" >"$T/every"' || cat "$T/every"
+told
+
+# ---- F42, F43 ----
+built coded gzip <<<'{"n":1}' >"$T/bodies/small.gzip"	# makes the tool, if it is not there
+head -c 1048577 /dev/zero >"$T/zeros"
+for each in gzip zlib raw zstd snappy; do built coded $each <"$T/zeros" >"$T/bodies/bomb.$each"; done
+head -c 314572801 /dev/zero | gzip -1 >"$T/bodies/huge.gzip"
+printf '{"n":1}' | built coded zstd >"$T/bodies/small.zstd"
+base=$(rss "$before")
+as_said "P7, F42, F43: bombs, cut bodies and bytes behind of each coding are refused" broken "$T/bodies"
+peak=$(awk '$1 == "VmHWM:" {print $2}' "/proc/$before/status")
+note "resident before: $base KiB, at most: $peak KiB"
+ok "F42: the worker never took more than its budget for all of that" test "$peak" -le $((base + 400 * 1024))
+is "and lives" "$(workers)" "$before"
+ok "F43: nothing of them is stored" eval 'stored | python3 "$WAY/tools/routes.py" records --any-value --sent "$T/sent" >"$T/every"' || cat "$T/every"
+
+# ---- P3 ----
+TOKEN=$SLOW
+known "$SLOW"
+as_said "P3, P6: a spent rate is 429 with Retry-After, 503 of micromegas; a wrong coding is told before" spent --tenant slow
+TOKEN=$ALONE
+known "$ALONE"
+exec {held}<>"/dev/tcp/${ADDRESS/://}"
+printf 'POST /v1/logs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/x-protobuf\r\nContent-Length: 1000\r\n\r\nx' "$ALONE" >&"$held"
+full() { [ "$(post /v1/logs /dev/null)" = 503 ]; }
+ok "a body on its way is all that a tenant may have" wait_until 10s full
+as_said "P3: the next is 503 with Retry-After" busy --tenant alone
+exec {held}>&-
+TOKEN=$good
+is "no worker was lost" "$(workers)" "$before"
+finish
