@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "conf/yaml_node.h"
 #include "master/master.h"
+#include "master/service_user.h"
 #include "master/spawn.h"
 
 enum { EXIT_USAGE = 2, SETS_MAX = 256, GRACE_MAX_S = 30, DUMP_MAX_BYTES = 16 * MIB };
@@ -334,6 +335,18 @@ static int run_version(void)
 	return fflush(stdout) != 0 ? EX_IOERR : worker_version();
 }
 
+/* -t and -T: what they say is to be what the service would. */
+static int run_check(const struct command_line *l)
+{
+	struct err err;
+
+	if (service_user_become(l->args.file, &err) < 0) {
+		fprintf(stderr, "headgate: %s\n", err.text);
+		return EX_OSERR;
+	}
+	return l->mode == MODE_TEST ? run_test(l) : run_dump(l);
+}
+
 int main(int argc, char **argv)
 {
 	static struct command_line line = { .args = { .file = default_file, .debug_modules = "" } };
@@ -343,9 +356,8 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	switch (line.mode) {
 	case MODE_TEST:
-		return run_test(&line);
 	case MODE_DUMP:
-		return run_dump(&line);
+		return run_check(&line);
 	case MODE_VERSION:
 		return run_version();
 	case MODE_RUN:
