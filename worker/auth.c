@@ -103,11 +103,17 @@ static enum auth_say ask(struct req *r, const struct credential *c, struct proof
 	return say == AUTH_NOT_MINE ? auth_verify(r, c, use) : say;
 }
 
-/* compat.moose_enforce_jwt. --disable-auth looks at no credential. */
-static bool wants_jwt(const struct req *r)
+/* What is good elsewhere may not be here: an answer in the cache is of all dialects. NULL: it is.
+ * --disable-auth looks at no credential. */
+static const char *not_here(const struct req *r, const struct proof *p)
 {
-	return r->w->conf->compat.moose_enforce_jwt && r->route->dialect == DIALECT_MOOSE &&
-	       r->who.method != METHOD_JWT && r->who.method != METHOD_NONE;
+	if (!dialect_get(r->route->dialect)->judges_jwt || r->who.method == METHOD_NONE)
+		return NULL;
+	if (r->w->conf->compat.moose_enforce_jwt && r->who.method != METHOD_JWT)
+		return "only a JWT lets in here";
+	if (r->w->conf->compat.moose_strict_aud && p && p->aud_is_list)
+		return "JWT with an array of audiences (compat.moose_strict_aud)";
+	return NULL;
 }
 
 static void use_metric_slot(struct req *r)
@@ -120,12 +126,14 @@ static void use_metric_slot(struct req *r)
 static enum step judge_proof(struct req *r, const struct credential *c, struct proof_use *use)
 {
 	enum auth_say say = ask(r, c, use);
+	const char *why;
 	enum step step;
 
 	if (say == AUTH_LATER)
 		return STEP_WAKE;
-	if (say == AUTH_YES && wants_jwt(r))
-		say = auth_no(r, &r->who, AUTH_UNKNOWN, "only a JWT lets in here");
+	why = say == AUTH_YES ? not_here(r, use->proof) : NULL;
+	if (why)
+		say = auth_no(r, &r->who, AUTH_UNKNOWN, why);
 	if (say == AUTH_NO)
 		return refuse_credential(r);
 	r->who.known = true;

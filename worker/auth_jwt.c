@@ -249,7 +249,6 @@ static bool judge_entry(const struct judging *j, size_t entry, struct source **w
 {
 	const struct conf *conf = j->v->w->conf;
 	const struct jwt_rules rules = { .conf = &conf->auth.jwt.v[entry],
-		                         .strict_aud = conf->compat.moose_strict_aud,
 		                         .now_us = loop_wall_ns() / 1000 };
 	struct source *s = j->v->source_of[entry];
 	enum auth_result result;

@@ -55,6 +55,7 @@ const struct dialect dialect_moose = {
 	moose_render,
 	.org = ORG_CHECKED,
 	.exact_bearer = true,
+	.judges_jwt = true,
 	.answers_cut = true,
 	.preflight = "Access-Control-Allow-Origin: *\r\n"
 		     "Access-Control-Allow-Methods: GET, POST, OPTIONS\r\n"

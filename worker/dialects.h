@@ -28,6 +28,7 @@ struct dialect {
 	void (*render)(const struct req *r, struct reply *reply);
 	enum org_rule org;
 	bool exact_bearer; /* `Bearer ` in these very letters */
+	bool judges_jwt; /* compat.moose_enforce_jwt and compat.moose_strict_aud hold here */
 	const char *preflight; /* lines of the answer to any OPTIONS; NULL: as CORS says */
 	bool answers_cut; /* a body that ends too early is a 400, not a client that went away */
 };

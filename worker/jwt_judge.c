@@ -21,8 +21,6 @@ static const char *judge_audience(const struct jwt_rules *rules, const json_t *a
 
 	if (!json_is_string(aud) && (!json_is_array(aud) || !json_array_size(aud)))
 		return "JWT without an audience";
-	if (json_is_array(aud) && rules->strict_aud)
-		return "JWT with an array of audiences (compat.moose_strict_aud)";
 	for (size_t i = 0; i < json_array_size(aud) && !found; i++)
 		found = has_audience(rules->conf, json_array_get(aud, i));
 	return found || jwt_any_audience(rules->conf) ? NULL : "JWT for another audience";
@@ -87,6 +85,8 @@ const char *jwt_judge(const struct jwt *jwt, const struct jwt_rules *rules, int6
 bool jwt_proof(const struct jwt *jwt, const struct jwt_conf *conf, int64_t not_after_us,
                struct jwt_room *room, struct proof *out)
 {
+	const json_t *aud = json_object_get(jwt->payload, "aud");
+
 	claims_tenants(jwt->payload, conf->tenant_claim, &conf->tenant_map, &room->tenants);
 	room->claims = json_dumps(jwt->payload, JSON_COMPACT);
 	if (!room->claims)
@@ -99,6 +99,7 @@ bool jwt_proof(const struct jwt *jwt, const struct jwt_conf *conf, int64_t not_a
 		               .claims = bytes_str(room->claims),
 		               .scopes = claims_scopes(&conf->scopes),
 		               .not_after = not_after_us,
+		               .aud_is_list = json_is_array(aud),
 		               .tenants = room->tenants.v,
 		               .tenant_count = room->tenants.n };
 	return !room->tenants.too_many;

@@ -12,7 +12,6 @@
 
 struct jwt_rules {
 	const struct jwt_conf *conf;
-	bool strict_aud; /* compat.moose_strict_aud */
 	int64_t now_us; /* wall clock */
 };
 

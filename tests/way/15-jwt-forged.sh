@@ -122,8 +122,12 @@ moose() { ask "$(token '{"alg":"RS256"}' "$(claims ".iss = \"moose\" | $1")" rs2
 is "an array of audiences" "$(moose '.aud = ["telemetry"]')" 200
 is "no subject" "$(moose 'del(.sub)')" 200
 is "expired 30 s ago, 120 s ago" "$(moose '.exp = $now - 30') $(moose '.exp = $now - 120')" "200 401"
-conf compat.moose_strict_aud=true
+mkdir "$T/models"
+echo '{"name": "Event", "columns": [{"name": "n", "data_type": "Int64", "required": true}]}' >"$T/models/event.json"
+conf compat.moose_strict_aud=true listeners.0.dialect=moose "protocols.models.dir=$T/models"
 headgate_switch
-is "strict: an array of audiences, a text" "$(moose '.aud = ["telemetry"]') $(moose .)" "401 200"
+event() { TOKEN=$(token '{"alg":"RS256"}' "$(claims ".iss = \"moose\" | $1")" rs256 "$T/one.key") request /ingest/Event -d '{"n":1}'; }
+is "strict, where Moose would be: an array of audiences, a text" "$(event '.aud = ["telemetry"]') $(event .)" "401 200"
+is "and elsewhere" "$(moose '.aud = ["telemetry"]') $(moose .)" "200 200"
 ok "no token is in the logs" fails grep -raqF -e "${GOOD##*.}" -e "${NEW##*.}" "$HG_LOG" "$HG_DIR/audit.log"
 finish

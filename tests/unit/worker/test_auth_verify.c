@@ -47,6 +47,9 @@ static struct finding found(const char *what)
 	} else if (strcmp(what, "soon") == 0) {
 		p.tenant_count = 1;
 		p.not_after = FIXTURE_NOW_S * 1000000 + 60 * 1000000;
+	} else if (strcmp(what, "list") == 0) {
+		p.tenant_count = 1;
+		p.aud_is_list = true;
 	} else if (strcmp(what, "logs") == 0) {
 		p.tenant_count = 1;
 		p.scopes = 1u << SIGNAL_LOGS;
@@ -512,6 +515,20 @@ Test(auth_moose, where_a_jwt_is_enforced_a_token_is_nobodys)
 	cr_assert_eq(ask_with("fake.0", ""), 404);
 	path = "/v1/traces";
 	cr_assert_eq(ask_with("secret-acme", ""), PASSED, "a shared path is none of Moose's");
+}
+
+/* C4; by the cache too, in which an answer is of all dialects. compat.moose_strict_aud */
+Test(auth_moose, an_array_of_audiences_is_refused_where_moose_would)
+{
+	cr_assert_eq(ask_with("fake.list", ""), 404);
+	f->conf.compat.moose_strict_aud = true;
+	cr_assert_eq(ask_with("fake.list", ""), 401);
+	cr_assert_eq(f->r.who.result, AUTH_UNKNOWN);
+	cr_assert_eq(ask_with("fake.0", ""), 404);
+	cr_assert_eq(ask_with("secret-acme", ""), 404);
+	path = "/v1/traces";
+	cr_assert_eq(ask_with("fake.list", ""), PASSED, "a shared path is none of Moose's");
+	cr_assert_eq(fake.asked, 2);
 }
 
 /* ---- keys ---- */
