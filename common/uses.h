@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * uses.h -- when each token was last used (records.md 2.2): a word for each token ordinal, Unix
+ * uses.h -- when each token was last used (records.md 2.2), which is when it last let a request in:
+ * a 401, and a 403 for a scope or another tenant, are no use. A word for each token ordinal, Unix
  * seconds, behind the words of a worker's stats page, in the same memfd. The worker writes its own;
  * the master alone reads them, by its descriptor and not by a mapping, which would fill the holes:
  * the words are sparse, as long as few tokens are used.

@@ -7,7 +7,9 @@
 #include "worker/auth.h"
 
 #include "common/limits.h"
+#include "common/loop.h"
 #include "common/stats.h"
+#include "common/uses.h"
 #include "worker/auth_hit.h"
 #include "worker/auth_org.h"
 #include "worker/auth_verify.h"
@@ -163,6 +165,17 @@ static enum step judge(struct req *r)
 	return step;
 }
 
+/* A token that is good for nothing that is asked of it is not used: who looks for tokens to delete
+ * goes by this. */
+static void note_use(const struct req *r)
+{
+	if (!r->who.in_table)
+		return;
+	if (r->who.replaced)
+		stats_add(r->w->stats, STAT_AUTH_REPLACED, 0, 0, 1);
+	uses_mark(r->w->uses, r->who.token_ordinal, (uint32_t)(loop_wall_ns() / 1000000000));
+}
+
 enum step auth_run(struct req *r)
 {
 	struct worker *w = r->w;
@@ -171,6 +184,8 @@ enum step auth_run(struct req *r)
 	if (step == STEP_WAKE)
 		return step;
 	stats_add(w->stats, STAT_AUTH, r->who.method, r->who.result, 1);
+	if (step == STEP_NEXT)
+		note_use(r);
 	/* Last: whoever may not come in is told so first. */
 	if (step == STEP_NEXT && w->aside_any && worker_is_aside(w, r->who.tenant_ordinal))
 		return req_refuse(r, V_TENANT_ASIDE);

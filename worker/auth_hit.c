@@ -6,8 +6,6 @@
 #include "worker/auth_hit.h"
 
 #include "common/loop.h"
-#include "common/stats.h"
-#include "common/uses.h"
 #include "worker/worker.h"
 
 enum auth_say auth_no(struct req *r, struct identity *who, enum auth_result result, const char *why)
@@ -50,6 +48,8 @@ static void take_token(const struct snapshot_hit *hit, struct identity *who)
 	memcpy(who->token, hit->token_id.p, n);
 	who->token[n] = '\0';
 	who->token_ordinal = hit->token_ordinal;
+	who->in_table = true;
+	who->replaced = hit->replaced;
 	who->scopes = hit->scopes;
 }
 
@@ -72,8 +72,5 @@ enum auth_say auth_judge_hit(struct req *r, const struct snapshot_hit *hit, stru
 		return auth_no(r, who, AUTH_ADDRESS, "address not allowed for this token");
 	if (hit->tenant_state == TENANT_SUSPENDED)
 		return auth_no(r, who, AUTH_SUSPENDED, "tenant is suspended");
-	if (hit->replaced)
-		stats_add(r->w->stats, STAT_AUTH_REPLACED, 0, 0, 1);
-	uses_mark(r->w->uses, hit->token_ordinal, (uint32_t)(now_us / 1000000));
 	return AUTH_YES;
 }

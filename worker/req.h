@@ -42,6 +42,8 @@ struct identity { /* who it is; copied out of the table, which may be replaced m
 	uint8_t tenant_n;
 	char token[65];      /* public id, or 8 hex digits of the SHA-256; "" for none */
 	uint32_t tenant_ordinal, token_ordinal;
+	bool in_table; /* the table's own entry: token_ordinal is a token's */
+	bool replaced; /* that entry: by a rotation, and still good */
 	unsigned scopes;
 	unsigned metric_slot; /* limits_metric_slot(); _none before */
 	enum auth_method method;

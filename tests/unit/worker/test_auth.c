@@ -220,6 +220,65 @@ Test(auth, who_lacks_the_scope_of_a_route_is_told_which)
 	fixture_close(f);
 }
 
+/* O10, records.md 2.2: a token that `token ls --unused` lists must not be one that lets in, nor one
+ * kept by refusals. */
+Test(auth, a_token_is_used_when_it_lets_a_request_in)
+{
+	static const char *const refused[] = {
+		"Authorization: Bearer secret-logs\r\n", /* scope */
+		"Authorization: Bearer secret-acme\r\nX-Scope-OrgID: other\r\n",
+		"Authorization: Bearer secret-acme\r\nX-Scope-OrgID: a|b\r\n",
+		"Authorization: Basic b3RoZXI6c2VjcmV0LWFjbWU=\r\n", /* other: */
+		"Authorization: Bearer secret-revoked\r\n",
+		"Authorization: Bearer secret-replaced\r\nX-Scope-OrgID: other\r\n",
+	};
+	struct fixture *f = fixture_open();
+	int fd = stats_memfd_with_uses(1, 4096, NULL);
+	struct last_uses seen = { NULL, 0 };
+	struct err err = { "" };
+
+	f->w.uses = uses_map(fd, 4096, &err);
+	cr_assert_not_null(f->w.uses, "%s", err.text);
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++)
+		cr_assert_neq(status(f, refused[i]), PASSED, "%s", refused[i]);
+	cr_assert_eq(uses_collect(fd, 4096, &seen, &err), 0, "%s", err.text);
+	for (size_t i = 0; i < seen.n; i++)
+		cr_assert_eq(seen.v[i], 0, "%zu", i);
+	cr_assert_eq(stats_get(f->w.stats, STAT_AUTH_REPLACED, 0, 0), 0);
+	cr_assert_eq(status(f, "Authorization: Bearer secret-replaced\r\n"), PASSED);
+	cr_assert_eq(uses_collect(fd, 4096, &seen, &err), 0, "%s", err.text);
+	cr_assert_lt(f->r.who.token_ordinal, seen.n);
+	cr_assert_eq(seen.v[f->r.who.token_ordinal], FIXTURE_NOW_S);
+	cr_assert_eq(stats_get(f->w.stats, STAT_AUTH_REPLACED, 0, 0), 1);
+	last_uses_done(&seen);
+	uses_unmap(f->w.uses);
+	f->w.uses = NULL;
+	close(fd);
+	fixture_close(f);
+}
+
+/* An identity without an entry has no ordinal of its own: 0 is somebody's. --disable-auth */
+Test(auth, who_has_no_token_of_the_table_uses_none)
+{
+	struct fixture *f = fixture_new();
+	int fd = stats_memfd_with_uses(1, 4096, NULL);
+	struct last_uses seen = { NULL, 0 };
+	struct err err = { "" };
+
+	f->conf.disable_auth = true;
+	fixture_start(f, -1, -1);
+	f->w.uses = uses_map(fd, 4096, &err);
+	cr_assert_not_null(f->w.uses, "%s", err.text);
+	cr_assert_eq(status(f, ""), PASSED);
+	cr_assert_eq(uses_collect(fd, 4096, &seen, &err), 0, "%s", err.text);
+	cr_assert(seen.n == 0 || seen.v[0] == 0);
+	last_uses_done(&seen);
+	uses_unmap(f->w.uses);
+	f->w.uses = NULL;
+	close(fd);
+	fixture_close(f);
+}
+
 /* R13: logs, metrics and audit say why, the client is told nothing */
 Test(auth, each_reason_to_refuse_is_counted_under_its_name)
 {
