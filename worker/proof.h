@@ -24,7 +24,7 @@ struct proof {
 	struct bytes claims; /* a JSON object, for the `jwt` columns of data models; n 0: none */
 	unsigned scopes;     /* bit set, telemetry.h */
 	int64_t not_after;   /* Unix microseconds; INT64_MAX: open */
-	bool aud_is_list;    /* of a JWT: its audiences stood in an array; a dialect may mind */
+	bool aud_is_list; /* of a JWT: its audiences stood in an array; a dialect may mind */
 	/* Its tenants, at most PROOF_TENANTS_MAX, as the issuer names them: unchecked. */
 	const char *const *tenants;
 	unsigned tenant_count;

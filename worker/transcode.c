@@ -3,10 +3,12 @@
  * transcode.c -- JSON becomes protobuf before it is enriched, so that one walker judges both. The
  * output is bounded as the inflater's is: each buffer is charged before it is got; first the size
  * of the body, which is enough but for long lists of small numbers, then what the transcoder says
- * is enough, never above the limit of inflated bytes, then 413.
+ * is enough, never above the limit of inflated bytes, then 413. Claims can make much of a small
+ * body of a data model: what has become large is written beside the loop.
  */
 #include "worker/transcode.h"
 
+#include "worker/beside.h"
 #include "worker/bodies.h"
 #include "worker/budget.h"
 #include "worker/charge.h"
@@ -15,8 +17,6 @@
 
 enum {
 	ATTEMPTS = 2,
-	OBJECT_BYTES = 3, /* of the smallest, with the comma behind it */
-	SCHEMA_ID_BYTES = 5,
 };
 
 static enum step refuse_size(struct req *r, uint64_t limit)
@@ -24,16 +24,12 @@ static enum step refuse_size(struct req *r, uint64_t limit)
 	return req_refuse(r, V_INFLATED_SIZE, (unsigned long long)limit);
 }
 
-/* A data model gives each of its objects the tenant, a comma and its schema's id: nothing of that
- * came from the client, whose body may be as large as the limit. */
+/* A data model writes no value longer than it came. What it gives each of its objects, the tenant,
+ * a schema's id, the claims of a JWT, is not the client's, whose body may be as large as the limit:
+ * the budgets alone bound that. */
 static size_t limit_of(const struct req *r, const struct enrich_in *in)
 {
-	size_t limit = r->route->inflated_limit;
-
-	if (in->model)
-		limit += min_size(in->body.n / OBJECT_BYTES + 1, SLICES_MAX) *
-		         (in->stamp.n + 1 + SCHEMA_ID_BYTES);
-	return limit;
+	return in->model ? (size_t)budget_capacity(r->w->budget) : r->route->inflated_limit;
 }
 
 /* One attempt with room for `size` bytes. TRANSCODE_ROOM through *result asks for another one, with
@@ -80,6 +76,8 @@ enum step transcode_body(struct req *r, struct enrich_in *in)
 		size = min_size(size, limit);
 		if (i && size <= tried)
 			break;
+		if (i && beside_wanted(r, size))
+			return STEP_BESIDE;
 		tried = body_capacity(size);
 		step = attempt(r, in, size, limit, &result, &size);
 		if (step != STEP_NEXT || result != TRANSCODE_ROOM)

@@ -17,7 +17,7 @@ enum { NAME = 900, SPANS = 2500, ENTRIES = 40000, OBJECTS = 5, OBJECT = 250000 }
 
 struct outcome {
 	enum verdict verdict;
-	enum stage_index refused_at;
+	enum stage_index refused_at, left_at; /* left: the loop */
 	char *reply;
 	struct fixture_record records[FIXTURE_RECORDS];
 	unsigned record_count, times_beside;
@@ -128,6 +128,7 @@ static struct outcome ask(struct bytes in, size_t piece)
 			continue;
 		if (f->step == STEP_BESIDE) {
 			o.times_beside++;
+			o.left_at = f->r.at;
 			goes_beside();
 			continue;
 		}
@@ -318,6 +319,36 @@ Test(beside, large_json_is_transcoded_there)
 	cr_assert_eq(o.verdict, V_ACCEPTED);
 	cr_assert_gt(o.record_count, 1);
 	forget(&o);
+	free(body.p);
+}
+
+/* Of 8 histograms with 25 000 buckets each, which take 2 bytes in JSON and 8 in protobuf. */
+Test(beside, small_json_that_becomes_large_is_transcoded_there)
+{
+	struct request body = { .p = xcalloc(1, MIB) }, q;
+	struct outcome o;
+
+	body.n = (size_t)sprintf((char *)body.p, "{\"resourceMetrics\":[{\"scopeMetrics\":[{"
+	                                         "\"metrics\":[{\"histogram\":{\"dataPoints\":[");
+	for (unsigned i = 0; i < 8; i++) {
+		body.n += (size_t)sprintf((char *)body.p + body.n, "%s{\"bucketCounts\":[0",
+		                          i ? "," : "");
+		for (unsigned k = 1; k < 25000; k++)
+			body.n += (size_t)sprintf((char *)body.p + body.n, ",0");
+		body.n += (size_t)sprintf((char *)body.p + body.n, "]}");
+	}
+	body.n += (size_t)sprintf((char *)body.p + body.n, "]}}]}]}]}");
+	cr_assert_lt(body.n, (size_t)BESIDE_FROM);
+	o = both("/v1/metrics", ACME JSON, &body, true, "json");
+	cr_assert_eq(o.verdict, V_ACCEPTED, "%s", o.reply);
+	cr_assert_eq(o.items, 8);
+	forget(&o);
+	q = request_of("/v1/metrics", ACME JSON, body.p, body.n);
+	thread_starts();
+	o = ask(request_bytes(&q), SIZE_MAX);
+	cr_assert_eq(o.left_at, STAGE_ENRICH);
+	forget(&o);
+	free(q.p);
 	free(body.p);
 }
 

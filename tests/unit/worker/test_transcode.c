@@ -214,6 +214,57 @@ Test(transcode, what_no_budget_could_hold_is_413)
 	fixture_close(f);
 }
 
+#define CLAIMS "{\"sub\":\"0123456789012345678901234567890123456789012345678901234567890\"}"
+
+/* To a model whose objects get the claims, by somebody who has some. */
+static enum verdict send_claimed(uint64_t worker_bytes, const char *body)
+{
+	static const char model[] = "{\"name\":\"E\",\"columns\":[{\"name\":\"who\",\"required\":"
+				    "true,\"data_type\":{\"name\":\"W\",\"jwt\":true,"
+				    "\"columns\":[]}}]}";
+	static struct conf_file file = { .path = "e.json" };
+	struct request q = request_of("/ingest/E", ACME JSON, body, strlen(body));
+	struct fixture *f = fixture_new();
+	enum verdict v;
+
+	file.content = bytes_str(model);
+	f->conf.protocols.models.enabled = true;
+	f->conf.protocols.models.dir.v = &file;
+	f->conf.protocols.models.dir.n = 1;
+	f->conf.protocols.models.max_body = 100;
+	f->conf.limits.worker_bytes = worker_bytes;
+	f->listener_confs[0].dialect = LISTENER_MOOSE;
+	fixture_start(f, -1, -1);
+	fixture_begin(f, &f->public);
+	fixture_feed(f, q.p, q.n - 1);
+	cr_assert_eq(stages_run(&f->r), STEP_BYTES);
+	f->r.who.claims = BYTES(CLAIMS);
+	fixture_feed(f, q.p + q.n - 1, 1);
+	free(q.p);
+	while (stages_run(&f->r) == STEP_ROOM)
+		fixture_send_out(f);
+	v = f->r.verdict;
+	if (v == V_ACCEPTED)
+		cr_assert(bytes_eq(bytes_of(f->records[0].value, f->records[0].value_n),
+		                   BYTES("{\"who\":" CLAIMS "}")));
+	req_finish(&f->r);
+	cr_assert_eq(budget_used(f->w.budget), 0);
+	fixture_close(f);
+	return v;
+}
+
+/* C16 */
+Test(transcode, claims_are_not_the_clients_and_count_against_no_limit_of_its_body)
+{
+	char body[200];
+
+	cr_assert_eq(send_claimed(8 * MIB, "[{},{},{},{}]"), V_ACCEPTED);
+	memset(body, ' ', sizeof(body));
+	memcpy(body, "[{}]", 4);
+	body[100] = '\0'; /* max_body */
+	cr_assert_eq(send_claimed(8 * MIB, body), V_ACCEPTED);
+}
+
 /* The JSON goes back as soon as it is not needed, the protobuf when it is stamped. */
 Test(transcode, a_record_holds_no_more_than_its_value)
 {
