@@ -2,7 +2,8 @@
 /*
  * import_keys.c -- keys that the environment holds. The configuration keeps their hashes alone, and
  * conf_hide_environment() leaves nothing else in the process: the variable then has `sha256` where
- * `key` stood, which is read as well. What the parser had in its hands is wiped.
+ * `key` stood, which is read as well. What the parser had in its hands is wiped. Where the kernel put
+ * the environment at exec, which is what /proc/PID/environ shows, no value is left at all.
  */
 #include <jansson.h>
 #include <malloc.h>
@@ -13,6 +14,8 @@
 #include "conf/values.h"
 
 enum { KEYS_MAX = 4096, CIDRS_MAX = 64, MOOSE_ITERATIONS = 1000, SHOWN_ID_BYTES = 8 };
+
+extern char **environ;
 
 static const char *const key_variables[] = { "MICROMEGAS_INGESTION_API_KEYS",
 	                                     "MICROMEGAS_API_KEYS" };
@@ -264,15 +267,22 @@ static char *hashed(const char *text)
 	return out;
 }
 
-/* The process's own memory holds it from now on; where the kernel put it, /proc/PID/environ shows
- * nothing. A text that is no list of keys stays: it stops the start. */
-static void hide(const char *name, bool is_keys)
+static bool holds_keys(const char *name)
 {
-	char *old = getenv(name);
-	autofree char *text = !old ? NULL : is_keys ? hashed(old) : xstrdup(old);
+	for (size_t i = 0; i < ARRAY_LEN(key_variables); i++)
+		if (strcmp(name, key_variables[i]) == 0)
+			return true;
+	return false;
+}
+
+/* The process's own memory holds it from now on. A text that is no list of keys stays as it is: it
+ * stops the start if it is imported, and nobody reads it else. */
+static void move(const char *name, char *old)
+{
+	autofree char *text = holds_keys(name) ? hashed(old) : NULL;
 
 	if (!text)
-		return;
+		text = xstrdup(old);
 	if (setenv(name, text, true) < 0)
 		out_of_memory();
 	if (getenv(name) != old) /* glibc keeps texts that it had before */
@@ -280,18 +290,21 @@ static void hide(const char *name, bool is_keys)
 	explicit_bzero(text, strlen(text));
 }
 
+/* All of them: what a ${NAME} of the configuration holds, PGPASSWORD, what is an upstream's and
+ * has no effect here - which ones are secret nobody could list. */
 void conf_hide_environment(void)
 {
-	static const char *const others[] = {
-		"MICROMEGAS_SQL_CONNECTION_STRING",
-		"MICROMEGAS_INGESTION_SQL_CONNECTION_STRING",
-		"MOOSE_REDPANDA_CONFIG__SASL_PASSWORD",
-		"MOOSE_KAFKA_CONFIG__SASL_PASSWORD",
-		"MOOSE_INGEST_API_KEY",
-	};
+	for (char **e = environ; *e; e++) {
+		char *value = strchr(*e, '=');
+		autofree char *name = value ? strndup(*e, (size_t)(value - *e)) : NULL;
 
-	for (size_t i = 0; i < ARRAY_LEN(key_variables); i++)
-		hide(key_variables[i], true);
-	for (size_t i = 0; i < ARRAY_LEN(others); i++)
-		hide(others[i], false);
+		if (!value)
+			continue;
+		if (!name)
+			out_of_memory();
+		if (*name && getenv(name) == value + 1)
+			move(name, value + 1);
+		else /* nobody sees it but /proc: another one of its name is before it */
+			explicit_bzero(value + 1, strlen(value + 1));
+	}
 }

@@ -31,8 +31,8 @@ void conf_report_done(struct conf_report *r);
 /* NULL if r->errors > 0. Warnings alone still give a configuration. */
 struct conf *conf_load(const struct conf_load_in *in, struct conf_report *r) MUST_USE;
 
-/* import_env (compatibility.md 1). Once, when the service starts: what variables of upstreams hold
- * leaves /proc/PID/environ, and of keys their hashes alone stay. */
+/* Once, when the service starts: what variables hold leaves /proc/PID/environ, and of the keys that
+ * import_env takes (compatibility.md 1) their hashes alone stay. */
 void conf_hide_environment(void);
 /* Names of the upstreams of which a variable is set, NULL at the end; good until the next call. */
 const char *const *conf_upstreams_here(void);

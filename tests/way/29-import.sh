@@ -25,6 +25,12 @@ conf "local.dir=$HG_DIR/store" log.access_file="$HG_DIR/access.log"
 export MICROMEGAS_API_KEYS MICROMEGAS_DEFAULT_AUDIENCE MICROMEGAS_SHUTDOWN_GRACE_PERIOD_SECONDS MICROMEGAS_AUTH_CACHE_TTL_SECONDS
 export MICROMEGAS_INGESTION_LISTEN_ADDR MICROMEGAS_ADMINS MOOSE_INGEST_API_KEY MICROMEGAS_SQL_CONNECTION_STRING
 MICROMEGAS_API_KEYS=$(api_keys)
+export MICROMEGAS_INGESTION_API_KEYS='[{"name": "not", "key": "s-4711"}, 7]' PGPASSWORD=s-4711 MOOSE_ADMIN_TOKEN=s-4711
+headgate_start
+shows() { tr '\0' '\n' <"/proc/$1/environ" | grep -c 4711; }
+is "nothing of the environment is left in it" "$(for pid in "$HG_PID" $(workers); do shows "$pid"; done | sort -u)" 0
+headgate_stop || fail "headgate ends with status 0" "status $HG_STATUS"
+unset MICROMEGAS_INGESTION_API_KEYS PGPASSWORD MOOSE_ADMIN_TOKEN
 headgate_start
 ok "what is not imported is told once" hg_log 'warning: not imported: MICROMEGAS_API_KEYS$'
 ok "B4: an empty table is told" hg_log 'lvl=warn mod=tenants msg="the table has no token'

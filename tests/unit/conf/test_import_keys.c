@@ -155,6 +155,30 @@ Test(import_keys, nothing_but_hashes_stays_where_proc_shows_it)
 	cr_assert_eq(conf->imported.n, 1, "hashes stay what they are");
 }
 
+/* F53: keys that nobody could read or asked for, what a ${NAME} holds, what libpq reads. */
+Test(import_keys, no_variable_at_all_stays_where_proc_shows_it)
+{
+	char own[] = "MICROMEGAS_INGESTION_API_KEYS=[{\"name\":\"a\",\"key\":\"s4711\"},7]";
+	char password[] = "PGPASSWORD=s4711", moose[] = "MOOSE_ADMIN_TOKEN=s4711";
+	char twice[] = "PGPASSWORD=s4712", empty[] = "NOTHING=", odd[] = "no assignment";
+	char *variables[] = { own, password, moose, twice, empty, odd, NULL }, **before = environ;
+
+	environ = variables;
+	conf_hide_environment();
+	environ = before;
+	cr_assert_str_eq(own, "MICROMEGAS_INGESTION_API_KEYS=");
+	cr_assert_null(memmem(own, sizeof(own), "s4711", 5));
+	cr_assert_null(memmem(password, sizeof(password), "s4711", 5));
+	cr_assert_null(memmem(moose, sizeof(moose), "s4711", 5));
+	cr_assert_null(memmem(twice, sizeof(twice), "s4712", 5));
+	cr_assert_str_eq(odd, "no assignment");
+	cr_assert_str_eq(variables[0], "MICROMEGAS_INGESTION_API_KEYS=[{\"name\":\"a\",\"key\":"
+	                               "\"s4711\"},7]");
+	cr_assert_str_eq(variables[1], "PGPASSWORD=s4711");
+	cr_assert_str_eq(variables[2], "MOOSE_ADMIN_TOKEN=s4711");
+	cr_assert_str_eq(variables[4], "NOTHING=");
+}
+
 Test(import_keys, what_is_no_list_of_keys_stays_to_be_refused)
 {
 	keys("[{\"name\":\"a\",\"key\":\"k\"},{\"name\":\"b\"}]");
