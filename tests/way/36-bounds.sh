@@ -1,9 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # 36-bounds.sh -- bodies made to be dear and not large: a million elements that say nothing, blocks of next to no output, 64 MiB out of 65 KiB.
-# Each is refused or taken, none takes memory beyond the budget; the large one is counted, and others are served (B20, B25)
+# Each is refused or taken, none takes memory beyond the budget; the large one is counted, and others are served (B20, B25, F45)
 . "${0%/*}/lib.sh"
 
+# What ASan keeps of freed memory is no memory of ours.
+export ASAN_OPTIONS=quarantine_size_mb=1
 TOKEN=$(token_new)
 tenants_file "acme:$TOKEN"
 mkdir "$T/models"
@@ -33,6 +35,18 @@ times $MILLION '\x0a\x00' | coded snappy >"$T/block"
 is "so are Loki's streams without an entry" "$(post /loki/api/v1/push "$T/block" -H 'Content-Encoding: snappy')" 413
 { printf '[{}'; times $((MILLION - 1)) ',{}'; printf ']'; } >"$T/body"
 is "and events of nothing" "$(request /ingest/Event -H 'Content-Type: application/json' --data-binary "@$T/body") $(because)" "413 hg-count"
+# F45: 4 MiB of `{},`, wherever they may stand. Of what is a record the least is taken.
+NOTHING=1398101
+for each in '{"resourceSpans":[|]}|/v1/traces|413 hg-count' '{"resourceMetrics":[{"scopeMetrics":[|]}]}|/v1/metrics|200 ' \
+	'{"resourceLogs":[{"scopeLogs":[{"logRecords":[|]}]}]}|/v1/logs|200 ' '{"streams":[|]}|/loki/api/v1/push|400 hg-invalid' \
+	'{"streams":[{"stream":{"a":"b"},"values":[|]}]}|/loki/api/v1/push|400 hg-invalid'; do
+	IFS='|' read -r head tail path want <<<"$each"
+	{ printf %s "$head"; times $NOTHING '{},'; printf '{}%s' "$tail"; } >"$T/body"
+	is "F45: 4 MiB of {} in $head" "$(request "$path" -H 'Content-Type: application/json' --data-binary "@$T/body") $(because)" "$want"
+done
+peak=$(awk '$1 == "VmHWM:" {print $2}' "/proc/$before/status")
+note "resident before: $base KiB, at most: $peak KiB"
+ok "B25, F45: none of that took more than the output limit" test "$peak" -le $((base + 64 * 1024))
 
 # ---- B20: blocks and frames of nothing ----
 { times 1100000 '\x00\x00\x00\xff\xff'; printf '\x03\0'; } >"$T/body"
