@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # 31-topics.sh -- a topic that is missing, denied or made smaller costs its own route only: 503 or 413 with an alarm, and nothing is created or
-# sent in vain; what is mended is seen without a restart (F5, F6, F7; O17 in part)
+# sent in vain; what is mended is seen without a restart (F5, F6, F7, R25; O17 in part)
 . "${0%/*}/lib.sh"
 need broker
 
@@ -79,6 +79,13 @@ ok "an alarm tells of it" hg_log 'lvl=err mod=sink_kafka .*for its size: 413'
 is "it was sent once" "$(errors_of MSG_SIZE_TOO_LARGE) $(failed_of too_large)" "$((before + 1)) 1"
 is "a small one is stored" "$(post_one traces small)" 200
 is "of the two, that one is there" "$(record_count "$TRACES_TOPIC")" $((stored + 1))
+# R25: once its limit was read again (here by a worker that starts) nobody asks the broker any more
+conf kafka.linger=6ms
+ok "a reload is taken" headgate_switch
+unsent() { before=$(errors_of MSG_SIZE_TOO_LARGE); [ "$(post_one traces too-large-again --pad 300000)" = "413 hg-record-size" ] && [ "$(errors_of MSG_SIZE_TOO_LARGE)" = "$before" ]; }
+ok "R25: the next is 413 without the broker" wait_until 10s unsent
+like "which says both figures" "$(grep -ao '[0-9]* bytes exceed the limit of [0-9]* bytes' "$T/reply")" '^[0-9]+ bytes exceed the limit of [1-9][0-9]* bytes$'
+is "a small one is stored still" "$(post_one traces small)" 200
 
 rest() { [ "$(metric items_in_flight)" = 0 ]; }
 ok "nothing is left in flight" wait_until 10s rest
