@@ -108,8 +108,8 @@ static bool detail_ok(const struct table *t, const struct table_entry *e)
 	    room - e->detail < sizeof(*d))
 		return false;
 	d = (const void *)(t->details + e->detail);
-	return d->id_bytes <= room - e->detail - sizeof(*d) && d->cidr_count <= t->head->cidrs &&
-	       d->cidr_first <= t->head->cidrs - d->cidr_count;
+	return e->id_bytes <= room - e->detail - sizeof(*d) && e->cidr_count <= t->head->cidrs &&
+	       d->cidr_first <= t->head->cidrs - e->cidr_count;
 }
 
 /* All offsets and enums, so that snapshot_find() need trust nothing else. */
@@ -303,15 +303,15 @@ static void fill_token(const struct table *t, const struct table_entry *e, struc
 {
 	const struct table_detail *d = (const void *)(t->details + e->detail);
 
-	hit->token_id = bytes_of(d->id, d->id_bytes);
+	hit->token_id = bytes_of(d->id, e->id_bytes);
 	hit->token_ordinal = e->ordinal;
 	hit->not_before = e->not_before;
 	hit->not_after = e->not_after;
 	hit->revoked = (e->flags & ENTRY_REVOKED) != 0;
 	hit->replaced = (e->flags & ENTRY_REPLACED) != 0;
 	hit->scopes = e->flags >> ENTRY_SCOPES_SHIFT & SCOPE_ALL;
-	hit->cidrs = d->cidr_count > 0 ? t->cidrs + d->cidr_first : NULL;
-	hit->cidr_count = d->cidr_count;
+	hit->cidrs = e->cidr_count > 0 ? t->cidrs + d->cidr_first : NULL;
+	hit->cidr_count = e->cidr_count;
 }
 
 /* As the delta has it, if it has. */

@@ -278,7 +278,7 @@ uint32_t snapshot_add_tenant(struct snapshot_builder *b, const struct snapshot_t
 
 	assert(tenant_id_ok(t->id));
 	out->ordinal = t->ordinal;
-	out->state = t->state;
+	out->state = (uint8_t)t->state;
 	out->block_until = t->block_until;
 	out->id_bytes = (uint8_t)t->id.n;
 	out->limits = t->limits;
@@ -317,7 +317,8 @@ void snapshot_soon(const struct snapshot_builder *b,
 		__builtin_prefetch(&entries_of(&b->file)[first_slot(&b->file, digest)], 1);
 }
 
-static uint32_t add_detail(struct snapshot_builder *b, const struct snapshot_token *t)
+static void add_detail(struct snapshot_builder *b, const struct snapshot_token *t,
+                       struct table_entry *e)
 {
 	size_t bytes = sizeof(struct table_detail) + t->id.n, align = _Alignof(struct table_detail);
 	size_t at = heap_take(&b->details, (bytes + align - 1) / align * align);
@@ -325,8 +326,6 @@ static uint32_t add_detail(struct snapshot_builder *b, const struct snapshot_tok
 
 	assert(t->id.n <= UINT8_MAX && t->cidr_count <= UINT8_MAX && at <= UINT32_MAX);
 	d->cidr_first = (uint32_t)(b->cidrs.n / sizeof(struct snapshot_cidr));
-	d->cidr_count = (uint8_t)t->cidr_count;
-	d->id_bytes = (uint8_t)t->id.n;
 	memcpy(d->id, t->id.p, t->id.n);
 	if (t->cidr_count > 0) {
 		size_t cidrs_bytes = t->cidr_count * sizeof(*t->cidrs);
@@ -334,7 +333,9 @@ static uint32_t add_detail(struct snapshot_builder *b, const struct snapshot_tok
 
 		memcpy(b->cidrs.p + cidrs_at, t->cidrs, cidrs_bytes);
 	}
-	return (uint32_t)at;
+	e->detail = (uint32_t)at;
+	e->id_bytes = (uint8_t)t->id.n;
+	e->cidr_count = (uint8_t)t->cidr_count;
 }
 
 void snapshot_add_token(struct snapshot_builder *b, const struct snapshot_token *t)
@@ -347,10 +348,10 @@ void snapshot_add_token(struct snapshot_builder *b, const struct snapshot_token 
 	e->not_before = t->not_before;
 	e->not_after = t->not_after;
 	e->tenant = t->tenant;
-	e->detail = add_detail(b, t);
-	e->flags = ENTRY_USED | (t->revoked ? ENTRY_REVOKED : 0u) |
-	           (t->replaced ? ENTRY_REPLACED : 0u) |
-	           (t->scopes & SCOPE_ALL) << ENTRY_SCOPES_SHIFT;
+	add_detail(b, t, e);
+	e->flags = (uint16_t)(ENTRY_USED | (t->revoked ? ENTRY_REVOKED : 0u) |
+	                      (t->replaced ? ENTRY_REPLACED : 0u) |
+	                      (t->scopes & SCOPE_ALL) << ENTRY_SCOPES_SHIFT);
 	e->ordinal = t->ordinal;
 }
 

@@ -10,7 +10,7 @@
 
 enum {
 	TABLE_ALIGN = 64,
-	TABLE_LAYOUT = 3, /* grows with each change of this file */
+	TABLE_LAYOUT = 4, /* grows with each change of this file */
 	TABLE_SLOTS_LOG2_MAX = 32,
 	BUILD_ID_BYTES = 64,
 };
@@ -58,26 +58,26 @@ struct table_entry { /* one cache line */
 	int64_t not_before, not_after;
 	uint32_t tenant; /* index */
 	uint32_t detail; /* offset in the details */
-	uint32_t flags; /* ENTRY_, scopes above */
+	uint16_t flags; /* ENTRY_, scopes above */
+	uint8_t id_bytes, cidr_count; /* of its detail: a lookup leaves that line alone */
 	uint32_t ordinal;
 };
 _Static_assert(sizeof(struct table_entry) == 64, "an entry is one cache line");
 
 struct table_tenant {
 	uint32_t ordinal;
-	uint32_t state;
+	uint8_t state;
+	uint8_t id_bytes;
+	uint16_t zero;
 	int64_t block_until;
 	struct tenant_limits limits;
-	uint8_t id_bytes;
 	char id[TENANT_ID_MAX];
-	uint8_t zero[17]; /* to whole cache lines */
+	uint8_t zeros[16]; /* to whole cache lines */
 };
 _Static_assert(sizeof(struct table_tenant) == 256, "a tenant is four cache lines");
 
 struct table_detail { /* what a lookup seldom needs: a name for the logs, allowed addresses */
 	uint32_t cidr_first;
-	uint8_t cidr_count;
-	uint8_t id_bytes;
 	char id[];
 };
 

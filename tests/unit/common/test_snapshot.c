@@ -335,19 +335,19 @@ Test(snapshot, offsets_that_lead_outside_are_refused_whatever_the_checksum)
 	autoclose int fd = table(20, 1);
 	struct snapshot *s = snapshot_map(fd, NULL);
 	size_t entries_at = s->base.head->entries_at, tenants_at = s->base.head->tenants_at,
-	       entry = 0, detail;
+	       entry = 0;
 
 	while ((s->base.entries[entry].flags & (ENTRY_USED | ENTRY_TENANT)) != ENTRY_USED)
 		entry++;
 	entry = entries_at + entry * sizeof(struct table_entry);
-	detail = s->base.head->details_at;
 	snapshot_unmap(s);
 	changed_is_refused(fd, offsetof(struct table_head, slots_log2), 0x40, true,
 	                   "a broken head");
 	changed_is_refused(fd, offsetof(struct table_head, slots_log2), 0x08, true, "lie outside");
 	changed_is_refused(fd, offsetof(struct table_head, longest), 0x80, true, "a broken head");
 	changed_is_refused(fd, offsetof(struct table_head, multiplier), 1, true, "a broken head");
-	changed_is_refused(fd, offsetof(struct table_head, entries_used) + 7, 1, true, "a broken head");
+	changed_is_refused(fd, offsetof(struct table_head, entries_used) + 7, 1, true,
+	                   "a broken head");
 	changed_is_refused(fd, offsetof(struct table_head, entries_used), 1, true, "a wrong count");
 	changed_is_refused(fd, offsetof(struct table_head, tenants) + 7, 0x80, true, "lie outside");
 	changed_is_refused(fd, offsetof(struct table_head, cidrs) + 7, 0x40, true, "lie outside");
@@ -368,7 +368,9 @@ Test(snapshot, offsets_that_lead_outside_are_refused_whatever_the_checksum)
 	                   "broken token");
 	changed_is_refused(fd, entry + offsetof(struct table_entry, detail) + 3, 0xff, true,
 	                   "broken token");
-	changed_is_refused(fd, detail + offsetof(struct table_detail, cidr_count), 1, true,
+	changed_is_refused(fd, entry + offsetof(struct table_entry, cidr_count), 1, true,
+	                   "broken token");
+	changed_is_refused(fd, entry + offsetof(struct table_entry, id_bytes), 0xff, true,
 	                   "broken token");
 }
 
