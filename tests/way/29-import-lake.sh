@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # 29-import-lake.sh -- MICROMEGAS_SQL_CONNECTION_STRING alone has the keys of micromegas' own database count, its table as it stands, beside
-# those of the environment, which work without that database too (compatibility.md 3: B16, B18, B24)
+# those of the environment, which work without that database too (compatibility.md 3: B16, B18, B23, B24)
 . "${0%/*}/lib.sh"
 need postgres
 
@@ -43,4 +43,28 @@ pg "INSERT INTO ingestion_api_keys(key_hash, audience) VALUES (sha256('secret-of
 ok "one key under two tenants grants nothing to either" wait_until 10s sees secret-of-svc 401
 pg "DELETE FROM ingestion_api_keys WHERE key_hash = sha256('secret-of-svc')"
 ok "the second one gone, it does again" wait_until 10s sees secret-of-svc 415
+
+# ---- where a key may be used; B23 ----
+far=$(key)
+pg "INSERT INTO ingestion_api_keys(key_hash, audience, allowed_cidrs) VALUES (sha256('$far'), 'acme', '{10.0.0.0/8}')"
+address() { metric auth_total '{result="address"}'; }
+from_elsewhere() { sees "$far" 401 && [ "$(address)" -gt 0 ]; }
+ok "B23: a key of another address is 401, counted as address" wait_until 10s from_elsewhere
+before=$(address)
+is "B23: in the words of an unknown one" "$(TOKEN=$far request /ingestion/insert_block -d x) $(cat "$T/reply")" "401 Invalid token"
+is "B23: and counted again" "$(address)" $((before + 1))
+skipped() { [ "$(metric tenants_rows_skipped '{reason="other"}')" = "$1" ]; }
+# With a key of the environment, which brings its own.
+MICROMEGAS_API_KEYS='[{"name":"svc","key":"secret-of-svc","allowed_cidrs":["10.0.0.0/8"]},{"name":"here","key":"secret-of-here","allowed_cidrs":["127.0.0.1"]}]'
+for each in '{10.0.0.5/8}:1:401' '{127.0.0.1}:0:415' '{10.0.0.0/8,::1}:0:401' '{}:0:415'; do
+	IFS=: read -r cidrs skips status <<<"${each/::1/@}"
+	pg "UPDATE ingestion_api_keys SET allowed_cidrs = '${cidrs/@/::1}' WHERE key_hash = sha256('$far')"
+	ok "B23: ${cidrs/@/::1}: $status" wait_until 10s sees "$far" "$status"
+	ok "B23: ${cidrs/@/::1}: rows left out: $skips" wait_until 10s skipped "$skips"
+done
+headgate_stop || fail "headgate ends with status 0" "status $HG_STATUS"
+headgate_start
+ok "B23: a key of the environment for here" wait_until 5s sees secret-of-here 415
+is "B23: one for elsewhere" "$(TOKEN=secret-of-svc request /ingestion/insert_block -d x) $(cat "$T/reply")" "401 Invalid token"
+is "B23: counted as address" "$(address)" 1
 finish
