@@ -1,11 +1,12 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 # root.sh -- a Debian root of a test's own, in which the stand-in for systemd does what maintainer scripts and an administrator ask of
-# systemctl. Sourced by tests/life after lib.sh.
+# systemctl. Sourced by tests/life, and by tests/way/94-life.sh, after lib.sh.
 #
 #	base_root DEB		BASE: a bare root with what DEB depends on, made once in the cache; it may need a network
 #	own_namespaces VAR=VALUE...	the test starts over, alone with its network and processes, with these variables
-#	root_begin		unpacks BASE as $root, and starts the stand-in: after need netns
+#	root_begin		unpacks BASE as $root, and starts the stand-in: after need netns. Without BASE $root is this system, to
+#				which nothing that happens there comes back
 #	inside COMMAND...	there, as root
 #	pid			of the master
 #	asked			what systemctl was asked for, in order
@@ -38,7 +39,16 @@ root_begin()
 {
 	root=$T/root
 	mkdir "$root" "$T/sd"
-	tar -xf "$BASE" -C "$root" || bail "can't unpack $BASE"
+	if [ -n "$BASE" ]; then
+		tar -xf "$BASE" -C "$root" || bail "can't unpack $BASE"
+	else
+		mkdir "$T/apart"
+		mount -t tmpfs -o mode=755 tmpfs "$T/apart" && mkdir "$T"/apart/{upper,scratch} &&
+			mount -t overlay -o "lowerdir=/,upperdir=$T/apart/upper,workdir=$T/apart/scratch" overlay "$root" || skip_all "an overlay"
+		mount -t tmpfs tmpfs "$root/run"
+		mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
+		mount --bind /dev "$root/dev"
+	fi
 	mkdir -p "$root$T/sd" "$root/packages" "$root/run/systemd/system"
 	trap root_end EXIT
 	mount -t proc proc "$root/proc"
@@ -53,7 +63,12 @@ root_begin()
 }
 
 # Before anything is removed, what is mounted there goes.
-root_end() { umount --lazy "$root/proc" "$root$T/sd"; at_exit; }
+root_end()
+{
+	umount --lazy "$root/proc" "$root$T/sd"
+	[ -n "$BASE" ] || umount --lazy "$root"/{run,tmp,dev} "$root" "$T/apart"
+	at_exit
+}
 
 # What needs no manager, the real one does.
 standin_systemctl()
