@@ -7,7 +7,7 @@ URL=http://127.0.0.1:4318
 # until_ SECONDS COMMAND...: again and again until it succeeds.
 until_()
 {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * PATIENCE))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ $SECONDS -lt $end ] || return 1
@@ -25,11 +25,31 @@ another() { active && [ "$(master)" != "$1" ]; }
 status() { curl -s -o /dev/null -w '%{http_code}\n' "$@"; }
 # post [TOKEN]: a body of logs
 post() { status -H 'Content-Type: application/x-protobuf' ${1:+-H "Authorization: Bearer $1"} --data-binary @/given/body "$URL/v1/logs"; }
-serves() { [ "$(post "$TOKEN")" = 200 ]; }
+serves() { answers 200; }
+answers() { [ "$(post "$TOKEN")" = "$1" ]; }
+# told REGEX: its status text has it
+told() { show StatusText | grep -qE -- "$1"; }
+version() { headgatectl --json status | python3 -c 'import json, sys; print(json.load(sys.stdin)["version"])'; }
 # said REGEX: the journal of the service has it since `mark`
 mark() { MARK=$(journalctl -n 0 --show-cursor -q | sed -n 's/^-- cursor: //p'); }
 heard() { journalctl --after-cursor="$MARK" -q -o cat "$@"; }
 said() { heard -u headgate.service | grep -E -- "$1"; }
+
+rss() { sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$(master)/status"; }
+# hups N: so many SIGHUPs, one a second; sets most: so many workers there were at once
+hups()
+{
+	local i n
+	most=0
+	for ((i = 0; i < $1; i++)); do
+		kill -HUP "$(master)"
+		sleep 1
+		n=$(workers | wc -l)
+		[ "$n" -le "$most" ] || most=$n
+	done
+}
+# rests: no generation but the newest is there
+rests() { [ "$(workers | wc -l)" = 2 ] && told '2/2 workers ready$'; }
 
 # knock_begin, knock_end: two clients that post, each time over a connection of their own; what became of it, counted
 knock_begin()
@@ -43,6 +63,14 @@ knock_begin()
 	done
 	until_ 110 knocked 5
 }
+# load_begin SECONDS, load_end: requests at once over connections that are never idle; what became of them, as JSON
+load_begin()
+{
+	echo "$TOKEN" >/tmp/tokens
+	nice -n 19 /given/hgload -u "$URL/v1/logs" -b /given/body -c 8 -d "$1" -t /tmp/tokens -H 'Content-Type: application/x-protobuf' >/tmp/load.json 2>&1 &
+	LOAD=$!
+}
+load_end() { wait "$LOAD"; cat /tmp/load.json; }
 knocked() { [ "$(cat /tmp/knocked.* | wc -l)" -ge "$1" ]; }
 knock_end()
 {

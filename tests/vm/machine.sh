@@ -8,9 +8,9 @@
 #	guest COMMAND [TIME]		runs it there as root, bash with the functions of guest.sh; prints what it says, returns its status.
 #					120s at most. All of it is in the transcript.
 #	machine_end			powers it off
-# TRANSCRIPT: the file. MACHINE_MEMORY: MiB (768).
+# TRANSCRIPT: the file. MACHINE_MEMORY: MiB (768). MACHINE_PATIENCE: how many times as long as said is waited (1), where others are at work.
 
-: "${MACHINE_MEMORY:=768}"
+: "${MACHINE_MEMORY:=768}" "${MACHINE_PATIENCE:=1}"
 TRANSCRIPT=$ROOT/build/vm/$NAME.txt
 MACHINE_COUNT=0 MACHINE_PID=''
 
@@ -64,14 +64,14 @@ machine_boot()
 	MACHINE_PID=$SPAWNED
 	WAY_BACKGROUND+=("$SPAWNED")
 	machine_hear ready 600s >/dev/null || { cat "$T/qemu.log" "$TRANSCRIPT" >&2; bail "the machine does not boot"; }
-	guest 'tar -xf /dev/vdb -C /given && . /given/guest.sh' >/dev/null || bail "the machine has not got its files"
+	guest "PATIENCE=$MACHINE_PATIENCE; tar -xf /dev/vdb -C /given && . /given/guest.sh" >/dev/null || bail "the machine has not got its files"
 }
 
 # machine_hear WORD TIME: what it says up to the line "@@WORD STATUS"; returns that status.
 machine_hear()
 {
 	local line end
-	end=$((${EPOCHREALTIME/[.,]/} + $(to_us "$2")))
+	end=$((${EPOCHREALTIME/[.,]/} + $(to_us "$2") * MACHINE_PATIENCE))
 	while ((${EPOCHREALTIME/[.,]/} < end)) && alive "$MACHINE_PID"; do
 		IFS= read -rt 1 -u "$MACHINE_OUT" line || continue
 		line=${line%$'\r'}
