@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # 94-package.sh -- what `make install` puts in place runs as it is, and the unit is sound: exposure, syntax, what an operator's drop-ins
-# change (O22, operations.md 10). With REQUIRE=all or LIFE=1 the Debian packages are built and judged by lintian too (O23).
+# change (O22, operations.md 10; performance.md B22). With REQUIRE=all or LIFE=1 the Debian packages are built and judged by lintian too (O23).
 . "${0%/*}/lib.sh"
 command -v systemd-analyze >/dev/null || skip_all systemd-analyze
 
@@ -39,7 +39,7 @@ done
 for each in etc/headgate/headgate.yaml etc/logrotate.d/headgate usr/lib/systemd/system/headgate.service usr/lib/sysusers.d/headgate.conf \
 	usr/lib/tmpfiles.d/headgate.conf usr/share/headgate/sql/001_tenants.sql usr/share/headgate/models/UserEvent.json usr/share/headgate/headgate.schema.json \
 	usr/share/bash-completion/completions/headgatectl usr/share/zsh/vendor-completions/_headgatectl usr/share/fish/vendor_completions.d/headgatectl.fish \
-	usr/share/man/man8/headgate.8 usr/share/man/man1/headgatectl.1 usr/share/man/man5/headgate.yaml.5; do
+	$(cd "$ROOT/packaging/man" && for page in *.[1-8]; do echo "usr/share/man/man${page##*.}/$page"; done); do
 	is "$each is there, for all to read" "$(stat -c %a "$tree/$each" 2>&1)" 644
 done
 is "nobody else may write anything" "$(find "$tree" -perm /022 ! -type l)" ""
@@ -68,6 +68,13 @@ is "there are none" "$(cat "$tree/etc/headgate/tenants.yaml")" $'version: 1\nten
 is "nobody logs in as the user" "$(grep -c '^headgate:.*:/usr/sbin/nologin$' "$tree/etc/passwd")" 1
 for each in var/lib/headgate var/log/headgate; do
 	is "$each is the service's own" "$(stat -c '%a %g' "$tree/$each")" "750 $gid"
+done
+
+# performance.md B22: what is built here runs elsewhere, too.
+compiled() { env -u MAKEFLAGS make -C "$ROOT" -nB MODE="$1" all | grep -E -- ' -c -o '; }
+for mode in release debug; do
+	ok "the $mode build compiles files" test "$(compiled $mode | wc -l)" -gt 100
+	is "none of them for the processor of this machine" "$(compiled $mode | grep -oE -- '-(march|mcpu|mtune)=[^ ]*|-mavx512[^ ]*')" ""
 done
 
 # ---- the Debian packages ----
