@@ -2,8 +2,8 @@
 /*
  * import_keys.c -- keys that the environment holds. The configuration keeps their hashes alone, and
  * conf_hide_environment() leaves nothing else in the process: the variable then has `sha256` where
- * `key` stood, which is read as well. What the parser had in its hands is wiped. Where the kernel put
- * the environment at exec, which is what /proc/PID/environ shows, no value is left at all.
+ * `key` stood, which is read as well. What the parser had in its hands is wiped. Where the kernel
+ * put the environment at exec, which is what /proc/PID/environ shows, no value is left at all.
  */
 #include <jansson.h>
 #include <malloc.h>
@@ -157,7 +157,7 @@ static bool read_tenant(struct loader *l, struct variable v, size_t number, cons
 	const char *text = json_string_value(tenant);
 
 	key->tenant = "";
-	if (!tenant)
+	if (!tenant || json_is_null(tenant))
 		return true;
 	if (!text || !tenant_id_ok(bytes_str(text))) {
 		BAD_VARIABLE(l, v, "[%zu]: 'tenant' is no tenant id", number);
