@@ -106,7 +106,8 @@ Test(import_keys, what_is_no_list_of_keys_stops_the_start_and_is_not_shown)
 
 Test(import_keys, what_is_null_is_not_given)
 {
-	ASSERT_IMPORTS("[{\"name\":\"a\",\"key\":\"s4711\",\"tenant\":null,\"allowed_cidrs\":null}]");
+	ASSERT_IMPORTS(
+		"[{\"name\":\"a\",\"key\":\"s4711\",\"tenant\":null,\"allowed_cidrs\":null}]");
 	cr_assert_eq(conf->imported.n, 1);
 	cr_assert_str_eq(key(0)->tenant, "");
 	cr_assert_eq(key(0)->cidr_count, 0);
