@@ -4,12 +4,10 @@
  * its claims are judged first, then the signature, by a key whose algorithm is pinned and which
  * came from the configuration or from the master, never from the token. A key that no set has is
  * asked for (MSG_JWKS_WANT): the token waits for the master's next try, and is then judged for
- * good.
+ * good. Where entries of one issuer have keys of their own, each set is asked for.
  */
 #include <cjose/cjose.h>
 #include <errno.h>
-#include <event2/event.h>
-#include <event2/event_struct.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -21,12 +19,11 @@
 #include "common/loop.h"
 #include "worker/auth.h"
 #include "worker/jwt_judge.h"
+#include "worker/jwt_wait.h"
 #include "worker/worker.h"
 
 enum {
 	KEYS_MAX = 32, /* of a set; the master sends no more */
-	WAITING_MAX = 128, /* tokens: each is kept, and verified in one turn with the others */
-	LOOK_MS = 250, /* for whom nobody answered */
 	ANSWER_SPARE_MS = 2000, /* beyond the master's two requests */
 	P256_BYTES = 32,
 	RSA_BYTES_MAX = 1024,
@@ -42,28 +39,17 @@ struct source { /* where keys come from: entries of one issuer may share it */
 	const char *issuer, *uri;
 	bool is_file; /* one key, that never changes */
 	bool ok; /* the master's last try worked */
-	bool asked; /* for another one */
-	msec_t tried; /* when that was; 0: never */
+	struct jwt_try try; /* when that was */
 	struct key keys[KEYS_MAX];
 	unsigned count;
-};
-
-struct waiting { /* a token whose key was asked for */
-	struct waiting *next; /* in v->waiting, until judged */
-	struct source *source;
-	msec_t tried, until;
-	uint8_t digest[TOKEN_DIGEST_BYTES];
-	size_t n;
-	uint8_t token[]; /* wiped */
 };
 
 struct jwt_verifier {
 	struct worker *w;
 	struct source *sources;
 	struct source **source_of; /* by entry of auth.jwt */
-	unsigned source_count, waiting_count;
-	struct waiting *waiting, **waiting_end;
-	struct event look;
+	unsigned source_count;
+	struct jwt_wait *waiting; /* tokens whose key was asked for */
 };
 
 /* ---- keys ---- */
@@ -202,6 +188,7 @@ struct judging {
 	const struct jwt *jwt;
 	struct bytes token;
 	struct finding *finding;
+	struct jwt_tries wait; /* of the sources that may bring its key */
 };
 
 /* Once it cannot be judged now, no other entry's no is the answer. */
@@ -237,15 +224,22 @@ static void vouch(const struct judging *j, const struct jwt_conf *conf, int64_t 
 }
 
 /* Another try of the master may bring a key, or one of that name with another content. */
-static bool may_wait(const struct judging *j, const struct source *s)
+static bool is_worth_it(const struct judging *j, const struct source *s)
 {
 	msec_t floor = j->v->w->conf->auth.jwks.refetch_floor;
 
-	return j->r && !s->is_file && (s->asked || !s->tried || loop_now() - s->tried >= floor);
+	return j->r && !s->is_file &&
+	       (s->try.asked || !s->try.at || loop_now() - s->try.at >= floor);
 }
 
-/* By one entry. True: this is the answer; else *wait is whose keys to wait for, if any. */
-static bool judge_entry(const struct judging *j, size_t entry, struct source **wait)
+static void may_wait(struct judging *j, struct source *s)
+{
+	if (is_worth_it(j, s))
+		jwt_tries_add(&j->wait, &s->try);
+}
+
+/* By one entry. True: this is the answer. */
+static bool judge_entry(struct judging *j, size_t entry)
 {
 	const struct conf *conf = j->v->w->conf;
 	const struct jwt_rules rules = { .conf = &conf->auth.jwt.v[entry],
@@ -271,11 +265,11 @@ static bool judge_entry(const struct judging *j, size_t entry, struct source **w
 		refuse(j, AUTH_UNKNOWN, "JWT of an algorithm that its key is not for");
 		return false;
 	case SIGNATURE_BAD:
-		*wait = may_wait(j, s) ? s : *wait;
+		may_wait(j, s);
 		refuse(j, AUTH_UNKNOWN, "JWT with a wrong signature");
 		return false;
 	case SIGNATURE_NO_KEY:
-		*wait = may_wait(j, s) ? s : *wait;
+		may_wait(j, s);
 		if (!s->count)
 			refuse(j, AUTH_UNAVAILABLE, "no key of its issuer was had yet");
 		else if (!s->ok)
@@ -289,21 +283,21 @@ static bool judge_entry(const struct judging *j, size_t entry, struct source **w
 	return true;
 }
 
-/* Fills *j->finding; NULL, or the source whose keys are worth waiting for. */
-static struct source *judge(const struct judging *j)
+/* Fills *j->finding, and j->wait if that is not the last word. */
+static void judge(struct judging *j)
 {
 	const struct conf *conf = j->v->w->conf;
-	struct source *wait = NULL;
 
 	if (j->jwt->fault) {
 		refuse(j, AUTH_MALFORMED, j->jwt->fault);
-		return NULL;
+		return;
 	}
-	for (size_t i = 0; i < conf->auth.jwt.n; i++)
-		if (strcmp(conf->auth.jwt.v[i].issuer, j->jwt->issuer) == 0 &&
-		    judge_entry(j, i, &wait))
-			return NULL;
-	return wait;
+	for (size_t i = 0; i < conf->auth.jwt.n; i++) {
+		if (strcmp(conf->auth.jwt.v[i].issuer, j->jwt->issuer) == 0 && judge_entry(j, i)) {
+			j->wait.n = 0;
+			return;
+		}
+	}
 }
 
 static bool is_ours(const struct conf *conf, const struct jwt *jwt)
@@ -321,99 +315,54 @@ static bool ask(struct jwt_verifier *v, struct source *s)
 	char text[CHANNEL_BODY_MAX];
 	int n = snprintf(text, sizeof(text), "%s\n%s", s->issuer, s->uri);
 
-	if (s->asked)
+	if (s->try.asked)
 		return true;
 	if (channel_send(v->w->channel, MSG_JWKS_WANT, 0, 0, -1, bytes_of(text, (size_t)n)) < 0) {
 		log_warn("auth_jwt", "can't ask the master for keys", KV_S("issuer", s->issuer),
 		         KV_S("err", strerror(errno)));
 		return false;
 	}
-	s->asked = true;
+	s->try.asked = true;
 	return true;
 }
 
-static bool wait_for(struct jwt_verifier *v, struct source *s, const struct credential *c)
+/* False: not now. */
+static bool wait_for(struct jwt_verifier *v, const struct jwt_tries *tries,
+                     const struct credential *c)
 {
-	struct waiting *w;
-	struct timeval soon = { 0, LOOK_MS * 1000 };
+	msec_t patience = 2 * v->w->conf->auth.jwks.timeout + ANSWER_SPARE_MS;
 
-	if (v->waiting_count == WAITING_MAX || !ask(v, s))
+	if (jwt_wait_full(v->waiting))
 		return false;
-	w = xcalloc(1, sizeof(*w) + c->secret.n);
-	w->source = s;
-	w->tried = s->tried;
-	w->until = loop_now() + 2 * v->w->conf->auth.jwks.timeout + ANSWER_SPARE_MS;
-	memcpy(w->digest, c->digest, sizeof(w->digest));
-	memcpy(w->token, c->secret.p, c->secret.n);
-	w->n = c->secret.n;
-	*v->waiting_end = w;
-	v->waiting_end = &w->next;
-	/* Set for the first alone: each later one would put off the end of those before. */
-	if (v->waiting_count++ == 0 && event_add(&v->look, &soon) < 0)
-		out_of_memory();
+	for (unsigned i = 0; i < v->source_count; i++)
+		for (unsigned k = 0; k < tries->n; k++)
+			if (&v->sources[i].try == tries->v[k] && !ask(v, &v->sources[i]))
+				return false;
+	jwt_wait_add(v->waiting, c->digest, c->secret, tries, loop_now() + patience);
 	return true;
 }
 
-static void waiting_free(struct waiting *w)
-{
-	OPENSSL_cleanse(w->token, w->n);
-	free(w);
-}
-
-/* Takes off the first one that is not to wait any longer; NULL: there is none. */
-static struct waiting *next_done(struct jwt_verifier *v)
-{
-	for (struct waiting **at = &v->waiting; *at; at = &(*at)->next) {
-		struct waiting *w = *at;
-
-		if (w->tried == w->source->tried && loop_now() < w->until)
-			continue;
-		*at = w->next;
-		if (!*at)
-			v->waiting_end = at;
-		v->waiting_count--;
-		return w;
-	}
-	return NULL;
-}
-
-static void settle(struct jwt_verifier *v, struct waiting *w)
-{
-	struct finding f = { .keep = 0 };
-	struct jwt jwt;
-	struct judging j = { v, NULL, &jwt, bytes_of(w->token, w->n), &f };
-	bool again = jwt_parse(j.token, &jwt); /* as it did when it came */
-
-	assert(again);
-	(void)judge(&j);
-	if (w->tried == w->source->tried && f.proof->result != AUTH_OK)
-		refuse(&j, AUTH_UNAVAILABLE, "its key was asked for, and nobody answered");
-	jwt_done(&jwt);
-	auth_found(v->w, w->digest, &f);
-	waiting_free(w);
-}
-
-static void look(struct jwt_verifier *v)
-{
-	struct timeval soon = { 0, LOOK_MS * 1000 };
-	struct waiting *w;
-
-	while ((w = next_done(v)))
-		settle(v, w);
-	if (v->waiting_count && event_add(&v->look, &soon) < 0)
-		out_of_memory();
-}
-
-static void on_look(evutil_socket_t fd, short what, void *arg)
+static bool settle(void *arg, const uint8_t digest[static TOKEN_DIGEST_BYTES], struct bytes token,
+                   enum jwt_news news)
 {
 	struct jwt_verifier *v = arg;
+	struct finding f = { .keep = 0 };
+	struct jwt jwt;
+	struct judging j = { v, NULL, &jwt, token, &f, { .n = 0 } };
+	bool again = jwt_parse(token, &jwt); /* as it did when it came */
+	bool done;
 
-	(void)fd, (void)what;
-	for (unsigned i = 0; i < v->source_count; i++) /* unanswered: the next one asks again */
-		v->sources[i].asked = false;
-	for (struct waiting *w = v->waiting; w; w = w->next)
-		w->source->asked |= loop_now() < w->until && w->tried == w->source->tried;
-	look(v);
+	assert(again);
+	judge(&j);
+	if (news == JWT_NEWS_LATE && f.proof->result != AUTH_OK)
+		refuse(&j, AUTH_UNAVAILABLE, "its key was asked for, and nobody answered");
+	jwt_done(&jwt);
+	done = news != JWT_NEWS_SOME || f.proof->result == AUTH_OK;
+	if (done)
+		auth_found(v->w, digest, &f);
+	else
+		free(f.proof);
+	return done;
 }
 
 /* ---- key sets of the master ---- */
@@ -437,9 +386,9 @@ static void take_set(struct jwt_verifier *v, const json_t *set)
 
 	if (!s) /* of another generation */
 		return;
-	if (s->tried != tried)
-		s->asked = false;
-	s->tried = tried;
+	if (s->try.at != tried)
+		s->try.asked = false;
+	s->try.at = tried;
 	s->ok = json_is_true(json_object_get(set, "ok"));
 	forget_keys(s);
 	for (size_t i = 0; i < json_array_size(keys) && s->count < KEYS_MAX; i++) {
@@ -472,7 +421,7 @@ void auth_take_keys(struct worker *w, int fd)
 	for (size_t i = 0; i < json_array_size(sets); i++)
 		take_set(w->jwt, json_array_get(sets, i));
 	json_decref(sets);
-	look(w->jwt);
+	jwt_wait_look(w->jwt->waiting);
 }
 
 void auth_jwt_version(char *out, size_t cap)
@@ -487,21 +436,21 @@ static enum auth_say jwt_check(void *verifier, struct req *r, const struct crede
 {
 	struct jwt_verifier *v = verifier;
 	struct jwt jwt;
-	struct judging j = { v, r, &jwt, c->secret, f };
-	struct source *wait;
+	struct judging j = { v, r, &jwt, c->secret, f, { .n = 0 } };
 	bool ours;
 
 	if (!v->w->conf->auth.jwt.n || !jwt_parse(c->secret, &jwt))
 		return AUTH_NOT_MINE;
 	ours = is_ours(v->w->conf, &jwt);
-	wait = ours ? judge(&j) : NULL;
-	if (wait && wait_for(v, wait, c)) {
+	if (ours)
+		judge(&j);
+	if (j.wait.n && wait_for(v, &j.wait, c)) {
 		free(f->proof);
 		f->proof = NULL;
 		jwt_done(&jwt);
 		return AUTH_LATER;
 	}
-	if (wait)
+	if (j.wait.n)
 		refuse(&j, AUTH_UNAVAILABLE, "its key can't be asked for now");
 	jwt_done(&jwt);
 	if (!ours)
@@ -512,14 +461,8 @@ static enum auth_say jwt_check(void *verifier, struct req *r, const struct crede
 static void jwt_close(void *verifier)
 {
 	struct jwt_verifier *v = verifier;
-	struct waiting *next;
 
-	if (v->source_count)
-		event_del(&v->look);
-	for (struct waiting *w = v->waiting; w; w = next) {
-		next = w->next;
-		waiting_free(w);
-	}
+	jwt_wait_free(v->waiting);
 	for (unsigned i = 0; i < v->source_count; i++)
 		forget_keys(&v->sources[i]);
 	free(v->sources);
@@ -551,12 +494,12 @@ static void *jwt_open(struct worker *w, struct err *err)
 	size_t n = w->conf->auth.jwt.n;
 
 	v->w = w;
-	v->waiting_end = &v->waiting;
 	v->sources = xcalloc(n + 1, sizeof(*v->sources));
 	v->source_of = xcalloc(n + 1, sizeof(struct source *));
-	if (n)
-		event_assign(&v->look, w->base, -1, 0, on_look, v);
-	w->jwt = v;
+	if (n) {
+		v->waiting = jwt_wait_new(w->base, settle, v);
+		w->jwt = v;
+	}
 	for (size_t i = 0; i < n; i++) {
 		if (open_source(v, i, err) < 0) {
 			jwt_close(v);

@@ -1,8 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <event2/event.h>
-
-static unsigned timers; /* how often one was set */
-#define event_add(event, after) (timers++, event_add(event, after))
 #define auth_found found_of_the_test
 #define auth_may_ask ask_of_the_test
 #include "worker/auth_jwt.c"
@@ -295,12 +291,12 @@ Test(auth_jwt, an_unknown_kid_is_asked_for_once_and_then_refused)
 	}
 	cr_assert_str_eq(asked(), "https://i\n");
 	cr_assert_str_eq(asked(), "");
-	cr_assert_eq(v->waiting_count, ARRAY_LEN(kids));
+	cr_assert_eq(jwt_wait_count(v->waiting), ARRAY_LEN(kids));
 	set(10000, true, jwk_text(rsa, "k"));
 	cr_assert_eq(found.count, ARRAY_LEN(kids));
 	cr_assert_eq(found.finding.proof->result, AUTH_UNKNOWN);
 	cr_assert_eq(found.finding.keep, 0);
-	cr_assert_eq(v->waiting_count, 0);
+	cr_assert_eq(jwt_wait_count(v->waiting), 0);
 	cr_assert_eq(budget, 1000); /* nothing of it cost a signature */
 }
 
@@ -470,6 +466,85 @@ Test(auth_jwt, while_an_entry_cannot_judge_another_ones_no_is_503)
 	cr_assert_str_eq(why(token), "no key of its issuer was had yet");
 }
 
+/* One issuer, two sources of keys: the key may come from either. */
+static void two_sources(void)
+{
+	entries[1] = entry_of("agents", "https://i");
+	entries[1].jwks_uri = "https://i/other";
+	conf.auth.jwt.n = 2;
+	start();
+}
+
+/* What the master says of both; NULL: no keys, its try failed. */
+static void both_sets(msec_t first, const char *keys, msec_t second, const char *other_keys)
+{
+	char *text = jwt_text();
+
+	snprintf(text, JWT_TEXT_MAX,
+	         "[{\"issuer\":\"https://i\",\"jwks_uri\":\"\",\"tried_ms\":%lld,\"ok\":%s,"
+	         "\"keys\":[%s]},{\"issuer\":\"https://i\",\"jwks_uri\":\"https://i/other\","
+	         "\"tried_ms\":%lld,\"ok\":%s,\"keys\":[%s]}]",
+	         (long long)(START_MS + first), keys ? "true" : "false", keys ? keys : "",
+	         (long long)(START_MS + second), other_keys ? "true" : "false",
+	         other_keys ? other_keys : "");
+	sets(text);
+}
+
+/* It was 503, as the first one had no keys, and nobody had asked for any. */
+Test(auth_jwt, a_key_that_may_be_in_two_sets_is_asked_for_in_both)
+{
+	const char *token = token_of(HEAD("RS256", "x"), GOOD, rsa);
+
+	two_sources();
+	cr_assert_eq(check(token), AUTH_LATER);
+	cr_assert_str_eq(asked(), "https://i\n");
+	cr_assert_str_eq(asked(), "https://i\nhttps://i/other");
+	cr_assert_str_eq(asked(), "");
+	sets(jwt_text()); /* no JSON: nothing */
+	cr_assert_eq(found.count, 0);
+	both_sets(1, jwk_text(ec, "e"), 1, jwk_text(ec, "e"));
+	cr_assert_eq(found.count, 1);
+	cr_assert_eq(found.finding.proof->result, AUTH_UNKNOWN);
+}
+
+Test(auth_jwt, the_first_set_that_has_the_key_lets_in_and_the_last_one_refuses)
+{
+	const char *token = token_of(HEAD("RS256", "x"), GOOD, rsa);
+
+	two_sources();
+	both_sets(0, jwk_text(ec, "e"), 0, jwk_text(ec, "e"));
+	clock_at(10000);
+	cr_assert_eq(check(token), AUTH_LATER);
+	both_sets(10000, jwk_text(ec, "e"), 0, jwk_text(ec, "e"));
+	cr_assert_eq(found.count, 0, "the other one may have it");
+	both_sets(10000, jwk_text(ec, "e"), 10000, jwk_text(ec, "e"));
+	cr_assert_eq(found.count, 1);
+	cr_assert_eq(found.finding.proof->result, AUTH_UNKNOWN);
+	clock_at(20000);
+	cr_assert_eq(check(token), AUTH_LATER);
+	both_sets(10000, jwk_text(ec, "e"), 20000, jwk_text(rsa, "x"));
+	cr_assert_eq(found.count, 2);
+	cr_assert_eq(found.finding.proof->result, AUTH_OK);
+	cr_assert_eq(jwt_wait_count(v->waiting), 0);
+}
+
+Test(auth_jwt, while_one_of_two_sets_is_away_nobody_is_refused_for_good)
+{
+	const char *token = token_of(HEAD("RS256", "x"), GOOD, rsa);
+
+	two_sources();
+	both_sets(0, jwk_text(ec, "e"), 0, jwk_text(ec, "e"));
+	clock_at(10000);
+	cr_assert_eq(check(token), AUTH_LATER);
+	both_sets(10000, jwk_text(ec, "e"), 0, jwk_text(ec, "e"));
+	clock_at(22000);
+	jwt_wait_look(v->waiting);
+	cr_assert_eq(found.count, 1);
+	cr_assert_eq(found.finding.proof->result, AUTH_UNAVAILABLE);
+	both_sets(22000, jwk_text(ec, "e"), 22000, NULL);
+	cr_assert_str_eq(why(token), "no key of its issuer was had yet");
+}
+
 Test(auth_jwt, who_gets_no_answer_is_told_in_time)
 {
 	start();
@@ -477,33 +552,20 @@ Test(auth_jwt, who_gets_no_answer_is_told_in_time)
 	clock_at(10000);
 	cr_assert_eq(check(token_of(HEAD("RS256", "x"), GOOD, rsa)), AUTH_LATER);
 	clock_at(21999);
-	on_look(-1, 0, v);
+	jwt_wait_look(v->waiting);
 	cr_assert_eq(found.count, 0);
 	sets("[]"); /* of other issuers */
 	cr_assert_eq(found.count, 0);
 	clock_at(22000);
-	on_look(-1, 0, v);
+	jwt_wait_look(v->waiting);
 	cr_assert_eq(found.count, 1);
 	cr_assert_eq(found.finding.proof->result, AUTH_UNAVAILABLE);
 	cr_assert_str_eq(asked(), "https://i\n");
 	cr_assert_eq(check(token_of(HEAD("RS256", "x"), GOOD, rsa)), AUTH_LATER);
-	on_look(-1, 0, v);
+	jwt_wait_look(v->waiting);
 	cr_assert_eq(check(token_of(HEAD("RS256", "x"), GOOD, rsa)), AUTH_LATER);
 	cr_assert_str_eq(asked(), "https://i\n");
 	cr_assert_str_eq(asked(), "");
-}
-
-Test(auth_jwt, who_comes_later_puts_off_nobodys_end)
-{
-	start();
-	set(0, true, jwk_text(rsa, "k"));
-	clock_at(10000);
-	cr_assert_eq(check(token_of(HEAD("RS256", "x"), GOOD, rsa)), AUTH_LATER);
-	cr_assert_eq(timers, 1);
-	cr_assert_eq(check(token_of(HEAD("RS256", "y"), GOOD, rsa)), AUTH_LATER);
-	cr_assert_eq(timers, 1);
-	on_look(-1, 0, v);
-	cr_assert_eq(timers, 2);
 }
 
 Test(auth_jwt, no_more_wait_than_are_allowed)
@@ -511,7 +573,7 @@ Test(auth_jwt, no_more_wait_than_are_allowed)
 	char head[100];
 
 	start();
-	for (unsigned i = 0; i < WAITING_MAX; i++) {
+	for (unsigned i = 0; !jwt_wait_full(v->waiting); i++) {
 		snprintf(head, sizeof(head), "{\"alg\":\"RS256\",\"kid\":\"x%u\"}", i);
 		cr_assert_eq(check(token_of(head, GOOD, NULL)), AUTH_LATER);
 	}
