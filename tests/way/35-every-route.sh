@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # 35-every-route.sh -- what the pages say of every route, asked of every route there is, in each format that it takes: one answer however a
 # request comes, one record for it, refusals in their order, bombs and broken codings of each kind, a spent rate, a full share
-# (P3, P5 to P8, P19, P22, F42, F43, F48, R1, R2)
+# (P3, P5 to P8, P19, P22, PC5, F42, F43, F48, R1, R2)
 . "${0%/*}/lib.sh"
 
 TOKEN=$(token_new)
@@ -18,7 +18,7 @@ conf listeners.1.name=gateway listeners.1.listen=127.0.0.1:0 listeners.1.dialect
 	listeners.2.name=moose listeners.2.listen=127.0.0.1:0 listeners.2.dialect=moose \
 	protocols.obstack.enabled=true protocols.micromegas.enabled=true "protocols.models.dir=$T/models" record.headers=all \
 	routes.0.name=own-blobs routes.0.path=/blobs/own routes.0.protocol=opaque routes.0.topic=own-blobs \
-	limits.inflated=1MiB protocols.models.max_body=1MiB limits.worker_bytes=400MiB limits.tenant_share=100% "log.access_file=$HG_DIR/access.log"
+	limits.inflated=512KiB protocols.models.max_body=512KiB limits.worker_bytes=400MiB limits.tenant_share=100% "log.access_file=$HG_DIR/access.log"
 headgate_start
 known "$good"
 before=$(workers)
@@ -36,19 +36,20 @@ ok "R1: each that was accepted is a record of the contract, and nothing else is"
 	eval 'stored | python3 "$WAY/tools/routes.py" records --sent "$T/sent" >"$T/every"' || cat "$T/every"
 told
 
-# ---- F42, F43 ----
+# ---- PC5, F42, F43 ----
 built coded gzip <<<'{"n":1}' >"$T/bodies/small.gzip"	# makes the tool, if it is not there
-head -c 1048577 /dev/zero >"$T/zeros"
+head -c 524289 /dev/zero >"$T/zeros"
 for each in gzip zlib raw zstd snappy; do built coded $each <"$T/zeros" >"$T/bodies/bomb.$each"; done
 head -c 314572801 /dev/zero | gzip -1 >"$T/bodies/huge.gzip"
 printf '{"n":1}' | built coded zstd >"$T/bodies/small.zstd"
 base=$(rss "$before")
+as_said "PC5: a body of exactly the limit is taken, one of a byte more is 413" sizes --limit 524288
 as_said "P7, F42, F43: bombs, cut bodies and bytes behind of each coding are refused" broken "$T/bodies"
 peak=$(awk '$1 == "VmHWM:" {print $2}' "/proc/$before/status")
 note "resident before: $base KiB, at most: $peak KiB"
 ok "F42: the worker never took more than its budget for all of that" test "$peak" -le $((base + 400 * 1024))
 is "and lives" "$(workers)" "$before"
-ok "F43: nothing of them is stored" eval 'stored | python3 "$WAY/tools/routes.py" records --any-value --sent "$T/sent" >"$T/every"' || cat "$T/every"
+ok "F43: nothing of what was refused is stored" eval 'stored | python3 "$WAY/tools/routes.py" records --any-value --sent "$T/sent" >"$T/every"' || cat "$T/every"
 
 # ---- P3 ----
 TOKEN=$SLOW
@@ -64,4 +65,16 @@ as_said "P3: the next is 503 with Retry-After" busy --tenant alone
 exec {held}>&-
 TOKEN=$good
 is "no worker was lost" "$(workers)" "$before"
+# ---- limits.depth, which each protocol counts by itself ----
+printf '{"name":"Open","allow_extra_fields":true,"columns":[]}' >"$T/models/open.json"
+otlp logs --nested 20 -o "$T/nested"	# 4 messages around an attribute, its value, and two for each level: 46
+brackets() { printf '{"x":%s%s}' "$(printf '[%.0s' {1..40})" "$(printf ']%.0s' {1..40})"; }
+brackets >"$T/brackets"
+deep() { echo "$(post /v1/logs "$T/nested") $(for each in /v1/traces /ingest/Open; do request $each -H 'Content-Type: application/json' --data-binary "@$T/brackets"; echo; done | xargs) $(
+	request /loki/api/v1/push -H 'Content-Type: application/json' -d "{\"streams\":[{\"stream\":{\"a\":\"b\"},\"values\":[[\"1\",\"x\"]],\"y\":$(brackets)}]}")"; }
+headgate_switch
+is "46 messages and 41 brackets are less than 64" "$(deep)" "200 200 202 204"
+conf limits.depth=32
+headgate_switch
+is "with limits.depth: 32 they are too deep, in every protocol" "$(deep)" "400 400 400 400"
 finish

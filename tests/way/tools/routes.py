@@ -9,12 +9,13 @@ Modes	table DEF	routes.def (common/) has no route that the table lacks
 	refused		strangers, other tenants, malformed ones, methods, types, codings, no length, no body
 	broken DIR	F42, F43: bodies cut, trailed and swollen in each coding; DIR: bomb.CODING (--limit + 1 bytes), huge.gzip
 			(300 MiB + 1, the limit of micromegas)
+	sizes		a body of exactly --limit bytes, plain and as gzip, and one of a byte more; not of micromegas, whose limits are fixed
 	spent		the token's tenant may send one request a second: 429, and a wrong type is told before that
 	busy		the token's tenant has as many requests in flight as it may: 503
 	away		the broker is: all routes at once, 503 within 9 s
 	records		lines of `records` (with a member topic) or `stored` on standard input, no token: each is of the contract, of each
 			route as many as --sent says (--more: or more), of as many values as it has bodies (--any-value: of any)
-Options	--listener NAME=HOST:PORT (public, gateway, moose), --tenant ID, --limit BYTES (inflated), --sent FILE (counts what was accepted)
+Options	--listener NAME=HOST:PORT (public, gateway, moose), --tenant ID, --limit BYTES (inflated; of models on the wire too), --sent FILE (counts what was accepted)
 
 The bodies are by an encoder of its own (otlp.py). Standard library only.
 """
@@ -49,11 +50,8 @@ Reply = collections.namedtuple("Reply", "status fields body continued")
 
 
 def snappy(plain):
-    out = varint(len(plain))
-    for at in range(0, len(plain), 60):
-        piece = plain[at:at + 60]
-        out += bytes([(len(piece) - 1) << 2]) + piece
-    return out
+    pieces = [plain[at:at + 60] for at in range(0, len(plain), 60)]
+    return varint(len(plain)) + b"".join(bytes([(len(piece) - 1) << 2]) + piece for piece in pieces)
 
 
 def zlib_of(wbits):
@@ -374,6 +372,29 @@ def broken(asker, options):
         asker.want(row, "gzip in gzip", twice, family.unsupported if "gzip" not in family.codings else family.ok if row.family in ANY_BYTES else 400)
 
 
+def padded(row, size):
+    """The row's body as one of so many bytes: a field that nobody knows, blanks, or any bytes."""
+    if row.type.startswith(PROTOBUF):
+        for length in range(size - len(row.body) - 8, size - len(row.body)):
+            body = row.body + field(4000, bytes(length))
+            if len(body) == size:
+                return body
+    return row.body + (b"\0" if row.family in ANY_BYTES else b" ") * (size - len(row.body))
+
+
+def sizes(asker, options):
+    for row in ROWS:
+        family = FAMILIES[row.family]
+        if row.path.startswith("/ingestion/"):
+            continue
+        for size, status in (options.limit, family.ok), (options.limit + 1, 413):
+            body = padded(row, size)
+            sent = snappy(body) if row.family in WRITES + ("loki",) else body
+            asker.want(row, f"{size} bytes", asker.ask(row, body=sent), status)
+            if "gzip" in family.codings and row.family != "loki":  # there the block around them is larger
+                asker.want(row, f"{size} bytes as gzip", asker.ask(row, {"Content-Encoding": "gzip"}, gzip.compress(sent, 1)), status)
+
+
 def retry_of(asker, row, what, reply):
     after = reply.fields.get("retry-after", "")
     if not re.fullmatch("[1-5]", after):
@@ -477,6 +498,7 @@ def main():
     parser.add_argument("--listener", action="append", default=[])
     parser.add_argument("--tenant", default="acme")
     parser.add_argument("--sent")
+    parser.add_argument("--limit", type=int)
     parser.add_argument("--any-value", action="store_true")
     parser.add_argument("--more", action="store_true")
     options = parser.parse_args()
@@ -485,7 +507,7 @@ def main():
     if options.mode == "records":
         records(options)
     asker = Asker(options, sys.stdin.readline().strip())
-    {"once": once, "same": same, "refused": refused, "broken": broken, "spent": spent, "busy": busy, "away": away}[options.mode](asker, options)
+    {"once": once, "same": same, "refused": refused, "broken": broken, "sizes": sizes, "spent": spent, "busy": busy, "away": away}[options.mode](asker, options)
     asker.end()
 
 
