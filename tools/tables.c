@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tables.c -- prints what the .def files know, for tools/check-tables: the sample configuration,
- *the generated part of headgate.yaml(5), and plain lists. Not installed.
+ * the generated parts of headgate.yaml(5) and headgate-protocols(7), plain lists. Not installed.
  *
- *	tables sample|man|options|verdicts|stats
+ *	tables sample|man|outcomes|options|verdicts|stats
  */
 #include <stdio.h>
 
+#include "common/verdict.h"
 #include "conf/options.h"
 
 enum { COLUMNS = 98, MANUAL_COLUMNS = 72 };
@@ -272,6 +273,47 @@ static void each_option(void (*fn)(const struct option *o, const char *prefix))
 	}
 }
 
+/* What printf will fill in: N for a number, ... for a text. */
+static void outcome_text(const char *text)
+{
+	char line[512];
+	struct buf b;
+
+	buf_init_fixed(&b, line, sizeof(line) - 1);
+	for (; *text; text++) {
+		if (*text != '%') {
+			buf_char(&b, *text);
+			continue;
+		}
+		text++;
+		text += strspn(text, "l"); /* %llu, %u */
+		buf_str(&b, *text == 's' ? "..." : "N");
+	}
+	line[b.n] = '\0';
+	roff(line);
+}
+
+static void outcome(const char *id, int status, unsigned flags, const char *text)
+{
+	char name[80];
+
+	snprintf(name, sizeof(name), "%s Pq %d", id, status);
+	printf(".It Ic ");
+	roff(name);
+	outcome_text(text);
+	if (flags & VF_RETRY)
+		printf(".br\nWith Retry\\-After.\n");
+	if (flags & VF_CLOSE)
+		printf(".br\nThe connection is closed.\n");
+}
+
+static void outcomes(void)
+{
+#define VERDICT(name, status, flags, id, text) outcome(id, status, flags, text);
+#include "common/verdict.def"
+#undef VERDICT
+}
+
 /* ---- lists: name, tab, text ---- */
 
 static void list_option(const struct option *o, const char *prefix)
@@ -311,6 +353,8 @@ int main(int argc, char **argv)
 		sample();
 	else if (strcmp(what, "man") == 0)
 		each_option(manual_option);
+	else if (strcmp(what, "outcomes") == 0)
+		outcomes();
 	else if (strcmp(what, "options") == 0)
 		each_option(list_option);
 	else if (strcmp(what, "verdicts") == 0)
@@ -318,6 +362,6 @@ int main(int argc, char **argv)
 	else if (strcmp(what, "stats") == 0)
 		stats();
 	else
-		fprintf(stderr, "usage: tables sample|man|options|verdicts|stats\n");
+		fprintf(stderr, "usage: tables sample|man|outcomes|options|verdicts|stats\n");
 	return *what && !ferror(stdout) ? 0 : 2;
 }

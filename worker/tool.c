@@ -6,6 +6,7 @@
 #include <sysexits.h>
 #include "common/channel.h"
 #include "common/log.h"
+#include "proto/encoding.h"
 #include "worker/dialects.h"
 #include "worker/models.h"
 #include "worker/route.h"
@@ -45,6 +46,38 @@ static void add_topics(struct buf *b, const struct route *route)
 		add_text(b, route_topic_text(route, format));
 		buf_char(b, '}');
 	}
+}
+
+/* Media types of requests, and how they may be coded. */
+static void add_request(struct buf *b, const struct protocol *p)
+{
+	bool is_untyped = false;
+	const char *comma = "";
+
+	buf_str(b, ",\"types\":[");
+	for (const struct format *f = p->formats; f->type; f++) {
+		buf_printf(b, "%s\"%s", comma, f->type);
+		if (f->proto)
+			buf_printf(b, ";proto=%s", f->proto);
+		buf_char(b, '"');
+		comma = ",";
+		is_untyped |= f->untyped;
+	}
+	buf_printf(b, "],\"untyped\":%s,\"codings\":[", is_untyped ? "true" : "false");
+	comma = "";
+	for (unsigned e = 0; e < ENCODING_COUNT; e++)
+		if (p->encodings >> e & 1) {
+			buf_printf(b, "%s\"%s\"", comma, encoding_name((enum encoding)e));
+			comma = ",";
+		}
+	buf_char(b, ']');
+}
+
+static void add_limits(struct buf *b, const struct route *route)
+{
+	buf_printf(b, ",\"max_body\":%llu,\"max_inflated\":%llu,\"max_record\":%llu",
+	           (unsigned long long)route->wire_limit, (unsigned long long)route->inflated_limit,
+	           (unsigned long long)route->record_max);
 }
 
 /* A protocol that finds its signal in the body has none before. */
@@ -100,7 +133,12 @@ static bool say_route(const struct conf *conf, const struct routes *rs, const st
 	buf_str(&b, ",\"records\":[");
 	if (route->protocol)
 		add_topics(&b, route);
-	buf_str(&b, "]}\n");
+	buf_char(&b, ']');
+	if (route->protocol) {
+		add_request(&b, route->protocol);
+		add_limits(&b, route);
+	}
+	buf_str(&b, "}\n");
 	assert(!b.failed); /* of the program's own texts, and topics of 249 bytes */
 	return fwrite(b.p, 1, b.n, stdout) == b.n;
 }

@@ -88,3 +88,18 @@ Test(tool, each_route_is_a_line_with_its_success_code_and_topics, .init = open_r
 	cr_expect(strstr(text, "{\"format\":\"prom_rw1\",\"topic\":\"a\\\"b\"}"), "%s", text);
 	cr_expect(strstr(text, "\"route\":\"health\",\"methods\":\"GET, HEAD\""));
 }
+
+Test(tool, each_route_says_what_it_takes, .init = open_routes, .fini = close_routes)
+{
+	const char *text = said();
+
+	cr_expect(strstr(text, "\"types\":[\"application/x-protobuf\",\"application/json\"],"
+	                       "\"untyped\":false,\"codings\":[\"identity\",\"gzip\","),
+	          "%s", text);
+	cr_expect(strstr(text,
+	                 "\"types\":[\"application/x-protobuf;proto=prometheus.WriteRequest\","
+	                 "\"application/x-protobuf;proto=io.prometheus.write.v2.Request\"],"
+	                 "\"untyped\":true,\"codings\":[\"identity\",\"snappy\"]"),
+	          "%s", text);
+	cr_expect(strstr(text, "\"max_body\":67108864,"), "%s", text);
+}
