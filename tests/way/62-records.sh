@@ -85,14 +85,32 @@ is "none was forged" "$(access .kind | sort -u)" '"request"'
 gapless() { jq -s --arg stream "$1" 'group_by([.worker, .gen]) | map(map(.seq) | sort | . == [range(length)]) | all' "$2"; }
 is "seq has no gap in any worker" "$(gapless access "$HG_DIR/access.log")" true
 
-# ---- O29: strangers ----
+# ---- O29: strangers; STRANGERS_SECONDS=10: for so long ----
 : >"$HG_DIR/access.log"	# it is open to be appended to
-for sources in 1 300; do
+: "${STRANGERS_SECONDS:=3}"
+token_new >"$T/stranger"
+# flood SOURCES: "401:N", the answers; from one source 20 000 a second
+flood()
+{
+	if [ "$1" = 1 ]; then
+		ASAN_OPTIONS=detect_leaks=0 "$HEADGATE_BUILD/hgload" -u "$URL/v1/logs" -b "$T/bad" -t "$T/stranger" -r 20000 -d "$STRANGERS_SECONDS" |
+			jq -r '.codes | to_entries | map("\(.key):\(.value)") | join(" ")'
+	else
+		python3 "$WAY/tools/strangers.py" "$ADDRESS" "$(<"$T/stranger")" --sources "$1" --seconds "$STRANGERS_SECONDS"
+	fi
+}
+for sources in 1 1000; do
 	before=$(metric requests_total '{code="401"}') gone_by=$(count)
 	begin=$(date +%s)
-	counts=$(python3 "$WAY/tools/strangers.py" "$ADDRESS" "$(token_new)" --sources $sources --seconds 3)
+	flood $sources >"$T/flood" &
+	stranger=$! others=''
+	while alive "$stranger"; do others+="$(post /v1/logs "$T/bad" -H "X-Request-Id: meanwhile-$sources") "; done
+	wait "$stranger"
+	counts=$(<"$T/flood")
 	seconds=$(($(date +%s) - begin + 2))
-	is "each other refusal of $sources meanwhile" "$(post /v1/logs "$T/bad")" 400
+	is "other requests of $sources meanwhile are refused as ever" "$(tr ' ' '\n' <<<"$others" | sort -u | xargs)" 400
+	refusals() { [ "$(jq -c --arg id "meanwhile-$sources" 'select(.client_request_id == $id and .code == 400)' "$HG_DIR/access.log" | wc -l)" = "$(wc -w <<<"$others")" ]; }
+	ok "and each of these $(wc -w <<<"$others") is written" wait_until 5s refusals
 	answered=${counts#401:}
 	told() { [ "$(tail -n +$((gone_by + 1)) "$HG_DIR/access.log" | jq -c 'select(.code == 401)' | sum_of)" = "$answered" ]; }
 	ok "of $answered refused strangers from $sources sources each is written or counted" wait_until 5s told
@@ -107,6 +125,7 @@ for sources in 1 300; do
 		-le $((bound * seconds))
 	ok "with at most a line a second for the rest" test "$(jq -s 'map(select(.suppressed != null)) | group_by(.worker) | map(length) | max' "$T/strangers")" -le "$seconds"
 done
+is "seq has no gap then either" "$(jq -s 'group_by([.worker, .gen]) | map(map(.seq) | sort | . == [range(.[0]; .[0] + length)]) | all' "$HG_DIR/access.log")" true
 like "who they were is in the audit log too" "$(jq -c 'select(.kind == "auth") | [.verdict, .code]' "$HG_DIR/audit.log" | sort -u)" '^\["hg-credential",401\]'
 ok "the master's own records are there" jq -se 'any(.[]; .kind == "start")' "$HG_DIR/audit.log"
 
