@@ -119,11 +119,14 @@ static enum step take_named(struct req *r, struct bytes name, bool chosen)
 static enum step choose(struct req *r, const struct proof *p, struct bytes org)
 {
 	struct bytes standard = bytes_str(r->w->conf->auth.default_tenant);
+	bool chooses = org.n && header_chooses(r), binds = r->w->conf->compat.gateway_bind_tenants;
 
-	if (org.n && header_chooses(r)) {
+	if (p->tenants_cut && (binds || !chooses)) /* else it would hang on their order */
+		return refuse_unknown(r, "bound to more tenants than can be kept");
+	if (chooses) {
 		if (p->tenant_count == 0 && bytes_eq(org, standard))
 			return take_named(r, org, true);
-		if (!is_bound(p, org) && r->w->conf->compat.gateway_bind_tenants)
+		if (!is_bound(p, org) && binds)
 			return refuse_choice(r, "X-Scope-OrgID names a tenant that the identity is not bound to");
 		return take_named(r, org, true);
 	}

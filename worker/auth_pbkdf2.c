@@ -4,6 +4,9 @@
  * brings its own salt. It is derived once for each number of iterations that keys of the table
  * have, on a thread beside the loop, within the budgets of auth.pbkdf2; what comes out is looked up
  * by auth_verify.c, now and whenever the bearer comes again. Never compares a key itself.
+ *
+ * Both budgets are this process's own, that of an address too: an address has as many as there are
+ * workers, each for the thread that it can keep busy.
  */
 #include <openssl/crypto.h>
 #include <openssl/evp.h>

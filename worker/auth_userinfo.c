@@ -165,6 +165,7 @@ static struct finding allowed(const struct question *q, const json_t *json)
 	               &tenants);
 	p.tenants = tenants.v;
 	p.tenant_count = tenants.n;
+	p.tenants_cut = tenants.too_many;
 	return (struct finding){ proof_copy(&p), keep_for(q) };
 }
 

@@ -82,7 +82,7 @@ const char *jwt_judge(const struct jwt *jwt, const struct jwt_rules *rules, int6
 	return why ? why : judge_times(jwt, rules, not_after_us, result);
 }
 
-bool jwt_proof(const struct jwt *jwt, const struct jwt_conf *conf, int64_t not_after_us,
+void jwt_proof(const struct jwt *jwt, const struct jwt_conf *conf, int64_t not_after_us,
                struct jwt_room *room, struct proof *out)
 {
 	const json_t *aud = json_object_get(jwt->payload, "aud");
@@ -101,6 +101,6 @@ bool jwt_proof(const struct jwt *jwt, const struct jwt_conf *conf, int64_t not_a
 		               .not_after = not_after_us,
 		               .aud_is_list = json_is_array(aud),
 		               .tenants = room->tenants.v,
-		               .tenant_count = room->tenants.n };
-	return !room->tenants.too_many;
+		               .tenant_count = room->tenants.n,
+		               .tenants_cut = room->tenants.too_many };
 }

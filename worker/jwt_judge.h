@@ -20,10 +20,10 @@ const char *jwt_judge(const struct jwt *jwt, const struct jwt_rules *rules, int6
                       enum auth_result *result);
 
 /* What has been verified, as a proof with the texts of jwt and conf, and of `room`: as long as
- * these live. False: its tenants are too many. */
+ * these live. */
 struct jwt_room {
 	struct claims_tenants tenants;
 	char *claims; /* to be freed */
 };
-bool jwt_proof(const struct jwt *jwt, const struct jwt_conf *conf, int64_t not_after_us,
+void jwt_proof(const struct jwt *jwt, const struct jwt_conf *conf, int64_t not_after_us,
                struct jwt_room *room, struct proof *out);

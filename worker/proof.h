@@ -25,9 +25,10 @@ struct proof {
 	unsigned scopes;     /* bit set, telemetry.h */
 	int64_t not_after;   /* Unix microseconds; INT64_MAX: open */
 	bool aud_is_list; /* of a JWT: its audiences stood in an array; a dialect may mind */
-	/* Its tenants, at most PROOF_TENANTS_MAX, as the issuer names them: unchecked. */
+	/* Its tenants, as the issuer names them: unchecked. */
 	const char *const *tenants;
 	unsigned tenant_count;
+	bool tenants_cut; /* there are more than PROOF_TENANTS_MAX: it is bound to none of them */
 	/* Of a PBKDF2 bearer, instead of tenants: by these it is looked up in the table. */
 	const struct proof_key *keys;
 	unsigned key_count;

@@ -306,6 +306,20 @@ Test(auth_userinfo, groups_are_mapped_to_tenants)
 	cr_assert_eq(f->r.verdict, V_TENANT_UNKNOWN);
 }
 
+/* The first 256 counted, and nobody was told. */
+Test(auth_userinfo, groups_beyond_256_are_not_cut_in_silence)
+{
+	char body[4096] = "{\"sub\":\"s\",\"groups\":[\"acme\"";
+	size_t n = strlen(body);
+
+	for (unsigned i = 1; i <= PROOF_TENANTS_MAX; i++)
+		n += (size_t)snprintf(body + n, sizeof(body) - n, ",\"t%u\"", i);
+	snprintf(body + n, sizeof(body) - n, "]}");
+	cr_assert_eq(judged("opaque", 200, body), 403);
+	cr_assert_str_eq(f->r.why, "bound to more tenants than can be kept");
+	cr_assert_eq(f->r.who.result, AUTH_MISMATCH);
+}
+
 Test(auth_userinfo, a_token_by_basic_or_by_a_header_is_asked_as_bearer)
 {
 	send_line("Authorization: Basic YWNtZTpvcGFxdWU="); /* acme:opaque */

@@ -47,6 +47,9 @@ static struct finding found(const char *what)
 	} else if (strcmp(what, "soon") == 0) {
 		p.tenant_count = 1;
 		p.not_after = FIXTURE_NOW_S * 1000000 + 60 * 1000000;
+	} else if (strcmp(what, "many") == 0) {
+		p.tenant_count = 2;
+		p.tenants_cut = true;
 	} else if (strcmp(what, "list") == 0) {
 		p.tenant_count = 1;
 		p.aud_is_list = true;
@@ -402,6 +405,16 @@ Test(auth_org, with_binding_off_an_identity_may_name_any_active_tenant_but_a_tok
 	cr_assert_eq(ask_with("fake.0", "X-Scope-OrgID: nobody\r\n"), 403);
 	cr_assert_eq(ask_with("fake.0", "X-Scope-OrgID: lazy\r\n"), 403);
 	cr_assert_eq(ask_with("secret-acme", "X-Scope-OrgID: other\r\n"), 403);
+}
+
+/* Which ones were kept hangs on the order in which they came. */
+Test(auth_org, an_identity_of_more_tenants_than_are_kept_is_bound_to_none)
+{
+	cr_assert_eq(ask_with("fake.many", "X-Scope-OrgID: acme\r\n"), 403);
+	cr_assert_eq(f->r.verdict, V_TENANT_UNKNOWN);
+	cr_assert_str_eq(f->r.why, "bound to more tenants than can be kept");
+	f->conf.compat.gateway_bind_tenants = false;
+	cr_assert_eq(ask_with("fake.many", "X-Scope-OrgID: acme\r\n"), PASSED);
 }
 
 Test(auth_org, an_identity_without_tenants_may_choose_the_default_one)

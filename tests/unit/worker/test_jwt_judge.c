@@ -104,11 +104,11 @@ Test(jwt_judge, a_proof_tells_an_array_of_audiences)
 	struct proof p;
 
 	cr_assert_str_eq(judged(AUD("\"telemetry\"")), "");
-	cr_assert(jwt_proof(&jwt, &conf, not_after, &room, &p));
+	jwt_proof(&jwt, &conf, not_after, &room, &p);
 	cr_assert_not(p.aud_is_list);
 	free(room.claims);
 	cr_assert_str_eq(judged(AUD("[\"telemetry\"]")), "");
-	cr_assert(jwt_proof(&jwt, &conf, not_after, &room, &p));
+	jwt_proof(&jwt, &conf, not_after, &room, &p);
 	cr_assert(p.aud_is_list);
 	free(room.claims);
 }
@@ -182,7 +182,7 @@ Test(jwt_judge, a_proof_has_what_the_issuer_says)
 
 	conf.tenant_claim = "t";
 	cr_assert_str_eq(judged("{" GOOD ", \"email\":\"a@b\", \"t\":[\"acme\",\"x\"]}"), "");
-	cr_assert(jwt_proof(&jwt, &conf, not_after, &room, &p));
+	jwt_proof(&jwt, &conf, not_after, &room, &p);
 	cr_assert_eq(p.method, METHOD_JWT);
 	cr_assert_eq(p.result, AUTH_OK);
 	cr_assert_str_eq(p.subject, "s");
