@@ -224,6 +224,15 @@ static bool has_table(const struct conf *conf)
 	       access(conf->tenants.file.path, F_OK) == 0 || errno != ENOENT;
 }
 
+/* Routes that a JWT alone opens (worker/dialects.h: judges_jwt). */
+static bool has_moose_models(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->listeners.n; i++)
+		if (conf->listeners.v[i].dialect == LISTENER_MOOSE)
+			return conf->protocols.models.enabled;
+	return false;
+}
+
 int check_providers(const struct conf *conf, struct err *err)
 {
 	static const char nobody[] = "Authentication required but no auth providers configured.";
@@ -235,8 +244,7 @@ int check_providers(const struct conf *conf, struct err *err)
 		               "%s MOOSE_JWT__ is set, but not enforced, and no key: set "
 		               "MOOSE_INGEST_API_KEY or MOOSE_JWT__ENFORCE_ON_ALL_INGEST_APIS=true",
 		               nobody);
-	if (conf->compat.moose_enforce_jwt && conf->protocols.models.enabled &&
-	    !conf->auth.jwt.n)
+	if (conf->compat.moose_enforce_jwt && has_moose_models(conf) && !conf->auth.jwt.n)
 		return err_set(err,
 		               "%s With compat.moose_enforce_jwt data models take JWT alone: set "
 		               "auth.jwt, or protocols.models.enabled: false",

@@ -38,30 +38,29 @@ struct question {
 	struct question *next, **link; /* in first */
 	struct userinfo *v;
 	uint8_t digest[TOKEN_DIGEST_BYTES];
-	bool is_jwt;
+	bool is_jwt; /* by its form: keys of the table may have two dots too */
 	int64_t ends_s; /* of a JWT: its exp, unverified, which can only shorten; INT64_MAX: none */
 };
 
 /* ---- the credential ---- */
 
-/* exp of a payload that nobody has verified. */
-static int64_t end_of(struct bytes payload)
+/* Takes exp of a payload that nobody has verified. */
+static void read_payload(struct question *q, struct bytes payload)
 {
 	autofree uint8_t *text = xcalloc(payload.n + 1, 1);
-	int64_t ends_s = INT64_MAX;
 	json_t *json, *exp;
 	size_t n;
 
 	if (!base64_decode(BASE64_URL, payload, text, &n))
-		return INT64_MAX;
+		return;
 	json = json_loadb((const char *)text, n, JSON_REJECT_DUPLICATES, NULL);
+	q->is_jwt = json_is_object(json);
 	exp = json_object_get(json, "exp");
 	if (json_is_integer(exp))
-		ends_s = json_integer_value(exp) > 0 ? json_integer_value(exp) : 0;
+		q->ends_s = json_integer_value(exp) > 0 ? json_integer_value(exp) : 0;
 	else if (json_is_real(exp) && json_real_value(exp) > 0 && json_real_value(exp) < 1e15)
-		ends_s = (int64_t)json_real_value(exp);
+		q->ends_s = (int64_t)json_real_value(exp);
 	json_decref(json);
-	return ends_s;
 }
 
 static void look_for_jwt(struct question *q, struct bytes secret)
@@ -70,9 +69,9 @@ static void look_for_jwt(struct question *q, struct bytes secret)
 		      *last = memrchr(secret.p, '.', secret.n);
 
 	q->ends_s = INT64_MAX;
-	q->is_jwt = first && last > first && !memchr(first + 1, '.', (size_t)(last - first) - 1);
-	if (q->is_jwt && secret.n <= JWT_BYTES_MAX)
-		q->ends_s = end_of(bytes_of(first + 1, (size_t)(last - first) - 1));
+	if (first && last > first && !memchr(first + 1, '.', (size_t)(last - first) - 1) &&
+	    secret.n <= JWT_BYTES_MAX)
+		read_payload(q, bytes_of(first + 1, (size_t)(last - first) - 1));
 }
 
 /* ---- the answer ---- */

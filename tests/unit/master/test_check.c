@@ -248,6 +248,7 @@ Test(check, without_a_provider_nothing_starts)
 Test(check, data_models_that_nobody_may_write_start_nothing)
 {
 	struct jwt_conf jwt = { .name = "a" };
+	struct listener_conf moose = { .name = "m", .dialect = LISTENER_MOOSE };
 	struct conf *conf = conf_new();
 
 	conf->tenants.file.path = "/nowhere/tenants.yaml";
@@ -255,6 +256,9 @@ Test(check, data_models_that_nobody_may_write_start_nothing)
 	cr_expect(strstr(refused(conf), "MOOSE_INGEST_API_KEY"));
 	conf->moose_is_open = false;
 	conf->compat.moose_enforce_jwt = true;
+	cr_expect_str_eq(refused(conf), "", "no listener has Moose's rules");
+	conf->listeners.v = &moose;
+	conf->listeners.n = 1;
 	cr_expect(strstr(refused(conf), "compat.moose_enforce_jwt"));
 	conf->auth.jwt.v = &jwt;
 	conf->auth.jwt.n = 1;

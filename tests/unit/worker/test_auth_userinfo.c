@@ -404,6 +404,7 @@ Test(auth_userinfo, a_no_while_the_table_is_not_fresh_is_503)
 {
 	fixture_fresh(f, false);
 	cr_assert_eq(judged("opaque", 401, ""), 503);
+	cr_assert_eq(judged("two.dots.too", 401, ""), 503, "no JWT");
 	cr_assert_eq(judged(JWT_10_S, 401, ""), 401);
 	cr_assert_eq(judged("opaque", 200, "{\"sub\":\"s\",\"groups\":\"acme\"}"), PASSED);
 }
