@@ -154,4 +154,20 @@ TOKEN=${KEY[a.b]}
 let_in() { [ "$(post /v1/logs <(otlp logs))" = 200 ]; }
 ok "without {tenant} it is again" wait_until 5s let_in
 is "and counted no more" "$(metric tenants_rows_skipped '{reason="tenant_topic"}')" 0
+
+# ---- record.topic_prefix: before every topic ----
+instance prefixed
+tenants_file "acme:${KEY[acme]}" "other:${KEY[other]}"
+mkdir "$HG_DIR/models"
+printf '{"name":"Event","columns":[{"name":"n","data_type":"Int64","required":true}]}' >"$HG_DIR/models/event.json"
+KAFKA_BROKERS='' conf_base local file 1
+conf "record.topic_prefix=\"pre.{tenant}-\"" "protocols.models.dir=$HG_DIR/models" protocols.obstack.enabled=true protocols.micromegas.enabled=true
+headgate_start
+for TOKEN in "${KEY[acme]}" "${KEY[other]}"; do
+	known "$TOKEN"
+	is "each route takes its body" "$(post /v1/logs <(otlp logs)) $(post /ingest/otlp/v1/metrics <(otlp metrics)) $(post /api/v1/write "$RW1" -H 'Content-Encoding: snappy') $(
+		request /ingestion/insert_block -d x) $(request /ingest/Event "${JSON[@]}" -d '{"n":1}')" "200 202 204 200 202"
+done
+is "each topic has the prefix, and the tenant in it" "$(stored | jq -r .topic | sort | xargs)" \
+	"$(for each in acme other; do printf 'pre.%s-%s\n' $each "$LOGS_TOPIC" $each telemetry-raw $each "$WRITE_TOPIC" $each blobs $each Event; done | sort | xargs)"
 finish
