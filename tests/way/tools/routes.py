@@ -321,6 +321,13 @@ def refused(asker, _):
             replies["a malformed type"] = (family.unsupported, asker.ask(row, {"Content-Type": "application/json; charsetutf-8"}))
         if row.family not in ANY_TYPE + ("loki", "loki_json"):
             replies["a type that nobody has"] = (family.unsupported, asker.ask(row, {"Content-Type": "image/webp"}, b"corrupt"))
+        if row.route.startswith("gateway_"):
+            for what, claim in ("no X-Scope-OrgID", None), ("an empty X-Scope-OrgID", ""):
+                replies[what] = (401, asker.ask(row, {"X-Scope-OrgID": claim}))
+                if replies[what][1].body != b"Bad Request":
+                    asker.say(row, what, replies[what][1].body)
+        else:
+            asker.want(row, "an empty X-Scope-OrgID", asker.ask(row, {"X-Scope-OrgID": ""}), family.ok)
         for what, (status, reply) in replies.items():
             if not asker.want(row, what, reply, status):
                 continue
