@@ -83,6 +83,8 @@ keys "$(jwk k "$T/one.key")" "$(jwk new "$T/two.key")"
 NEW=$(token "$(head_of RS256 new)" "$(claims)" rs256 "$T/two.key")
 ok "a key of a rotation is found" wait_until 10s answers "$NEW" 200
 is "the old one still serves" "$(ask "$GOOD")" 200
+is "B8: without a kid either of two keys verifies, and no third" \
+	"$(for key in one two other; do ask "$(token '{"alg":"RS256"}' "$(claims)" rs256 "$T/$key.key")"; done)" 200200401
 before=$(fetched) began=$(now_us)
 flood() { local i; for i in {1..60}; do ask "$(token "$(head_of RS256 "$1$i")" "$(claims)" rs256 "$T/one.key")" >>"$T/flood"; done; }
 flood a & flood b &
