@@ -26,7 +26,6 @@ hgload()
 }
 QUIET=$(token_new) KEY=mine.key LATER=later.key YES=opaque-yes NO=opaque-no
 for each in QUIET KEY YES NO; do printf '%s\n' "${!each}" >"$T/$each"; done
-seq -f "guess%.0f.salt" 1 $((GUESS_SECONDS * 1000)) >"$T/guesses"
 yes='{"status": 200, "json": {"sub": "somebody", "tenant": "acme"}}'
 background python3 "$WAY/tools/answers.py" "$T/asked" "{\"/userinfo\": [{\"status\": 401, \"by\": {\"Bearer $YES\": $yes}}]}"
 wait_until 10s test -s "$T/asked"
@@ -44,18 +43,32 @@ codes() { jq -c '.codes | keys' "$T/$1"; }
 count() { jq -r --arg code "$2" '.codes[$code] // 0' "$T/$1"; }
 
 # ---- guesses; C22, F51 ----
-(hgload QUIET 50 "$GUESS_SECONDS" 4) >"$T/alone"
-(hgload guesses 1000 "$GUESS_SECONDS" 16) >"$T/guessed" &
-guesses=$!
-(hgload KEY 50 "$GUESS_SECONDS" 4) >"$T/key" &
-key=$!
-(hgload QUIET 50 "$GUESS_SECONDS" 4) >"$T/beside" &
-quiet=$!
 sooner() { TOKEN=$LATER post /v1/logs "$T/body" --interface 127.0.0.2; }
-is "C22: another address has a key verified meanwhile that nobody has shown before" "$(sooner)" 200
 proxied() { TOKEN=$LATER post /v1/logs "$T/body" --interface 127.0.0.3 -H "X-Forwarded-For: $1"; }
-is "F51: so has another client of a trusted proxy" "$(proxied 192.0.2.1)" 200
-wait "$guesses" "$key" "$quiet"
+# round NUMBER: a quiet tenant alone, and beside guesses that nobody made before
+round()
+{
+	local guesses key quiet
+	seq -f "guess$1-%.0f.salt" 1 $((GUESS_SECONDS * 1000)) >"$T/guesses"
+	(hgload QUIET 50 "$GUESS_SECONDS" 4) >"$T/alone"
+	(hgload guesses 1000 "$GUESS_SECONDS" 16) >"$T/guessed" &
+	guesses=$!
+	(hgload KEY 50 "$GUESS_SECONDS" 4) >"$T/key" &
+	key=$!
+	(hgload QUIET 50 "$GUESS_SECONDS" 4) >"$T/beside" &
+	quiet=$!
+	LATE="$(sooner) $(proxied 192.0.2.1)"
+	wait "$guesses" "$key" "$quiet"
+}
+factor=2 floor=20	# milliseconds: below it is the machine's noise, not the guesses
+[[ $("$HEADGATE" -v) != *asan* ]] || factor=5 floor=60
+as_fast() { jq -e --argjson factor $factor --argjson floor $floor -s '.[1].p99_ms <= ([.[0].p99_ms * $factor, $floor] | max)' "$T/alone" "$T/beside"; }
+# What else the machine does may come in between: three tries.
+for try in 1 2 3; do
+	round $try
+	as_fast >"$T/fast" && break
+done
+is "C22, F51: another address, and another client of a trusted proxy, have a key verified meanwhile that nobody had shown before" "$LATE" "200 200"
 note "guesses $(<"$T/guessed")"
 note "a key $(<"$T/key")"
 note "quiet alone $(<"$T/alone")"
@@ -67,9 +80,7 @@ ok "F51: no more are derived than the budget gives" jq -e '.codes["401"] <= 2 * 
 ok "they are most of it" jq -e '.codes["401"] >= 40' "$T/guessed"
 is "C22: a key verified before is served to that address" "$(codes key)" '["200"]'
 is "F51: a quiet tenant too" "$(codes beside)" '["200"]'
-factor=2 floor=20	# milliseconds: below it is the machine's noise, not the guesses
-[[ $("$HEADGATE" -v) != *asan* ]] || factor=5 floor=60
-ok "F51: as fast as alone" jq -e --argjson factor "$factor" --argjson floor "$floor" -s '.[1].p99_ms <= ([.[0].p99_ms * $factor, $floor] | max)' "$T/alone" "$T/beside"
+ok "F51: as fast as alone" as_fast
 
 # ---- one token of an identity provider; D8 ----
 conf "auth.userinfo.url=http://127.0.0.1:$(head -n 1 "$T/asked")/userinfo" auth.userinfo.tenant_claim=tenant auth.userinfo.allow_ttl=2s auth.userinfo.deny_ttl=500ms
