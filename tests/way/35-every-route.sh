@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # 35-every-route.sh -- what the pages say of every route, asked of every route there is, in each format that it takes: one answer however a
 # request comes, one record for it, refusals in their order, bombs and broken codings of each kind, a spent rate, a full share
-# (P3, P5 to P8, P19, P22, PC5, F42, F43, F48, R1, R2)
+# (P3, P5 to P8, P19, P22, PC5, F42, F43, F48, R1, R2, R8)
 . "${0%/*}/lib.sh"
 
 TOKEN=$(token_new)
@@ -65,6 +65,16 @@ as_said "P3: the next is 503 with Retry-After" busy --tenant alone
 exec {held}>&-
 TOKEN=$good
 is "no worker was lost" "$(workers)" "$before"
+# ---- R8 ----
+conf record.max_bytes=16KiB
+headgate_switch
+stored | wc -l >"$T/lines"
+rm "$T/sent"
+as_said "R8: what is too large for a record is split, and an item that is too large told, in each dialect" parts --limit 16384
+ok "R8: each part is a record within the limit, none is missing" \
+	eval 'stored | tail -n +$(($(<"$T/lines") + 1)) | python3 "$WAY/tools/routes.py" parted --limit 16384 --sent "$T/sent" >"$T/every"' || cat "$T/every"
+told
+
 # ---- limits.depth, which each protocol counts by itself ----
 printf '{"name":"Open","allow_extra_fields":true,"columns":[]}' >"$T/models/open.json"
 otlp logs --nested 20 -o "$T/nested"	# 4 messages around an attribute, its value, and two for each level: 46
@@ -72,6 +82,7 @@ brackets() { printf '{"x":%s%s}' "$(printf '[%.0s' {1..40})" "$(printf ']%.0s' {
 brackets >"$T/brackets"
 deep() { echo "$(post /v1/logs "$T/nested") $(for each in /v1/traces /ingest/Open; do request $each -H 'Content-Type: application/json' --data-binary "@$T/brackets"; echo; done | xargs) $(
 	request /loki/api/v1/push -H 'Content-Type: application/json' -d "{\"streams\":[{\"stream\":{\"a\":\"b\"},\"values\":[[\"1\",\"x\"]],\"y\":$(brackets)}]}")"; }
+conf record.max_bytes=
 headgate_switch
 is "46 messages and 41 brackets are less than 64" "$(deep)" "200 200 202 204"
 conf limits.depth=32

@@ -10,6 +10,8 @@ Modes	table DEF	routes.def (common/) has no route that the table lacks
 	broken DIR	F42, F43: bodies cut, trailed and swollen in each coding; DIR: bomb.CODING (--limit + 1 bytes), huge.gzip
 			(300 MiB + 1, the limit of micromegas)
 	sizes		a body of exactly --limit bytes, plain and as gzip, and one of a byte more; not of micromegas, whose limits are fixed
+	parts		with record.max_bytes: --limit: 40 items of a kilobyte each; OTLP too with one of --limit bytes beside a small one, and alone
+	parted		lines of `stored` instead of the token: each of those that --sent counts is in parts, 1/N to N/N, within --limit
 	spent		the token's tenant may send one request a second: 429, and a wrong type is told before that
 	busy		the token's tenant has as many requests in flight as it may: 503
 	away		the broker is: all routes at once, 503 within 9 s
@@ -402,6 +404,85 @@ def sizes(asker, options):
                 asker.want(row, f"{size} bytes as gzip", asker.ask(row, {"Content-Encoding": "gzip"}, gzip.compress(sent, 1)), status)
 
 
+def many(row, texts):
+    """The row's body with an item for each text; None where a body is one item."""
+    def quoted(form):
+        return ",".join(form % text for text in texts).encode()
+
+    if row.family.startswith(("otlp", "obstack", "upstream")) and row.format == "otlp_proto":
+        if row.type == JSON:
+            item = {"traces": '{"name":"of %s"}', "metrics": '{"name":"every","description":"%s","gauge":{"dataPoints":[{"asInt":"7"}]}}',
+                    "logs": '{"body":{"stringValue":"%s"}}'}[row.signal]
+            head, tail = {"traces": ('{"resourceSpans":[{"scopeSpans":[{"spans":[', "]}]}]}"),
+                          "metrics": ('{"resourceMetrics":[{"scopeMetrics":[{"metrics":[', "]}]}]}"),
+                          "logs": ('{"resourceLogs":[{"scopeLogs":[{"logRecords":[', "]}]}]}")}[row.signal]
+            return head.encode() + quoted(item) + tail.encode()
+        item = {"traces": lambda text: field(1, b"t" * 16) + field(2, b"s" * 8) + field(5, "of " + text),
+                "metrics": lambda text: field(1, "every") + field(2, text) + field(5, field(1, fixed64(3, 1) + fixed64(6, 7))),
+                "logs": lambda text: fixed64(1, 1) + field(5, otlp.any_string(text))}[row.signal]
+        return field(1, field(2, b"".join(field(2, item(text)) for text in texts)))
+    if row.format == "prom_rw1":
+        return b"".join(field(1, field(1, field(1, "__name__") + field(2, "up")) + field(1, field(1, "a") + field(2, text)) + SAMPLE) for text in texts)
+    if row.format == "prom_rw2":
+        return (b"".join(field(4, word) for word in ("", "__name__", "up", "a", *texts))
+                + b"".join(field(5, field(1, bytes((1, 2, 3, 4 + i))) + SAMPLE) for i in range(len(texts))))
+    if row.family == "loki":
+        return field(1, field(1, '{a="b"}') + b"".join(field(2, field(1, field(1, 1)) + field(2, text)) for text in texts))
+    if row.body == LOKI_JSON:
+        return b'{"streams":[{"stream":{"a":"b"},"values":[' + quoted('["1","%s"]') + b"]}]}"
+    if row.body == LEGACY_JSON:
+        return b'{"streams":[{"labels":"{a=\\"b\\"}","entries":[' + quoted('{"ts":"2023-11-14T22:13:20Z","line":"%s"}') + b"]}]}"
+    return None
+
+
+def parts(asker, options):
+    def send(row, texts):
+        body = many(row, texts)
+        return asker.ask(row, body=snappy(body) if row.family in WRITES + ("loki",) else body)
+
+    told = {"traces": "rejectedSpans", "metrics": "rejectedDataPoints", "logs": "rejectedLogRecords"}
+    for row in ROWS:
+        if many(row, ["x"]) is None:
+            continue
+        ok = FAMILIES[row.family].ok
+        asker.want(row, "40 items of a kilobyte", send(row, [f"{i:04}" * 250 for i in range(40)]), ok)
+        whole = asker.accepted[key_of(row)]
+        large = "x" * options.limit
+        if row.format == "otlp_proto":
+            reply = send(row, ["small", large])
+            if asker.want(row, "an item too large beside a small one", reply, ok):
+                if row.type == JSON:
+                    rejected = json.loads(reply.body).get("partialSuccess", {}).get(told[row.signal]) == "1"
+                else:
+                    rejected = reply.body[:1] + reply.body[2:4] == b"\x0a\x08\x01"
+                if not rejected:
+                    asker.say(row, "an item too large beside a small one", f"is not told of: {reply.body!r}")
+        else:
+            asker.want(row, "an item too large beside a small one", send(row, ["small", large]), 413)
+        asker.want(row, "an item too large alone", send(row, [large]), 413)
+        asker.accepted[key_of(row)] = whole
+
+
+def parted(options):
+    with open(options.sent, encoding="utf-8") as file:
+        sent = json.load(file)
+    requests, wrong = collections.defaultdict(list), []
+    for line in sys.stdin:
+        record = json.loads(line)
+        told = {name: bytes.fromhex(value).decode() for name, value in record["headers"]}
+        if len(record["value"]) // 2 + len(record["key"]) // 2 + sum(len(name) + len(value) // 2 for name, value in record["headers"]) + 512 > options.limit:
+            wrong.append(f"a record of {len(record['value']) // 2} bytes: {told}")
+        if "headgate-part" in told:
+            requests[f"{record['topic']} {told['headgate-route']} {told['format']}", told["headgate-request-id"]].append(told["headgate-part"])
+    counts = collections.Counter(key for key, _ in requests)
+    for (key, _), said in requests.items():
+        if len(said) < 3 or sorted(said) != sorted(f"{i + 1}/{len(said)}" for i in range(len(said))):
+            wrong.append(f"{key}: parts {said}")
+    wrong += [f"{key}: {counts[key]} of {count} are in parts" for key, count in sent.items() if counts[key] != count]
+    print(*wrong, f"{sum(counts.values())} requests in {sum(map(len, requests.values()))} parts", sep="\n")
+    sys.exit(bool(wrong) or not counts)
+
+
 def retry_of(asker, row, what, reply):
     after = reply.fields.get("retry-after", "")
     if not re.fullmatch("[1-5]", after):
@@ -513,8 +594,10 @@ def main():
         complete(options)
     if options.mode == "records":
         records(options)
+    if options.mode == "parted":
+        parted(options)
     asker = Asker(options, sys.stdin.readline().strip())
-    {"once": once, "same": same, "refused": refused, "broken": broken, "sizes": sizes, "spent": spent, "busy": busy, "away": away}[options.mode](asker, options)
+    {"once": once, "same": same, "refused": refused, "broken": broken, "sizes": sizes, "parts": parts, "spent": spent, "busy": busy, "away": away}[options.mode](asker, options)
     asker.end()
 
 
