@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # 35-every-route.sh -- what the pages say of every route, asked of every route there is, in each format that it takes: one answer however a
 # request comes, one record for it, refusals in their order, bombs and broken codings of each kind, a spent rate, a full share
-# (P3, P5 to P8, P19, P22, PC5, F42, F43, F48, R1, R2, R8)
+# (P3, P5 to P8, P19, P20, P22, PC5, F42, F43, F48, R1, R2, R8)
 . "${0%/*}/lib.sh"
 
 TOKEN=$(token_new)
@@ -15,6 +15,7 @@ printf '{"name":"Gate","version":"1.0","columns":[{"name":"n","data_type":"Int64
 printf '{"name":"Moose","columns":[{"name":"n","data_type":"Int64","required":true}]}' >"$T/models/moose.json"
 conf_base local file 1
 conf listeners.1.name=gateway listeners.1.listen=127.0.0.1:0 listeners.1.dialect=gateway \
+	'listeners.1.allowed_origins=["http://app.example"]' \
 	listeners.2.name=moose listeners.2.listen=127.0.0.1:0 listeners.2.dialect=moose \
 	protocols.obstack.enabled=true protocols.micromegas.enabled=true "protocols.models.dir=$T/models" record.headers=all \
 	routes.0.name=own-blobs routes.0.path=/blobs/own routes.0.protocol=opaque routes.0.topic=own-blobs \
@@ -32,6 +33,7 @@ as_said() { ok "$1" every "${@:2}" || cat "$T/every"; told; }
 is "the table has each built-in route" "$(python3 "$WAY/tools/routes.py" table "$ROOT/common/routes.def")" ""
 as_said "P22: a request has one answer, whole, in chunks, in each coding and byte by byte" same
 as_said "P5, P6, P19, F48: what is refused is refused by each in its turn" refused
+as_said "P20: pages are answered where their origin is allowed, and nowhere else" pages
 ok "R1: each that was accepted is a record of the contract, and nothing else is" \
 	eval 'stored | python3 "$WAY/tools/routes.py" records --sent "$T/sent" >"$T/every"' || cat "$T/every"
 told

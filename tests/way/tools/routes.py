@@ -7,6 +7,7 @@ Modes	table DEF	routes.def (common/) has no route that the table lacks
 	once		each route takes its body
 	same		whole, with a slash or a query behind, in chunks, byte by byte, in each coding: one answer
 	refused		strangers, other tenants, malformed ones, methods, types, codings, no length, no body
+	pages		of other origins: preflights without a credential, and posts
 	broken DIR	F42, F43: bodies cut, trailed and swollen in each coding; DIR: bomb.CODING (--limit + 1 bytes), huge.gzip
 			(300 MiB + 1, the limit of micromegas)
 	sizes		a body of exactly --limit bytes, plain and as gzip, and one of a byte more; not of micromegas, whose limits are fixed
@@ -197,6 +198,7 @@ def refused(asker, _):
             "a path that goes on": (404, asker.ask(row, behind="x" if row.path != "/ingest/otlp/v1" else "/x")),
             "GET": (404 if row.listener == "moose" else 405, asker.ask(row, {"Content-Length": None, "Content-Type": None}, b"", method="GET", no_length=True)),
         }
+        replies["PATCH"] = (404 if row.listener == "moose" else 405, asker.ask(row, method="PATCH"))
         for claim in "a/b", "a|b", "a:b", "..", "%2f", "a" * 151:
             replies["X-Scope-OrgID: " + claim[:4]] = (400, asker.ask(row, {"X-Scope-OrgID": claim}))
         if row.family not in ANY_TYPE:
@@ -224,6 +226,26 @@ def refused(asker, _):
             if status >= 400 and reply.fields.get("content-type", "").startswith("text/plain") and status != 404:
                 if len(reply.body) > 512 or reply.body.rstrip(b"\n").count(b"\n") or re.search(rb"[\x00-\x09\x0b-\x1f\x7f]", reply.body):
                     asker.say(row, what, f"is no line of text: {reply.body!r}")
+
+
+PAGE = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type", "Authorization": None, "Content-Type": None,
+        "Content-Encoding": None, "X-Scope-OrgID": None}
+
+
+def pages(asker, options):
+    """The listener gateway names http://app.example; Moose lets every page ask, and none read (compatibility.md 5)."""
+    for row in ROWS:
+        for origin in "http://app.example", "http://other.example":
+            allowed = {"gateway": origin if origin == "http://app.example" else None, "public": None, "moose": "*"}[row.listener]
+            reply = asker.ask(row, PAGE | {"Origin": origin}, b"", method="OPTIONS", no_length=True)
+            asker.want(row, f"a preflight of {origin}", reply, 200 if row.listener == "moose" else 204 if allowed else 405)
+            if reply.fields.get("access-control-allow-origin") != allowed:
+                asker.say(row, f"a preflight of {origin}", f"allowed is {reply.fields.get('access-control-allow-origin')}")
+            for what, fields, status in ("a post", {}, FAMILIES[row.family].ok), ("a stranger's post", {"Authorization": None}, 401):
+                reply = asker.ask(row, fields | {"Origin": origin})
+                asker.want(row, f"{what} of {origin}", reply, status)
+                if reply.fields.get("access-control-allow-origin") != (allowed if row.listener != "moose" else None):
+                    asker.say(row, f"{what} of {origin}", f"allowed is {reply.fields.get('access-control-allow-origin')}")
 
 
 def broken(asker, options):
@@ -436,7 +458,7 @@ def main():
     if options.mode == "parted":
         parted(options)
     asker = Asker(options, sys.stdin.readline().strip())
-    {"once": once, "same": same, "refused": refused, "broken": broken, "sizes": sizes, "parts": parts, "spent": spent, "busy": busy, "away": away}[options.mode](asker, options)
+    {"once": once, "same": same, "refused": refused, "pages": pages, "broken": broken, "sizes": sizes, "parts": parts, "spent": spent, "busy": busy, "away": away}[options.mode](asker, options)
     asker.end()
 
 
