@@ -18,6 +18,18 @@ for page in "${PAGES[@]}"; do
 	is "$page names none that is not there" "$(sed -n 's/^\.Xr \(headgate[^ ]*\) \([1-8]\).*/\1.\2/p' "$page" | sort -u | while read -r each; do [ -e "$each" ] || echo "$each"; done)" ""
 done
 
+# ---- the programs' own help ----
+ctl() { "$HEADGATECTL" "$@"; }
+ctl help | sed -n 's/^  \([a-z][a-z-]*\( [a-z][a-z-]*\)\{0,1\}\) .*/\1/p' >"$T/commands"
+# shellcheck disable=SC2086 # two words of a command
+{ ctl help; while read -r each; do ctl help $each; done <"$T/commands"; } | sed -n 's/^  \(-[a-z], \)\{0,1\}--\([a-z-]*\) .*/\2/p' | sort -u >"$T/options"
+like "headgatectl has many commands and options" "$(wc -l <"$T/commands") $(wc -l <"$T/options")" '^[2-9][0-9] [3-9][0-9]$'
+is "headgatectl(1) has each command" "$(while read -r each; do grep -qE "^\.It Cm $each( |\$)" headgatectl.1 || echo "$each"; done <"$T/commands")" ""
+is "and each option" "$(while read -r each; do grep -qE -- "Fl -$each( |\$)" headgatectl.1 || echo "$each"; done <"$T/options")" ""
+is "headgate(8) has each option" "$("$HEADGATE" --help 2>&1 | grep -oE -- ' -[a-zA-Z] |--[a-z-]+' | tr -d ' ' | sort -u | while read -r each; do
+	grep -qE -- "Fl ${each#-}( |\$)" headgate.8 || echo "$each"
+done)" ""
+
 # ---- the routes ----
 ok "the routes are those of the program" "$ROOT/tools/protocols-man" "$HEADGATE_BUILD"
 missing() { while read -r each; do grep -qE -- "(^|[^a-z_])${each//-/\\\\-}([^a-z_]|\$)" "$PROTOCOLS" || echo "$each"; done; }
