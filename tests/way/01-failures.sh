@@ -38,6 +38,7 @@ try 'is "equal" 1 1; finish'
 is "what is right passes" "$STATUS $SUM" "0 1 passed, 0 failed"
 try 'is "equal" 1 2; ok "false" false; like "like" abc "^b"; finish'
 is "what is wrong fails" "$STATUS $SUM" "1 0 passed, 3 failed"
+like "and the summary says why" "$("$ROOT/tests/summary" "$T/99-tried.tap")" $'equal\n    #? *got: *1\n[^\n]*want: *2\nFAILED'
 try 'is "equal" 1 1'
 is "a test without its end fails" "$STATUS $SUM" "1 1 passed, 1 failed"
 try 'is "equal" 1 1; : "$no_such_variable"; finish'
