@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # 35-every-route.sh -- what the pages say of every route, asked of every route there is, in each format that it takes: one answer however a
 # request comes, one record for it, refusals in their order, bombs and broken codings of each kind, a spent rate, a full share
-# (P3, P5 to P8, P19, P20, P22, PC5, F42, F43, F48, R1, R2, R8)
+# (P3, P5 to P8, P19, P20, P22, PC5, F42, F43, F48, R1, R2, R8, R22)
 . "${0%/*}/lib.sh"
 
 TOKEN=$(token_new)
@@ -77,6 +77,17 @@ ok "R8: each part is a record within the limit, none is missing" \
 	eval 'stored | tail -n +$(($(<"$T/lines") + 1)) | python3 "$WAY/tools/routes.py" parted --limit 16384 --sent "$T/sent" >"$T/every"' || cat "$T/every"
 told
 
+# ---- R22 ----
+conf record.max_bytes= dead_letters.enabled=true dead_letters.per_tenant=10000/s
+headgate_switch
+TOKEN=$SLOW
+every spent --tenant slow
+TOKEN=$good
+as_said "R22: a body that is no valid data is 400" nonsense
+ok "R22: and one dead letter; a spent rate, a coding that is none and what is accepted make none" \
+	eval 'stored | python3 "$WAY/tools/routes.py" letters >"$T/every"' || cat "$T/every"
+told
+
 # ---- limits.depth, which each protocol counts by itself ----
 printf '{"name":"Open","allow_extra_fields":true,"columns":[]}' >"$T/models/open.json"
 otlp logs --nested 20 -o "$T/nested"	# 4 messages around an attribute, its value, and two for each level: 46
@@ -84,7 +95,6 @@ brackets() { printf '{"x":%s%s}' "$(printf '[%.0s' {1..40})" "$(printf ']%.0s' {
 brackets >"$T/brackets"
 deep() { echo "$(post /v1/logs "$T/nested") $(for each in /v1/traces /ingest/Open; do request $each -H 'Content-Type: application/json' --data-binary "@$T/brackets"; echo; done | xargs) $(
 	request /loki/api/v1/push -H 'Content-Type: application/json' -d "{\"streams\":[{\"stream\":{\"a\":\"b\"},\"values\":[[\"1\",\"x\"]],\"y\":$(brackets)}]}")"; }
-conf record.max_bytes=
 headgate_switch
 is "46 messages and 41 brackets are less than 64" "$(deep)" "200 200 202 204"
 conf limits.depth=32

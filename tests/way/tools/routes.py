@@ -13,6 +13,8 @@ Modes	table DEF	routes.def (common/) has no route that the table lacks
 	sizes		a body of exactly --limit bytes, plain and as gzip, and one of a byte more; not of micromegas, whose limits are fixed
 	parts		with record.max_bytes: --limit: 40 items of a kilobyte each; OTLP too with one of --limit bytes beside a small one, and alone
 	parted		lines of `stored` instead of the token: each of those that --sent counts is in parts, 1/N to N/N, within --limit
+	nonsense	a body that is no valid data, where there is such a thing
+	letters		lines of `stored` instead of the token: a dead letter for each of these, and no other
 	spent		the token's tenant may send one request a second: 429, and a wrong type is told before that
 	busy		the token's tenant has as many requests in flight as it may: 503
 	away		the broker is: all routes at once, 503 within 9 s
@@ -344,6 +346,42 @@ def parted(options):
     sys.exit(bool(wrong) or not counts)
 
 
+def nonsense_of(row):
+    """(sent, decoded); None where any bytes are data."""
+    if row.family in ANY_BYTES:
+        return None
+    if row.format == "json":
+        return (b'{"n":"x"}',) * 2
+    if row.type == JSON:
+        return (b'{"x":',) * 2
+    bad = b"\x0a\xff"
+    return snappy(bad) if row.family in WRITES + ("loki",) else bad, bad
+
+
+def nonsense(asker, _):
+    for row in ROWS:
+        if nonsense_of(row):
+            asker.want(row, "nonsense", asker.ask(row, body=nonsense_of(row)[0]), 400)
+
+
+def letters(options):
+    want = collections.Counter((row.topic, row.signal if row.route != "obstack_otlp" else "", nonsense_of(row)[1]) for row in ROWS if nonsense_of(row))
+    got, wrong = collections.Counter(), []
+    for line in sys.stdin:
+        record = json.loads(line)
+        if record["topic"] != "headgate_dlq":
+            continue
+        told = {name: bytes.fromhex(value).decode() for name, value in record["headers"]}
+        route = told.get("headgate-route")  # of models there are two headers
+        got[told["headgate-dlq-topic"], told.get("signal", "events") if route != "obstack_otlp" else "", bytes.fromhex(record["value"])] += 1
+        if told["headgate-dlq-reason"] != "hg-invalid" or not told["headgate-dlq-detail"] or bytes.fromhex(record["key"]).decode() != options.tenant:
+            wrong.append(f"{route}: {told}")
+    wrong += [f"{key}: {got[key]} letters of {count}" for key, count in want.items() if got[key] != count]
+    wrong += [f"{key}: {count} letters that nobody should have" for key, count in got.items() if key not in want]
+    print(*wrong, f"{sum(got.values())} letters", sep="\n")
+    sys.exit(bool(wrong) or not got)
+
+
 def retry_of(asker, row, what, reply):
     after = reply.fields.get("retry-after", "")
     if not re.fullmatch("[1-5]", after):
@@ -455,10 +493,12 @@ def main():
         complete(options)
     if options.mode == "records":
         records(options)
+    if options.mode == "letters":
+        letters(options)
     if options.mode == "parted":
         parted(options)
     asker = Asker(options, sys.stdin.readline().strip())
-    {"once": once, "same": same, "refused": refused, "pages": pages, "broken": broken, "sizes": sizes, "parts": parts, "spent": spent, "busy": busy, "away": away}[options.mode](asker, options)
+    {"once": once, "same": same, "refused": refused, "pages": pages, "broken": broken, "sizes": sizes, "parts": parts, "nonsense": nonsense, "spent": spent, "busy": busy, "away": away}[options.mode](asker, options)
     asker.end()
 
 
