@@ -13,18 +13,21 @@ mkdir "$T/models" "$T/bodies"
 printf '{"name":"Event","columns":[{"name":"n","data_type":"Int64","required":true}]}' >"$T/models/event.json"
 printf '{"name":"Gate","version":"1.0","columns":[{"name":"n","data_type":"Int64","required":true}]}' >"$T/models/gate.json"
 printf '{"name":"Moose","columns":[{"name":"n","data_type":"Int64","required":true}]}' >"$T/models/moose.json"
+all_routes()
+{
+	conf listeners.1.name=gateway listeners.1.listen=127.0.0.1:0 listeners.1.dialect=gateway 'listeners.1.allowed_origins=["http://app.example"]' \
+		listeners.2.name=moose listeners.2.listen=127.0.0.1:0 listeners.2.dialect=moose \
+		protocols.obstack.enabled=true protocols.micromegas.enabled=true "protocols.models.dir=$T/models" record.headers=all \
+		routes.0.name=own-blobs routes.0.path=/blobs/own routes.0.protocol=opaque routes.0.topic=own-blobs "log.access_file=$HG_DIR/access.log"
+}
+where_they_are() { LISTENERS=(); for each in public gateway moose; do LISTENERS+=(--listener "$each=$(listener_address "$each")"); done; }
 conf_base local file 1
-conf listeners.1.name=gateway listeners.1.listen=127.0.0.1:0 listeners.1.dialect=gateway \
-	'listeners.1.allowed_origins=["http://app.example"]' \
-	listeners.2.name=moose listeners.2.listen=127.0.0.1:0 listeners.2.dialect=moose \
-	protocols.obstack.enabled=true protocols.micromegas.enabled=true "protocols.models.dir=$T/models" record.headers=all \
-	routes.0.name=own-blobs routes.0.path=/blobs/own routes.0.protocol=opaque routes.0.topic=own-blobs \
-	limits.inflated=512KiB protocols.models.max_body=512KiB limits.worker_bytes=400MiB limits.tenant_share=100% "log.access_file=$HG_DIR/access.log"
+all_routes
+conf limits.inflated=512KiB protocols.models.max_body=512KiB limits.worker_bytes=400MiB limits.tenant_share=100%
 headgate_start
 known "$good"
 before=$(workers)
-LISTENERS=()
-for each in public gateway moose; do LISTENERS+=(--listener "$each=$(listener_address "$each")"); done
+where_they_are
 # every MODE [OPTION]...	of tools/routes.py; what deviates is shown
 every() { python3 "$WAY/tools/routes.py" "$@" "${LISTENERS[@]}" --sent "$T/sent" <<<"$TOKEN" >"$T/every"; }
 told() { note "$(tail -n 1 "$T/every")"; }
@@ -100,4 +103,13 @@ is "46 messages and 41 brackets are less than 64" "$(deep)" "200 200 202 204"
 conf limits.depth=32
 headgate_switch
 is "with limits.depth: 32 they are too deep, in every protocol" "$(deep)" "400 400 400 400"
+
+# ---- a credential that cannot be judged now: no table was ever read ----
+instance dark
+conf_base discard postgres 1
+all_routes
+conf "tenants.dsn=host=$T/nowhere port=1 dbname=none"
+headgate_start
+where_they_are
+as_said "P3: before there is a table each route is 503 with Retry-After" busy
 finish
