@@ -63,14 +63,26 @@ knock_begin()
 	done
 	until_ 110 knocked 5
 }
-# load_begin SECONDS, load_end: requests at once over connections that are never idle; what became of them, as JSON
+# load_begin, load_end: connections that are never idle, for which the next request must follow within a second (a worker that drains waits
+# no longer): no niceness; what became of them, as JSON
 load_begin()
 {
 	echo "$TOKEN" >/tmp/tokens
-	nice -n 19 /given/hgload -u "$URL/v1/logs" -b /given/body -c 8 -d "$1" -t /tmp/tokens -H 'Content-Type: application/x-protobuf' >/tmp/load.json 2>&1 &
+	rm -f /tmp/load.*
+	until [ -e /tmp/load.stop ]; do
+		/given/hgload -u "$URL/v1/logs" -b /given/body -c 2 -d 20 -t /tmp/tokens -H 'Content-Type: application/x-protobuf' || break
+	done >/tmp/load.json 2>&1 &
 	LOAD=$!
 }
-load_end() { wait "$LOAD"; cat /tmp/load.json; }
+load_end()
+{
+	touch /tmp/load.stop
+	wait "$LOAD"
+	python3 -c 'import collections, json, sys
+runs, codes = [json.loads(line) for line in sys.stdin], collections.Counter()
+for run in runs: codes.update(run["codes"])
+print(json.dumps({key: round(sum(run[key] for run in runs)) for key in ("seconds", "started", "broken", "unanswered")} | {"codes": codes}))' </tmp/load.json
+}
 knocked() { [ "$(cat /tmp/knocked.* | wc -l)" -ge "$1" ]; }
 knock_end()
 {
