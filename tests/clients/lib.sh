@@ -57,6 +57,7 @@ client()
 	local name=$1
 	shift
 	mkdir -p "$T/$name"
+	WAY_FOREIGN[$T/$name]=yes
 	spawn "$T/$name/log" "$@"
 	CLIENT_PIDS[$name]=$SPAWNED
 	WAY_BACKGROUND+=("$SPAWNED")

@@ -74,6 +74,8 @@ try "$started; finish" 'FAKE_LINE===7==ERROR: AddressSanitizer: heap-use-after-f
 is "a sanitizer report fails the test" "$STATUS $SUM" "1 0 passed, 1 failed"
 try "$started; finish" 'FAKE_LINE=a.c:1:2: runtime error: shift'
 is "one of UBSan too" "$STATUS $SUM" "1 0 passed, 1 failed"
+try "$started; mkdir \"\$T/other\"; echo 'panic: runtime error: of a client' >\"\$T/other/log\"; WAY_FOREIGN[\$T/other]=yes; finish"
+is "words of another program do not" "$STATUS $SUM" "0 1 passed, 0 failed"
 try "$started; finish" FAKE_STATUS=3
 is "so does a status that is not 0" "$STATUS $SUM" "1 1 passed, 1 failed"
 try "$started; finish" FAKE_REFUSES=1
