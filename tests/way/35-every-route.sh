@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # 35-every-route.sh -- what the pages say of every route, asked of every route there is, in each format that it takes: one answer however a
 # request comes, one record for it, refusals in their order, bombs and broken codings of each kind, a spent rate, a full share
-# (P3, P5 to P8, P19, P20, P22, PC5, F42, F43, F48, R1, R2, R8, R22)
+# (P3, P5 to P8, P15, P19, P20, P22, PC5, F42, F43, F48, R1, R2, R8, R22)
 . "${0%/*}/lib.sh"
 
 TOKEN=$(token_new)
@@ -59,7 +59,7 @@ ok "F43: nothing of what was refused is stored" eval 'stored | python3 "$WAY/too
 # ---- P3 ----
 TOKEN=$SLOW
 known "$SLOW"
-as_said "P3, P6: a spent rate is 429 with Retry-After, 503 of micromegas; a wrong coding is told before" spent --tenant slow
+as_said "P3, P6, P15: a spent rate is 429 with Retry-After, 503 of micromegas; a wrong coding is told before" spent --tenant slow
 TOKEN=$ALONE
 known "$ALONE"
 exec {held}<>"/dev/tcp/${ADDRESS/://}"
@@ -111,5 +111,5 @@ all_routes
 conf "tenants.dsn=host=$T/nowhere port=1 dbname=none"
 headgate_start
 where_they_are
-as_said "P3: before there is a table each route is 503 with Retry-After" busy
+as_said "P3: before there is a table each route is 503 with Retry-After" busy stranger
 finish

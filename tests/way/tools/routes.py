@@ -16,7 +16,7 @@ Modes	table DEF	routes.def (common/) has no route that the table lacks
 	nonsense	a body that is no valid data, where there is such a thing
 	letters		lines of `stored` instead of the token: a dead letter for each of these, and no other
 	spent		the token's tenant may send one request a second: 429, and a wrong type is told before that
-	busy		the token's tenant has as many requests in flight as it may: 503
+	busy [stranger]	the token's tenant has as many requests in flight as it may: 503; stranger: nobody can tell whose the token is
 	away		the broker is: all routes at once, 503 within 9 s
 	records		lines of `records` (with a member topic) or `stored` on standard input, no token: each is of the contract, of each
 			route as many as --sent says (--more: or more), of as many values as it has bodies (--any-value: of any)
@@ -382,10 +382,14 @@ def letters(options):
     sys.exit(bool(wrong) or not got)
 
 
-def retry_of(asker, row, what, reply):
+def retry_of(asker, row, what, reply, typed=True):
+    """typed: the type of the body was judged before."""
     after = reply.fields.get("retry-after", "")
     if not re.fullmatch("[1-5]", after):
         asker.say(row, what, f"Retry-After is {after!r}")
+    written = [reply.fields.get(f"x-prometheus-remote-write-{each}-written") for each in ("samples", "histograms", "exemplars")]
+    if written != (["0"] * 3 if row.format == "prom_rw2" and typed else [None] * 3):
+        asker.say(row, what, f"written is {written}")  # P15
     if row.family in ("otlp_json", "upstream_json"):
         info = [each.get("retryDelay") for each in json.loads(reply.body)["details"]]
         if info != [after + "s"]:
@@ -404,11 +408,11 @@ def spent(asker, _):
         asker.want(row, "with it, an unknown coding", asker.ask(row, {"Content-Encoding": "lz4"}, b"?"), family.unsupported)
 
 
-def busy(asker, _):
+def busy(asker, options):
     for row in ROWS:
         reply = asker.ask(row)
         if asker.want(row, "a full share", reply, 503):
-            retry_of(asker, row, "a full share", reply)
+            retry_of(asker, row, "a full share", reply, options.argument != "stranger")
 
 
 def away(asker, _):
