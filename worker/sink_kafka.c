@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
-#include <inttypes.h>
 #include <librdkafka/rdkafka.h>
 #include <poll.h>
 #include <pthread.h>
@@ -20,25 +19,19 @@
 #include <stdio.h>
 #include <sys/eventfd.h>
 
-#include "common/buf.h"
 #include "common/log.h"
 #include "common/loop.h"
 #include "worker/budget.h"
+#include "worker/kafka_news.h"
+#include "worker/kafka_settings.h"
 #include "worker/route.h"
 #include "worker/topics.h"
 #include "worker/worker.h"
 
 enum {
-	ANSWER_MS = 1500, /* the report comes so much before the client's deadline */
-	TIMEOUT_LEAST_MS = 1001, /* reconnect.backoff.max.ms must be less (faults.md 1) */
-	MESSAGE_MAX_LEAST = 1000, /* what librdkafka takes as message.max.bytes */
-	MESSAGE_MAX_MOST = 1000000000,
-	STATS_MS = 5000,
 	CLOSE_MS = 500, /* for the last reports, after the drain */
 	CLOSE_POLL_MS = 10,
 	REPLACE_PAUSE_MS = 500, /* a producer younger than this is replaced by the timer */
-	CAUSES_MAX = 16, /* errors told apart by the log's limit */
-	LOG_WARNING = 4, /* syslog's; librdkafka's log_level */
 };
 
 struct producer {
@@ -53,12 +46,6 @@ struct producer {
 	_Atomic bool ended;
 };
 
-struct cause { /* one line a minute of each */
-	uint32_t key;
-	msec_t used;
-	struct log_limit limit;
-};
-
 struct kafka {
 	struct worker *w;
 	struct topics *topics;
@@ -69,176 +56,10 @@ struct kafka {
 	struct record *waiting, **waiting_end;
 	int wake_fd;
 	struct event wake, tick;
-	struct cause causes[CAUSES_MAX];
+	struct kafka_news news;
 	struct log_limit size_log;
-	bool brokers_down; /* librdkafka said so; until one is up, or stores a record */
 	bool closing; /* no new producer, nothing is sent again */
 };
-
-/* ---- settings ---- */
-
-struct settings { /* sticky: the first refusal stays */
-	rd_kafka_conf_t *conf;
-	bool failed;
-	struct err *err;
-};
-
-static void set(struct settings *s, const char *name, const char *value)
-{
-	char why[256];
-
-	if (s->failed ||
-	    rd_kafka_conf_set(s->conf, name, value, why, sizeof(why)) == RD_KAFKA_CONF_OK)
-		return;
-	s->failed = true;
-	err_set(s->err, "kafka: %s", why); /* names the property, and never a secret's value */
-}
-
-/* Known to some versions only. */
-static void set_if_known(struct settings *s, const char *name, const char *value)
-{
-	char why[256];
-
-	if (!s->failed)
-		rd_kafka_conf_set(s->conf, name, value, why, sizeof(why));
-}
-
-static void set_u64(struct settings *s, const char *name, uint64_t value)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "%" PRIu64, value);
-	set(s, name, text);
-}
-
-/* The contents of a file that the master read; a secret does not stay on the heap. */
-static void set_content(struct settings *s, const char *name, const struct conf_file *file,
-                        bool is_line)
-{
-	struct bytes content = file->content;
-	char *text;
-
-	if (content.n == 0)
-		return;
-	if (is_line)
-		while (content.n &&
-		       (content.p[content.n - 1] == '\n' || content.p[content.n - 1] == '\r'))
-			content.n--;
-	text = xstrndup((const char *)content.p, content.n);
-	set(s, name, text);
-	explicit_bzero(text, content.n);
-	free(text);
-}
-
-static void set_security(struct settings *s, const struct conf *conf)
-{
-	bool tls = conf->kafka.tls.enabled, sasl = conf->kafka.sasl.mechanism[0];
-
-	set(s, "security.protocol",
-	    tls ? (sasl ? "sasl_ssl" : "ssl") : (sasl ? "sasl_plaintext" : "plaintext"));
-	if (tls) {
-		set_content(s, "ssl.ca.pem", &conf->kafka.tls.ca_file, false);
-		set_content(s, "ssl.certificate.pem", &conf->kafka.tls.cert_file, false);
-		set_content(s, "ssl.key.pem", &conf->kafka.tls.key_file, false);
-	}
-	if (sasl) {
-		set(s, "sasl.mechanisms", conf->kafka.sasl.mechanism);
-		set(s, "sasl.username", conf->kafka.sasl.username);
-		set_content(s, "sasl.password", &conf->kafka.sasl.password_file, true);
-	}
-}
-
-static void set_brokers(struct settings *s, const struct conf *conf)
-{
-	struct buf list;
-
-	buf_init(&list, MIB);
-	for (size_t i = 0; i < conf->kafka.brokers.n; i++) {
-		buf_str(&list, i ? "," : "");
-		buf_str(&list, conf->kafka.brokers.v[i]);
-	}
-	buf_char(&list, '\0');
-	set(s, "bootstrap.servers", list.p);
-	buf_done(&list);
-}
-
-static const char *compression_name(enum compression c)
-{
-	switch (c) {
-	case COMPRESSION_LZ4:
-		return "lz4";
-	case COMPRESSION_NONE:
-		return "none";
-	case COMPRESSION_ZSTD:
-		return "zstd";
-	case COMPRESSION_GZIP:
-		return "gzip";
-	case COMPRESSION_SNAPPY:
-		return "snappy";
-	}
-	assert(!"not a compression");
-	return "none";
-}
-
-static uint64_t largest_record(const struct worker *w)
-{
-	uint64_t most = MESSAGE_MAX_LEAST;
-
-	for (unsigned i = 0; routes_name(w->routes, i); i++) {
-		if (routes_get(w->routes, i)->record_max > most)
-			most = routes_get(w->routes, i)->record_max;
-	}
-	return most < MESSAGE_MAX_MOST ? most : MESSAGE_MAX_MOST;
-}
-
-static msec_t message_timeout(const struct conf *conf)
-{
-	msec_t t = conf->kafka.ack_deadline - ANSWER_MS;
-
-	return t > TIMEOUT_LEAST_MS ? t : TIMEOUT_LEAST_MS;
-}
-
-/* Promises rest on most of these; kafka.properties come last, the check refuses those by name. */
-static int fill_settings(struct worker *w, rd_kafka_conf_t *rk_conf, struct err *err)
-{
-	const struct conf *conf = w->conf;
-	struct settings s = { .conf = rk_conf, .err = err };
-	char linger[32];
-
-	snprintf(linger, sizeof(linger), "%" PRIu64 ".%03" PRIu64, conf->kafka.linger_us / 1000,
-	         conf->kafka.linger_us % 1000);
-	set_brokers(&s, conf);
-	set(&s, "client.id", conf->kafka.client_id);
-	set(&s, "enable.idempotence", "true");
-	set(&s, "acks", "all");
-	/* With 5 a stalled broker makes a thread of the library spin. */
-	set(&s, "max.in.flight", "4");
-	set_u64(&s, "message.timeout.ms", (uint64_t)message_timeout(conf));
-	set(&s, "linger.ms", linger);
-	set_u64(&s, "batch.size", conf->kafka.batch_bytes);
-	set(&s, "compression.codec", compression_name(conf->kafka.compression));
-	set_u64(&s, "message.max.bytes", largest_record(w));
-	/* Our budget is the bound (worker/budget.h): the library's counts values only. */
-	set(&s, "queue.buffering.max.messages", "0");
-	set(&s, "queue.buffering.max.kbytes", "2147483647");
-	/* Else records without key would pass by our partitioner. */
-	set(&s, "sticky.partitioning.linger.ms", "0");
-	set(&s, "reconnect.backoff.max.ms", "1000");
-	set(&s, "socket.nagle.disable", "true");
-	set(&s, "socket.keepalive.enable", "true");
-	set(&s, "allow.auto.create.topics", "false");
-	set_u64(&s, "statistics.interval.ms", STATS_MS);
-	set(&s, "log.queue", "true");
-	set_u64(&s, "log_level", LOG_WARNING);
-	set_if_known(&s, "enable.metrics.push", "false");
-	set_security(&s, conf);
-	for (size_t i = 0; i < conf->kafka.properties.n; i++)
-		set(&s, conf->kafka.properties.v[i].key, conf->kafka.properties.v[i].value);
-	rd_kafka_conf_set_events(rk_conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR |
-	                                          RD_KAFKA_EVENT_STATS | RD_KAFKA_EVENT_LOG);
-	w->conf_refused = s.failed;
-	return s.failed ? -1 : 0;
-}
 
 /* ---- producers ---- */
 
@@ -249,7 +70,7 @@ rd_kafka_t *sink_kafka_client(struct worker *w, struct err *err)
 	rd_kafka_t *rk;
 	char why[512];
 
-	if (fill_settings(w, conf, err) < 0) {
+	if (kafka_settings(w, conf, err) < 0) {
 		rd_kafka_conf_destroy(conf);
 		return NULL;
 	}
@@ -338,36 +159,6 @@ static int producer_start(struct kafka *k, struct err *err)
 	return 0;
 }
 
-/* ---- what is logged at most once a minute, by cause ---- */
-
-/* FNV-1a over the error's code and its text up to the first ": ", which names the broker. */
-static uint32_t cause_key(rd_kafka_resp_err_t err, const char *text)
-{
-	uint32_t h = (2166136261u ^ (uint32_t)err) * 16777619u;
-
-	for (const char *c = text; *c && strncmp(c, ": ", 2) != 0; c++)
-		h = (h ^ (uint8_t)*c) * 16777619u;
-	return h;
-}
-
-static struct log_limit *cause_limit(struct kafka *k, uint32_t key)
-{
-	struct cause *at = &k->causes[0];
-
-	for (size_t i = 0; i < CAUSES_MAX; i++) {
-		if (k->causes[i].used && k->causes[i].key == key) {
-			at = &k->causes[i];
-			break;
-		}
-		if (k->causes[i].used < at->used)
-			at = &k->causes[i]; /* the one unused for longest gives way */
-	}
-	if (!at->used || at->key != key)
-		*at = (struct cause){ .key = key };
-	at->used = loop_now();
-	return &at->limit;
-}
-
 /* ---- records ---- */
 
 static enum verdict refused(struct kafka *k, const struct record *rec, rd_kafka_resp_err_t err)
@@ -388,7 +179,7 @@ static enum verdict refused(struct kafka *k, const struct record *rec, rd_kafka_
 		topics_mark_unavailable(k->topics, rec->parcel->topic, true);
 		return V_TOPIC_UNAVAILABLE;
 	}
-	if (log_limited(cause_limit(k, cause_key(err, "")), 1, loop_now(), &held))
+	if (kafka_news_due(&k->news, err, "", &held))
 		log_warn("sink_kafka", "the producer does not take a record: 503",
 		         KV_S("error", rd_kafka_err2name(err)), KV_U("repeats", held));
 	return V_OVERLOAD;
@@ -468,7 +259,7 @@ static enum verdict produce(struct kafka *k, struct record *rec)
 /* What waited goes on: all of it, when a producer can take it; else those whose time is over. */
 static void serve_waiting(struct kafka *k)
 {
-	int64_t oldest = loop_now_ns() - message_timeout(k->w->conf) * 1000000;
+	int64_t oldest = loop_now_ns() - kafka_message_timeout(k->w->conf) * 1000000;
 	struct record *rec = k->waiting, *next;
 
 	k->waiting = NULL;
@@ -588,7 +379,7 @@ static void on_report(struct kafka *k, struct producer *p, const rd_kafka_messag
 	assert(p->held > 0);
 	p->held--;
 	if (!msg->err && status == RD_KAFKA_MSG_STATUS_PERSISTED) {
-		k->brokers_down = false;
+		k->news.brokers_down = false;
 		stats_observe_us(k->w->stats, STAT_KAFKA_DELIVERY, 0,
 		                 (uint64_t)(loop_now_ns() - rec->produced_ns) / 1000);
 		record_done(rec, DELIVERY_OK, V_ACCEPTED, msg->partition, msg->offset);
@@ -601,79 +392,19 @@ static void on_report(struct kafka *k, struct producer *p, const rd_kafka_messag
 	record_done(rec, how, v, -1, -1);
 }
 
-/* Wrong password, failed handshake, no route: the reports say only that time ran out, so the cause
- * stands here (faults.md 1, errors seen). */
 static void on_error(struct kafka *k, struct producer *p, rd_kafka_event_t *event)
 {
-	rd_kafka_resp_err_t err = rd_kafka_event_error(event);
-	const char *text = rd_kafka_event_error_string(event);
 	char why[256];
-	uint32_t held;
 
-	if (err == RD_KAFKA_RESP_ERR__FATAL || rd_kafka_event_error_is_fatal(event)) {
-		rd_kafka_fatal_error(p->rk, why, sizeof(why));
-		log_err("sink_kafka", "fatal error of the producer, a new one takes over",
-		        KV_S("error", why));
-		p->failed = true;
+	if (rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR__FATAL &&
+	    !rd_kafka_event_error_is_fatal(event)) {
+		kafka_news_error(&k->news, event);
 		return;
 	}
-	if (err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
-		k->brokers_down = true;
-	if (log_limited(cause_limit(k, cause_key(err, text)), 1, loop_now(), &held))
-		log_warn("sink_kafka", "trouble with Kafka, retrying",
-		         KV_S("error", rd_kafka_err2name(err)), KV_S("cause", text),
-		         KV_U("repeats", held));
-}
-
-static void on_log(struct kafka *k, rd_kafka_event_t *event)
-{
-	const char *facility, *text;
-	int level;
-	uint32_t held;
-
-	if (rd_kafka_event_log(event, &facility, &text, &level) < 0)
-		return;
-	/* Most of these repeat what came as an error event. */
-	if (level > LOG_WARNING || strcmp(facility, "FAIL") == 0 ||
-	    strcmp(facility, "ERROR") == 0 || strcmp(facility, "FATAL") == 0) {
-		log_debug("sink_kafka", "librdkafka", KV_S("facility", facility),
-		          KV_S("text", text));
-	} else if (log_limited(cause_limit(k, cause_key(RD_KAFKA_RESP_ERR_NO_ERROR, facility)), 1,
-	                       loop_now(), &held)) {
-		log_warn("sink_kafka", "librdkafka", KV_S("facility", facility), KV_S("text", text),
-		         KV_U("repeats", held));
-	}
-}
-
-/* Of librdkafka's statistics one word a broker is wanted: each broker's object has "nodename", then
- * "source", then "state". Not a parser: what does not look like that is passed over. */
-static void on_stats(struct kafka *k, const char *json)
-{
-	static const char name_key[] = "\"nodename\":\"", state_key[] = "\"state\":\"";
-	const struct conf_list *brokers = &k->w->conf->kafka.brokers;
-
-	for (const char *at = json; (at = strstr(at, name_key));) {
-		const char *name = at + sizeof(name_key) - 1;
-		size_t name_n = strcspn(name, "\"");
-		const char *state;
-
-		at = name + name_n;
-		state = strstr(at, state_key);
-		if (!state)
-			return;
-		state += sizeof(state_key) - 1;
-		if (strncmp(state, "UP", 2) == 0)
-			k->brokers_down = false;
-		for (unsigned i = 0; i < brokers->n; i++) {
-			if (strlen(brokers->v[i]) != name_n ||
-			    memcmp(brokers->v[i], name, name_n) != 0)
-				continue;
-			if (strncmp(state, "INIT", 4) !=
-			    0) /* never needed so far: neither up nor down */
-				stats_set(k->w->stats, STAT_KAFKA_BROKER_UP, i, 0,
-				          strncmp(state, "UP", 2) == 0);
-		}
-	}
+	rd_kafka_fatal_error(p->rk, why, sizeof(why));
+	log_err("sink_kafka", "fatal error of the producer, a new one takes over",
+	        KV_S("error", why));
+	p->failed = true;
 }
 
 static void on_event(struct kafka *k, struct producer *p, rd_kafka_event_t *event)
@@ -690,10 +421,10 @@ static void on_event(struct kafka *k, struct producer *p, rd_kafka_event_t *even
 		break;
 	case RD_KAFKA_EVENT_STATS:
 		if (p == k->live)
-			on_stats(k, rd_kafka_event_stats(event));
+			kafka_news_stats(&k->news, rd_kafka_event_stats(event));
 		break;
 	case RD_KAFKA_EVENT_LOG:
-		on_log(k, event);
+		kafka_news_log(&k->news, event);
 		break;
 	}
 }
@@ -799,7 +530,7 @@ static void *kafka_open(struct worker *w, struct err *err)
 	struct kafka *k = xcalloc(1, sizeof(*k));
 	struct timeval second = { 1, 0 };
 
-	k->w = w;
+	k->w = k->news.w = w;
 	k->waiting_end = &k->waiting;
 	k->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (k->wake_fd < 0) {
@@ -890,7 +621,7 @@ static bool kafka_ready(void *sink, const char **check, char *detail, size_t cap
 	}
 	if (!topics_known(k->topics))
 		snprintf(detail, cap, "no metadata of the cluster yet");
-	else if (k->brokers_down)
+	else if (k->news.brokers_down)
 		snprintf(detail, cap, "all brokers down");
 	else if (missing)
 		snprintf(detail, cap, "topics not available: %s", names);

@@ -16,6 +16,7 @@ static bool test_topic_is_raw(const struct routes *rs, unsigned topic);
 #define routes_topics test_routes_topics
 #define routes_topic_name test_topic_name
 #define routes_topic_is_raw test_topic_is_raw
+#include "worker/kafka_settings.c"
 #include "worker/sink_kafka.c"
 #undef routes_name
 #undef routes_get
@@ -114,124 +115,7 @@ static void tear_down(void)
 	stats_unmap(w.stats);
 }
 
-TestSuite(sink_kafka_settings, .init = set_up);
 TestSuite(sink_kafka, .init = set_up, .fini = tear_down);
-
-/* ---- settings ---- */
-
-static rd_kafka_conf_t *filled(void)
-{
-	rd_kafka_conf_t *got = rd_kafka_conf_new();
-	struct err err = { "" };
-
-	cr_assert_eq(fill_settings(&w, got, &err), 0, "%s", err.text);
-	return got;
-}
-
-static void setting_is(const rd_kafka_conf_t *got, const char *name, const char *value)
-{
-	char text[4096];
-	size_t n = sizeof(text);
-
-	cr_assert_eq(rd_kafka_conf_get(got, name, text, &n), RD_KAFKA_CONF_OK, "%s", name);
-	cr_assert_str_eq(text, value, "%s is %s", name, text);
-}
-
-Test(sink_kafka_settings, promises_rest_on_these)
-{
-	rd_kafka_conf_t *got = filled();
-
-	setting_is(got, "bootstrap.servers", "127.0.0.1:1,127.0.0.1:2");
-	setting_is(got, "enable.idempotence", "true");
-	setting_is(got, "acks", "-1");
-	setting_is(got, "max.in.flight", "4");
-	setting_is(got, "message.timeout.ms", "6500");
-	setting_is(got, "linger.ms", "1.5");
-	setting_is(got, "batch.size", "1000000");
-	setting_is(got, "compression.codec", "lz4");
-	setting_is(got, "message.max.bytes", "983040");
-	setting_is(got, "queue.buffering.max.messages", "0");
-	setting_is(got, "sticky.partitioning.linger.ms", "0");
-	setting_is(got, "reconnect.backoff.max.ms", "1000");
-	setting_is(got, "socket.nagle.disable", "true");
-	setting_is(got, "socket.keepalive.enable", "true");
-	setting_is(got, "allow.auto.create.topics", "false");
-	setting_is(got, "statistics.interval.ms", "5000");
-	setting_is(got, "security.protocol", "plaintext");
-	rd_kafka_conf_destroy(got);
-}
-
-Test(sink_kafka_settings, the_timeout_stays_above_the_reconnect_back_off)
-{
-	rd_kafka_conf_t *got;
-
-	conf.kafka.ack_deadline = 2000;
-	got = filled();
-	setting_is(got, "message.timeout.ms", "1001");
-	rd_kafka_conf_destroy(got);
-}
-
-Test(sink_kafka_settings, message_max_bytes_stays_within_what_the_library_takes)
-{
-	rd_kafka_conf_t *got;
-
-	route.record_max = 5000000000;
-	got = filled();
-	setting_is(got, "message.max.bytes", "1000000000");
-	rd_kafka_conf_destroy(got);
-}
-
-Test(sink_kafka_settings, further_properties_come_last)
-{
-	struct conf_pair pairs[] = { { "retry.backoff.ms", "50" }, { "client.rack", "r1" } };
-	rd_kafka_conf_t *got;
-
-	conf.kafka.properties.v = pairs;
-	conf.kafka.properties.n = 2;
-	got = filled();
-	cr_assert_not(w.conf_refused);
-	setting_is(got, "retry.backoff.ms", "50");
-	setting_is(got, "client.rack", "r1");
-	rd_kafka_conf_destroy(got);
-}
-
-Test(sink_kafka_settings, a_property_that_the_library_does_not_know_is_named)
-{
-	struct conf_pair pairs[] = { { "no.such.thing", "1" } };
-	rd_kafka_conf_t *got = rd_kafka_conf_new();
-	struct err err = { "" };
-
-	conf.kafka.properties.v = pairs;
-	conf.kafka.properties.n = 1;
-	cr_assert_eq(fill_settings(&w, got, &err), -1);
-	cr_assert(strstr(err.text, "no.such.thing"), "%s", err.text);
-	cr_assert(w.conf_refused, "no other process would do better");
-	rd_kafka_conf_destroy(got);
-}
-
-Test(sink_kafka_settings, certificates_and_password_are_contents_never_paths)
-{
-	rd_kafka_conf_t *got;
-
-	conf.kafka.tls.enabled = true;
-	conf.kafka.tls.ca_file = (struct conf_file){ "/ca", BYTES("CA text\n") };
-	conf.kafka.tls.cert_file = (struct conf_file){ "/cert", BYTES("certificate text") };
-	conf.kafka.sasl.mechanism = "PLAIN";
-	conf.kafka.sasl.username = "alice";
-	conf.kafka.sasl.password_file = (struct conf_file){ "/password", BYTES("s3cret\n") };
-	got = filled();
-	setting_is(got, "security.protocol", "sasl_ssl");
-	setting_is(got, "ssl.ca.pem", "CA text\n");
-	setting_is(got, "ssl.certificate.pem", "certificate text");
-	setting_is(got, "sasl.mechanisms", "PLAIN");
-	setting_is(got, "sasl.username", "alice");
-	setting_is(got, "sasl.password", "s3cret"); /* without the line's end */
-	rd_kafka_conf_destroy(got);
-	conf.kafka.tls.enabled = false;
-	got = filled();
-	setting_is(got, "security.protocol", "sasl_plaintext");
-	rd_kafka_conf_destroy(got);
-}
 
 /* ---- without a broker ---- */
 
@@ -380,55 +264,6 @@ Test(sink_kafka, each_error_of_the_metric_has_a_name_and_the_last_takes_all_othe
 	count_error(k, RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR);
 	cr_assert_eq(stats_get(w.stats, STAT_KAFKA_ERRORS, 0, 0), 1);
 	cr_assert_eq(stats_get(w.stats, STAT_KAFKA_ERRORS, 15, 0), 1);
-}
-
-Test(sink_kafka, broker_states_are_read_from_the_statistics)
-{
-	static const char one_up[] =
-		"{\"name\":\"x\",\"brokers\":{\"a/1\":{\"name\":\"a/1\",\"nodeid\":1,"
-		"\"nodename\":\"127.0.0.1:1\",\"source\":\"learned\",\"state\":\"UP\",\"stateage\":"
-		"5},"
-		"\"b/"
-		"2\":{\"nodename\":\"127.0.0.1:2\",\"source\":\"configured\",\"state\":\"INIT\"},"
-		"\"c\":{\"nodename\":\"127.0.0.1:12\",\"state\":\"DOWN\"}},\"topics\":{}}";
-
-	opens();
-	stats_set(w.stats, STAT_KAFKA_BROKER_UP, 1, 0, 7);
-	k->brokers_down = true;
-	on_stats(k, one_up);
-	cr_assert(!k->brokers_down);
-	cr_assert_eq(stats_get(w.stats, STAT_KAFKA_BROKER_UP, 0, 0), 1);
-	cr_assert_eq(stats_get(w.stats, STAT_KAFKA_BROKER_UP, 1, 0),
-	             7); /* never tried: left alone */
-	on_stats(k, "{\"nodename\":\"127.0.0.1:1\",\"state\":\"TRY_CONNECT\"}");
-	cr_assert_eq(stats_get(w.stats, STAT_KAFKA_BROKER_UP, 0, 0), 0);
-	on_stats(k, "{\"nodename\":\"127.0.0.1:1");
-	on_stats(k, "{\"nodename\":\"127.0.0.1:1\"");
-	on_stats(k, "");
-}
-
-/* F12 */
-Test(sink_kafka, one_line_a_minute_for_each_broker_and_cause)
-{
-	const rd_kafka_resp_err_t ssl = RD_KAFKA_RESP_ERR__SSL;
-	const char *first = "ssl://a:1/1: handshake failed: expired (after 5ms)";
-	uint32_t held;
-
-	opens();
-	loop_set_clock(1000000000000, 0);
-	cr_assert(log_limited(cause_limit(k, cause_key(ssl, first)), 1, loop_now(), &held));
-	cr_assert(!log_limited(cause_limit(k, cause_key(ssl, first)), 1, loop_now(), &held));
-	/* the same trouble in other words: still the same broker and code */
-	cr_assert_eq(cause_key(ssl, "ssl://a:1/1: handshake failed: expired (after 9ms)"),
-	             cause_key(ssl, first));
-	cr_assert_neq(cause_key(ssl, "ssl://b:1/2: handshake failed"), cause_key(ssl, first));
-	cr_assert_neq(cause_key(RD_KAFKA_RESP_ERR__TRANSPORT, first), cause_key(ssl, first));
-	/* more causes than places: the newest stay limited */
-	for (uint32_t i = 1; i <= CAUSES_MAX + 5; i++) {
-		loop_set_clock(1000000000000 + (int64_t)i * 1000000, 0);
-		cr_assert(log_limited(cause_limit(k, i), 1, loop_now(), &held));
-		cr_assert(!log_limited(cause_limit(k, i), 1, loop_now(), &held));
-	}
 }
 
 /* ---- faults that a real broker cannot be made to show: the library's own mock ---- */
