@@ -70,15 +70,20 @@ machine_boot()
 # machine_hear WORD TIME: what it says up to the line "@@WORD STATUS"; returns that status.
 machine_hear()
 {
-	local line end
+	local line='' part status end
 	end=$((${EPOCHREALTIME/[.,]/} + $(to_us "$2") * MACHINE_PATIENCE))
 	while ((${EPOCHREALTIME/[.,]/} < end)) && alive "$MACHINE_PID"; do
-		IFS= read -rt 1 -u "$MACHINE_OUT" line || continue
+		# In time or not, what was read is read: the rest of the line comes later.
+		IFS= read -rt 1 -u "$MACHINE_OUT" part
+		status=$?
+		line+=$part
+		[ $status = 0 ] || continue
 		line=${line%$'\r'}
 		case $line in
 		"@@$1 "*)	return "${line##* }" ;;
 		*)	printf '%s\n' "$line" | tee -a "$TRANSCRIPT" ;;
 		esac
+		line=''
 	done
 	echo "(nothing more is heard)" | tee -a "$TRANSCRIPT"
 	return 124
