@@ -121,6 +121,7 @@ static enum step choose(struct req *r, const struct proof *p, struct bytes org)
 	struct bytes standard = bytes_str(r->w->conf->auth.default_tenant);
 	bool chooses = org.n && header_chooses(r), binds = r->w->conf->compat.gateway_bind_tenants;
 
+	assert(p); /* who has no entry of the table was vouched for */
 	if (p->tenants_cut && (binds || !chooses)) /* else it would hang on their order */
 		return refuse_unknown(r, "bound to more tenants than can be kept");
 	if (chooses) {
