@@ -160,7 +160,7 @@ does "the examples are put in place" 'examples=/usr/share/doc/headgate/examples 
 	echo "listeners: [{name: public, listen: \"127.0.0.1:4318\"}, {name: low, listen: \"fd:public\"}]" >/etc/headgate/conf.d/30-socket.yaml
 	systemctl daemon-reload; systemctl stop headgate && systemctl start headgate.socket'
 are "the socket is there, the service is not" 'systemctl is-active headgate.socket headgate.service' $'active\ninactive'
-does "the first connection starts it, and is served" '[ "$(status http://127.0.0.1:443/health)" = 200 ] && active && until_ 10 serves'
+does "the first connection starts it, and is served" '[ "$(status http://127.0.0.1:443/health)" = 200 ] && until_ 20 active && until_ 10 serves'
 are "it has no capability" 'for each in $(master) $(workers); do grep -E "^Cap(Prm|Eff|Bnd):" /proc/$each/status; done | sort -u | xargs' \
 	'CapBnd: 0000000000000000 CapEff: 0000000000000000 CapPrm: 0000000000000000'
 does "and users of its own" '[ "$(readlink /proc/$(master)/ns/user)" != "$(readlink /proc/self/ns/user)" ]'
@@ -173,8 +173,8 @@ does "without them it is as before" 'systemctl stop headgate.socket headgate; rm
 if guest '[ "$(systemctl --version | sed -n "1s/systemd \([0-9]*\).*/\1/p")" -ge 253 ]' >/dev/null; then
 	does "the example for systemd 253 and newer is put in place" 'cp $examples/notify-reload.conf $units/headgate.service.d/; systemctl daemon-reload; systemctl restart headgate && until_ 10 serves'
 	are "systemd takes it" 'show Type' notify-reload
-	does "systemctl reload waits for the reload" 'mark; systemctl reload headgate && said "generation 1 -> 2"'
-	does "of a broken file it does not fail, but the status tells" 'echo "listne: 1" >/etc/headgate/conf.d/10-mine.yaml; systemctl reload headgate && told "reload failed, generation 2 stays live: .*10-mine.yaml:1:1: error"'
+	does "systemctl reload waits for the reload" 'mark; systemctl reload headgate && until_ 10 said "generation 1 -> 2"'
+	does "of a broken file it does not fail, but the status tells" 'echo "listne: 1" >/etc/headgate/conf.d/10-mine.yaml; systemctl reload headgate && until_ 10 told "reload failed, generation 2 stays live: .*10-mine.yaml:1:1: error"'
 	does "without it it is as before" 'rm /etc/headgate/conf.d/10-mine.yaml $units/headgate.service.d/notify-reload.conf; systemctl daemon-reload; systemctl restart headgate && until_ 10 serves'
 fi
 
