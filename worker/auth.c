@@ -60,10 +60,14 @@ bool auth_has_scope(const struct req *r)
 	return r->who.scopes & (1u << scope_of(r));
 }
 
+bool auth_scope_is_open(const struct req *r)
+{
+	return r->route->protocol->any_signal && r->who.scopes != SCOPE_ALL;
+}
+
 static enum step check_scope(struct req *r)
 {
-	/* Where only the body tells the signal, enrich asks again. */
-	if (r->route->protocol->any_signal || auth_has_scope(r))
+	if (auth_scope_is_open(r) || auth_has_scope(r))
 		return STEP_NEXT;
 	r->who.result = AUTH_SCOPE;
 	return req_refuse(r, V_SCOPE, r->who.token, signal_name(scope_of(r)));
@@ -167,7 +171,7 @@ static enum step judge(struct req *r)
 
 /* A token that is good for nothing that is asked of it is not used: who looks for tokens to delete
  * goes by this. */
-static void note_use(const struct req *r)
+void auth_note_use(struct req *r)
 {
 	if (!r->who.in_table)
 		return;
@@ -184,8 +188,8 @@ enum step auth_run(struct req *r)
 	if (step == STEP_WAKE)
 		return step;
 	stats_add(w->stats, STAT_AUTH, r->who.method, r->who.result, 1);
-	if (step == STEP_NEXT)
-		note_use(r);
+	if (step == STEP_NEXT && !auth_scope_is_open(r))
+		auth_note_use(r);
 	/* Last: whoever may not come in is told so first. */
 	if (step == STEP_NEXT && w->aside_any && worker_is_aside(w, r->who.tenant_ordinal))
 		return req_refuse(r, V_TENANT_ASIDE);

@@ -60,6 +60,23 @@ static bool is_roomy(const struct req *r)
 	return r->body_mem->cap / 2 > body_capacity(r->body.n);
 }
 
+static void note_use(void *arg)
+{
+	auth_note_use(arg);
+}
+
+/* By the signal that the body told, if it has any item. */
+static enum step check_scope(struct req *r, enum verdict v)
+{
+	if (!auth_scope_is_open(r))
+		return STEP_NEXT;
+	if (v == V_ACCEPTED && !auth_has_scope(r))
+		return refuse_counted(r, TS_REFUSED_SCOPE,
+		                      req_refuse(r, V_SCOPE, r->who.token, signal_name(r->signal)));
+	beside_ask(r, note_use, r);
+	return STEP_NEXT;
+}
+
 static enum step on_verdict(struct req *r, enum verdict v)
 {
 	const struct enriched *e = &r->enriched;
@@ -75,10 +92,9 @@ static enum step on_verdict(struct req *r, enum verdict v)
 		                                 e->counted_what,
 		                                 (unsigned long long)e->count_limit));
 	assert(v == V_ACCEPTED || v == V_EMPTY); /* protocol.h: enrich says no more */
-	if (v == V_ACCEPTED && r->route->protocol->any_signal && !auth_has_scope(r))
-		return refuse_counted(r, TS_REFUSED_SCOPE,
-		                      req_refuse(r, V_SCOPE, r->who.token, signal_name(r->signal)));
-	step = rates_items(r);
+	step = check_scope(r, v);
+	if (step == STEP_NEXT)
+		step = rates_items(r);
 	if (step != STEP_NEXT)
 		return step;
 	beside_count(r, TS_ITEMS_SPOOFED, e->spoofed);

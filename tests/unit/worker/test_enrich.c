@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/enrich.c"
 
+#include <unistd.h>
+
+#include "common/stats_page.h"
+#include "common/uses.h"
 #include "tests/unit/worker/loki_bodies.h"
 
 static uint64_t tenant_count(const struct fixture *f, enum signal sig, enum tenant_stat id)
@@ -261,6 +265,46 @@ Test(enrich, a_scope_is_asked_for_once_the_body_told_the_signal)
 	cr_assert_eq(tenant_count(f, SIGNAL_TRACES, TS_ITEMS_ACCEPTED), 0);
 	cr_assert_eq(f->record_count, 1);
 	free(q.p);
+	fixture_close(f);
+}
+
+static bool is_used(int fd, uint32_t ordinal)
+{
+	struct last_uses seen = { NULL, 0 };
+	struct err err = { "" };
+	bool used;
+
+	cr_assert_eq(uses_collect(fd, 4096, &seen, &err), 0, "%s", err.text);
+	used = ordinal < seen.n && seen.v[ordinal];
+	last_uses_done(&seen);
+	return used;
+}
+
+/* A 403 of the body's signal was a use: `token ls --unused` did not list a token that writes
+ * nothing. */
+Test(enrich, a_token_that_lacks_the_scope_of_the_body_is_not_used)
+{
+	struct fixture *f = fixture_open_all();
+	struct request log = request_of("/ingest/otlp/v1", LOGS_ONLY, timed_log, sizeof(timed_log)),
+		       span = request_of("/ingest/otlp/v1", LOGS_ONLY, one_span, sizeof(one_span));
+	int fd = stats_memfd_with_uses(1, 4096, NULL);
+	struct err err = { "" };
+
+	f->w.uses = uses_map(fd, 4096, &err);
+	cr_assert_not_null(f->w.uses, "%s", err.text);
+	cr_assert_eq(fixture_status(fixture_run(f, &f->public, request_bytes(&span), SIZE_MAX)),
+	             403);
+	cr_assert_not(is_used(fd, f->r.who.token_ordinal));
+	cr_assert_eq(fixture_status(fixture_run(f, &f->public, request_bytes(&log), SIZE_MAX)),
+	             202);
+	cr_assert(is_used(fd, f->r.who.token_ordinal));
+	cr_assert_eq(fixture_status(send_body(f, "/ingest/otlp/v1", "", "\xff", 1)), 400);
+	cr_assert(is_used(fd, f->r.who.token_ordinal), "it may write whatever that was");
+	free(log.p);
+	free(span.p);
+	uses_unmap(f->w.uses);
+	f->w.uses = NULL;
+	close(fd);
 	fixture_close(f);
 }
 
