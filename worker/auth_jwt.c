@@ -323,18 +323,19 @@ static bool ask(struct jwt_verifier *v, struct source *s)
 	return true;
 }
 
-/* False: not now. */
+/* False: not now. Its keys are asked for all the same: whoever holds the places may wait for those
+ * of another issuer. */
 static bool wait_for(struct jwt_verifier *v, const struct jwt_tries *tries,
                      const struct credential *c)
 {
 	msec_t patience = 2 * v->w->conf->auth.jwks.timeout + ANSWER_SPARE_MS;
 
-	if (jwt_wait_full(v->waiting))
-		return false;
 	for (unsigned i = 0; i < v->source_count; i++)
 		for (unsigned k = 0; k < tries->n; k++)
 			if (&v->sources[i].try == tries->v[k] && !ask(v, &v->sources[i]))
 				return false;
+	if (jwt_wait_full(v->waiting))
+		return false;
 	jwt_wait_add(v->waiting, c->digest, c->secret, tries, loop_now() + patience);
 	return true;
 }
@@ -448,7 +449,7 @@ static enum auth_say jwt_check(void *verifier, struct req *r, const struct crede
 		return AUTH_LATER;
 	}
 	if (j.wait.n)
-		refuse(&j, AUTH_UNAVAILABLE, "its key can't be asked for now");
+		refuse(&j, AUTH_UNAVAILABLE, "it can't wait for its key now");
 	jwt_done(&jwt);
 	if (!ours)
 		return AUTH_NOT_MINE;

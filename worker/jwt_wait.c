@@ -168,11 +168,6 @@ bool jwt_wait_full(const struct jwt_wait *q)
 	return q->count == WAITING_MAX;
 }
 
-unsigned jwt_wait_count(const struct jwt_wait *q)
-{
-	return q->count;
-}
-
 void jwt_wait_add(struct jwt_wait *q, const uint8_t digest[static TOKEN_DIGEST_BYTES],
                   struct bytes token, const struct jwt_tries *tries, msec_t until)
 {

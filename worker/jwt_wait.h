@@ -35,7 +35,6 @@ struct jwt_wait;
 struct jwt_wait *jwt_wait_new(struct event_base *base, jwt_settle_fn settle, void *arg);
 void jwt_wait_free(struct jwt_wait *q); /* NULL is fine; who waits is never judged then */
 bool jwt_wait_full(const struct jwt_wait *q);
-unsigned jwt_wait_count(const struct jwt_wait *q);
 /* Not when full. The token is copied. */
 void jwt_wait_add(struct jwt_wait *q, const uint8_t digest[static TOKEN_DIGEST_BYTES],
                   struct bytes token, const struct jwt_tries *tries, msec_t until);

@@ -9,7 +9,7 @@ static unsigned timers; /* how often one was set */
 
 static struct event_base *base;
 static struct jwt_wait *q;
-static struct jwt_try tries[3];
+static struct jwt_try tries[JWT_TRIES_MAX];
 static bool holds; /* what settles says after JWT_NEWS_SOME */
 static char told[64]; /* what it was told: the token's text and the news, S, A or L */
 
@@ -80,10 +80,10 @@ Test(jwt_wait, each_is_judged_after_the_next_try_of_its_own)
 	holds = true;
 	cr_assert_str_eq(news(), "bS ");
 	cr_assert_str_eq(news(), "");
-	cr_assert_eq(jwt_wait_count(q), 3);
+	cr_assert_eq(q->count, 3);
 	tries[0].at = 8;
 	cr_assert_str_eq(news(), "aA cA bA ");
-	cr_assert_eq(jwt_wait_count(q), 0);
+	cr_assert_eq(q->count, 0);
 	waits("d", 1);
 	cr_assert_str_eq(news(), "");
 }
@@ -93,7 +93,19 @@ Test(jwt_wait, who_is_settled_by_some_waits_no_longer)
 	waits("a", 3);
 	tries[1].at = 7;
 	cr_assert_str_eq(news(), "aS ");
-	cr_assert_eq(jwt_wait_count(q), 0);
+	cr_assert_eq(q->count, 0);
+}
+
+Test(jwt_wait, it_waits_for_as_many_as_there_can_be)
+{
+	waits("a", JWT_TRIES_MAX);
+	holds = true;
+	for (unsigned i = 0; i < JWT_TRIES_MAX - 1; i++) {
+		tries[i].at = 7;
+		cr_assert_str_eq(news(), "aS ");
+	}
+	tries[JWT_TRIES_MAX - 1].at = 7;
+	cr_assert_str_eq(news(), "aA ");
 }
 
 Test(jwt_wait, whose_time_is_over_is_told_and_the_next_one_asks_again)
