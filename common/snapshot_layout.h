@@ -72,7 +72,7 @@ struct table_tenant {
 	int64_t block_until;
 	struct tenant_limits limits;
 	char id[TENANT_ID_MAX];
-	uint8_t zeros[16]; /* to whole cache lines */
+	uint8_t zeros[18]; /* to whole cache lines */
 };
 _Static_assert(sizeof(struct table_tenant) == 256, "a tenant is four cache lines");
 
