@@ -214,7 +214,9 @@ Test(transcode, what_no_budget_could_hold_is_413)
 	fixture_close(f);
 }
 
-#define CLAIMS "{\"sub\":\"0123456789012345678901234567890123456789012345678901234567890\"}"
+#define SEVENTY "0123456789012345678901234567890123456789012345678901234567890123456789"
+#define CLAIMS                                                                                     \
+	"{\"sub\":\"" SEVENTY SEVENTY SEVENTY SEVENTY SEVENTY SEVENTY SEVENTY SEVENTY "\"}"
 
 /* To a model whose objects get the claims, by somebody who has some. */
 static enum verdict send_claimed(uint64_t worker_bytes, const char *body)
@@ -263,6 +265,14 @@ Test(transcode, claims_are_not_the_clients_and_count_against_no_limit_of_its_bod
 	memcpy(body, "[{}]", 4);
 	body[100] = '\0'; /* max_body */
 	cr_assert_eq(send_claimed(8 * MIB, body), V_ACCEPTED);
+}
+
+/* The body in 2 KiB, what becomes of it in 8. */
+Test(transcode, claims_count_against_the_budget)
+{
+	cr_assert_eq(send_claimed(12 * KIB, "[{},{},{},{}]"), V_ACCEPTED);
+	cr_assert_eq(send_claimed(10 * KIB, "[{},{},{},{}]"), V_COUNT); /* of records */
+	cr_assert_eq(send_claimed(10 * KIB - 1, "[{},{},{},{}]"), V_INFLATED_SIZE);
 }
 
 /* The JSON goes back as soon as it is not needed, the protobuf when it is stamped. */
