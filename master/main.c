@@ -227,9 +227,9 @@ static int say(FILE *to, struct bytes text)
 	return text.n && (fwrite(text.p, 1, text.n, to) != text.n || fflush(to) != 0) ? -1 : 0;
 }
 
-static int say_json(const struct conf_report *r)
+static int say_json(const struct conf_report *r, bool ok)
 {
-	json_t *o = json_pack("{s:i,s:b,s:i,s:i,s:s%}", "schema", 1, "ok", r->errors == 0, "errors",
+	json_t *o = json_pack("{s:i,s:b,s:i,s:i,s:s%}", "schema", 1, "ok", ok, "errors",
 	                      (int)r->errors, "warnings", (int)r->warnings, "text",
 	                      r->text.n ? r->text.p : "", r->text.n);
 	int rc = json_dumpf(o, stdout, JSON_COMPACT);
@@ -257,8 +257,10 @@ static int run_test(const struct command_line *l)
 	if (conf && !l->offline)
 		check_host(conf, &report, l->args.file);
 	code = report_code(l, &report);
+	if (code && !report.errors && !report.usage)
+		buf_str(&report.text, "--deny-warnings: a warning counts as an error\n");
 	if (l->json)
-		rc = say_json(&report);
+		rc = say_json(&report, code == 0);
 	else if (code || !l->quiet)
 		rc = report.text.n ? say(stderr, buf_view(&report.text))
 		                   : (printf("%s: configuration is good\n", l->args.file) < 0

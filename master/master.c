@@ -722,7 +722,7 @@ int master_run(const struct master_args *args)
 	audit(m, "start", NULL);
 	if (args->disable_auth) {
 		log_warn("master",
-		         "authentication is off (--disable-auth): everybody writes as any tenant");
+		         "authentication is off (--disable-auth): whoever reaches a listener may write");
 		audit(m, "disable-auth", args->any_address ? "any-address" : "loopback");
 	}
 	add_events(m);

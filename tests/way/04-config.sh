@@ -128,6 +128,16 @@ rm "$C"/conf.d/*
 is "the difference of an empty file is what this version demands" \
 	"$("$HEADGATE" -T --diff -c "$C/headgate.yaml" -o sink=discard 2>/dev/null)" 'sink: discard  # -o'
 
+# A warning that is to count is told as what it is, to people and to programs.
+tight=(-o limits.worker_bytes=1MiB)
+check "${tight[@]}"
+is "a warning alone is exit 0" $? 0
+check "${tight[@]}" --deny-warnings
+is "with --deny-warnings it is exit 78" $? 78
+like "the last line says why" "$(said | tail -n 1)" '^--deny-warnings: a warning counts as an error$'
+"$HEADGATE" -t --offline -c "$C/headgate.yaml" "${tight[@]}" --deny-warnings --json >"$T/json" 2>"$T/said"
+is "as JSON too" "$? $(jq -c '[.ok, .errors, .warnings]' "$T/json")" "78 [false,0,1]"
+
 # O28
 file headgate.yaml 'sink: discard' 'listeners: [{listen: 0.0.0.0:0}]'
 check --disable-auth
