@@ -721,8 +721,7 @@ int master_run(const struct master_args *args)
 	m->exit_code = 0;
 	audit(m, "start", NULL);
 	if (args->disable_auth) {
-		log_warn("master",
-		         "authentication is off (--disable-auth): whoever reaches a listener may write");
+		log_warn("master", "authentication is off (--disable-auth): everybody may write");
 		audit(m, "disable-auth", args->any_address ? "any-address" : "loopback");
 	}
 	add_events(m);
