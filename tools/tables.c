@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tables.c -- prints what the .def files know, for tools/check-tables: the sample configuration,
- * the generated parts of headgate.yaml(5) and headgate-protocols(7), plain lists. Not installed.
+ * the generated parts of headgate(8), headgate.yaml(5) and headgate-protocols(7), plain lists. Not
+ * installed.
  *
- *	tables sample|man|outcomes|options|verdicts|stats
+ *	tables sample|man|outcomes|metrics|options|verdicts|stats
  */
 #include <stdio.h>
 
@@ -314,6 +315,60 @@ static void outcomes(void)
 #undef VERDICT
 }
 
+/* A row of stats.def; help NULL: of the family before it. */
+struct family {
+	const char *name, *labels[3], *value, *help;
+};
+
+#define DIM(name, label, ...) static const char *const label_of_##name = label;
+#include "common/stats.def"
+#undef DIM
+
+/* Its labels, its text, and the values that its last label has by the rows that follow. */
+static void family(const struct family *f, const struct family *end)
+{
+	const char *before = " Pq ", *last = "";
+	char line[512];
+	struct buf b;
+
+	printf(".It Ic %s", f->name);
+	for (size_t k = 0; k < ARRAY_LEN(f->labels) && *f->labels[k]; k++) {
+		last = f->labels[k];
+		printf("%s%s", before, last);
+		before = ", ";
+	}
+	putchar('\n');
+	roff(f->help);
+	if (!f->value)
+		return;
+	buf_init_fixed(&b, line, sizeof(line) - 1);
+	buf_printf(&b, "The %s is %s", last, f->value);
+	for (f++; f < end && !f->help; f++)
+		buf_printf(&b, "%s%s", f + 1 < end && !f[1].help ? ", " : " or ", f->value);
+	buf_str(&b, ".");
+	line[b.n] = '\0';
+	roff(line);
+}
+
+static void families(void)
+{
+	const struct family rows[] = {
+#define STAT(id, name, type, first, second, help)                                                  \
+	{ name, { label_of_##first, label_of_##second, "" }, NULL, help },
+#define TENANT_STAT(id, name, type, reason, help)                                                  \
+	{ name, { "tenant", "signal", (reason) ? "reason" : "" }, reason, help },
+#define TENANT_KIND(id, name, type, kind, help) { name, { "tenant", "kind", "" }, kind, help },
+#include "common/stats.def"
+#undef STAT
+#undef TENANT_STAT
+#undef TENANT_KIND
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (rows[i].help)
+			family(&rows[i], &rows[ARRAY_LEN(rows)]);
+}
+
 /* ---- lists: name, tab, text ---- */
 
 static void list_option(const struct option *o, const char *prefix)
@@ -355,6 +410,8 @@ int main(int argc, char **argv)
 		each_option(manual_option);
 	else if (strcmp(what, "outcomes") == 0)
 		outcomes();
+	else if (strcmp(what, "metrics") == 0)
+		families();
 	else if (strcmp(what, "options") == 0)
 		each_option(list_option);
 	else if (strcmp(what, "verdicts") == 0)
@@ -362,6 +419,7 @@ int main(int argc, char **argv)
 	else if (strcmp(what, "stats") == 0)
 		stats();
 	else
-		fprintf(stderr, "usage: tables sample|man|outcomes|options|verdicts|stats\n");
+		fprintf(stderr,
+		        "usage: tables sample|man|outcomes|metrics|options|verdicts|stats\n");
 	return *what && !ferror(stdout) ? 0 : 2;
 }

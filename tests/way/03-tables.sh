@@ -59,4 +59,5 @@ ok "until it is written anew" grep -q '^nothing is there$' packaging/man/headgat
 tree
 sed -i 's/"Loop turns longer than 20 ms\."/""/' common/stats.def
 says "a metric family without help is named" "family 'loop_stalls_total' has no help"
+says "and headgate(8) is out of step" "headgate\.8:[0-9]+: not in step with common/stats\.def"
 finish

@@ -48,6 +48,21 @@ like "and named" "$(cat "$T/said")" 'It Ic insert_block'
 "$T/tree/tools/protocols-man" --write "$HEADGATE_BUILD"
 ok "until it is written anew" cmp "$PROTOCOLS" "$T/tree/packaging/man/$PROTOCOLS"
 
+# ---- the tenants file ----
+mkdir "$T/etc"
+python3 "$WAY/tools/manual.py" show headgate.yaml.5 tenants >"$T/etc/tenants.yaml"
+chmod 600 "$T/etc/tenants.yaml"
+printf 'tenants: {file: %s}\nsink: discard\nlisteners: [{listen: "127.0.0.1:0"}]\ncontrol: {socket: %s}\n' "$T/etc/tenants.yaml" "$T/etc/control.sock" >"$T/etc/headgate.yaml"
+ok "the tenants file of headgate.yaml(5) is one" "$HEADGATE" -t -q -c "$T/etc/headgate.yaml"
+is "each key that it may have is there" "$(sed -n '/_keys\[\] = {/,/NULL/p' "$ROOT/master/tenants_yaml.c" | grep -oE '"[a-z0-9_]+"' | tr -d '"' | sort -u | while read -r each; do
+	sed -n '/^\.Sh TENANTS FILE/,/^\.Sh LIMITS/p' headgate.yaml.5 | grep -qE "(^|[^a-z_])$each([^a-z_]|\$)" || echo "$each"
+done)" ""
+
+# ---- what is not there ----
+is "no page speaks of an option that the program does not know" "$(grep -ohE '(headgate|Nm) (-t )?--?[a-z-]+' ./*.[1-8] | grep -oE -- '--[a-z-]+$' | sort -u | while read -r each; do
+	"$HEADGATE" --help 2>&1 | grep -qF -e "$each" || echo "$each"
+done)" ""
+
 # ---- the examples ----
 TOKEN=$(token_new)
 tenants_file "acme:$TOKEN"

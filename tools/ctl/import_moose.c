@@ -223,5 +223,5 @@ const struct command command_import_moose = {
 	.run = import_run,
 	.more = "FILE is what GET :5001/infra-map answers, or .moose/infrastructure_map.json, "
 	        "which\n"
-		"`moose check --write-infra-map` writes. Without --out the models are printed.",
+		"`moose-cli check --write-infra-map` writes. Without --out the models are printed.",
 };
