@@ -259,6 +259,7 @@ static bool judge_entry(struct judging *j, size_t entry)
 		refuse(j, AUTH_UNAVAILABLE, "auth.unknown_per_source is spent");
 		return true;
 	case SIGNATURE_WRONG_KEY:
+		may_wait(j, s);
 		refuse(j, AUTH_UNKNOWN, "JWT of an algorithm that its key is not for");
 		return false;
 	case SIGNATURE_BAD:

@@ -346,6 +346,25 @@ Test(auth_jwt, another_key_of_the_same_kid_is_found_after_one_refresh)
 	EVP_PKEY_free(next);
 }
 
+/* It was 401 until the next refresh, an hour later. */
+Test(auth_jwt, a_key_of_another_kind_and_the_same_kid_is_found_after_one_refresh)
+{
+	const char *token = token_of(HEAD("ES256", "k"), GOOD, ec);
+
+	entries[0].algorithms = (struct conf_list){ both, 2 };
+	start();
+	set(0, true, jwk_text(rsa, "k"));
+	cr_assert_str_eq(why(token), "JWT of an algorithm that its key is not for");
+	clock_at(10000);
+	cr_assert_eq(check(token), AUTH_LATER);
+	set(10000, true, jwk_text(rsa, "k"));
+	cr_assert_eq(found.finding.proof->result, AUTH_UNKNOWN);
+	clock_at(20000);
+	cr_assert_eq(check(token), AUTH_LATER);
+	set(20000, true, jwk_text(ec, "k"));
+	cr_assert_eq(found.finding.proof->result, AUTH_OK);
+}
+
 Test(auth_jwt, a_revoked_kid_is_refused_once_its_set_lacks_it)
 {
 	start();
