@@ -334,7 +334,8 @@ static void family(const struct family *f, const struct family *end)
 	printf(".It Ic %s", f->name);
 	for (size_t k = 0; k < ARRAY_LEN(f->labels) && *f->labels[k]; k++) {
 		last = f->labels[k];
-		printf("%s%s", before, last);
+		/* What a verdict's status is stands beside it (stats_render.c). */
+		printf("%s%s", before, strcmp(last, "verdict") == 0 ? "verdict, code" : last);
 		before = ", ";
 	}
 	putchar('\n');

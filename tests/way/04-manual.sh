@@ -72,4 +72,12 @@ known "$TOKEN"
 echo "$TOKEN" >"$T/token"
 ok "the examples are answered as they say" env -C "$T" python3 "$WAY/tools/manual.py" run "$ROOT/packaging/man/$PROTOCOLS" try "127.0.0.1:4318=$ADDRESS"
 is "and stored as the tenant's" "$(stored | jq -r '.topic + " " + .key' | sort | xargs)" "loki_push $(hex acme) otlp_logs $(hex acme)"
+
+# ---- the metrics ----
+admin /metrics >"$T/metrics"
+is "each metric is in headgate(8)" "$(sed -n 's/^# HELP headgate_\([^ ]*\) .*/\1/p' "$T/metrics" | while read -r each; do
+	grep -qE "^\.It Ic $each( |\$)" "$ROOT/packaging/man/headgate.8" || echo "$each"
+done)" ""
+is "with its labels" "$(grep -m1 '^headgate_requests_total' "$T/metrics" | grep -oE '[a-z]+="' | tr -d '="' | xargs | sed 's/ /, /g')" \
+	"$(sed -n 's/^\.It Ic requests_total Pq //p' "$ROOT/packaging/man/headgate.8")"
 finish
