@@ -36,6 +36,7 @@ ok "it is a configuration" "$HEADGATE" -t --offline -c "$T/production.yaml"
 grep -oE '(^|`)make [a-z0-9-]+' "$README" | tr -d '`' | sort -u | cut -d' ' -f2 >"$T/targets"
 ok "both commands for a newcomer are targets of make" grep -qx -e quickstart -e check "$T/targets"
 is "so is each that it names" "$(while read -r each; do grep -qE "^([a-z-]+ )*$each( [a-z-]+)*:" "$ROOT/GNUmakefile" || echo "$each"; done <"$T/targets")" ""
+is "and make help lists it" "$(make -s -C "$ROOT" help | cut -d' ' -f1 >"$T/listed"; grep -vxF -f "$T/listed" "$T/targets")" ""
 is "each folder and file of the map is there" "$(grep -oE '`[a-z]+/[a-zA-Z0-9_./-]*`' "$README" | tr -d '`' | sort -u | while read -r each; do
 	[[ $each = build/* ]] || [ -e "$ROOT/$each" ] || echo "$each"
 done)" ""
