@@ -3,7 +3,7 @@
 # 58-million.sh -- many tokens, and all at once: readers who never pause, revocations one by one, a storm of bells, a writer who began first and
 # commits last, a database that is away and links that are cut; no answer is ever wrong, and the database is asked seldom (F17, F20, F22, F23,
 # F26, R23, compatibility.md B16). TOKENS=1000000 REVOCATIONS=1000 STORM_SECONDS=60 CUTS=5, with HEADGATE_BUILD=build/release: the form of the
-# pages (WAY_TIMEOUT=900); TOKENS=10000000 that of F22 too (1800)
+# pages (WAY_TIMEOUT=900); TOKENS=10000000 on an idle machine: that of F22 too (1800)
 . "${0%/*}/lib.sh"
 : "${TOKENS:=50000}" "${REVOCATIONS:=60}" "${STORM_SECONDS:=5}" "${CUTS:=1}"
 if [ "$TOKENS" -lt 1000000 ]; then
