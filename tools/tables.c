@@ -351,13 +351,18 @@ static void family(const struct family *f, const struct family *end)
 	roff(line);
 }
 
+static const char *label_if(const char *value, const char *label)
+{
+	return value ? label : "";
+}
+
 static void families(void)
 {
 	const struct family rows[] = {
 #define STAT(id, name, type, first, second, help)                                                  \
 	{ name, { label_of_##first, label_of_##second, "" }, NULL, help },
 #define TENANT_STAT(id, name, type, reason, help)                                                  \
-	{ name, { "tenant", "signal", (reason) ? "reason" : "" }, reason, help },
+	{ name, { "tenant", "signal", label_if(reason, "reason") }, reason, help },
 #define TENANT_KIND(id, name, type, kind, help) { name, { "tenant", "kind", "" }, kind, help },
 #include "common/stats.def"
 #undef STAT
