@@ -105,10 +105,10 @@ guest 'rm /etc/headgate/conf.d/30-tls.yaml /etc/headgate/cert.pem /etc/headgate/
 says='generation [0-9]+, 2/2 workers ready, but the store is full and takes nothing: df -h /var/lib/headgate/local; headgate.yaml\(5\): local.max_bytes'
 does "without room in /var it takes nothing" 'mark; fallocate -l "$(df --output=avail -B1 /var | tail -n 1)" /var/fill; until_ 60 answers 503'
 like "the status says so, with what to run" "$(guest 'until_ 10 told full; systemctl status headgate.service')" "Active: active.*Status: \"$says\""
-does "so does the journal" 'said "the store is full: 503, and nothing is dropped"'
+does "so does the journal" 'until_ 10 said "the store is full: 503, and nothing is dropped"'
 does "a restart succeeds" 'mark; systemctl restart headgate && until_ 60 told full'
 like "it says the same again" "$(guest 'systemctl status headgate.service')" "Active: active.*Status: \"$says\""
-does "so does the journal" 'said "the store is full: 503, and nothing is dropped"'
+does "so does the journal" 'until_ 10 said "the store is full: 503, and nothing is dropped"'
 are "a write is 503" 'post "$TOKEN"' 503
 does "with room it stores again, by itself" 'rm /var/fill; until_ 60 serves && until_ 60 told "ready$"'
 
