@@ -29,6 +29,7 @@ serves() { answers 200; }
 answers() { [ "$(post "$TOKEN")" = "$1" ]; }
 # told REGEX: its status text has it
 told() { show StatusText | grep -qE -- "$1"; }
+generation() { headgatectl --json status | python3 -c 'import json, sys; print(json.load(sys.stdin)["generation"])'; }
 version() { headgatectl --json status | python3 -c 'import json, sys; print(json.load(sys.stdin)["version"])'; }
 # said REGEX: the journal of the service has it since `mark`
 mark() { MARK=$(journalctl -n 0 --show-cursor -q | sed -n 's/^-- cursor: //p'); }
@@ -51,11 +52,13 @@ hups()
 # rests: no generation but the newest is there
 rests() { [ "$(workers | wc -l)" = 2 ] && told '2/2 workers ready$'; }
 
+# refusals: the first records of requests since knock_begin that were not accepted
+refusals() { journalctl --after-cursor="$KNOCK_MARK" -q -o cat -t headgate | grep -F '"kind":"request"' | grep -vF '"code":200' | head -n 3; }
 # knock_begin, knock_end: two clients that post, each time over a connection of their own; what became of it, counted
 knock_begin()
 {
 	local i
-	KNOCKS=()
+	KNOCKS=() KNOCK_MARK=$(journalctl -n 0 --show-cursor -q | sed -n 's/^-- cursor: //p')
 	rm -f /tmp/knocked.*
 	for i in 1 2; do
 		nice -n 19 python3 /given/knock.py "$URL" /given/body --token "$TOKEN" --results /tmp/knocked.$i >/tmp/knock.log 2>&1 &
@@ -90,5 +93,6 @@ knock_end()
 	kill "${KNOCKS[@]}"
 	wait "${KNOCKS[@]}"
 	cat /tmp/knocked.* | sort | uniq -c | sed 's/^ *//'
+	refusals
 }
 knocked_more() { local count; count=$(cat /tmp/knocked.* | wc -l); until_ 110 knocked $((count + $1)); }
