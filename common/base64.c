@@ -1,19 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/base64.h"
 
-static int value_of(enum base64 alphabet, uint8_t c)
-{
-	const char *last = alphabet == BASE64_URL ? "-_" : "+/";
-
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == last[0] ? 62 : c == last[1] ? 63 : -1;
-}
-
 bool base64_decode(enum base64 alphabet, struct bytes in, uint8_t *out, size_t *out_n)
 {
 	uint32_t bits = 0;
@@ -22,7 +9,7 @@ bool base64_decode(enum base64 alphabet, struct bytes in, uint8_t *out, size_t *
 	if (in.n % 4 == 1)
 		return false;
 	for (size_t i = 0; i < in.n; i++) {
-		int v = value_of(alphabet, in.p[i]);
+		int v = base64_value(alphabet, in.p[i]);
 
 		if (v < 0)
 			return false;

@@ -11,8 +11,10 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 
 #include "common/buf.h"
+#include "common/last_errors.h"
 
 enum {
 	LINE_BYTES = 4096,
@@ -35,6 +37,7 @@ static struct {
 	uint64_t generation;
 	uint64_t lines[LEVELS];
 	int journal_fd; /* connected datagram socket, -1 if stderr is no journal */
+	struct last_errors *errors; /* in the stats page; NULL: none yet */
 } logger = { .level = LOG_LEVEL_INFO, .worker = -1, .journal_fd = -1 };
 
 /* systemd sets JOURNAL_STREAM to device:inode of the stream it made for us (systemd.exec(5)). */
@@ -88,6 +91,11 @@ void log_identity(int worker_slot, uint64_t generation)
 {
 	logger.worker = worker_slot;
 	logger.generation = generation;
+}
+
+void log_last_errors(struct last_errors *ring)
+{
+	logger.errors = ring;
 }
 
 uint64_t log_count(enum log_level level)
@@ -357,6 +365,25 @@ static bool journal_send(const struct buf *entry)
 	return false;
 }
 
+/* ---- the status page ---- */
+
+/* The clock of this very moment: any thread may log. */
+static void remember(const char *module, const char *msg, const struct kv *kv)
+{
+	struct last_error line = { .worker = logger.worker, .generation = logger.generation };
+	struct timespec now;
+	struct buf b;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	line.at = (unix_ns)now.tv_sec * 1000000000 + now.tv_nsec;
+	snprintf(line.module, sizeof(line.module), "%s", module);
+	buf_init_fixed(&b, line.text, sizeof(line.text) - 1);
+	buf_escaped(&b, bytes_str(msg), VALUE_BYTES);
+	logfmt_pairs(&b, kv);
+	line.text[b.n] = '\0'; /* a pair that was tried and did not fit lies behind it */
+	last_errors_add(logger.errors, &line);
+}
+
 void log_write(enum log_level level, const char *module, const char *msg, const struct kv *kv)
 {
 	char line[JOURNAL_BYTES];
@@ -365,6 +392,8 @@ void log_write(enum log_level level, const char *module, const char *msg, const 
 	ssize_t written;
 
 	logger.lines[level]++;
+	if (level == LOG_LEVEL_ERR && logger.errors)
+		remember(module, msg, kv);
 	if (logger.journal_fd >= 0) {
 		buf_init_fixed(&b, line, JOURNAL_BYTES);
 		journal_entry(&b, level, module, msg, kv);

@@ -47,6 +47,9 @@ void log_identity(int worker_slot, uint64_t generation); /* -1: the master; goes
 bool log_enabled(enum log_level level, const char *module);
 void log_write(enum log_level level, const char *module, const char *msg, const struct kv *kv);
 uint64_t log_count(enum log_level level); /* lines written so far: log_messages_total */
+/* Each line at level err goes there too, from now on; NULL: no more. */
+struct last_errors;
+void log_last_errors(struct last_errors *ring);
 /* A socket of its own to the journal, for access and audit records; -1 if stderr is not the journal
  * or it cannot be reached. The caller owns it. */
 int log_journal_open(void) MUST_USE;

@@ -71,6 +71,11 @@ int64_t loop_read_ns(void)
 	return loop.frozen ? loop.monotonic_ns : clock_ns(CLOCK_MONOTONIC);
 }
 
+int64_t loop_cpu_ns(void)
+{
+	return loop.frozen ? loop.monotonic_ns : clock_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
 msec_t loop_now(void)
 {
 	return loop_now_ns() / 1000000;

@@ -16,6 +16,7 @@ void loop_stop(struct event_base *base);
 msec_t loop_now(void);
 int64_t loop_now_ns(void);
 int64_t loop_read_ns(void);  /* CLOCK_MONOTONIC at this very moment: how long something took */
+int64_t loop_cpu_ns(void);   /* of this thread, without the turns of others */
 unix_ns loop_wall_ns(void);  /* CLOCK_REALTIME, read once a turn */
 void loop_tick(void);        /* reads the clocks now: after a long stretch of work, and in main() */
 void loop_set_clock(int64_t monotonic_ns, unix_ns wall); /* tests only */

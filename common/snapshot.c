@@ -15,12 +15,15 @@
 struct table { /* one memfd, mapped */
 	struct bytes map;
 	const struct table_head *head;
+	/* What each lookup needs of the head, where it is at hand. */
+	uint64_t multiplier;
+	unsigned slots_log2, longest;
+	const uint32_t *slots;
 	const struct table_entry *entries;
 	const struct table_tenant *tenants;
 	const struct snapshot_cidr *cidrs;
 	const uint8_t *details;
-	const uint32_t *replaced;
-	unsigned shift;
+	const uint32_t *replaced; /* NULL: none is */
 };
 
 struct snapshot {
@@ -39,24 +42,50 @@ static const uint64_t *words_at(const uint8_t *p)
  * each other, which makes it as fast as memory (128 MiB: 15 ms; CRC32C by table would take 90 ms,
  * and the instruction is not on every CPU). The checksum's own word counts as 0.
  */
+struct table_sum table_sum_begin(uint64_t table_bytes)
+{
+	return (struct table_sum){ { table_bytes, 1, 2, 3 } };
+}
+
+static uint64_t mixed(uint64_t lane, uint64_t word)
+{
+	return ((lane << 29 | lane >> 35) ^ word) * UINT64_C(0x9e3779b97f4a7c15); /* odd */
+}
+
+void table_sum_add(struct table_sum *sum, struct bytes piece)
+{
+	struct table_sum s = *sum;
+
+	assert(piece.n % TABLE_ALIGN == 0);
+	for (size_t at = 0; at < piece.n; at += sizeof(s.lane)) {
+		const uint64_t *w = words_at(piece.p + at);
+
+		for (unsigned i = 0; i < ARRAY_LEN(s.lane); i++)
+			s.lane[i] = mixed(s.lane[i], w[i]);
+	}
+	*sum = s;
+}
+
+uint64_t table_sum_end(const struct table_sum *sum)
+{
+	uint64_t all = 0;
+
+	for (unsigned i = 0; i < ARRAY_LEN(sum->lane); i++)
+		all = mixed(all, sum->lane[i]);
+	return all ^ all >> 32;
+}
+
 uint64_t table_checksum(struct bytes table)
 {
-	static const uint64_t odd = 0x9e3779b97f4a7c15;
-	uint64_t lane[4] = { table.n, 1, 2, 3 }, sum = 0;
+	struct table_sum sum = table_sum_begin(table.n);
+	struct table_head head;
 
-	assert(table.n % TABLE_ALIGN == 0 && table.n >= sizeof(struct table_head));
-	for (size_t at = 0; at < table.n; at += sizeof(lane)) {
-		const uint64_t *w = words_at(table.p + at);
-
-		for (unsigned i = 0; i < ARRAY_LEN(lane); i++) {
-			bool own = at + i * sizeof(*w) == offsetof(struct table_head, checksum);
-
-			lane[i] = ((lane[i] << 29 | lane[i] >> 35) ^ (own ? 0 : w[i])) * odd;
-		}
-	}
-	for (unsigned i = 0; i < ARRAY_LEN(lane); i++)
-		sum = ((sum << 29 | sum >> 35) ^ lane[i]) * odd;
-	return sum ^ sum >> 32;
+	assert(table.n >= sizeof(head));
+	memcpy(&head, table.p, sizeof(head));
+	head.checksum = 0;
+	table_sum_add(&sum, bytes_of(&head, sizeof(head)));
+	table_sum_add(&sum, bytes_from(table, sizeof(head)));
+	return table_sum_end(&sum);
 }
 
 const struct table_build_id table_build_id = { HEADGATE_BUILD_ID };
@@ -86,7 +115,8 @@ static const char *head_fault(struct bytes map)
 	    h->longest > SNAPSHOT_LONGEST_MAX || h->entries_used > 1ull << h->slots_log2 ||
 	    h->iterations_count > SNAPSHOT_ITERATIONS_MAX)
 		return "a tenant table with a broken head";
-	if (!area_ok(h, h->entries_at, 1ull << h->slots_log2, sizeof(struct table_entry)) ||
+	if (!area_ok(h, h->slots_at, 1ull << h->slots_log2, sizeof(uint32_t)) ||
+	    !area_ok(h, h->entries_at, h->entries_used, sizeof(struct table_entry)) ||
 	    !area_ok(h, h->tenants_at, h->tenants, sizeof(struct table_tenant)) ||
 	    !area_ok(h, h->cidrs_at, h->cidrs, sizeof(struct snapshot_cidr)) ||
 	    !area_ok(h, h->details_at, h->details_bytes, 1) ||
@@ -112,23 +142,45 @@ static bool detail_ok(const struct table *t, const struct table_entry *e)
 	       d->cidr_first <= t->head->cidrs - e->cidr_count;
 }
 
+static bool tenant_ok(const struct table *t, const struct table_tenant *tenant)
+{
+	uint64_t room = t->head->details_bytes;
+
+	return tenant->state <= TENANT_DELETING && tenant->id_bytes <= TENANT_ID_MAX &&
+	       tenant->prefix_bytes <= TENANT_PREFIX_MAX && tenant->prefix_at <= room &&
+	       tenant->prefix_bytes <= room - tenant->prefix_at;
+}
+
+/* Without branches: of random slots each would be guessed wrong half of the time. */
+static const char *slots_fault(const struct table *t)
+{
+	uint32_t numbers = table_slot_numbers(t->slots_log2);
+	uint64_t entries = t->head->entries_used, used = 0;
+	bool outside = false;
+
+	for (uint64_t i = 0; i <= numbers; i++) {
+		uint32_t slot = t->slots[i];
+
+		used += slot != 0;
+		outside |= (slot != 0) & ((slot & numbers) - 1 >= entries);
+	}
+	if (outside)
+		return "a tenant table with a slot that leads outside";
+	return used == entries ? NULL : "a tenant table with a wrong count of tokens";
+}
+
 /* All offsets and enums, so that snapshot_find() need trust nothing else. */
 static const char *content_fault(const struct table *t)
 {
-	uint64_t used = 0;
-
 	for (uint64_t i = 0; i < t->head->tenants; i++)
-		if (t->tenants[i].state > TENANT_DELETING || t->tenants[i].id_bytes > TENANT_ID_MAX)
+		if (!tenant_ok(t, &t->tenants[i]))
 			return "a tenant table with a broken tenant";
 	for (uint64_t i = 0; i < t->head->replaced; i++)
 		if (t->replaced[i] > t->head->tenants)
 			return "a tenant table with a broken tenant";
-	for (uint64_t i = 0; i < 1ull << t->head->slots_log2; i++) {
+	for (uint64_t i = 0; i < t->head->entries_used; i++) {
 		const struct table_entry *e = &t->entries[i];
 
-		if (!(e->flags & ENTRY_USED))
-			continue;
-		used++;
 		if (e->flags & ENTRY_TOMBSTONE) {
 			if (t->head->base == 0)
 				return "a base of tenants with a tombstone";
@@ -137,33 +189,42 @@ static const char *content_fault(const struct table *t)
 			return "a tenant table with a broken token";
 		}
 	}
-	return used == t->head->entries_used ? NULL
-	                                     : "a tenant table with a wrong count of tokens";
+	return slots_fault(t);
 }
 
 static void table_unmap(struct table *t)
 {
 	if (t->map.n > 0)
 		munmap((void *)(uintptr_t)t->map.p, t->map.n);
-	*t = (struct table){ .shift = 0 };
+	*t = (struct table){ .map = BYTES_NONE };
+}
+
+static void table_read_head(struct table *t)
+{
+	const struct table_head *h = (const void *)t->map.p;
+
+	t->head = h;
+	t->multiplier = h->multiplier;
+	t->slots_log2 = h->slots_log2;
+	t->longest = h->longest;
+	t->slots = (const void *)(t->map.p + h->slots_at);
+	t->entries = (const void *)(t->map.p + h->entries_at);
+	t->tenants = (const void *)(t->map.p + h->tenants_at);
+	t->cidrs = (const void *)(t->map.p + h->cidrs_at);
+	t->details = t->map.p + h->details_at;
+	t->replaced = h->replaced ? (const void *)(t->map.p + h->replaced_at) : NULL;
 }
 
 static int table_map(struct table *t, int fd, struct err *err)
 {
 	const char *fault;
 
-	*t = (struct table){ .shift = 0 };
+	*t = (struct table){ .map = BYTES_NONE };
 	if (sealed_map(fd, &t->map, err) < 0)
 		return -1;
 	fault = head_fault(t->map);
 	if (!fault) {
-		t->head = (const void *)t->map.p;
-		t->entries = (const void *)(t->map.p + t->head->entries_at);
-		t->tenants = (const void *)(t->map.p + t->head->tenants_at);
-		t->cidrs = (const void *)(t->map.p + t->head->cidrs_at);
-		t->details = t->map.p + t->head->details_at;
-		t->replaced = (const void *)(t->map.p + t->head->replaced_at);
-		t->shift = 64 - t->head->slots_log2;
+		table_read_head(t);
 		fault = content_fault(t);
 	}
 	if (!fault)
@@ -264,38 +325,42 @@ void snapshot_key(const uint8_t derived[static SNAPSHOT_PBKDF2_BYTES], uint32_t 
 	memcpy(digest + SNAPSHOT_PBKDF2_BYTES, &iterations, sizeof(iterations));
 }
 
-static uint64_t first_slot(const struct table *t, const uint8_t digest[static TOKEN_DIGEST_BYTES])
-{
-	return table_hash(digest, t->head->multiplier) >> t->shift;
-}
-
 static const struct table_entry *find_entry(const struct table *t,
                                             const uint8_t digest[static TOKEN_DIGEST_BYTES])
 {
-	uint64_t mask = (1ull << t->head->slots_log2) - 1, at = first_slot(t, digest);
+	uint64_t hash = table_hash(digest, t->multiplier);
+	uint32_t numbers = table_slot_numbers(t->slots_log2);
+	uint32_t mark = table_slot_mark(hash, t->slots_log2);
+	uint32_t at = (uint32_t)(hash >> (64 - t->slots_log2));
 
-	for (unsigned step = 0; step < t->head->longest; step++, at = (at + 1) & mask) {
-		const struct table_entry *e = &t->entries[at];
+	for (unsigned step = 0; step < t->longest; step++, at = (at + 1) & numbers) {
+		uint32_t slot = t->slots[at];
+		const struct table_entry *e;
 
-		if (!(e->flags & ENTRY_USED))
+		if (!slot)
 			return NULL;
-		/* Neighbours in a chain are told by the word that chose the slot: how long that takes
-		 * says nothing that the chain's length does not. */
-		if (memcmp(e->digest, digest, sizeof(uint64_t)) == 0 &&
-		    CRYPTO_memcmp(e->digest, digest, TOKEN_DIGEST_BYTES) == 0)
+		/* Neighbours in a chain are told by their marks: how long that takes says nothing
+		 * that the chain's length does not. */
+		if ((slot & ~numbers) != mark)
+			continue;
+		e = &t->entries[(slot & numbers) - 1];
+		if (CRYPTO_memcmp(e->digest, digest, TOKEN_DIGEST_BYTES) == 0)
 			return e;
 	}
 	return NULL;
 }
 
-static void fill_tenant(const struct table_tenant *tenant, struct snapshot_hit *hit)
+static void fill_tenant(const struct table *t, uint32_t index, struct snapshot_hit *hit)
 {
+	const struct table_tenant *tenant = &t->tenants[index];
+
 	*hit = (struct snapshot_hit){
 		.tenant_id = bytes_of(tenant->id, tenant->id_bytes),
 		.tenant_ordinal = tenant->ordinal,
 		.tenant_state = (enum tenant_state)tenant->state,
 		.block_until = tenant->block_until,
 		.limits = &tenant->limits,
+		.topic_prefix = bytes_of(t->details + tenant->prefix_at, tenant->prefix_bytes),
 	};
 }
 
@@ -315,14 +380,18 @@ static void fill_token(const struct table *t, const struct table_entry *e, struc
 }
 
 /* As the delta has it, if it has. */
-static const struct table_tenant *tenant_of_base(const struct snapshot *s, uint32_t index)
+static void fill_tenant_of_base(const struct snapshot *s, uint32_t index, struct snapshot_hit *hit)
 {
-	uint32_t by = has_delta(s) && s->delta.head->replaced ? s->delta.replaced[index] : 0;
+	uint32_t by = s->delta.replaced ? s->delta.replaced[index] : 0;
 
-	return by ? &s->delta.tenants[by - 1] : &s->base.tenants[index];
+	if (by)
+		fill_tenant(&s->delta, by - 1, hit);
+	else
+		fill_tenant(&s->base, index, hit);
 }
 
-/* What base and delta together hold of it, its tenant in *hit, and whose entry it is; NULL: nothing. */
+/* What base and delta together hold of it, its tenant in *hit, and whose entry it is; NULL:
+ * nothing. */
 static const struct table_entry *find(const struct snapshot *s,
                                       const uint8_t digest[static TOKEN_DIGEST_BYTES],
                                       const struct table **of, struct snapshot_hit *hit)
@@ -331,20 +400,20 @@ static const struct table_entry *find(const struct snapshot *s,
 
 	*of = &s->delta;
 	if (has_delta(s)) {
-		/* A base of a million is in no cache: its line comes while the delta is searched.
-		 */
-		__builtin_prefetch(&s->base.entries[first_slot(&s->base, digest)]);
+		/* Nearly all are in the base alone: its slot comes while the delta is searched. */
+		__builtin_prefetch(&s->base.slots[table_hash(digest, s->base.multiplier) >>
+		                                  (64 - s->base.slots_log2)]);
 		e = find_entry(&s->delta, digest);
 		if (e && e->flags & ENTRY_TOMBSTONE)
 			return NULL;
 		if (e)
-			fill_tenant(&s->delta.tenants[e->tenant], hit);
+			fill_tenant(&s->delta, e->tenant, hit);
 	}
 	if (!e) {
 		*of = &s->base;
 		e = find_entry(&s->base, digest);
 		if (e)
-			fill_tenant(tenant_of_base(s, e->tenant), hit);
+			fill_tenant_of_base(s, e->tenant, hit);
 	}
 	return e;
 }

@@ -29,6 +29,7 @@ struct snapshot_tenant {
 	enum tenant_state state;
 	int64_t block_until; /* Unix seconds, 0: not blocked */
 	struct tenant_limits limits;
+	struct bytes topic_prefix; /* of its own; none, or tenant_prefix_ok() */
 };
 struct snapshot_cidr {
 	uint8_t addr[16]; /* IPv4 as v4-mapped */
@@ -66,12 +67,15 @@ void snapshot_set_iterations(struct snapshot_builder *b, const uint32_t *iterati
 /* That token will be added soon: its line is asked for ahead. */
 void snapshot_soon(const struct snapshot_builder *b,
                    const uint8_t digest[static TOKEN_DIGEST_BYTES]);
-/* Two tokens of one digest are the caller's to leave out: here the first wins. */
-void snapshot_add_token(struct snapshot_builder *b, const struct snapshot_token *t);
+/* Two tokens of one digest are the caller's to leave out: here the first wins. False: it is not in
+ * the table, for too many before it begin with the same bytes (they were chosen so). */
+bool snapshot_add_token(struct snapshot_builder *b, const struct snapshot_token *t);
 /* Of a delta. base_tenant: its index in the base; tenant: what snapshot_add_tenant() returned here. */
 void snapshot_replace_tenant(struct snapshot_builder *b, uint32_t base_tenant, uint32_t tenant);
 void snapshot_add_tombstone(struct snapshot_builder *b,
                             const uint8_t digest[static TOKEN_DIGEST_BYTES]);
+/* Something was not put in for that reason: a delta lacks what it had to say, so it is none. */
+bool snapshot_is_crowded(const struct snapshot_builder *b);
 /* Of base and delta together, to be shown. */
 void snapshot_set_totals(struct snapshot_builder *b, uint64_t tenants, uint64_t tokens);
 /* A memfd sealed WRITE, SHRINK, GROW and SEAL, or -1 with *err said; once. */
@@ -100,6 +104,7 @@ void snapshot_key(const uint8_t derived[static SNAPSHOT_PBKDF2_BYTES], uint32_t 
 
 struct snapshot_hit { /* valid until snapshot_unmap() or snapshot_set_delta() */
 	struct bytes tenant_id, token_id;
+	struct bytes topic_prefix; /* the tenant's own; n is 0: it has none */
 	uint32_t tenant_ordinal, token_ordinal;
 	enum tenant_state tenant_state;
 	int64_t block_until;

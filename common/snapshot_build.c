@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * snapshot_build.c -- the master's side of a tenant table, base or delta: entries are placed in a
- * memfd as they come, the rest follows them, seal. Called by master/tenants_table.c for each
- * change; the writable view is gone before the seal, so that from then on nobody, the master
- * included, can change a byte.
+ * snapshot_build.c -- the master's side of a tenant table, base or delta: it grows in memory of the
+ * master's own, is written into a memfd at once, and that is sealed. Called by
+ * master/tenants_table.c for each change; nobody, the master included, ever has a writable view of
+ * the memfd, and from the seal on nobody can change a byte.
  */
 #include "common/snapshot.h"
 
@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/uio.h>
 
 #include "common/snapshot_layout.h"
 
@@ -18,7 +19,8 @@ enum {
 	SLOTS_LOG2_MIN = 4,
 	GROWN_MAX = 4, /* doublings for a chain's sake, and multipliers tried for each size */
 	TRIES_MAX = 4,
-	TOKENS_MAX = 1 << 27, /* eight times the greatest limits.max_tokens */
+	ALIKE_MAX = 8, /* that begin with the same bytes: all of them lie in one chain */
+	TOKENS_MAX = 1 << 27, /* twice the greatest limits.max_tokens */
 };
 
 /* Memory that grows by doubling. */
@@ -27,22 +29,21 @@ struct heap {
 	size_t n, cap;
 };
 
-/* The memfd while it is written: head and entries; what follows them waits in heaps. */
-struct file {
-	int fd;
-	uint8_t *map; /* NULL: none yet, or it could not be had */
-	size_t bytes;
+/* Where entries are found; see snapshot_layout.h. */
+struct index {
+	uint32_t *slots; /* NULL: none yet */
 	unsigned slots_log2;
 	uint64_t multiplier;
-	uint64_t placed;
 	unsigned longest;
+	bool crowded; /* why slot_for() found none: see ALIKE_MAX */
 };
 
 struct snapshot_builder {
 	uint64_t generation;
 	struct snapshot_delta of; /* base 0: this is one */
 	uint64_t all_tenants, all_tokens; /* of a delta */
-	struct file file;
+	struct index index;
+	struct heap entries; /* struct table_entry */
 	struct heap tenants; /* struct table_tenant */
 	struct heap cidrs; /* struct snapshot_cidr */
 	struct heap details;
@@ -51,6 +52,7 @@ struct snapshot_builder {
 	uint32_t iterations[SNAPSHOT_ITERATIONS_MAX];
 	unsigned iterations_count;
 	uint32_t *replaced; /* of.base_tenants; NULL: none is */
+	bool crowded; /* something was left out: see ALIKE_MAX */
 	bool failed; /* then why says so, and whatever comes is dropped */
 	struct err why;
 };
@@ -68,88 +70,90 @@ static size_t heap_take(struct heap *h, size_t bytes)
 	return at;
 }
 
-/* ---- the memfd ---- */
+/* ---- slots ---- */
 
-static uint64_t align_up(uint64_t n)
+static struct table_entry *entry_of(const struct heap *entries, uint32_t number)
 {
-	return (n + TABLE_ALIGN - 1) / TABLE_ALIGN * TABLE_ALIGN;
+	return (struct table_entry *)(void *)entries->p + (number - 1);
 }
 
-static size_t entries_at(void)
+static uint64_t entry_count(const struct snapshot_builder *b)
 {
-	return align_up(sizeof(struct table_head));
+	return b->entries.n / sizeof(struct table_entry);
 }
 
-static struct table_entry *entries_of(const struct file *f)
+static int index_open(struct index *x, unsigned slots_log2, struct err *err)
 {
-	return (struct table_entry *)(void *)(f->map + entries_at());
-}
-
-static void file_close(struct file *f)
-{
-	if (f->map)
-		munmap(f->map, f->bytes);
-	close_fd_(&f->fd);
-	f->map = NULL;
-}
-
-static int file_open(struct file *f, unsigned slots_log2, struct err *err)
-{
-	*f = (struct file){ .slots_log2 = slots_log2 };
-	f->bytes = entries_at() + (sizeof(struct table_entry) << slots_log2);
-	f->fd = memfd_create("headgate-tenants", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (f->fd < 0)
-		return err_errno(err, "no memfd for a tenant table");
-	if (getrandom(&f->multiplier, sizeof(f->multiplier), 0) != (ssize_t)sizeof(f->multiplier))
+	*x = (struct index){ .slots_log2 = slots_log2 };
+	if (getrandom(&x->multiplier, sizeof(x->multiplier), 0) != (ssize_t)sizeof(x->multiplier))
 		return err_errno(err, "no random number for a tenant table");
-	f->multiplier |= 1;
-	/* Asked for now: a full machine says no here, not by SIGBUS in the middle of writing. */
-	errno = posix_fallocate(f->fd, 0, (off_t)f->bytes);
-	f->map = errno ? MAP_FAILED
-	               : mmap(NULL, f->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
-	                      f->fd, 0);
-	if (f->map != MAP_FAILED)
-		return 0;
-	f->map = NULL;
-	return err_errno(err, "no memory for a tenant table of %zu bytes", f->bytes);
+	x->multiplier |= 1;
+	x->slots = xcalloc(1ull << slots_log2, sizeof(*x->slots));
+	return 0;
 }
 
-static uint64_t first_slot(const struct file *f, const uint8_t digest[static TOKEN_DIGEST_BYTES])
+static uint32_t first_slot(const struct index *x, uint64_t hash)
 {
-	return table_hash(digest, f->multiplier) >> (64 - f->slots_log2);
+	return (uint32_t)(hash >> (64 - x->slots_log2));
 }
 
-/* The slot for this digest, free or its own; NULL: a chain is longer than a lookup may follow. */
-static struct table_entry *slot_for(struct file *f, const uint8_t digest[static TOKEN_DIGEST_BYTES])
+static bool begin_alike(const uint8_t *a, const uint8_t *b)
 {
-	uint64_t mask = (1ull << f->slots_log2) - 1, at = first_slot(f, digest);
+	return memcmp(a, b, sizeof(uint64_t)) == 0; /* all that table_hash() looks at */
+}
 
-	for (unsigned steps = 1; steps <= SNAPSHOT_LONGEST_MAX; steps++, at = (at + 1) & mask) {
-		struct table_entry *e = &entries_of(f)[at];
+/*
+ * The slot for this digest, free or its own; NULL: a chain is longer than a lookup may follow,
+ * which another multiplier may mend; or it is crowded, which none does: digests that begin alike
+ * have one hash by all of them. Of random ones not even two do.
+ */
+static uint32_t *slot_for(struct index *x, const struct heap *entries,
+                          const uint8_t digest[static TOKEN_DIGEST_BYTES])
+{
+	uint64_t hash = table_hash(digest, x->multiplier);
+	uint32_t numbers = table_slot_numbers(x->slots_log2), at = first_slot(x, hash);
+	uint32_t mark = table_slot_mark(hash, x->slots_log2);
+	unsigned alike = 0;
 
-		if (e->flags && memcmp(e->digest, digest, TOKEN_DIGEST_BYTES) != 0)
+	for (unsigned steps = 1; steps <= SNAPSHOT_LONGEST_MAX; steps++, at = (at + 1) & numbers) {
+		uint32_t slot = x->slots[at];
+		const uint8_t *other;
+
+		if (slot && (slot & ~numbers) != mark)
 			continue;
-		if (!e->flags && steps > f->longest)
-			f->longest = steps;
-		return e;
+		other = slot ? entry_of(entries, slot & numbers)->digest : digest;
+		if (memcmp(other, digest, TOKEN_DIGEST_BYTES) != 0) {
+			alike += begin_alike(other, digest);
+			continue;
+		}
+		if (!slot && alike >= ALIKE_MAX)
+			break;
+		if (!slot && steps > x->longest)
+			x->longest = steps;
+		x->crowded = false;
+		return &x->slots[at];
 	}
+	x->crowded = alike >= ALIKE_MAX;
 	return NULL;
 }
 
-static bool copy_entries(struct file *to, const struct file *from)
+static void slot_set(const struct index *x, uint32_t *slot,
+                     const uint8_t digest[static TOKEN_DIGEST_BYTES], uint64_t number)
 {
-	for (uint64_t i = 0; i < 1ull << from->slots_log2; i++) {
-		const struct table_entry *e = &entries_of(from)[i];
-		struct table_entry *slot;
+	*slot = table_slot_mark(table_hash(digest, x->multiplier), x->slots_log2) |
+	        (uint32_t)number;
+}
 
-		if (!e->flags)
-			continue;
-		slot = slot_for(to, e->digest);
+static bool index_all(struct index *x, const struct heap *entries)
+{
+	for (size_t i = 1; i <= entries->n / sizeof(struct table_entry); i++) {
+		const struct table_entry *e = entry_of(entries, (uint32_t)i);
+		uint32_t *slot = slot_for(x, entries, e->digest);
+
 		if (!slot)
 			return false;
-		*slot = *e;
+		slot_set(x, slot, e->digest, i);
 	}
-	to->placed = from->placed;
 	return true;
 }
 
@@ -161,25 +165,24 @@ static void fail(struct snapshot_builder *b, const struct err *err)
 
 /* So that what is there fits, and this digest (may be NULL) too. Another multiplier while a chain
  * is too long, then twice the slots: nearly always the first one will do. */
-static void place_anew(struct snapshot_builder *b, unsigned slots_log2, const uint8_t *digest)
+static void index_anew(struct snapshot_builder *b, unsigned slots_log2, const uint8_t *digest)
 {
 	struct err err = { "" };
 
 	for (unsigned tries = 0; tries < GROWN_MAX * TRIES_MAX; tries++) {
-		struct file next;
+		struct index next;
 
-		if (file_open(&next, slots_log2 + tries / TRIES_MAX, &err) < 0) {
-			file_close(&next);
+		if (index_open(&next, slots_log2 + tries / TRIES_MAX, &err) < 0) {
 			fail(b, &err);
 			return;
 		}
-		if ((!b->file.map || copy_entries(&next, &b->file)) &&
-		    (!digest || slot_for(&next, digest))) {
-			file_close(&b->file);
-			b->file = next;
+		if (index_all(&next, &b->entries) &&
+		    (!digest || slot_for(&next, &b->entries, digest) || next.crowded)) {
+			free(b->index.slots);
+			b->index = next;
 			return;
 		}
-		file_close(&next);
+		free(next.slots);
 	}
 	err_set(&err, "no tenant table without chains longer than %d", SNAPSHOT_LONGEST_MAX);
 	fail(b, &err);
@@ -195,25 +198,31 @@ static unsigned slots_log2_for(uint64_t tokens)
 	return log2;
 }
 
-/* NULL: it is there already, or nothing more can be added. */
+/* NULL: it is there already, is crowded out, or nothing more can be added. Valid until the next
+ * one. */
 static struct table_entry *new_entry(struct snapshot_builder *b,
                                      const uint8_t digest[static TOKEN_DIGEST_BYTES])
 {
-	struct file *f = &b->file;
-	struct table_entry *e = NULL;
+	struct index *x = &b->index;
+	uint64_t number = entry_count(b) + 1;
+	struct table_entry *e;
+	uint32_t *slot = NULL;
 
-	if (!b->failed && f->placed == TOKENS_MAX)
+	if (!b->failed && number > TOKENS_MAX)
 		b->failed = err_set(&b->why, "too many tokens for one table") < 0;
-	if (!b->failed && (!f->map || 1ull << f->slots_log2 < 2 * (f->placed + 1)))
-		place_anew(b, slots_log2_for(f->placed + 1), digest);
-	if (!b->failed && !(e = slot_for(f, digest))) {
-		place_anew(b, f->slots_log2, digest);
-		e = b->failed ? NULL : slot_for(f, digest);
+	if (!b->failed && (!x->slots || 1ull << x->slots_log2 < 2 * number))
+		index_anew(b, slots_log2_for(number), digest);
+	if (!b->failed && !(slot = slot_for(x, &b->entries, digest)) && !x->crowded) {
+		index_anew(b, x->slots_log2, digest);
+		slot = b->failed ? NULL : slot_for(x, &b->entries, digest);
 	}
-	if (!e || e->flags)
+	b->crowded |= x->crowded;
+	if (!slot || *slot)
 		return NULL; /* the first one wins */
+	heap_take(&b->entries, sizeof(*e));
+	e = entry_of(&b->entries, (uint32_t)number);
 	memcpy(e->digest, digest, TOKEN_DIGEST_BYTES);
-	f->placed++;
+	slot_set(x, slot, digest, number);
 	return e;
 }
 
@@ -224,7 +233,6 @@ struct snapshot_builder *snapshot_builder_new(uint64_t generation)
 	struct snapshot_builder *b = xcalloc(1, sizeof(*b));
 
 	b->generation = generation;
-	b->file.fd = -1;
 	b->hasher = hasher_open(&b->why);
 	b->failed = !b->hasher;
 	return b;
@@ -244,8 +252,9 @@ void snapshot_builder_free(struct snapshot_builder *b)
 {
 	if (!b)
 		return;
-	file_close(&b->file);
+	free(b->index.slots);
 	hasher_close(b->hasher);
+	free(b->entries.p);
 	free(b->tenants.p);
 	free(b->cidrs.p);
 	free(b->details.p);
@@ -255,9 +264,12 @@ void snapshot_builder_free(struct snapshot_builder *b)
 
 void snapshot_expect(struct snapshot_builder *b, uint64_t tokens)
 {
-	assert(!b->file.map);
-	if (!b->failed && tokens <= TOKENS_MAX)
-		place_anew(b, slots_log2_for(tokens), NULL);
+	assert(!b->index.slots && !b->entries.p);
+	if (b->failed || tokens > TOKENS_MAX)
+		return;
+	b->entries.cap = max_size(tokens, 1) * sizeof(struct table_entry);
+	b->entries.p = xcalloc(b->entries.cap, 1);
+	index_anew(b, slots_log2_for(tokens), NULL);
 }
 
 static struct table_entry *add_name(struct snapshot_builder *b, struct bytes id)
@@ -270,19 +282,40 @@ static struct table_entry *add_name(struct snapshot_builder *b, struct bytes id)
 	return new_entry(b, digest);
 }
 
+/* Room among the details, and for cidrs: offsets and indexes of both have 32 bits. */
+static bool take_detail(struct snapshot_builder *b, size_t bytes, size_t cidrs, uint32_t *at)
+{
+	size_t align = _Alignof(struct table_detail);
+
+	bytes = (bytes + align - 1) / align * align;
+	if (b->details.n + bytes > UINT32_MAX ||
+	    b->cidrs.n / sizeof(struct snapshot_cidr) + cidrs > UINT32_MAX) {
+		b->failed = err_set(&b->why, "too many names and addresses of tokens for one "
+		                             "table") < 0;
+		return false;
+	}
+	*at = (uint32_t)heap_take(&b->details, bytes);
+	return true;
+}
+
 uint32_t snapshot_add_tenant(struct snapshot_builder *b, const struct snapshot_tenant *t)
 {
 	struct table_entry *name = add_name(b, t->id);
 	size_t at = heap_take(&b->tenants, sizeof(struct table_tenant));
 	struct table_tenant *out = (void *)(b->tenants.p + at);
+	struct bytes prefix = t->topic_prefix;
 
-	assert(tenant_id_ok(t->id));
+	assert(tenant_id_ok(t->id) && (prefix.n == 0 || tenant_prefix_ok(prefix)));
 	out->ordinal = t->ordinal;
 	out->state = (uint8_t)t->state;
 	out->block_until = t->block_until;
 	out->id_bytes = (uint8_t)t->id.n;
 	out->limits = t->limits;
 	memcpy(out->id, t->id.p, t->id.n);
+	if (prefix.n > 0 && take_detail(b, prefix.n, 0, &out->prefix_at)) {
+		memcpy(b->details.p + out->prefix_at, prefix.p, prefix.n);
+		out->prefix_bytes = (uint8_t)prefix.n;
+	}
 	if (name) {
 		name->flags = ENTRY_USED | ENTRY_TENANT;
 		name->tenant = (uint32_t)(at / sizeof(struct table_tenant));
@@ -313,18 +346,21 @@ void snapshot_set_iterations(struct snapshot_builder *b, const uint32_t *iterati
 void snapshot_soon(const struct snapshot_builder *b,
                    const uint8_t digest[static TOKEN_DIGEST_BYTES])
 {
-	if (b->file.map)
-		__builtin_prefetch(&entries_of(&b->file)[first_slot(&b->file, digest)], 1);
+	const struct index *x = &b->index;
+
+	if (x->slots)
+		__builtin_prefetch(&x->slots[first_slot(x, table_hash(digest, x->multiplier))], 1);
 }
 
 static void add_detail(struct snapshot_builder *b, const struct snapshot_token *t,
                        struct table_entry *e)
 {
-	size_t bytes = sizeof(struct table_detail) + t->id.n, align = _Alignof(struct table_detail);
-	size_t at = heap_take(&b->details, (bytes + align - 1) / align * align);
-	struct table_detail *d = (void *)(b->details.p + at);
+	struct table_detail *d;
 
-	assert(t->id.n <= UINT8_MAX && t->cidr_count <= UINT8_MAX && at <= UINT32_MAX);
+	assert(t->id.n <= UINT8_MAX && t->cidr_count <= UINT8_MAX);
+	if (!take_detail(b, sizeof(*d) + t->id.n, t->cidr_count, &e->detail))
+		return;
+	d = (void *)(b->details.p + e->detail);
 	d->cidr_first = (uint32_t)(b->cidrs.n / sizeof(struct snapshot_cidr));
 	memcpy(d->id, t->id.p, t->id.n);
 	if (t->cidr_count > 0) {
@@ -333,18 +369,17 @@ static void add_detail(struct snapshot_builder *b, const struct snapshot_token *
 
 		memcpy(b->cidrs.p + cidrs_at, t->cidrs, cidrs_bytes);
 	}
-	e->detail = (uint32_t)at;
 	e->id_bytes = (uint8_t)t->id.n;
 	e->cidr_count = (uint8_t)t->cidr_count;
 }
 
-void snapshot_add_token(struct snapshot_builder *b, const struct snapshot_token *t)
+bool snapshot_add_token(struct snapshot_builder *b, const struct snapshot_token *t)
 {
 	struct table_entry *e = new_entry(b, t->digest);
 
 	assert(t->tenant < b->tenants.n / sizeof(struct table_tenant));
 	if (!e)
-		return;
+		return !b->index.crowded;
 	e->not_before = t->not_before;
 	e->not_after = t->not_after;
 	e->tenant = t->tenant;
@@ -353,6 +388,12 @@ void snapshot_add_token(struct snapshot_builder *b, const struct snapshot_token 
 	                      (t->replaced ? ENTRY_REPLACED : 0u) |
 	                      (t->scopes & SCOPE_ALL) << ENTRY_SCOPES_SHIFT);
 	e->ordinal = t->ordinal;
+	return true;
+}
+
+bool snapshot_is_crowded(const struct snapshot_builder *b)
+{
+	return b->crowded;
 }
 
 void snapshot_add_tombstone(struct snapshot_builder *b,
@@ -382,31 +423,37 @@ void snapshot_set_totals(struct snapshot_builder *b, uint64_t tenants, uint64_t 
 
 /* ---- the whole ---- */
 
+static uint64_t align_up(uint64_t n)
+{
+	return (n + TABLE_ALIGN - 1) / TABLE_ALIGN * TABLE_ALIGN;
+}
+
 static struct table_head make_head(const struct snapshot_builder *b)
 {
 	struct table_head h = {
 		.magic = TABLE_MAGIC,
 		.layout = TABLE_LAYOUT,
-		.slots_log2 = b->file.slots_log2,
+		.slots_log2 = b->index.slots_log2,
 		.build_id = table_build_id,
 		.generation = b->generation,
-		.multiplier = b->file.multiplier,
-		.entries_used = b->file.placed,
+		.multiplier = b->index.multiplier,
+		.entries_used = entry_count(b),
 		.tenants = b->tenants.n / sizeof(struct table_tenant),
 		.cidrs = b->cidrs.n / sizeof(struct snapshot_cidr),
 		.details_bytes = b->details.n,
 		.replaced = b->replaced ? b->of.base_tenants : 0,
 		.base = b->of.base,
 		.base_tenants = b->of.base_tenants,
-		.longest = b->file.longest,
+		.longest = b->index.longest,
 		.iterations_count = b->iterations_count,
 	};
 
 	memcpy(h.iterations, b->iterations, sizeof(h.iterations));
 	h.all_tenants = b->of.base ? b->all_tenants : h.tenants;
 	h.all_tokens = b->of.base ? b->all_tokens : h.entries_used - b->names;
-	h.entries_at = entries_at();
-	h.tenants_at = h.entries_at + (sizeof(struct table_entry) << b->file.slots_log2);
+	h.slots_at = align_up(sizeof(h));
+	h.entries_at = align_up(h.slots_at + (sizeof(uint32_t) << h.slots_log2));
+	h.tenants_at = align_up(h.entries_at + b->entries.n);
 	h.cidrs_at = align_up(h.tenants_at + b->tenants.n);
 	h.details_at = align_up(h.cidrs_at + b->cidrs.n);
 	h.replaced_at = align_up(h.details_at + b->details.n);
@@ -414,47 +461,89 @@ static struct table_head make_head(const struct snapshot_builder *b)
 	return h;
 }
 
-static int file_grow(struct file *f, size_t bytes, struct err *err)
-{
-	void *map;
+/* The areas in their order, each in two pieces: whole TABLE_ALIGN, then the rest filled up. */
+enum { AREAS = 7 };
+struct area {
+	const void *p;
+	size_t n;
+	uint8_t rest[TABLE_ALIGN];
+};
+struct pieces {
+	struct area areas[AREAS];
+	struct iovec v[2 * AREAS];
+};
 
-	errno = posix_fallocate(f->fd, 0, (off_t)bytes);
-	map = errno ? MAP_FAILED : mremap(f->map, f->bytes, bytes, MREMAP_MAYMOVE);
-	if (map == MAP_FAILED)
-		return err_errno(err, "no memory for a tenant table of %zu bytes", bytes);
-	f->map = map;
-	f->bytes = bytes;
-	return 0;
+static void cut_area(struct area *a, struct iovec v[static 2])
+{
+	size_t rest = a->n % TABLE_ALIGN, whole = a->n - rest;
+
+	if (rest > 0)
+		memcpy(a->rest, (const uint8_t *)a->p + whole, rest);
+	v[0] = (struct iovec){ (void *)(uintptr_t)a->p, whole };
+	v[1] = (struct iovec){ a->rest, rest > 0 ? sizeof(a->rest) : 0 };
 }
 
-static void copy_area(uint8_t *to, const void *from, size_t n)
+static void cut(struct pieces *out, const struct snapshot_builder *b, const struct table_head *head)
 {
-	if (n > 0)
-		memcpy(to, from, n);
+	*out = (struct pieces){ .areas = {
+					{ .p = head, .n = sizeof(*head) },
+					{ .p = b->index.slots,
+		                          .n = sizeof(uint32_t) << b->index.slots_log2 },
+					{ .p = b->entries.p, .n = b->entries.n },
+					{ .p = b->tenants.p, .n = b->tenants.n },
+					{ .p = b->cidrs.p, .n = b->cidrs.n },
+					{ .p = b->details.p, .n = b->details.n },
+					{ .p = b->replaced,
+		                          .n = head->replaced * sizeof(*b->replaced) },
+				} };
+	for (unsigned i = 0; i < AREAS; i++)
+		cut_area(&out->areas[i], out->v + 2 * i);
+}
+
+static uint64_t sum_of(const struct pieces *p, uint64_t table_bytes)
+{
+	struct table_sum sum = table_sum_begin(table_bytes);
+
+	for (unsigned i = 0; i < ARRAY_LEN(p->v); i++)
+		table_sum_add(&sum, bytes_of(p->v[i].iov_base, p->v[i].iov_len));
+	return table_sum_end(&sum);
+}
+
+static int write_pieces(int fd, struct pieces *p, struct err *err)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(p->v);) {
+		ssize_t n = writev(fd, p->v + i, (int)(ARRAY_LEN(p->v) - i));
+
+		if (n < 0)
+			return err_errno(err, "no memory for a tenant table");
+		for (; i < ARRAY_LEN(p->v) && (size_t)n >= p->v[i].iov_len; i++)
+			n -= (ssize_t)p->v[i].iov_len;
+		if (n > 0)
+			p->v[i] = (struct iovec){ (uint8_t *)p->v[i].iov_base + n,
+				                  p->v[i].iov_len - (size_t)n };
+	}
+	return 0;
 }
 
 int snapshot_seal(struct snapshot_builder *b, struct err *err)
 {
-	struct file *f = &b->file;
+	autoclose int fd = -1;
 	struct table_head head;
+	struct pieces pieces;
 
-	if (!b->failed && !f->map)
-		place_anew(b, SLOTS_LOG2_MIN, NULL);
+	if (!b->failed && !b->index.slots)
+		index_anew(b, SLOTS_LOG2_MIN, NULL);
 	if (b->failed)
 		return err_set(err, "%s", b->why.text);
+	fd = memfd_create("headgate-tenants", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return err_errno(err, "no memfd for a tenant table");
 	head = make_head(b);
-	if (file_grow(f, head.table_bytes, err) < 0)
+	cut(&pieces, b, &head);
+	head.checksum = sum_of(&pieces, head.table_bytes);
+	if (write_pieces(fd, &pieces, err) < 0)
 		return -1;
-	copy_area(f->map + head.tenants_at, b->tenants.p, b->tenants.n);
-	copy_area(f->map + head.cidrs_at, b->cidrs.p, b->cidrs.n);
-	copy_area(f->map + head.details_at, b->details.p, b->details.n);
-	copy_area(f->map + head.replaced_at, b->replaced, head.replaced * sizeof(*b->replaced));
-	memcpy(f->map, &head, sizeof(head));
-	head.checksum = table_checksum(bytes_of(f->map, head.table_bytes));
-	memcpy(f->map, &head, sizeof(head));
-	munmap(f->map, f->bytes); /* before the seal: with a writable view it is EBUSY */
-	f->map = NULL;
-	if (fcntl(f->fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+	if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		return err_errno(err, "can't seal a tenant table");
-	return take_fd(&f->fd);
+	return take_fd(&fd);
 }

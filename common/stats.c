@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * stats.c -- layout of a page set, from stats.def, and what its one writer and its readers do with
- * it; the text of /metrics is stats_render.c. A page holds the head, then what each tenant has in
+ * it; the text of /metrics is stats_render.c. A page holds the head, then the master's facts (in
+ * its page alone: elsewhere these are addresses without memory), then what each tenant has in
  * flight (16 MiB of addresses, memory where a tenant touched it), then the words of all STAT
  * families, then for each metric slot and signal those of the TENANT_STAT families, then likewise
  * the cursors of usage records. Nothing here locks or waits: a writer's word is read, added to and
@@ -78,16 +79,20 @@ struct stats {
 	stat_word *tenants;
 	stat_word *cursors;
 	struct stats_in_flight *in_flight;
+	struct facts *facts;
 	unsigned tenant_slots;
 	size_t map_bytes;
 	bool writable;
 };
 
 enum {
-	IN_FLIGHT_AT = 64 * KIB, /* behind the head: a multiple of any page size we run on */
+	FACTS_AT = 64 * KIB, /* behind the head: a multiple of any page size we run on */
+	IN_FLIGHT_AT = FACTS_AT + 64 * KIB,
 	IN_FLIGHT_BYTES = STATS_TENANTS_MAX * sizeof(struct stats_in_flight),
 	WORDS_AT = IN_FLIGHT_AT + IN_FLIGHT_BYTES,
 };
+_Static_assert(sizeof(struct stats_head) <= FACTS_AT, "a head has its place");
+_Static_assert(sizeof(struct facts) <= IN_FLIGHT_AT - FACTS_AT, "the facts have theirs");
 
 static size_t words_bytes(unsigned tenant_slots)
 {
@@ -164,6 +169,7 @@ struct stats *stats_map(int fd, bool writable, unsigned tenant_slots, struct err
 	}
 	s = xcalloc(1, sizeof(*s));
 	s->head = p;
+	s->facts = (struct facts *)((uint8_t *)p + FACTS_AT);
 	s->in_flight = (struct stats_in_flight *)((uint8_t *)p + IN_FLIGHT_AT);
 	s->words = (stat_word *)((uint8_t *)p + WORDS_AT);
 	s->tenants = (stat_word *)((uint8_t *)p + WORDS_AT + sizeof(struct stat_words));
@@ -190,6 +196,11 @@ struct stats_head *stats_head(struct stats *s)
 struct stats_in_flight *stats_in_flight(struct stats *s)
 {
 	return s->in_flight;
+}
+
+struct facts *stats_facts(struct stats *s)
+{
+	return s->facts;
 }
 
 static uint64_t word_get(const stat_word *w)
@@ -418,12 +429,15 @@ void stats_fold(struct stats *base, struct stats *dead)
 			fold_tenant(tenant_words(base, slot, sig), tenant_words(dead, slot, sig));
 			fold_cursors(base, dead, slot, sig);
 		}
+	last_errors_keep(&base->head->errors, &dead->head->errors);
 	/* Its writer is dead, its readers look at fold_seq. */
 	for (size_t i = 0; i < words; i++)
 		word_set(&dead->words[i], 0);
 	clear_in_flight(dead);
 	memset((uint8_t *)dead->head + offsetof(struct stats_head, fold_seq), 0,
-	       sizeof(*dead->head) - offsetof(struct stats_head, fold_seq));
+	       offsetof(struct stats_head, errors) - offsetof(struct stats_head, fold_seq));
+	if (dead->head->errors.next > 0) /* the others' rings are addresses without memory */
+		memset(&dead->head->errors, 0, sizeof(dead->head->errors));
 	atomic_store_explicit(&base->head->fold_seq, seq + 2, memory_order_release);
 }
 

@@ -7,6 +7,8 @@
 #pragma once
 #include <stdatomic.h>
 #include "common/err.h"
+#include "common/facts.h"
+#include "common/last_errors.h"
 #include "common/telemetry.h"
 #include "common/verdict.h"
 
@@ -48,6 +50,7 @@ enum skip_reason { SKIP_TENANT_ID, SKIP_TOKEN_ID, SKIP_HASH, SKIP_KIND, SKIP_SCO
 enum row_kind { ROW_TENANT, ROW_TOKEN };
 enum worker_state { WORKER_STARTING, WORKER_READY, WORKER_DRAINING };
 enum store { STORE_LOCAL, STORE_SPOOL };
+enum replayed { REPLAYED_DELIVERED, REPLAYED_REFUSED };
 enum letter { LETTER_SENT, LETTER_DROPPED };
 enum stream { STREAM_ACCESS, STREAM_AUDIT };
 
@@ -75,6 +78,7 @@ struct stats_head { /* at the start of each page set */
 	_Atomic uint64_t ready_flags;       /* master: not-ready causes that it knows, for /ready; worker: its store */
 	struct stats_current current; /* of the loop's thread */
 	struct stats_current beside;  /* of the one that works on large bodies */
+	struct last_errors errors;    /* of all threads; of the base: those of the dead */
 };
 /* ready_flags: what only the master knows of health and degradation (operations.md 7) */
 enum { READY_NO_TABLE = 1, READY_SOURCE_AWAY = 2, READY_SUBSCRIBED = 4, READY_OVER_LIMIT = 8, READY_CERT_SOON = 16, READY_JWKS_STALE = 32,
@@ -96,12 +100,16 @@ struct stats *stats_map(int fd, bool writable, unsigned tenant_slots, struct err
 void stats_unmap(struct stats *s);
 struct stats_head *stats_head(struct stats *s);
 struct stats_in_flight *stats_in_flight(struct stats *s); /* STATS_TENANTS_MAX of them, sparse */
+struct facts *stats_facts(struct stats *s); /* the master's page alone has some */
 
 /* By the page's one writer. Indexes beyond a dimension count in its last place. */
 void stats_add(struct stats *s, enum stat_id id, unsigned a, unsigned b, int64_t n);
 void stats_set(struct stats *s, enum stat_id id, unsigned a, unsigned b, uint64_t v);
 void stats_observe_us(struct stats *s, enum stat_id id, unsigned a, uint64_t us); /* histograms */
 uint64_t stats_get(const struct stats *s, enum stat_id id, unsigned a, unsigned b);
+/* For counters and gauges: not 0; for levels (GAUGE_MAX, GAUGE_MIN): ever set. */
+bool stats_is_set(const struct stats *s, enum stat_id id, unsigned a, unsigned b);
+extern const unsigned stat_dim_size[DIM_COUNT];
 void stats_tenant_add(struct stats *s, unsigned metric_slot, enum signal sig, enum tenant_stat id, int64_t n);
 uint64_t stats_tenant_get(const struct stats *s, unsigned metric_slot, enum signal sig, enum tenant_stat id);
 
@@ -121,9 +129,8 @@ void stats_cursor_add(struct stats *s, unsigned metric_slot, enum signal sig, en
                       enum usage what, int64_t n);
 
 /* The master, after the death of dead's process: counters and histograms are added to base, items in
- * flight become failed (worker_lost), usage that was told stays told, gauges vanish, dead is zeroed
- * for its next owner. Readers that
- * sum base and pages use stats_read_begin() and read again while stats_read_retry(). */
+ * flight become failed (worker_lost), usage that was told stays told, its last errors are kept, gauges
+ * vanish, dead is zeroed for its next owner. Readers that sum base and pages use stats_read_begin() and read again while stats_read_retry(). */
 void stats_fold(struct stats *base, struct stats *dead);
 uint32_t stats_read_begin(const struct stats *base);
 bool stats_read_retry(const struct stats *base, uint32_t seq);

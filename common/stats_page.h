@@ -26,10 +26,7 @@ struct tenant_stat_info { /* those of one name follow each other; only the first
 	const char *help;
 };
 extern const struct tenant_stat_info tenant_stat_info[TS_COUNT];
-extern const unsigned stat_dim_size[DIM_COUNT];
 
-/* For counters and gauges: not 0; for levels (GAUGE_MAX, GAUGE_MIN): ever set. */
-bool stats_is_set(const struct stats *s, enum stat_id id, unsigned a, unsigned b);
 /* One word of a histogram: a bucket (not summed up), then +Inf, HISTOGRAM_SUM_US, HISTOGRAM_COUNT.
  */
 uint64_t stats_histogram_word(const struct stats *s, enum stat_id id, unsigned a, unsigned word);

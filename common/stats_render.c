@@ -59,6 +59,8 @@ static const char *const dim_text[DIM_COUNT][TEXTS_MAX] = {
 	                      [AUTH_UNAVAILABLE] = "unavailable" },
 	[DIM_LOG_LEVEL] = { "err", "warn", "info", "debug" }, /* enum log_level */
 	[DIM_STORE] = { [STORE_LOCAL] = "local", [STORE_SPOOL] = "spool" },
+	[DIM_REPLAYED] = { [REPLAYED_DELIVERED] = "delivered",
+	                   [REPLAYED_REFUSED] = "refused" },
 	[DIM_LETTER] = { [LETTER_SENT] = "sent", [LETTER_DROPPED] = "dropped" },
 	[DIM_STREAM] = { [STREAM_ACCESS] = "access", [STREAM_AUDIT] = "audit" },
 	[DIM_RESTART_REASON] = { [RESTART_EXIT] = "exit",

@@ -33,4 +33,7 @@ bool tenant_id_byte_ok(uint8_t c);
  * could make one name of two. */
 bool tenant_in_topic_ok(struct bytes id);
 enum { TOPIC_NAME_MAX = 249 };
+/* A tenant's own topic_prefix: ^[0-9A-Za-z._-]{1,100}$ */
+enum { TENANT_PREFIX_MAX = 100 };
+bool tenant_prefix_ok(struct bytes prefix);
 bool token_id_ok(struct bytes id); /* ^[0-9A-Za-z_-]{1,64}$ */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * check_built_in.c -- the built-in routes (common/routes.def) as far as the configuration is about
- * them: a name of `routes` that is one of theirs, and the topics that their records go to. Paths
- * and protocols are a worker's to know (worker/route_table.c).
+ * them: a name of `routes` that is one of theirs, a path that is, and the topics that their records
+ * go to. What a route does is a worker's to know (worker/route_table.c).
  */
 #include "conf/load.h"
 
@@ -109,7 +109,7 @@ void check_override(struct loader *l, const struct route_conf *r, const char *at
 		ERROR_AT(l, at_topic, "each data model has a topic of its own");
 }
 
-/* ---- topics ---- */
+/* ---- their configuration ---- */
 
 /* What `routes` says of it; NULL: nothing. */
 static const struct route_conf *override_of(const struct loader *l, const char *name, size_t *index)
@@ -123,6 +123,95 @@ static const struct route_conf *override_of(const struct loader *l, const char *
 	}
 	return NULL;
 }
+
+/* ---- paths ---- */
+
+static const struct built_in_path {
+	const char *route, *text;
+} built_in_paths[] = {
+#define PATH(route_, text_) { route_, text_ },
+#include "common/paths.def"
+#undef PATH
+};
+
+static bool names_listener(const struct route_conf *r, const char *name)
+{
+	for (size_t i = 0; i < r->listeners.n; i++)
+		if (strcmp(r->listeners.v[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* Whether this listener has the built-in route, after what `routes` says of it. */
+static bool is_on(const struct loader *l, const char *route, const struct listener_conf *listener)
+{
+	size_t index;
+	const struct built_in *b = built_in_named(route);
+	const struct route_conf *r = override_of(l, route, &index);
+
+	if (!is_enabled(l, b))
+		return false;
+	return r && r->listeners.n ? names_listener(r, listener->name)
+	                           : b->on & (1u << listener->dialect);
+}
+
+/* One of our own with a path of theirs: the first listener on which it is one. */
+static void check_own_path(struct loader *l, const struct route_conf *r, size_t index,
+                           const struct built_in_path *path)
+{
+	const char *at = path_text(l, "routes[%zu].path", index);
+
+	if (strcmp(r->path, path->text) != 0)
+		return;
+	for (size_t i = 0; i < l->conf->listeners.n; i++) {
+		const struct listener_conf *listener = &l->conf->listeners.v[i];
+
+		if ((r->listeners.n && !names_listener(r, listener->name)) ||
+		    !is_on(l, path->route, listener))
+			continue;
+		ERROR_AT(l, at, "'%s' is the path of '%s', a route of ours, on the listener '%s'",
+		         written(l, at, r->path), path->route, listener->name);
+		report_help(l->r, "take another path, or say 'listeners' so that they share none");
+		return;
+	}
+}
+
+/* Two of theirs: `listeners` of one took it to the other's. */
+static void check_moved(struct loader *l, const struct built_in_path *a,
+                        const struct built_in_path *b)
+{
+	size_t index, other;
+	const struct route_conf *r = override_of(l, b->route, &index);
+
+	if (!r || !r->listeners.n) {
+		r = override_of(l, a->route, &other);
+		index = other;
+	}
+	if (!r || !r->listeners.n || strcmp(a->text, b->text) != 0)
+		return;
+	for (size_t i = 0; i < l->conf->listeners.n; i++) {
+		const struct listener_conf *listener = &l->conf->listeners.v[i];
+
+		if (!is_on(l, a->route, listener) || !is_on(l, b->route, listener))
+			continue;
+		ERROR_AT(l, path_text(l, "routes[%zu].listeners", index),
+		         "on the listener '%s' the routes '%s' and '%s' have one path, '%s'",
+		         listener->name, a->route, b->route, a->text);
+		return;
+	}
+}
+
+void check_built_in_paths(struct loader *l)
+{
+	for (size_t i = 0; i < ARRAY_LEN(built_in_paths); i++) {
+		for (size_t k = 0; k < l->conf->routes.n; k++)
+			check_own_path(l, &l->conf->routes.v[k], k, &built_in_paths[i]);
+		for (size_t k = 0; k < i; k++)
+			check_moved(l, &built_in_paths[k], &built_in_paths[i]);
+	}
+}
+
+/* ---- topics ---- */
 
 static const char *prefix_of(const struct loader *l, const char *name)
 {

@@ -11,6 +11,14 @@ static void check_sink(struct loader *l)
 
 	if (*c->local.dir != '/')
 		ERROR_AT(l, "local.dir", "'local.dir' is an absolute path");
+	if (*c->spool.dir != '/')
+		ERROR_AT(l, "spool.dir", "'spool.dir' is an absolute path");
+	if (strcmp(c->spool.dir, c->local.dir) == 0)
+		ERROR_AT(l, "spool.dir",
+		         "'spool.dir' and 'local.dir' are one folder: what is in the "
+		         "spool goes to Kafka");
+	if (c->spool.enabled && c->sink != SINK_KAFKA)
+		WARN_AT(l, "spool.enabled", "'spool.enabled' does nothing without 'sink: kafka'");
 	if (c->sink == SINK_DISCARD)
 		WARN_AT(l, "sink", "'sink: discard' stores nothing: what is accepted is lost");
 	if (c->sink == SINK_KAFKA && !c->kafka.brokers.n &&

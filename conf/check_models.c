@@ -34,8 +34,9 @@ static void use(struct loader *l, const struct seen *seen, const char *what, con
 	                                 .is_given = true,
 	                                 .what = path_text(l, "%s '%s'", what, seen->file),
 	                                 .shown = topic,
-	                                 .topic = path_text(l, "%s%s", prefix, topic),
-	                                 .kind = kind });
+	                                 .topic = path_text(l, "%s%s", prefix ? prefix : "", topic),
+	                                 .kind = kind,
+	                                 .name = prefix ? topic : NULL });
 }
 
 static void use_topics(struct loader *l, const struct seen *seen)
@@ -45,7 +46,7 @@ static void use_topics(struct loader *l, const struct seen *seen)
 
 	use(l, seen, "the model", models_prefix(l), topic_of(l, m), kind);
 	if (*m->dead_letter_queue)
-		use(l, seen, "the dead letters of", "", m->dead_letter_queue,
+		use(l, seen, "the dead letters of", NULL, m->dead_letter_queue,
 		    "dead letters of models");
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_routes.c -- `routes`, and where their records go. A path that is a built-in route's only a
- * worker knows (worker/route_table.c), and refuses.
+ * check_routes.c -- `routes`, and where their records go. What they have to do with built-in ones
+ * is check_built_in.c's.
  */
 #include "common/telemetry.h"
 #include "conf/load.h"
@@ -56,6 +56,24 @@ bool is_url_path(const char *path)
 	return !n || (*path == '/' && path[n - 1] != '/');
 }
 
+static bool has_listener(const struct route_conf *r, const char *name)
+{
+	for (size_t i = 0; i < r->listeners.n; i++)
+		if (strcmp(r->listeners.v[i], name) == 0)
+			return true;
+	return !r->listeners.n; /* it is on all */
+}
+
+/* They have a page more. */
+static bool is_on_moose(const struct loader *l, const struct route_conf *r)
+{
+	for (size_t i = 0; i < l->conf->listeners.n; i++)
+		if (l->conf->listeners.v[i].dialect == LISTENER_MOOSE &&
+		    has_listener(r, l->conf->listeners.v[i].name))
+			return true;
+	return false;
+}
+
 static void check_path(struct loader *l, const struct route_conf *r, size_t index)
 {
 	const char *path = at_route(l, index, "path");
@@ -65,7 +83,8 @@ static void check_path(struct loader *l, const struct route_conf *r, size_t inde
 		report_help(l->r, "it begins with a slash and does not end with one; printable "
 		                  "ASCII without blanks, ? and #");
 	}
-	if (strcmp(r->path, "/health") == 0 || strcmp(r->path, "/ready") == 0)
+	if (strcmp(r->path, "/health") == 0 || strcmp(r->path, "/ready") == 0 ||
+	    (strcmp(r->path, "/liveness") == 0 && is_on_moose(l, r)))
 		ERROR_AT(l, path, "'%s' is a page of ours", r->path);
 	if (is_missing(l, at_route(l, index, "protocol"), r->protocol))
 		ERROR_AT(l, path, "a route with a path needs a 'protocol'");
@@ -140,14 +159,6 @@ static void check_route(struct loader *l, const struct route_conf *r, size_t ind
 
 /* ---- two routes ---- */
 
-static bool has_listener(const struct route_conf *r, const char *name)
-{
-	for (size_t i = 0; i < r->listeners.n; i++)
-		if (strcmp(r->listeners.v[i], name) == 0)
-			return true;
-	return !r->listeners.n; /* it is on all */
-}
-
 static bool share_listener(const struct loader *l, const struct route_conf *a,
                            const struct route_conf *b)
 {
@@ -203,4 +214,5 @@ void check_routes(struct loader *l)
 			check_twins(l, k, i);
 		use_topics(l, &c->routes.v[i], i);
 	}
+	check_built_in_paths(l);
 }

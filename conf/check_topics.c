@@ -47,8 +47,9 @@ void use_topic_option(struct loader *l, const char *path, const char *prefix, co
 			  .is_given = origin_find(l->origins, path),
 			  .what = path_text(l, "'%s'%s%s", path, *suffix ? " with " : "", suffix),
 			  .shown = written(l, path, topic),
-			  .topic = path_text(l, "%s%s%s", prefix, topic, suffix),
+			  .topic = path_text(l, "%s%s%s", prefix ? prefix : "", topic, suffix),
 			  .kind = path_text(l, "%s%s", kind, suffix),
+			  .name = prefix ? path_text(l, "%s%s", topic, suffix) : NULL,
 		  });
 }
 
@@ -73,10 +74,10 @@ void use_topics_of_sections(struct loader *l)
 
 	use_topics_of_built_in(l);
 	if (c->dead_letters.enabled)
-		use_topic_option(l, "dead_letters.topic", "", c->dead_letters.topic, "",
+		use_topic_option(l, "dead_letters.topic", NULL, c->dead_letters.topic, "",
 		                 "dead letters");
 	if (c->usage.enabled)
-		use_topic_option(l, "usage.topic", "", c->usage.topic, "", "usage");
+		use_topic_option(l, "usage.topic", NULL, c->usage.topic, "", "usage");
 }
 
 /* ---- a prefix ---- */
@@ -193,4 +194,5 @@ void check_topics(struct loader *l)
 			    may_be_one(&templates[i], &templates[k]))
 				say_one_topic(l, &l->uses[k], &l->uses[i]);
 	}
+	prefix_rules_make(l);
 }

@@ -85,6 +85,28 @@ bool conf_is_tenants_file_default(const struct conf *conf)
 	       strcmp(conf->tenants.file.path, option_find(&options, "tenants.file")->def) == 0;
 }
 
+const char *conf_store_dir(const struct conf *conf, const char **option)
+{
+	bool local = conf->sink == SINK_LOCAL;
+
+	if (!local && !(conf->sink == SINK_KAFKA && conf->spool.enabled))
+		return NULL;
+	if (option)
+		*option = local ? "local.dir" : "spool.dir";
+	return local ? conf->local.dir : conf->spool.dir;
+}
+
+static void take_prefixes(struct pool *pool, struct prefix_rules *to,
+                          const struct prefix_rules *from)
+{
+	struct prefix_rule *v = pool_zalloc(pool, from->n * sizeof(*v));
+
+	for (size_t i = 0; i < from->n; i++)
+		v[i] = (struct prefix_rule){ from->v[i].kind, pool_dup(pool, from->v[i].head),
+			                     pool_dup(pool, from->v[i].tail) };
+	*to = (struct prefix_rules){ from->name_bytes, from->none, v, from->n };
+}
+
 void conf_take_imported(struct conf *to, const struct conf *from)
 {
 	const struct imported_keys *keys = &from->imported;
@@ -103,6 +125,7 @@ void conf_take_imported(struct conf *to, const struct conf *from)
 		                     .p;
 	}
 	to->imported = (struct imported_keys){ v, keys->n };
+	take_prefixes(pool, &to->prefixes, &from->prefixes);
 	to->moose_is_open = from->moose_is_open;
 	to->imported_table = from->imported_table;
 }

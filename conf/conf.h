@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include "common/bytes.h"
 #include "common/err.h"
+#include "conf/prefixes.h"
 
 struct conf_file { /* a `*_file` option: path, and the bytes it held when the config was loaded */
 	const char *path; /* "" if not set */
@@ -258,6 +259,15 @@ struct conf {
 		uint64_t min_free; /* percent of the file system */
 	} local;
 	struct {
+		bool enabled;
+		const char *dir;
+		uint64_t max_bytes; /* of all workers' files together */
+		uint64_t tenant_share; /* percent of a worker's part of it */
+		uint64_t min_free; /* percent of the file system */
+		msec_t max_age; /* of a record; 0: any */
+		uint64_t replay_rate; /* bytes a second, of all workers */
+	} spool;
+	struct {
 		struct conf_list brokers;
 		const char *client_id;
 		struct {
@@ -327,7 +337,9 @@ struct conf {
 	/* What the loader found out (packed too): bytes of the longest topic that holds a tenant's
 	 * id, without the id. 0: no topic does. */
 	uint64_t tenant_topic_bytes;
-	/* What it found in the environment, for the master alone (not packed). */
+	/* For the master alone, which judges tenants (not packed). */
+	struct prefix_rules prefixes;
+	/* What it found in the environment, likewise. */
 	struct imported_keys imported;
 	bool moose_is_open; /* Moose itself would let everybody in */
 	bool imported_table; /* tenants.query is micromegas' own: its table says nothing of tenants */
@@ -337,7 +349,9 @@ struct conf *conf_new(void) MUST_USE; /* the defaults, and the default listener 
 void conf_free(struct conf *conf); /* NULL is fine; secrets are wiped */
 /* Nobody said where the tenants file is: it may be missing, and is no provider then. */
 bool conf_is_tenants_file_default(const struct conf *conf);
-/* What is not packed, copied. */
+/* The folder where workers keep records; NULL: they keep none. *option, if wanted, names it. */
+const char *conf_store_dir(const struct conf *conf, const char **option);
+/* What is not packed, copied: imported keys, and what a prefix must not be. */
 void conf_take_imported(struct conf *to, const struct conf *from);
 
 /* The packed form: BUILD_ID, then the values in the order of options.def, file contents included.

@@ -32,6 +32,7 @@ struct topic_use { /* somebody who sends records to a topic */
 	const char *shown; /* the topic, as written */
 	const char *topic; /* with its prefix, which may hold {tenant} */
 	const char *kind; /* of messages: one topic holds one */
+	const char *name; /* without its prefix; NULL: none may stand before it */
 };
 
 struct loader {
@@ -69,9 +70,6 @@ struct place place_of_option(const struct loader *l,
  * end. */
 const char *const *allowed_keys(struct loader *l, const char *prefix);
 const char *path_text(struct loader *l, const char *fmt, ...) PRINTF_LIKE(2, 3);
-/* Says so if the option (or one word of it) is of a later version. */
-bool is_not_yet(struct loader *l, const char *path, const char *shown, const char *word,
-                struct place at);
 
 /* load_values.c: sets what node says, from the files in their order. */
 void load_option(struct loader *l, const struct option *o, void *base, const char *path,
@@ -116,6 +114,7 @@ void check_own_name(struct loader *l, const char *at,
                     const char *name); /* of a route with a path */
 void check_override(struct loader *l, const struct route_conf *r, const char *at,
                     const char *at_topic);
+void check_built_in_paths(struct loader *l);
 void use_topics_of_built_in(struct loader *l);
 const char *models_prefix(const struct loader *l); /* before their topics */
 
@@ -124,7 +123,8 @@ void use_topics_of_sections(struct loader *l);
 /* Whether JSON of this kind stays JSON; json: as a route says it, 0 for nothing. */
 bool keeps_json(const struct loader *l, const char *kind, unsigned json);
 void use_topic(struct loader *l, struct topic_use use);
-/* The topic of an option; a second kind of message has a suffix: "_json". */
+/* The topic of an option; a second kind of message has a suffix: "_json". prefix NULL: it takes
+ * none. */
 void use_topic_option(struct loader *l, const char *path, const char *prefix, const char *topic,
                       const char *suffix, const char *kind);
 void check_topics(struct loader *l);

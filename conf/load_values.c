@@ -50,8 +50,6 @@ static bool set_text(struct loader *l, const struct option *o, void *base, const
 {
 	struct err why = { "" };
 
-	if (o->type == OPT_ENUM && is_not_yet(l, o->path, path, text, at))
-		return false;
 	if (option_set(o, base, l->pool, text, &why) == 0)
 		return true;
 	say_bad_value(l, o, path, written, at, &why);
@@ -330,9 +328,6 @@ static void load_map(struct loader *l, const struct option *o, const struct yaml
 
 		if (key)
 			load_option(l, key, map, path, c);
-		else
-			is_not_yet(l, path_text(l, "%s[].%s", o->path, c->key->text), path, NULL,
-			           c->key->at);
 	}
 }
 
@@ -481,18 +476,6 @@ static void say_unknown_set(struct loader *l, const struct conf_set *set, struct
 	             near ? near : "", near ? "'?)" : "");
 }
 
-/* A path, or the section it stands in, is of a later version. */
-static bool is_later(struct loader *l, const char *path, struct place at)
-{
-	for (size_t n = 1; n <= strlen(path); n++) {
-		if (path[n] != '.' && path[n] != '\0')
-			continue;
-		if (is_not_yet(l, path_text(l, "%.*s", (int)n, path), path, NULL, at))
-			return true;
-	}
-	return false;
-}
-
 void load_set(struct loader *l, const struct conf_set *set)
 {
 	struct place at = { .what = path_text(l, "-o %.200s", set->path) };
@@ -507,6 +490,6 @@ void load_set(struct loader *l, const struct conf_set *set)
 	else if (strncmp(set->path, "admin.tls.", 10) == 0 &&
 	         set_tls(l, &l->conf->admin.tls, set->path, set->path + 10, set->value, at))
 		return;
-	else if (!set_in_maps(l, set, at) && !is_later(l, set->path, at))
+	else if (!set_in_maps(l, set, at))
 		say_unknown_set(l, set, at);
 }

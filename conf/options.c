@@ -81,11 +81,6 @@ static const struct option tls_rows[] = {
 #define TLS_OPTION(...) ROW(struct tls_map, __VA_ARGS__)
 #include "conf/options.def"
 };
-const struct not_yet not_yet[] = {
-#define NOT_YET(path) { path, NULL },
-#define NOT_YET_WORD(path, word) { path, word },
-#include "conf/options.def"
-};
 
 const struct option_table options = { option_rows, ARRAY_LEN(option_rows) };
 const struct option_table listener_options = { listener_rows, ARRAY_LEN(listener_rows) };
@@ -98,7 +93,6 @@ const struct option_maps option_maps[] = {
 	{ "auth.jwt", &jwt_options, sizeof(struct jwt_conf) },
 };
 const size_t option_maps_count = ARRAY_LEN(option_maps);
-const size_t not_yet_count = ARRAY_LEN(not_yet);
 
 const struct option *option_find(const struct option_table *table, const char *path)
 {

@@ -77,12 +77,6 @@ static inline void *maps_at(const struct option_maps *kind, struct maps maps, si
 	return (char *)maps.v + i * kind->bytes;
 }
 
-struct not_yet {
-	const char *path, *word; /* word: NULL, or one value of an ENUM */
-};
-extern const struct not_yet not_yet[];
-extern const size_t not_yet_count;
-
 static inline void *option_member(const struct option *o, void *base)
 {
 	return (char *)base + o->offset;

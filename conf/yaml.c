@@ -135,12 +135,11 @@ static void add_name(const char **names, size_t *n, const char *name)
 		names[(*n)++] = name;
 }
 
-/* Those of later versions are named too: the list is config.yaml's. */
 const char *const *allowed_keys(struct loader *l, const char *prefix)
 {
 	const struct option_table *table = &options;
 	const char **names =
-		pool_zalloc(report_pool(l->r), (options.n + not_yet_count + 1) * sizeof(*names));
+		pool_zalloc(report_pool(l->r), (options.n + 1) * sizeof(*names));
 	const char *below = prefix;
 	size_t n = 0;
 
@@ -153,26 +152,8 @@ const char *const *allowed_keys(struct loader *l, const char *prefix)
 		below = "";
 	for (size_t i = 0; i < table->n; i++)
 		add_name(names, &n, next_part(l, table->v[i].path, below));
-	for (size_t i = 0; i < not_yet_count; i++)
-		if (!not_yet[i].word)
-			add_name(names, &n, next_part(l, not_yet[i].path, prefix));
 	qsort(names, n, sizeof(*names), by_name);
 	return names;
-}
-
-bool is_not_yet(struct loader *l, const char *path, const char *shown, const char *word,
-                struct place at)
-{
-	for (size_t i = 0; i < not_yet_count; i++) {
-		const struct not_yet *ny = &not_yet[i];
-
-		if (strcmp(ny->path, path) != 0 || !word != !ny->word ||
-		    (word && strcmp(word, ny->word) != 0))
-			continue;
-		report_error(l->r, at, "'%s' is not in this version", word ? word : shown);
-		return true;
-	}
-	return false;
 }
 
 static bool is_section(const char *path)
@@ -199,7 +180,7 @@ static void load_section(struct loader *l, const struct yaml_node *map, const ch
 		const char *path = path_text(l, "%s%s", prefix, c->key->text);
 		const struct option *o = option_find(&options, path);
 
-		if (strchr(c->key->text, '.') || is_not_yet(l, path, path, NULL, c->key->at))
+		if (strchr(c->key->text, '.'))
 			continue;
 		if (o) {
 			load_option(l, o, l->conf, path, c);

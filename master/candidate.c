@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "master/candidate.h"
 
+#include <errno.h>
 #include <sched.h>
 #include "master/master.h"
 
@@ -34,11 +35,14 @@ static int pack(const struct conf *conf, struct err *err)
 
 static void drop(struct master *m, struct candidate *c)
 {
+	int cause = errno; /* a start's exit code hangs on it */
+
 	conf_free(c->conf);
 	listeners_rollback(m->listeners);
 	listener_set_free(c->set);
 	close_fd_(&c->conf_fd);
 	logfiles_close(&c->logs);
+	errno = cause;
 }
 
 int candidate_make(struct master *m, struct conf *conf, struct candidate *out, struct err *err)

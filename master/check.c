@@ -172,49 +172,51 @@ static void check_writable(const char *option, const char *path, bool folder_onl
 }
 
 /* Files that are synced in a folder whose own name a power cut takes away are lost with it. */
-static int sync_parent(const char *dir, struct err *err)
+static int sync_parent(const char *option, const char *dir, struct err *err)
 {
 	autofree char *copy = xstrdup(dir);
 	autoclose int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	return fd >= 0 && fsync(fd) == 0
 	               ? 0
-	               : err_errno(err, "local.dir: %s: the folder it is in can't be synced", dir);
+	               : err_errno(err, "%s: %s: the folder it is in can't be synced", option, dir);
 }
 
 /* With the command to run, where the cause tells it. */
-static int bad_store(const char *dir, const char *what, struct err *err)
+static int bad_store(const char *option, const char *dir, const char *what, struct err *err)
 {
 	int cause = errno;
 	const struct passwd *user = getpwuid(geteuid()); /* start-up world: one thread */
 
 	if (cause == ENOSPC || cause == EDQUOT)
-		return err_set(err, "local.dir: %s: %s: %s: df -h shows it", dir, what,
+		return err_set(err, "%s: %s: %s: %s: df -h shows it", option, dir, what,
 		               strerror(cause));
 	if ((cause == EACCES || cause == EPERM) && user)
-		return err_set(err, "local.dir: %s: %s: %s: chown %s %s", dir, what,
+		return err_set(err, "%s: %s: %s: %s: chown %s %s", option, dir, what,
 		               strerror(cause), user->pw_name, dir);
 	errno = cause;
-	return err_errno(err, "local.dir: %s: %s", dir, what);
+	return err_errno(err, "%s: %s: %s", option, dir, what);
 }
 
 int check_store(const struct conf *conf, struct err *err)
 {
-	const char *dir = conf->local.dir;
+	const char *option, *dir = conf_store_dir(conf, &option);
 	struct stat st;
 
-	if (conf->sink != SINK_LOCAL)
+	if (!dir)
 		return 0;
 	/* The last folder of the path is ours to make; what is above it is not. */
 	if (mkdir(dir, STORE_MODE) == 0) {
-		if (sync_parent(dir, err) < 0)
+		if (sync_parent(option, dir, err) < 0)
 			return -1;
 	} else if (errno != EEXIST) {
-		return bad_store(dir, "can't be made", err);
+		return bad_store(option, dir, "can't be made", err);
 	}
 	if (stat(dir, &st) == 0 && !S_ISDIR(st.st_mode))
-		return err_set(err, "local.dir: %s: is no folder", dir);
-	return access(dir, R_OK | W_OK | X_OK) == 0 ? 0 : bad_store(dir, "can't be written", err);
+		return err_set(err, "%s: %s: is no folder", option, dir);
+	return access(dir, R_OK | W_OK | X_OK) == 0
+	               ? 0
+	               : bad_store(option, dir, "can't be written", err);
 }
 
 /* A table of tenants is always configured: the file that nobody named is one if it is there. */
@@ -260,12 +262,13 @@ int check_providers(const struct conf *conf, struct err *err)
 /* For -t, which makes nothing: there and writable, or it can be made. */
 static void check_store_folder(const struct conf *conf, struct conf_report *r, const char *file)
 {
+	const char *option, *dir = conf_store_dir(conf, &option);
 	struct err err;
 
-	if (conf->sink != SINK_LOCAL)
+	if (!dir)
 		return;
-	if (access(conf->local.dir, F_OK) < 0 && errno == ENOENT)
-		check_writable("local.dir", conf->local.dir, true, r, file);
+	if (access(dir, F_OK) < 0 && errno == ENOENT)
+		check_writable(option, dir, true, r, file);
 	else if (check_store(conf, &err) < 0)
 		check_say(r, true, file, err.text);
 }

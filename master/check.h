@@ -22,7 +22,7 @@ struct conf *check_load(const struct master_args *args, bool offline,
  */
 void check_host(const struct conf *conf, struct conf_report *r, const char *file);
 
-/* At the start and at each reload: with `sink: local` its folder is made if only that is missing,
+/* At the start and at each reload: with `sink: local` or a spool its folder is made if only that is missing,
  * and can be written; else -1 with *err said. */
 int check_store(const struct conf *conf, struct err *err) MUST_USE;
 

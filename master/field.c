@@ -4,6 +4,8 @@
  */
 #include "master/field.h"
 
+#include <endian.h>
+
 #include "conf/values.h"
 
 static const int64_t PG_EPOCH_US = 946684800ll * 1000000; /* 2000-01-01 UTC */
@@ -24,10 +26,18 @@ uint64_t field_take_be(struct cursor *c, size_t bytes)
 
 struct field field_take(struct cursor *c)
 {
-	uint32_t n = (uint32_t)field_take_be(c, 4);
-	struct field f = { BYTES_NONE, n == UINT32_MAX };
+	struct field f = { BYTES_NONE, false };
+	uint32_t n;
 
-	if (f.null || c->failed)
+	if (c->failed || c->left.n < sizeof(n)) {
+		c->failed = true;
+		return f;
+	}
+	memcpy(&n, c->left.p, sizeof(n)); /* at once: a first read has twelve million of them */
+	n = be32toh(n);
+	c->left = bytes_from(c->left, sizeof(n));
+	f.null = n == UINT32_MAX;
+	if (f.null)
 		return f;
 	if (n > c->left.n) {
 		c->failed = true;
@@ -113,6 +123,20 @@ bool field_list(struct field f, unsigned max, struct bytes *out, unsigned *count
 	return c.left.n == 0;
 }
 
+/* The number of its columns, then each behind its type. */
+bool field_record(struct field f, unsigned columns, struct field *out)
+{
+	struct cursor c = { f.value, f.null };
+
+	if (field_take_be(&c, 4) != columns)
+		return false;
+	for (unsigned i = 0; i < columns; i++) {
+		field_take_be(&c, 4);
+		out[i] = field_take(&c);
+	}
+	return !c.failed && c.left.n == 0;
+}
+
 unsigned field_scope(struct bytes text)
 {
 	static const struct bytes write = { (const uint8_t *)":write", 6 };
@@ -129,7 +153,25 @@ unsigned field_scope(struct bytes text)
 	return 0;
 }
 
-bool field_cidr(struct bytes text, struct snapshot_cidr *out)
+bool field_scopes(struct field f, unsigned *out)
+{
+	struct bytes words[FIELD_SCOPES_MAX];
+	unsigned n = 0, scopes = 0;
+
+	if (!field_list(f, FIELD_SCOPES_MAX, words, &n))
+		return false;
+	for (unsigned i = 0; i < n; i++) {
+		unsigned bits = field_scope(words[i]);
+
+		if (bits == 0)
+			return false;
+		scopes |= bits;
+	}
+	*out = scopes;
+	return true;
+}
+
+static bool cidr_of(struct bytes text, struct snapshot_cidr *out)
 {
 	struct cidr cidr;
 
@@ -137,5 +179,22 @@ bool field_cidr(struct bytes text, struct snapshot_cidr *out)
 		return false;
 	memcpy(out->addr, cidr.addr, sizeof(out->addr));
 	out->prefix = cidr.prefix;
+	return true;
+}
+
+bool field_cidrs(struct field f, struct snapshot_cidr out[static FIELD_CIDRS_MAX], unsigned *count)
+{
+	struct bytes blocks[FIELD_CIDRS_MAX];
+	unsigned n = 0;
+
+	*count = 0;
+	if (f.null)
+		return true;
+	if (!field_list(f, FIELD_CIDRS_MAX, blocks, &n) || n == 0)
+		return false;
+	for (unsigned i = 0; i < n; i++)
+		if (!cidr_of(blocks[i], &out[i]))
+			return false;
+	*count = n;
 	return true;
 }

@@ -30,8 +30,18 @@ uint64_t field_limit(struct field f, bool *broken);
 int64_t field_seconds(int64_t us); /* rounded up: what ends then does not end early */
 /* The elements of a text[] of one dimension, at most max; false: it is none, has more, or a NULL. */
 bool field_list(struct field f, unsigned max, struct bytes *out, unsigned *count) MUST_USE;
+/* The values of a record of so many columns; false: it is none. */
+bool field_record(struct field f, unsigned columns, struct field *out) MUST_USE;
 
+enum {
+	FIELD_SCOPES_MAX = 64, /* six words exist, but nothing forbids one twice */
+	FIELD_CIDRS_MAX = 64, /* records.md 2.2 */
+};
 /* "*", or a signal and ":write", as bits of scopes; 0: no scope. */
 unsigned field_scope(struct bytes text);
-/* An address or a block, without bits beyond its prefix. */
-bool field_cidr(struct bytes text, struct snapshot_cidr *out) MUST_USE;
+/* A text[] of such words; false: one of them is no scope. */
+bool field_scopes(struct field f, unsigned *out) MUST_USE;
+/* A text[] of addresses and blocks, without bits beyond their prefixes. NULL: from anywhere, 0 of
+ * them. False: a list of none, which is not from anywhere, or what cannot be read. */
+bool field_cidrs(struct field f, struct snapshot_cidr out[static FIELD_CIDRS_MAX],
+                 unsigned *count) MUST_USE;

@@ -20,18 +20,22 @@ struct idmap {
 	uint64_t seed; /* random, odd: nobody who names tokens can aim at one bucket */
 };
 
-#define idmap_owner(node, type, member) ((type *)(void *)((char *)(uintptr_t)(node)-offsetof(type, member)))
+#define idmap_owner(node, type, member)                                                            \
+	((type *)(void *)((char *)(uintptr_t)(node)-offsetof(type, member)))
 
 void idmap_init(struct idmap *m, idmap_key *key);
 void idmap_done(struct idmap *m); /* the owners are the caller's */
 void idmap_reserve(struct idmap *m, size_t more); /* so many will be added at once */
+void idmap_soon(const struct idmap *m,
+                struct bytes id); /* that will be added: its place is asked for ahead */
 void idmap_add(struct idmap *m, struct idmap_node *node); /* may be the second of its id */
 void idmap_remove(struct idmap *m, struct idmap_node *node);
 struct idmap_node *idmap_find(const struct idmap *m, struct bytes id);
 /* The next one of the same id, or NULL. */
 struct idmap_node *idmap_find_next(const struct idmap *m, const struct idmap_node *node);
-/* All nodes, in the order of idmap_next(), of a map that does not change meanwhile: a million of them
- * lie all over memory, so the next ones are asked for ahead. NULL: that was the last. */
+/* All nodes, in the order of idmap_next(), of a map that does not change meanwhile: a million of
+ * them lie all over memory, so the next ones (128 bytes of their owners) are asked for ahead. NULL:
+ * that was the last. */
 struct idmap_walk {
 	const struct idmap *m;
 	size_t at; /* the bucket after the one that node is in */

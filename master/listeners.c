@@ -291,12 +291,16 @@ struct listener_set *listeners_plan(struct listeners *l, const struct conf *conf
 		set->v[i] = group_get(l, lc, slots, err);
 		if (set->v[i] && set_has(set, set->v[i])) {
 			err_set(err, "another listener has this address");
+			errno = EADDRINUSE;
 			set->v[i] = NULL;
 		}
 		if (!set->v[i]) {
+			int cause = errno; /* a start's exit code hangs on it */
+
 			err_prefix(err, "listener %s: %s: ", lc->name, lc->listen);
 			listeners_rollback(l);
 			free(set);
+			errno = cause;
 			return NULL;
 		}
 		set->n++;

@@ -15,6 +15,7 @@
 #include "common/http_client.h"
 #include "common/log.h"
 #include "conf/yaml_node.h"
+#include "master/check_online.h"
 #include "master/master.h"
 #include "master/service_user.h"
 #include "master/spawn.h"
@@ -30,7 +31,7 @@ struct command_line {
 	struct master_args args;
 	struct conf_set sets[SETS_MAX];
 	char grace[24]; /* http.drain_timeout, of --shutdown-grace-period-seconds */
-	bool quiet, offline, deny_warnings, json;
+	bool quiet, offline, online, deny_warnings, json;
 	enum conf_dump dump;
 };
 
@@ -42,7 +43,7 @@ static const char usage_text[] =
 	"  -c FILE   configuration (default /etc/headgate/headgate.yaml)\n"
 	"  -o P=V    sets one option; never a secret\n"
 	"  -t        checks everything and exits; --offline: syntax and names only;\n"
-	"            --deny-warnings, --json\n"
+	"            --online: database, brokers and issuers too; --deny-warnings, --json\n"
 	"  -T        prints the effective configuration; --diff: what differs from the\n"
 	"            defaults; --defaults: the default tree\n"
 	"  -v        versions of both programs and their libraries\n"
@@ -56,6 +57,7 @@ enum {
 	OPT_LISTEN,
 	OPT_GRACE,
 	OPT_OFFLINE,
+	OPT_ONLINE,
 	OPT_DENY_WARNINGS,
 	OPT_JSON,
 	OPT_DIFF,
@@ -71,6 +73,7 @@ static const struct option long_options[] = {
 	{ "listen-endpoint-http", required_argument, NULL, OPT_LISTEN },
 	{ "shutdown-grace-period-seconds", required_argument, NULL, OPT_GRACE },
 	{ "offline", no_argument, NULL, OPT_OFFLINE },
+	{ "online", no_argument, NULL, OPT_ONLINE },
 	{ "deny-warnings", no_argument, NULL, OPT_DENY_WARNINGS },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "diff", no_argument, NULL, OPT_DIFF },
@@ -181,6 +184,9 @@ static int take_option(struct command_line *l, int option)
 	case OPT_OFFLINE:
 		l->offline = true;
 		return 0;
+	case OPT_ONLINE:
+		l->online = true;
+		return 0;
 	case OPT_DENY_WARNINGS:
 		l->deny_warnings = true;
 		return 0;
@@ -213,8 +219,10 @@ static int parse(int argc, char **argv, struct command_line *l)
 	}
 	if (optind < argc)
 		return usage_error("unexpected argument '%s'", argv[optind]);
-	if ((l->offline || l->deny_warnings || l->json) && l->mode != MODE_TEST)
-		return usage_error("--offline, --deny-warnings and --json go with -t");
+	if ((l->offline || l->online || l->deny_warnings || l->json) && l->mode != MODE_TEST)
+		return usage_error("--offline, --online, --deny-warnings and --json go with -t");
+	if (l->offline && l->online)
+		return usage_error("only one of --offline and --online");
 	if (l->dump != CONF_DUMP_ALL && l->mode != MODE_DUMP)
 		return usage_error("--diff and --defaults go with -T");
 	return 0;
@@ -238,10 +246,14 @@ static int say_json(const struct conf_report *r, bool ok)
 	return rc < 0 || putchar('\n') == EOF || fflush(stdout) != 0 ? -1 : 0;
 }
 
-static int report_code(const struct command_line *l, const struct conf_report *r)
+/* own_errors: of the configuration itself, not of those whom it names. */
+static int report_code(const struct command_line *l, const struct conf_report *r,
+                       unsigned own_errors)
 {
 	if (r->usage)
 		return EXIT_USAGE;
+	if (r->errors && !own_errors)
+		return EX_UNAVAILABLE;
 	return r->errors || (l->deny_warnings && r->warnings) ? EX_CONFIG : 0;
 }
 
@@ -249,6 +261,7 @@ static int run_test(const struct command_line *l)
 {
 	struct conf_report report;
 	struct conf *conf;
+	unsigned own_errors;
 	int rc, code;
 
 	conf_report_init(&report);
@@ -256,7 +269,10 @@ static int run_test(const struct command_line *l)
 	conf = check_load(&l->args, l->offline, &report);
 	if (conf && !l->offline)
 		check_host(conf, &report, l->args.file);
-	code = report_code(l, &report);
+	own_errors = report.errors;
+	if (conf && l->online)
+		check_online(conf, &report, l->args.file);
+	code = report_code(l, &report, own_errors);
 	if (code && !report.errors && !report.usage)
 		buf_str(&report.text, "--deny-warnings: a warning counts as an error\n");
 	if (l->json)
@@ -283,7 +299,7 @@ static int run_dump(const struct command_line *l)
 	conf_report_init(&report);
 	buf_init(&out, DUMP_MAX_BYTES);
 	conf = l->dump == CONF_DUMP_DEFAULTS ? conf_new() : check_load(&l->args, false, &report);
-	code = report_code(l, &report);
+	code = report_code(l, &report, report.errors);
 	rc = code || !l->quiet ? say(stderr, buf_view(&report.text)) : 0;
 	if (conf) {
 		conf_dump(conf, &report, l->dump, &out);

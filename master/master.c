@@ -144,6 +144,8 @@ void master_apply(struct master *m, const struct conf *conf, uint64_t generation
 	log_setup((enum log_level)conf->log.level, (enum log_format)conf->log.format,
 	          conf->debug_modules[0] ? conf->debug_modules : NULL);
 	m->cert_first_end = certs_first_end(conf);
+	json_decref(m->certificates);
+	m->certificates = status_certificates(conf);
 	note_certificates(m);
 	arm_rotation(m);
 	jwks_configure(m->jwks, conf);
@@ -189,6 +191,8 @@ static void on_beat(evutil_socket_t fd, short what, void *arg)
 	stats_set(own, STAT_METRICS_FOLDED, 0, 0, limits_folded(m->limits));
 	note_certificates(m);
 	note_store(m);
+	if (m->conf)
+		status_publish(m);
 	look_at_start(m);
 }
 
@@ -496,6 +500,7 @@ static int open_shared(struct master *m, const struct conf *conf, struct err *er
 	m->pages = pages_open(metric_tenants + 2, err);
 	if (!m->pages)
 		return -1;
+	log_last_errors(&stats_head(master_stats(m))->errors);
 	pages_keep_uses(m->pages, conf->limits.max_tokens);
 	m->workers.limits_fd = limits_memfd(conf->limits.max_tenants, metric_tenants, err);
 	if (m->workers.limits_fd < 0)
@@ -603,6 +608,15 @@ static struct conf *load_first(const struct master *m, int *exit_code)
 	return conf;
 }
 
+/* An address that somebody else has is for the configuration to give up, or for an operator to
+ * free: the same start tried again and again would meet it again. */
+static int exit_code_of(int cause)
+{
+	if (cause == EACCES || cause == EPERM)
+		return EX_NOPERM;
+	return cause == EADDRINUSE ? EX_CONFIG : EX_OSERR;
+}
+
 /* Takes conf. The order is that of what needs what; *exit_code says what kind of failure it was. */
 static int start(struct master *m, struct conf *conf, int *exit_code, struct err *err)
 {
@@ -637,12 +651,13 @@ static int start(struct master *m, struct conf *conf, int *exit_code, struct err
 	    !(m->jwks = jwks_open(m->base, master_stats(m), &jwks, err)) ||
 	    open_workers(m, err) < 0 ||
 	    !(m->control = control_open(m->base, conf->control.socket, &control, err))) {
-		*exit_code = errno == EACCES || errno == EPERM ? EX_NOPERM : EX_OSERR;
+		*exit_code = exit_code_of(errno);
 		conf_free(conf);
 		return -1;
 	}
+	errno = 0;
 	if (reload_first(m, conf, err) < 0) {
-		*exit_code = errno == EACCES || errno == EPERM ? EX_NOPERM : EX_OSERR;
+		*exit_code = exit_code_of(errno);
 		return -1;
 	}
 	*exit_code = EX_CONFIG;
@@ -665,7 +680,10 @@ static void stop(struct master *m)
 		limits_unmap(m->limits);
 	close_fd_(&m->workers.limits_fd);
 	close_fd_(&m->workers.exe_fd);
+	log_last_errors(NULL);
 	pages_close(m->pages);
+	json_decref(m->certificates);
+	free(m->facts);
 	logfiles_close(&m->logs);
 	systemd_close(m->systemd);
 	event_del(&m->beat);
@@ -711,6 +729,7 @@ int master_run(const struct master_args *args)
 	}
 	loop_tick();
 	m->started_at = loop_now();
+	m->started_wall = loop_wall_ns();
 	assign_events(m);
 	reload_init(m);
 	if (start(m, conf, &m->exit_code, &err) < 0) {

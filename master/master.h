@@ -19,6 +19,7 @@
 struct syncs;
 struct taps;
 struct jwks;
+struct json_t;
 
 struct master {
 	const struct master_args *args;
@@ -37,9 +38,12 @@ struct master {
 	struct reload reload;
 	const struct conf *conf; /* of the current generation, which owns it */
 	msec_t started_at;
+	unix_ns started_wall;
 	msec_t rotation; /* of the ticket keys, as the timer has it; 0: not yet */
 	bool store_full; /* a worker says so */
 	int64_t cert_first_end; /* Unix seconds; INT64_MAX: no certificate */
+	struct json_t *certificates; /* of conf, as the status pages show them */
+	char *facts; /* as the stats page has them; NULL: not yet */
 	uint64_t log_counts[4]; /* of log_count(), as far as the stats page has them */
 	bool serving; /* READY=1 was said */
 	bool stopping;

@@ -12,8 +12,6 @@
 #include "master/tenant_limits.h"
 
 enum {
-	QUERY_CIDRS_MAX = 64,
-	QUERY_SCOPES_MAX = 64, /* six words exist, but nothing forbids one twice */
 	DEFAULT_ID_BYTES = 8, /* of the hash, in hex */
 };
 
@@ -78,7 +76,7 @@ struct pg_query {
 	unsigned asked;
 	struct idmap tenants; /* of this read */
 	struct named *last; /* rows of one tenant often stand together */
-	struct snapshot_cidr cidrs[QUERY_CIDRS_MAX]; /* of the row at hand */
+	struct snapshot_cidr cidrs[FIELD_CIDRS_MAX]; /* of the row at hand */
 	unsigned nameless; /* rows of this read that have no id and no hash to make one of */
 };
 
@@ -325,43 +323,6 @@ static bool take_state(struct field f, enum tenant_state *out)
 	return false;
 }
 
-static bool take_scopes(struct field f, unsigned *out)
-{
-	struct bytes words[QUERY_SCOPES_MAX];
-	unsigned n = 0, scopes = 0;
-
-	if (!field_list(f, QUERY_SCOPES_MAX, words, &n))
-		return false;
-	for (unsigned i = 0; i < n; i++) {
-		unsigned bits = field_scope(words[i]);
-
-		if (bits == 0)
-			return false;
-		scopes |= bits;
-	}
-	*out = scopes;
-	return true;
-}
-
-/* NULL: from anywhere. A list of none is not, and neither is one whose blocks cannot be read. */
-static bool take_cidrs(struct field f, struct snapshot_cidr out[static QUERY_CIDRS_MAX],
-                       unsigned *count)
-{
-	struct bytes blocks[QUERY_CIDRS_MAX];
-	unsigned n = 0;
-
-	*count = 0;
-	if (f.null)
-		return true;
-	if (!field_list(f, QUERY_CIDRS_MAX, blocks, &n) || n == 0)
-		return false;
-	for (unsigned i = 0; i < n; i++)
-		if (!field_cidr(blocks[i], &out[i]))
-			return false;
-	*count = n;
-	return true;
-}
-
 struct query_row {
 	struct tenant_row tenant;
 	struct named_limits limits;
@@ -415,7 +376,7 @@ static bool take_checked(struct pg_query *q, const struct field *fields, struct 
 	*why = SKIP_SCOPE;
 	row->token.scopes = SCOPE_ALL;
 	if (q->has[COLUMN_SCOPES] &&
-	    !take_scopes(column(q, fields, COLUMN_SCOPES), &row->token.scopes))
+	    !field_scopes(column(q, fields, COLUMN_SCOPES), &row->token.scopes))
 		return false;
 	*why = SKIP_OTHER;
 	row->tenant.state = TENANT_ACTIVE;
@@ -425,8 +386,8 @@ static bool take_checked(struct pg_query *q, const struct field *fields, struct 
 	if (tenant_limits_of(&row->limits, &row->tenant.limits, &wrong))
 		return false;
 	row->token.cidrs = q->cidrs;
-	return take_cidrs(column(q, fields, COLUMN_ALLOWED_CIDRS), q->cidrs,
-	                  &row->token.cidr_count);
+	return field_cidrs(column(q, fields, COLUMN_ALLOWED_CIDRS), q->cidrs,
+	                   &row->token.cidr_count);
 }
 
 /* Without an id and a hash to make one of, a row has a name only to be counted by. */

@@ -153,7 +153,8 @@ void pg_read_done(struct pg *p)
 {
 	bool first = p->last_good == 0, full = p->step == STEP_FULL;
 	struct err err = { "" };
-	msec_t building, now;
+	int64_t built_ns;
+	msec_t now;
 
 	if (!is_whole(p)) {
 		pg_give_up(p, "can't read tenants: the answer is not whole");
@@ -169,12 +170,13 @@ void pg_read_done(struct pg *p)
 		pg_query_end(p->query, p->tenants);
 	p->in_read = false;
 	loop_tick();
-	building = loop_now();
+	built_ns = -loop_cpu_ns(); /* who is interrupted has not built */
 	if (tenants_commit(p->tenants, p->read_since_ns, &err) < 0)
 		log_err("tenants_pg", "no new table, the last one serves", KV_S("error", err.text));
 	free(p->prev);
 	p->prev = take_ptr(&p->next);
 	pg_end_read(p);
+	built_ns += loop_cpu_ns();
 	loop_tick();
 	now = loop_now();
 	if (first)
@@ -185,7 +187,7 @@ void pg_read_done(struct pg *p)
 	p->next_poll = now + p->poll;
 	if (full)
 		p->next_full = now + (p->subscribed ? SUBSCRIBED_MS : p->full_compare);
-	space_reads(p, now, now - building);
+	space_reads(p, now, built_ns / 1000000);
 	tenants_set_probe(p->tenants, !p->deaf);
 	tenants_set_source(p->tenants, true, p->deaf ? "polling" : "connected",
 	                   p->deaf ? p->deaf_why : NULL);

@@ -117,11 +117,12 @@ enum {
 static int send_listener_or_start(struct proc *p)
 {
 	size_t index = p->setup_sent - SETUP_LISTENERS;
+	bool table = p->all->tables.generation > 0; /* after START, by talk.c */
 	int fd;
 
 	if (index == p->gen->conf->listeners.n) {
-		if (channel_send(p->channel, MSG_START, p->gen->number, p->slot, -1, BYTES_NONE) <
-		    0)
+		if (channel_send(p->channel, MSG_START, p->gen->number, p->slot, -1,
+		                 table ? BYTES("t") : BYTES_NONE) < 0)
 			return -1;
 		p->setup_done = true;
 		return 0;

@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include "common/loop.h"
 #include "master/certs.h"
@@ -97,13 +98,12 @@ static json_t *tenants_of(const struct master *m)
 	                 t.fresh, "last_error", text_of(t.last_error));
 }
 
-static json_t *certificates_of(const struct master *m)
+json_t *status_certificates(const struct conf *conf)
 {
-	int64_t now = loop_wall_ns() / 1000000000;
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < m->conf->listeners.n; i++) {
-		const struct listener_conf *l = &m->conf->listeners.v[i];
+	for (size_t i = 0; i < conf->listeners.n; i++) {
+		const struct listener_conf *l = &conf->listeners.v[i];
 
 		for (size_t k = 0; k < l->tls.pairs.n; k++) {
 			const struct conf_file *file = &l->tls.pairs.v[k].cert_file;
@@ -114,11 +114,36 @@ static json_t *certificates_of(const struct master *m)
 			json_array_append_new(list,
 			                      json_pack("{s:s,s:o,s:o,s:I}", "listener", l->name,
 			                                "file", text_of(file->path), "not_after",
-			                                time_of(ends * 1000000000), "days_left",
-			                                (json_int_t)((ends - now) / DAY_S)));
+			                                time_of(ends * 1000000000), "not_after_s",
+			                                (json_int_t)ends));
 		}
 	}
 	return list;
+}
+
+static json_t *certificates_of(const struct master *m)
+{
+	int64_t now = loop_wall_ns() / 1000000000;
+	json_t *list = json_deep_copy(m->certificates), *one;
+	size_t i;
+
+	if (!list)
+		out_of_memory();
+	json_array_foreach(list, i, one) {
+		int64_t ends = json_integer_value(json_object_get(one, "not_after_s"));
+
+		json_object_set_new(one, "days_left", json_integer((ends - now) / DAY_S));
+	}
+	return list;
+}
+
+static json_t *last_reload_of(const struct master *m)
+{
+	const struct reload *r = &m->reload;
+
+	return json_pack("{s:s,s:o,s:o,s:b}", "result", reload_names[r->last], "at",
+	                 time_of(r->last_at), "why", text_of(r->last_why), "running",
+	                 r->state == RELOAD_STARTING);
 }
 
 /* The names are those of /ready. */
@@ -160,7 +185,6 @@ static json_t *degraded_of(const struct master *m)
 
 json_t *status_object(const struct master *m)
 {
-	const struct reload *r = &m->reload;
 	json_t *not_ready = not_ready_of(m), *o;
 
 	o = json_pack("{s:b,s:s,s:i,s:I,s:I,s:b,s:o,s:o,s:s}", "ok", 1, "version", HEADGATE_VERSION,
@@ -168,10 +192,7 @@ json_t *status_object(const struct master *m)
 	              "uptime_s", (json_int_t)((loop_now() - m->started_at) / 1000), "ready",
 	              json_array_size(not_ready) == 0, "not_ready", not_ready, "degraded",
 	              degraded_of(m), "sink", sink_names[m->conf->sink]);
-	json_object_set_new(o, "last_reload",
-	                    json_pack("{s:s,s:o,s:o,s:b}", "result", reload_names[r->last], "at",
-	                              time_of(r->last_at), "why", text_of(r->last_why), "running",
-	                              r->state == RELOAD_STARTING));
+	json_object_set_new(o, "last_reload", last_reload_of(m));
 	json_object_set_new(o, "workers_wanted", json_integer(m->workers.current->slots));
 	json_object_set_new(o, "workers", workers_of(m));
 	json_object_set_new(o, "listeners", listeners_of(m));
@@ -179,4 +200,64 @@ json_t *status_object(const struct master *m)
 	json_object_set_new(o, "certificates", certificates_of(m));
 	json_object_set_new(o, "jwks", jwks_status(m->jwks));
 	return o;
+}
+
+/* ---- for the workers ---- */
+
+/* Nothing that changes by itself, with time: it would be written each second. */
+static json_t *facts_of(const struct master *m)
+{
+	struct tenants_status t;
+	json_t *o = json_pack("{s:o,s:I,s:o,s:o,s:o}", "started_at", time_of(m->started_wall),
+	                      "started_at_s", (json_int_t)(m->started_wall / 1000000000),
+	                      "last_reload", last_reload_of(m), "certificates",
+	                      json_copy(m->certificates), "jwks", jwks_status(m->jwks));
+
+	if (!o)
+		out_of_memory();
+	if (!m->tenants)
+		return o;
+	tenants_status(m->tenants, &t);
+	json_object_set_new(o, "tenants",
+	                    json_pack("{s:s,s:s,s:o}", "source", t.source, "state", t.state,
+	                              "last_error", text_of(t.last_error)));
+	return o;
+}
+
+/* 64 issuers with addresses of 4096 bytes would not fit: the longer list loses its last ones, and
+ * the page says how many. */
+static char *facts_text(json_t *o)
+{
+	json_int_t left_out = 0;
+
+	for (;;) {
+		json_t *keys = json_object_get(o, "jwks"),
+		       *certs = json_object_get(o, "certificates");
+		char *text = json_dumps(o, JSON_COMPACT);
+		json_t *list = json_array_size(keys) > json_array_size(certs) ? keys : certs;
+
+		if (!text)
+			out_of_memory();
+		if (strlen(text) <= FACTS_MAX)
+			return text;
+		free(text);
+		assert(json_array_size(list) > 0); /* the rest is short */
+		json_array_remove(list, json_array_size(list) - 1);
+		json_object_set_new(o, "left_out", json_integer(++left_out));
+	}
+}
+
+void status_publish(struct master *m)
+{
+	json_t *o = facts_of(m);
+	char *text = facts_text(o);
+
+	json_decref(o);
+	if (m->facts && strcmp(m->facts, text) == 0) {
+		free(text);
+		return;
+	}
+	free(m->facts);
+	m->facts = text;
+	facts_set(stats_facts(master_stats(m)), bytes_str(text));
 }

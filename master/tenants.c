@@ -49,7 +49,7 @@ struct tenants {
 	/* Tickets of tenants_sync(): the last one given; what the full read that runs will fulfil,
 	 * what one did, what one that was refused would have. */
 	uint64_t sync_asked, sync_reading, sync_read, sync_refused;
-	bool connected, prefixes_said;
+	bool connected;
 	unsigned audited;
 	struct pending { /* tables that took a right from somebody, until all workers map them */
 		uint64_t generation;
@@ -106,11 +106,6 @@ static void say_counts(struct tenants *t, const struct set_counts *before)
 	if (now->skipped[SKIP_ITERATIONS] > before->skipped[SKIP_ITERATIONS])
 		log_err("tenants", "keys left out for their iterations: see auth.pbkdf2",
 		        KV_U("tokens", now->skipped[SKIP_ITERATIONS]));
-	if (now->prefixed > 0 && !t->prefixes_said) {
-		t->prefixes_said = true;
-		log_warn("tenants", "topic prefixes of tenants are not used in this version",
-		         KV_U("tenants", now->prefixed));
-	}
 }
 
 void tenants_set_flag(struct tenants *t, uint64_t ready_flag, bool on)
@@ -190,7 +185,11 @@ static int build_and_publish(struct tenants *t, struct err *err)
 	bool delta = set_delta_will_do(t->set);
 
 	t->generation++;
-	t->behind = (delta ? build_delta(t, &counts, err) : build_base(t, &counts, err)) < 0;
+	t->behind = delta && build_delta(t, &counts, err) < 0;
+	if (t->behind)
+		delta = set_delta_will_do(t->set); /* what it had to say may need a base */
+	if (!delta)
+		t->behind = build_base(t, &counts, err) < 0;
 	loop_tick(); /* a large table takes a while */
 	if (t->behind)
 		return -1;
@@ -456,6 +455,7 @@ struct tenants *tenants_open(struct event_base *base, const struct conf *conf, s
 	t->kind = sources[conf->tenants.source];
 	t->set = set_new(conf->limits.max_tenants, conf->limits.max_tokens);
 	set_topic_bytes(t->set, conf->tenant_topic_bytes);
+	set_prefixes(t->set, &conf->prefixes);
 	set_max_iterations(t->set, conf->auth.pbkdf2.max_iterations);
 	set_hosts(t->set, conf->limits.hosts);
 	t->extras = extras_new();
@@ -509,12 +509,13 @@ static bool same_source(const struct conf *a, const struct conf *b)
 	       a->tenants.fresh_for == b->tenants.fresh_for;
 }
 
-/* Whose ids make topics' names, which keys cost too much, and what of a rate is this host's, are
- * other questions now; all rows are at hand. */
+/* Whose ids and prefixes make topics' names, which keys cost too much, and what of a rate is this
+ * host's, are other questions now; all rows are at hand. */
 static void use_settings(struct tenants *t, const struct conf *conf)
 {
 	bool changes = set_topic_bytes(t->set, conf->tenant_topic_bytes);
 
+	changes |= set_prefixes(t->set, &conf->prefixes);
 	changes |= set_max_iterations(t->set, conf->auth.pbkdf2.max_iterations);
 	changes |= set_hosts(t->set, conf->limits.hosts);
 	if (changes && t->tables.generation > 0)

@@ -65,7 +65,7 @@ struct tenant_row {
 	enum tenant_state state;
 	int64_t block_until; /* Unix seconds, 0: none */
 	struct tenant_limits limits; /* of all hosts together: limits.hosts divides them later */
-	bool has_topic_prefix; /* which this version does not use: warned */
+	struct bytes topic_prefix; /* in the place of the configuration's; n is 0: none */
 };
 struct token_row {
 	struct bytes id, tenant;

@@ -6,6 +6,8 @@
  */
 #include "master/tenants_rows.h"
 
+enum { AHEAD = 12 };
+
 struct applying {
 	struct tenant_set *s;
 	struct set_change change;
@@ -26,8 +28,8 @@ static void count_row(struct tenant_set *s, const struct tenant *t, int by)
 {
 	if (t->left_out)
 		s->counts.skipped[SKIP_TENANT_ID] += (uint64_t)by;
-	else if (t->has_topic_prefix)
-		s->counts.prefixed += (uint64_t)by;
+	if (t->topic_prefix)
+		s->prefixed += (uint64_t)by;
 }
 
 /* The row goes; the tenant stays while tokens name it. */
@@ -40,7 +42,9 @@ static void remove_tenant(struct applying *a, struct tenant *t)
 	count_row(s, t, -1);
 	ordinals_leave(&s->tenant_ordinals, t->ordinal, s->generation + 1);
 	t->ordinal = NO_ORDINAL;
-	t->has_row = t->left_out = t->has_topic_prefix = false;
+	t->has_row = t->left_out = false;
+	free(t->topic_prefix);
+	t->topic_prefix = NULL;
 	set_dirty_tenant(s, t);
 	set_forget_tenant(s, t);
 }
@@ -86,9 +90,10 @@ static void put_tenant(struct applying *a, struct tenant *row)
 		t->state = row->state;
 		t->block_until = row->block_until;
 		t->limits = row->limits;
-		t->has_topic_prefix = row->has_topic_prefix;
+		free(t->topic_prefix);
+		t->topic_prefix = take_ptr(&row->topic_prefix);
 		t->left_out = row->left_out;
-		free(row);
+		set_free_tenant(row);
 	} else {
 		t = row;
 		idmap_add(&s->tenants, &t->node);
@@ -131,6 +136,17 @@ static void put_token(struct applying *a, struct token *t)
 	}
 	idmap_add(&s->hashes, &t->by_hash);
 	set_dirty_hash(s, t->hash);
+}
+
+/* Of a million each place in a map is in no cache: it comes while those before are put. */
+static void soon(const struct tenant_set *s, const struct op *op)
+{
+	const struct token *t = op->row;
+
+	if (op->kind != OP_PUT_TOKEN || t->left_out)
+		return;
+	idmap_soon(&s->tokens, token_id(t));
+	idmap_soon(&s->hashes, bytes_of(t->hash, HASH_BYTES));
 }
 
 static void apply_op(struct applying *a, const struct op *op)
@@ -192,8 +208,11 @@ struct set_change set_apply(struct tenant_set *s, set_told told, void *arg)
 		idmap_reserve(&s->tokens, s->op_count);
 		idmap_reserve(&s->hashes, s->op_count);
 	}
-	for (size_t i = 0; i < s->op_count; i++)
+	for (size_t i = 0; i < s->op_count; i++) {
+		if (a.fresh && i + AHEAD < s->op_count)
+			soon(s, &s->ops[i + AHEAD]);
 		apply_op(&a, &s->ops[i]);
+	}
 	free(s->ops); /* a first read has a million of them, the next one */
 	s->ops = NULL;
 	s->op_count = s->op_cap = 0;

@@ -23,6 +23,7 @@
 enum {
 	FILE_MAX = 64 * MIB,
 	SETTLE_MS = 50, /* several events of one replacement become one read */
+	SETTLE_MAX_MS = 500, /* in a folder that others write to all the time */
 	LOG_ERRORS = 100, /* as many as a report shows */
 };
 
@@ -213,7 +214,8 @@ static void on_watch(evutil_socket_t fd, short what, void *arg)
 		;
 	if (f->changed_ns == 0)
 		f->changed_ns = loop_now_ns();
-	event_add(&f->settle, &(struct timeval){ 0, SETTLE_MS * 1000 });
+	if (loop_now_ns() - f->changed_ns < SETTLE_MAX_MS * 1000000ll)
+		event_add(&f->settle, &(struct timeval){ 0, SETTLE_MS * 1000 });
 }
 
 static char *folder_of(const char *path)

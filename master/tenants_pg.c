@@ -293,6 +293,20 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 /* ---- the source ---- */
 
+/* Where libpq takes what is left of the password for a host or a port, which errors would quote. */
+static bool cuts_password(const char *dsn)
+{
+	const char *p = strstr(dsn, "://"), *at = p ? strchr(p, '@') : NULL, *slash;
+
+	if (!at || strncmp(dsn, "postgres", 8) != 0)
+		return false;
+	p += strlen("://");
+	slash = memchr(p, '/', (size_t)(at - p));
+	if (slash)
+		return !memchr(slash, '?', (size_t)(at - slash));
+	return memchr(at + 1, '@', strcspn(at + 1, "?")) != NULL;
+}
+
 /* What cannot be right, whatever the server says. */
 static int check_settings(const struct conf *conf, const char *dsn, struct err *err)
 {
@@ -308,6 +322,9 @@ static int check_settings(const struct conf *conf, const char *dsn, struct err *
 	if (!options)
 		return err_set(err, "tenants.dsn is no connection string of libpq");
 	PQconninfoFree(options);
+	if (cuts_password(dsn))
+		return err_set(err, "tenants.dsn: in a URI an @ is written %%40 and a / %%2F but "
+		                    "where they end a part of it");
 	return 0;
 }
 

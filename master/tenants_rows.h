@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "master/idmap.h"
 #include "master/ordinals.h"
+#include "master/slab.h"
 #include "master/tenants_set.h"
 
 enum { HASH_BYTES = TOKEN_DIGEST_BYTES, CIDRS_MAX = 64 };
@@ -34,10 +35,11 @@ struct tenant { /* in the set while its row is there, tokens name it, or the bas
 	uint32_t judged; /* of them: in the set at the newest table */
 	uint32_t dirty_at; /* 1 + its place in set->dirty_tenants, 0: not there */
 	uint16_t id_bytes;
-	enum tenant_state state;
+	enum tenant_state state : 4;
+	enum standing standing : 4;
 	struct tenant_limits limits;
-	enum standing standing;
-	bool has_row, has_topic_prefix;
+	char *topic_prefix; /* NULL: none of its own */
+	bool has_row;
 	bool left_out; /* its id breaks the rules */
 	bool unfit; /* left out of the last table for the topics' sake: said in the log */
 	char text[];
@@ -53,6 +55,7 @@ struct token {
 	uint8_t hash[HASH_BYTES];
 	uint8_t id_bytes, cidr_count, scopes;
 	uint8_t why; /* enum skip_reason: of left_out, or of the standing LEFT_OUT */
+	uint8_t units; /* of its memory, in set->memory */
 	enum standing standing : 4;
 	bool has_not_before : 1; /* else it is open: few tokens begin later than their row */
 	bool revoked : 1, replaced : 1;
@@ -80,6 +83,7 @@ struct dirty { /* a hash whose outcome may not be that of the base */
 
 struct tenant_set {
 	struct idmap tenants, tokens, hashes;
+	struct slab memory; /* of tokens */
 	struct ordinals tenant_ordinals, token_ordinals;
 	/* By token ordinal: its last use as it was stored; GONE: the ordinal was another's. As far as
 	 * any was. */
@@ -91,6 +95,8 @@ struct tenant_set {
 	size_t tokens_seen; /* of those in the set: had by that read */
 	bool full;
 	uint64_t topic_bytes; /* see set_topic_bytes() */
+	const struct prefix_rules *prefixes; /* see set_prefixes() */
+	uint64_t prefixed; /* rows of tenants with a topic_prefix */
 	uint64_t max_iterations;
 	struct iterations iterations[SNAPSHOT_ITERATIONS_MAX];
 	uint64_t hosts; /* see set_hosts() */
@@ -152,6 +158,7 @@ void set_forget_staged(struct tenant_set *s);
 bool set_same_token(const struct token *a, const struct token *b);
 void set_saw_token(struct tenant_set *s, struct token *t); /* this full read had it */
 void set_free_token(struct tenant_set *s, struct token *t);
+void set_free_tenant(struct tenant *t);
 void set_forget_tenant(struct tenant_set *s, struct tenant *t); /* unless somebody needs it */
 
 /* A row that cannot grant, in the log: at most some a minute. */

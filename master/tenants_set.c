@@ -36,11 +36,15 @@ static struct bytes key_of_dirty(const struct idmap_node *node)
 	return bytes_of(idmap_owner(node, struct dirty, node)->hash, HASH_BYTES);
 }
 
+static const struct prefix_rules no_rules;
+
 struct tenant_set *set_new(uint64_t max_tenants, uint64_t max_tokens)
 {
 	struct tenant_set *s = xcalloc(1, sizeof(*s));
 
 	s->hosts = 1;
+	s->prefixes = &no_rules;
+	slab_init(&s->memory);
 	idmap_init(&s->tenants, key_of_tenant);
 	idmap_init(&s->tokens, key_of_token);
 	idmap_init(&s->hashes, key_of_hash);
@@ -52,16 +56,35 @@ struct tenant_set *set_new(uint64_t max_tenants, uint64_t max_tokens)
 	return s;
 }
 
-static void free_all(struct idmap *m, size_t node_at)
+void set_free_tenant(struct tenant *t)
 {
-	struct idmap_node *node = idmap_next(m, NULL), *next;
+	free(t->topic_prefix);
+	free(t);
+}
+
+static void free_tenants(struct tenant_set *s)
+{
+	struct idmap_node *node = idmap_next(&s->tenants, NULL), *next;
 
 	for (; node; node = next) {
-		next = idmap_next(m, node);
-		idmap_remove(m, node);
-		free((char *)node - node_at);
+		next = idmap_next(&s->tenants, node);
+		idmap_remove(&s->tenants, node);
+		set_free_tenant(tenant_of(node));
 	}
-	idmap_done(m);
+	idmap_done(&s->tenants);
+}
+
+static void free_tokens(struct tenant_set *s)
+{
+	struct idmap_node *node = idmap_next(&s->tokens, NULL), *next;
+
+	for (; node; node = next) {
+		next = idmap_next(&s->tokens, node);
+		idmap_remove(&s->tokens, node);
+		slab_give(&s->memory, token_of(node), token_of(node)->units);
+	}
+	idmap_done(&s->tokens);
+	slab_done(&s->memory);
 }
 
 void set_free(struct tenant_set *s)
@@ -69,9 +92,10 @@ void set_free(struct tenant_set *s)
 	if (!s)
 		return;
 	set_abort(s);
-	free_all(&s->tokens, offsetof(struct token, node));
-	free_all(&s->tenants, offsetof(struct tenant, node));
-	free_all(&s->dirty, offsetof(struct dirty, node));
+	free_tokens(s);
+	set_clean(s);
+	idmap_done(&s->dirty);
+	free_tenants(s);
 	free(s->dirty_tenants);
 	idmap_done(&s->hashes);
 	idmap_done(&s->staged);
@@ -87,6 +111,15 @@ bool set_topic_bytes(struct tenant_set *s, uint64_t bytes)
 	bool changes = s->topic_bytes != bytes;
 
 	s->topic_bytes = bytes;
+	s->wants_base |= changes;
+	return changes;
+}
+
+bool set_prefixes(struct tenant_set *s, const struct prefix_rules *rules)
+{
+	bool changes = s->prefixed > 0 && !prefix_rules_same(s->prefixes, rules);
+
+	s->prefixes = rules;
 	s->wants_base |= changes;
 	return changes;
 }
@@ -172,7 +205,7 @@ void set_forget_tenant(struct tenant_set *s, struct tenant *t)
 	set_tenant_stands(s, t, NOT_JUDGED);
 	idmap_remove(&s->tenants, &t->node);
 	set_clean_tenant(s, t);
-	free(t);
+	set_free_tenant(t);
 }
 
 static void drop_name(struct tenant_set *s, struct token *t)
@@ -189,7 +222,7 @@ static void drop_name(struct tenant_set *s, struct token *t)
 void set_free_token(struct tenant_set *s, struct token *t)
 {
 	drop_name(s, t);
-	free(t);
+	slab_give(&s->memory, t, t->units);
 }
 
 void set_abort(struct tenant_set *s)
@@ -198,6 +231,8 @@ void set_abort(struct tenant_set *s)
 	for (size_t i = 0; i < s->op_count; i++) {
 		if (s->ops[i].kind == OP_PUT_TOKEN)
 			set_free_token(s, s->ops[i].row);
+		else if (s->ops[i].kind == OP_PUT_TENANT)
+			set_free_tenant(s->ops[i].row);
 		else
 			free(s->ops[i].row);
 	}
@@ -212,16 +247,23 @@ static struct tenant *make_tenant(const struct tenant_row *row)
 	t->state = row->state;
 	t->block_until = row->block_until;
 	t->limits = row->limits;
-	t->has_topic_prefix = row->has_topic_prefix;
+	if (row->topic_prefix.n > 0) /* of one that is too long: enough to show that it is */
+		t->topic_prefix = xstrndup((const char *)row->topic_prefix.p,
+		                           min_size(row->topic_prefix.n, TENANT_PREFIX_MAX + 1));
 	t->left_out = !tenant_id_ok(row->id);
 	return t;
+}
+
+static const char *prefix_of(const struct tenant *t)
+{
+	return t->topic_prefix ? t->topic_prefix : "";
 }
 
 static bool same_tenant(const struct tenant *a, const struct tenant *b)
 {
 	return a->state == b->state && a->block_until == b->block_until &&
 	       memcmp(&a->limits, &b->limits, sizeof(a->limits)) == 0 &&
-	       a->has_topic_prefix == b->has_topic_prefix && a->left_out == b->left_out;
+	       strcmp(prefix_of(a), prefix_of(b)) == 0 && a->left_out == b->left_out;
 }
 
 void set_put_tenant(struct tenant_set *s, const struct tenant_row *row)
@@ -232,7 +274,7 @@ void set_put_tenant(struct tenant_set *s, const struct tenant_row *row)
 	if (old && old->has_row)
 		old->seen = s->read;
 	if (old && old->has_row && same_tenant(old, t))
-		free(t);
+		set_free_tenant(t);
 	else
 		stage(s, OP_PUT_TENANT, t, 0);
 }
@@ -261,13 +303,18 @@ static bool token_breaks_rule(const struct token_row *row, enum skip_reason *why
 	return true;
 }
 
-static struct token *new_token(struct bytes id, int64_t not_before, unsigned cidr_count)
+static struct token *new_token(struct tenant_set *s, struct bytes id, int64_t not_before,
+                               unsigned cidr_count)
 {
 	size_t n = min_size(id.n, ID_KEPT_MAX), cidrs = cidr_count * sizeof(struct snapshot_cidr);
 	bool later = not_before != INT64_MIN;
-	struct token *t = xcalloc(1, offsetof(struct token, text) + n + 1 +
-	                                     (later ? sizeof(not_before) : 0) + cidrs);
+	uint8_t units;
+	struct token *t = slab_take(&s->memory,
+	                            offsetof(struct token, text) + n + 1 +
+	                                    (later ? sizeof(not_before) : 0) + cidrs,
+	                            &units);
 
+	t->units = units;
 	if (n > 0)
 		memcpy(t->text, id.p, n);
 	t->id_bytes = (uint8_t)n;
@@ -279,9 +326,9 @@ static struct token *new_token(struct bytes id, int64_t not_before, unsigned cid
 	return t;
 }
 
-static struct token *leave_out(struct bytes id, enum skip_reason why)
+static struct token *leave_out(struct tenant_set *s, struct bytes id, enum skip_reason why)
 {
-	struct token *t = new_token(id, INT64_MIN, 0);
+	struct token *t = new_token(s, id, INT64_MIN, 0);
 
 	t->left_out = true;
 	t->why = (uint8_t)why;
@@ -294,8 +341,8 @@ static struct token *make_token(struct tenant_set *s, const struct token_row *ro
 	struct token *t;
 
 	if (token_breaks_rule(row, &why))
-		return leave_out(row->id, why);
-	t = new_token(row->id, row->not_before, row->cidr_count);
+		return leave_out(s, row->id, why);
+	t = new_token(s, row->id, row->not_before, row->cidr_count);
 	if (row->cidr_count > 0)
 		memcpy(t->text + (token_cidrs(t) - t->text), row->cidrs,
 		       row->cidr_count * sizeof(*row->cidrs));
@@ -391,7 +438,7 @@ void set_put_token(struct tenant_set *s, const struct token_row *row)
 
 void set_skip(struct tenant_set *s, enum skip_reason why, struct bytes token_id)
 {
-	stage_token(s, leave_out(token_id, why));
+	stage_token(s, leave_out(s, token_id, why));
 }
 
 static void stage_drop(struct tenant_set *s, const struct idmap *m, enum op_kind kind,

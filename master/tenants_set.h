@@ -17,6 +17,9 @@ void set_free(struct tenant_set *s);
 /* Tables from now on hold no tenant whose id, with so many bytes around it, is no topic's name; 0:
  * no topic holds an id. True: that was another number before. */
 bool set_topic_bytes(struct tenant_set *s, uint64_t bytes);
+/* Tables from now on hold no tenant with a topic_prefix that these do not allow; they must stay
+ * until the next call. True: that makes a difference. */
+bool set_prefixes(struct tenant_set *s, const struct prefix_rules *rules);
 /* Tables from now on hold what one of so many hosts may let through of each rate. True: likewise. */
 bool set_hosts(struct tenant_set *s, uint64_t hosts);
 
@@ -45,15 +48,16 @@ struct set_counts {
 	uint64_t tenants, tokens; /* in the table */
 	uint64_t skipped[SET_SKIP_REASONS]; /* left out, by reason */
 	uint64_t over[2]; /* beyond the limits, by enum row_kind */
-	uint64_t prefixed; /* tenants with a topic prefix of their own */
 };
-/* A sealed base: all that grants (or says why not), or -1 with *err said. counts: of the set. */
+/* A sealed base: all that grants (or says why not), or -1 with *err said. counts: of the set.
+ * Tokens whose hashes begin as too many others do are left out. */
 int set_build(struct tenant_set *s, uint64_t generation, struct set_counts *counts,
               struct err *err) MUST_USE;
 /* Whether what changed since the base can be said by a delta, and is little enough. */
 enum { SET_DELTA_MAX = 65536 };
 bool set_delta_will_do(struct tenant_set *s);
-/* Then: a sealed delta of that base, of all that changed since. */
+/* Then: a sealed delta of that base, of all that changed since. -1 also if it can't be said by one:
+ * set_delta_will_do() knows. */
 int set_build_delta(struct tenant_set *s, uint64_t generation, struct set_counts *counts,
                     struct err *err) MUST_USE;
 

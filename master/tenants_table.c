@@ -20,7 +20,7 @@ void set_say_left_out(struct tenant_set *s, const char *row, struct bytes id, en
 	static const char *const words[SET_SKIP_REASONS] = {
 		[SKIP_TENANT_ID] = "its tenant id breaks the rules",
 		[SKIP_TOKEN_ID] = "its id breaks the rules, or another row has it too",
-		[SKIP_HASH] = "its hash has a wrong length",
+		[SKIP_HASH] = "its hash has a wrong length, or begins as too many others do",
 		[SKIP_KIND] = "there is no such kind",
 		[SKIP_SCOPE] = "it has an unknown scope",
 		[SKIP_ITERATIONS] =
@@ -30,7 +30,8 @@ void set_say_left_out(struct tenant_set *s, const char *row, struct bytes id, en
 		[SKIP_HASH_TWICE] =
 			"its hash is that of another tenant's token too: neither grants",
 		[SKIP_TENANT_TOPIC] =
-			"its tenant id makes no topic's name ({tenant} stands in a topic_prefix)",
+			("its topic_prefix, or its id where {tenant} stands in one, makes no "
+		         "topic's name, or that of other records"),
 		[SKIP_OTHER] = "it cannot be read",
 	};
 	uint32_t held;
@@ -83,9 +84,14 @@ void set_token_stands(struct tenant_set *s, struct token *t, enum standing stand
 	count_token(s, t, 1);
 }
 
-/* records.md 1: dots and other signs would make one topic of two, or none. */
-static bool makes_topic(const struct tenant_set *s, struct bytes id)
+/* records.md 1: dots and other signs would make one topic of two, or none. Where it has a prefix of
+ * its own its id stands in none. */
+static bool makes_topic(const struct tenant_set *s, const struct tenant *t)
 {
+	struct bytes id = tenant_id(t);
+
+	if (t->topic_prefix)
+		return prefix_rules_allow(s->prefixes, bytes_str(t->topic_prefix));
 	if (s->topic_bytes == 0)
 		return true;
 	return id.n + s->topic_bytes <= TOPIC_NAME_MAX && tenant_in_topic_ok(id);
@@ -95,7 +101,7 @@ static enum standing tenant_standing(struct tenant_set *s, struct tenant *t)
 {
 	if (!t->has_row || t->left_out)
 		return YIELDS;
-	if (!makes_topic(s, tenant_id(t))) {
+	if (!makes_topic(s, t)) {
 		if (!t->unfit) /* once, not at each table */
 			set_say_left_out(s, "tenant", tenant_id(t), SKIP_TENANT_TOPIC);
 		t->unfit = true;
@@ -225,6 +231,23 @@ void set_clean(struct tenant_set *s)
 	s->wants_base = false;
 }
 
+/* What its tokens are judged by: there is no row, it is not in the table, it is. */
+static enum standing seen_by_tokens(enum standing standing)
+{
+	switch (standing) {
+	case NOT_JUDGED:
+	case YIELDS:
+		return NOT_JUDGED;
+	case OVER_LIMIT:
+	case LEFT_OUT:
+		return LEFT_OUT;
+	case IN_TABLE:
+		return IN_TABLE;
+	}
+	assert(!"a standing");
+	return NOT_JUDGED;
+}
+
 bool set_delta_will_do(struct tenant_set *s)
 {
 	if (s->base == 0 || s->wants_base)
@@ -232,7 +255,7 @@ bool set_delta_will_do(struct tenant_set *s)
 	for (size_t i = 0; i < s->dirty_tenant_count; i++) {
 		struct tenant *t = s->dirty_tenants[i];
 		enum standing standing = tenant_standing(s, t);
-		bool comes_or_goes = (standing == IN_TABLE) != (t->standing == IN_TABLE);
+		bool comes_or_goes = seen_by_tokens(standing) != seen_by_tokens(t->standing);
 
 		/* With tokens that the tables so far had judged: all of them are another's now. */
 		s->wants_base |= comes_or_goes && t->judged > 0;
@@ -250,13 +273,15 @@ static void add_tenant(const struct tenant_set *s, struct snapshot_builder *b, s
 		                       .ordinal = t->ordinal,
 		                       .state = t->state,
 		                       .block_until = t->block_until,
-		                       .limits = tenant_limits_share(&t->limits, s->hosts) };
+		                       .limits = tenant_limits_share(&t->limits, s->hosts),
+		                       .topic_prefix =
+		                               bytes_str(t->topic_prefix ? t->topic_prefix : "") };
 
 	t->index = snapshot_add_tenant(b, &row);
 	t->index_of = (uint32_t)generation;
 }
 
-static void add_token(struct snapshot_builder *b, const struct token *t)
+static bool add_token(struct snapshot_builder *b, const struct token *t)
 {
 	struct snapshot_cidr cidrs[CIDRS_MAX];
 	struct snapshot_token row = { .id = token_id(t),
@@ -272,7 +297,7 @@ static void add_token(struct snapshot_builder *b, const struct token *t)
 
 	memcpy(cidrs, token_cidrs(t), t->cidr_count * sizeof(*cidrs));
 	memcpy(row.digest, t->hash, HASH_BYTES);
-	snapshot_add_token(b, &row);
+	return snapshot_add_token(b, &row);
 }
 
 static uint32_t add_tenants(struct tenant_set *s, struct snapshot_builder *b, uint64_t generation)
@@ -296,6 +321,19 @@ static uint32_t add_tenants(struct tenant_set *s, struct snapshot_builder *b, ui
 	return count;
 }
 
+/* It stays out until the next base, though others of its kind may go before. */
+static void judge_and_add(struct tenant_set *s, struct snapshot_builder *b, struct token *t)
+{
+	bool said = t->unfit;
+
+	if (!judge_token(s, t) || add_token(b, t))
+		return;
+	if (!said)
+		set_say_left_out(s, "token", token_id(t), SKIP_HASH);
+	t->unfit = true;
+	set_token_stands(s, t, LEFT_OUT, SKIP_HASH);
+}
+
 /* In the order of hashes: those of one hash lie in one bucket, at hand. Some at a time: a line of
  * the table takes as long to come as all that is done with a token. */
 static void add_tokens(struct tenant_set *s, struct snapshot_builder *b)
@@ -312,8 +350,7 @@ static void add_tokens(struct tenant_set *s, struct snapshot_builder *b)
 			snapshot_soon(b, some[count]->hash);
 		}
 		for (unsigned i = 0; i < count; i++)
-			if (judge_token(s, some[i]))
-				add_token(b, some[i]);
+			judge_and_add(s, b, some[i]);
 	} while (count == TOKENS_AT_A_TIME);
 }
 
@@ -391,7 +428,10 @@ int set_build_delta(struct tenant_set *s, uint64_t generation, struct set_counts
 		add_dirty(s, b, idmap_owner(node, struct dirty, node), generation);
 	set_add_iterations(s, b);
 	snapshot_set_totals(b, s->counts.tenants, s->counts.tokens);
-	fd = snapshot_seal(b, err);
+	/* Without a tombstone that had no place the base's entry would go on granting. */
+	s->wants_base |= snapshot_is_crowded(b);
+	fd = snapshot_is_crowded(b) ? err_set(err, "too many hashes begin alike for a delta")
+	                            : snapshot_seal(b, err);
 	snapshot_builder_free(b);
 	*counts = s->counts;
 	if (fd >= 0)

@@ -24,8 +24,6 @@ static const char *const tenant_keys[] = { "block_until", "display_name", "id", 
 static const char *const token_keys[] = { "allowed_cidrs", "expires_at", "id",     "iterations",
 	                                  "name",          "not_before", "pbkdf2", "replaced_by",
 	                                  "revoked_at",    "scopes",     "sha256", NULL };
-/* Known, but nothing here would act on them: never taken in silence. */
-static const char *const not_yet[] = { "topic_prefix", NULL };
 
 /* Something that must be there once: where it was. */
 struct named {
@@ -48,14 +46,6 @@ struct parse {
 static int by_text(const void *a, const void *b)
 {
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static bool is_one_of(const char *text, const char *const *names)
-{
-	for (; *names; names++)
-		if (strcmp(text, *names) == 0)
-			return true;
-	return false;
 }
 
 /* ---- values ---- */
@@ -103,11 +93,8 @@ static void check_keys(struct parse *p, const struct yaml_node *map, const char 
 {
 	bool may_be_shown = true;
 
-	for (const struct yaml_node *v = map->first; v; v = v->next) {
+	for (const struct yaml_node *v = map->first; v; v = v->next)
 		may_be_shown &= holds_no_token(p, v->key);
-		if (is_one_of(v->key->text, allowed) && is_one_of(v->key->text, not_yet))
-			report_error(p->r, v->key->at, "'%s' is not in this version", v->key->text);
-	}
 	if (may_be_shown)
 		node_keys(p->r, map, allowed);
 }
@@ -394,6 +381,20 @@ static enum tenant_state state_of(struct parse *p, const struct yaml_node *n)
 	return TENANT_DELETING;
 }
 
+static struct bytes topic_prefix_of(struct parse *p, const struct yaml_node *n)
+{
+	const char *text = n && is_no_token(p, n) ? node_string(p->r, n) : NULL;
+
+	if (!text)
+		return BYTES_NONE;
+	if (!tenant_prefix_ok(bytes_str(text)))
+		report_error(p->r, n->at,
+		             "a topic_prefix is 1 to %d of 0-9 A-Z a-z . _ -; for none: leave the "
+		             "key out",
+		             TENANT_PREFIX_MAX);
+	return bytes_str(text);
+}
+
 static void parse_tenant(struct parse *p, const struct yaml_node *map)
 {
 	struct tenants_yaml *out = p->out;
@@ -418,6 +419,7 @@ static void parse_tenant(struct parse *p, const struct yaml_node *map)
 	row.block_until = seconds(p, node_get(map, "block_until"), 0);
 	limits_of(p, node_get(map, "limits"), &row.limits);
 	check_name(p, node_get(map, "display_name"));
+	row.topic_prefix = topic_prefix_of(p, node_get(map, "topic_prefix"));
 	if (out->tenant_count == out->tenant_cap) {
 		out->tenant_cap = max_size(64, 2 * out->tenant_cap);
 		out->tenants = xrealloc(out->tenants, out->tenant_cap, sizeof(*out->tenants));

@@ -135,6 +135,14 @@ enum transcode model_transcode(const struct enrich_in *in, uint8_t *out, size_t 
 	}
 	model_flush(&m);
 	e->spoofed = m.spoofed;
+	/* The claims of a JWT, once for each of many elements, can make megabytes of a few bytes.
+	 */
+	if (in->record_max && m.largest > in->record_max) {
+		e->items = e->slices->n;
+		e->slices->n = 0;
+		*n = m.largest;
+		return TRANSCODE_RECORD;
+	}
 	*n = m.total;
 	return m.is_full ? TRANSCODE_ROOM : TRANSCODE_OK;
 }

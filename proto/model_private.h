@@ -96,6 +96,7 @@ struct model_pass {
 	bool strips_tenant; /* a client's member of the reserved name goes, in any case */
 	uint64_t spoofed;
 	size_t object_at; /* where the object at hand begins in out */
+	size_t largest; /* bytes of an object */
 	/* the scalar at hand, for the texts */
 	uint8_t first_byte;
 	struct json_text text;

@@ -248,7 +248,11 @@ static bool begin_object(struct model_pass *m)
 
 static bool end_object(struct model_pass *m)
 {
-	if (slices_add(m->e->slices, m->object_at, written(m) - m->object_at, 1))
+	size_t bytes = written(m) - m->object_at;
+
+	if (m->largest < bytes)
+		m->largest = bytes;
+	if (slices_add(m->e->slices, m->object_at, bytes, 1))
 		return true;
 	m->counted_what = "objects";
 	m->count_limit = SLICES_MAX;

@@ -4,6 +4,7 @@
  * hex ids, base64, integers and doubles as numbers or strings, enumerations by number or name, and
  * lists of them. Called for one member at a time by otlp_json.c.
  */
+#include "common/base64.h"
 #include "proto/json_escape.h"
 #include "proto/otlp_json_private.h"
 
@@ -110,19 +111,8 @@ static inline bool put_id(struct transcoder *t, const struct member *m, struct j
 	return true;
 }
 
-static int base64_value(uint8_t c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
 /* In place: the n characters at p become bytes. SIZE_MAX: no base64 with its padding. */
-static size_t base64_decode(uint8_t *p, size_t n)
+static size_t decode_base64(uint8_t *p, size_t n)
 {
 	const uint8_t *from = p;
 	uint8_t *to = p;
@@ -137,7 +127,7 @@ static size_t base64_decode(uint8_t *p, size_t n)
 		uint32_t group = 0;
 
 		for (size_t k = 0; k < 4; k++) {
-			int value = k < digits ? base64_value(from[k]) : 0;
+			int value = k < digits ? base64_value(BASE64_STANDARD, from[k]) : 0;
 
 			if (value < 0)
 				return SIZE_MAX;
@@ -161,7 +151,7 @@ static bool is_base64(struct json_text text)
 		p += c == '\\' ? json_escape(p, &c) : 1;
 		if (c == '=')
 			pad++;
-		else if (pad || c < 0 || c > 0x7f || base64_value((uint8_t)c) < 0)
+		else if (pad || c < 0 || c > 0x7f || base64_value(BASE64_STANDARD, (uint8_t)c) < 0)
 			return false;
 	}
 	return n % 4 == 0 && pad <= 2;
@@ -185,7 +175,7 @@ static bool put_bytes(struct transcoder *t, const struct member *m, struct json_
 		n = json_unescape(text, content);
 	else if (n)
 		memcpy(content, text.raw.p, n);
-	n = base64_decode(content, n);
+	n = decode_base64(content, n);
 	if (n == SIZE_MAX)
 		return otlp_json_refuse(t, text.raw.p, otherwise);
 	t->p = content + n;

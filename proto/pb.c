@@ -6,8 +6,12 @@
 #include "proto/pb.h"
 
 #include "common/isa.h"
+#include "common/utf8_block.h"
 #include "proto/high_bits.h"
 #include "proto/pb_walk.h"
+
+#define TOP_BITS UINT64_C(0x8080808080808080)
+#define LENGTH_BITS ((UINT64_C(1) << 8 * LENGTH_MAX_BYTES) - 1)
 
 size_t pb_varint_size(uint64_t v)
 {
@@ -26,22 +30,31 @@ size_t pb_varint_write(uint64_t v, uint8_t out[static 10])
 
 const uint8_t *pb_varint_skip(const uint8_t *p)
 {
-	for (int i = 0; i < VARINT_MAX_BYTES - 1; i++)
-		if (p[i] < 0x80)
-			return p + i + 1;
-	return p[VARINT_MAX_BYTES - 1] <= 1 ? p + VARINT_MAX_BYTES
-	                                    : NULL; /* 9 x 7 bits, then one */
+	uint64_t word, last;
+
+	if (p[0] < 0x80)
+		return p + 1;
+	memcpy(&word, p, sizeof(word));
+	last = ~word & TOP_BITS; /* the lowest is that of the varint's last byte: little-endian */
+	if (last)
+		return p + __builtin_ctzll(last) / 8 + 1;
+	if (p[8] < 0x80)
+		return p + 9;
+	return p[9] <= 1 ? p + VARINT_MAX_BYTES : NULL; /* 9 x 7 bits, then one */
 }
 
 const uint8_t *pb_length_long(const uint8_t *p, uint64_t *n)
 {
-	*n = 0;
-	for (int i = 0; i < LENGTH_MAX_BYTES; i++) {
-		*n |= (uint64_t)(p[i] & 0x7f) << (7 * i);
-		if (p[i] < 0x80)
-			return p + i + 1;
-	}
-	return NULL;
+	uint64_t word, last;
+
+	memcpy(&word, p, sizeof(word));
+	last = ~word & TOP_BITS & LENGTH_BITS;
+	if (!last)
+		return NULL;
+	word &= last ^ (last - 1); /* what is behind it is not its */
+	*n = (word & 0x7f) | (word & 0x7f00) >> 1 | (word & 0x7f0000) >> 2 |
+	     (word & 0x7f000000) >> 3 | (word & 0x7f00000000) >> 4;
+	return p + __builtin_ctzll(last) / 8 + 1;
 }
 
 const uint8_t *pb_tag_long(const uint8_t *p, uint32_t *tag, enum pb_error *error)
@@ -92,20 +105,20 @@ void pb_touch(struct pb_walk *w, struct pb_frame *f)
 }
 
 /* A pair shorter than a name to be removed is none. Repair makes three bytes of one. */
-static bool may_be_reserved(const struct pb_walk *w, const struct pb_frame *f)
+static size_t pair_least(const struct pb_walk *w)
 {
 	size_t n = w->reserved.n, prefix = w->reserved_prefix.n;
 
+	if (n == 0)
+		return SIZE_MAX;
 	if (prefix)
 		n = min_size(n, prefix);
-	if (w->utf8 == UTF8_REPAIR)
-		n /= 3;
-	return w->reserved.n && (size_t)(f->end - f->start) >= n;
+	return w->utf8 == UTF8_REPAIR ? n / 3 : n;
 }
 
 static bool pair_open(struct pb_walk *w, struct pb_frame *parent, struct pb_frame *f)
 {
-	if (!may_be_reserved(w, f))
+	if ((size_t)(f->end - f->start) < w->pair.least)
 		return true;
 	/* its edits may be forgotten again; those of the frames around it must stay */
 	pb_touch(w, parent);
@@ -183,27 +196,33 @@ void pb_close(struct pb_walk *w, struct pb_frame *f)
 #define TARGET
 #define RUN run_scalar
 #define HIGH_BITS high_bits_scalar
+#define UTF8_SHORT(p, n) bytes_is_utf8(bytes_of(p, n))
 #include "proto/pb_run.h"
 #undef TARGET
 #undef RUN
 #undef HIGH_BITS
+#undef UTF8_SHORT
 
 #if defined(__x86_64__)
 #define TARGET
 #define RUN run_sse2
 #define HIGH_BITS high_bits_sse2
+#define UTF8_SHORT(p, n) utf8_short_sse2(p, n)
 #include "proto/pb_run.h"
 #undef TARGET
 #undef RUN
 #undef HIGH_BITS
+#undef UTF8_SHORT
 
 #define TARGET TARGET_AVX2
 #define RUN run_avx2
 #define HIGH_BITS high_bits_avx2
+#define UTF8_SHORT(p, n) utf8_short_avx2(p, n)
 #include "proto/pb_run.h"
 #undef TARGET
 #undef RUN
 #undef HIGH_BITS
+#undef UTF8_SHORT
 #endif
 
 static bool run(struct pb_walk *w)
@@ -240,6 +259,7 @@ bool pb_walk_run(struct pb_walk *w)
 
 	assert(w->depth >= 1 && w->depth <= PB_DEPTH_MAX);
 	w->body.p = start;
+	w->pair.least = pair_least(w);
 	w->touched = 1; /* the root has no length prefix */
 	*root = (struct pb_frame){ .start = start,
 		                   .end = start + w->body.n,

@@ -117,6 +117,7 @@ struct pb_frame { /* an open message */
 };
 
 struct pb_pair { /* state of the one open PB_PAIR frame: pairs do not nest in pairs */
+	size_t least; /* bytes of a pair whose name may be one to be removed */
 	size_t edits_then;
 	struct pb_frame *unit;
 	uint32_t mends_then;

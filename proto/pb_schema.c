@@ -7,11 +7,11 @@
 
 #include "proto/pb_walk.h"
 
-const uint8_t pb_kind_unknown[8] = {
-	[WIRE_VARINT] = KIND_VARINT,
-	[WIRE_64] = KIND_FIXED64,
-	[WIRE_LENGTH] = KIND_BYTES,
-	[WIRE_32] = KIND_FIXED32,
+const struct pb_op pb_unknown[8] = {
+	[WIRE_VARINT] = { .kind = KIND_VARINT },
+	[WIRE_64] = { .kind = KIND_FIXED64 },
+	[WIRE_LENGTH] = { .kind = KIND_BYTES },
+	[WIRE_32] = { .kind = KIND_FIXED32 },
 };
 
 static size_t index_of(struct pb_schema *schema, const ProtobufCMessageDescriptor *descriptor)
@@ -119,6 +119,49 @@ static void op_set_role(struct pb_op *op, const ProtobufCFieldDescriptor *field,
 	}
 }
 
+static const ProtobufCFieldDescriptor *field_of(const ProtobufCMessageDescriptor *owner, unsigned id,
+                                                ProtobufCType type)
+{
+	const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(owner, id);
+
+	assert(field && field->type == type);
+	return field;
+}
+
+/* The value's type of a PB_KEY_VALUE message, which must be what the fast path takes it for. */
+static const ProtobufCMessageDescriptor *value_of(const ProtobufCMessageDescriptor *pair)
+{
+	enum { KEY = 1, VALUE, STRING = 1, BOOL, INT, DOUBLE, ARRAY, LIST, VALUES = 1 };
+	const ProtobufCMessageDescriptor *any, *array, *list;
+
+	field_of(pair, KEY, PROTOBUF_C_TYPE_STRING);
+	any = field_of(pair, VALUE, PROTOBUF_C_TYPE_MESSAGE)->descriptor;
+	field_of(any, STRING, PROTOBUF_C_TYPE_STRING);
+	field_of(any, BOOL, PROTOBUF_C_TYPE_BOOL);
+	field_of(any, INT, PROTOBUF_C_TYPE_INT64);
+	field_of(any, DOUBLE, PROTOBUF_C_TYPE_DOUBLE);
+	array = field_of(any, ARRAY, PROTOBUF_C_TYPE_MESSAGE)->descriptor;
+	list = field_of(any, LIST, PROTOBUF_C_TYPE_MESSAGE)->descriptor;
+	assert(field_of(array, VALUES, PROTOBUF_C_TYPE_MESSAGE)->descriptor == any);
+	assert(field_of(list, VALUES, PROTOBUF_C_TYPE_MESSAGE)->descriptor == pair);
+	return any;
+}
+
+static enum pb_kind message_kind(const struct pb_mark *marks,
+                                 const ProtobufCMessageDescriptor *descriptor)
+{
+	for (; marks->message; marks++)
+		if (marks->role == PB_KEY_VALUE && !marks->field) {
+			const ProtobufCMessageDescriptor *any = value_of(marks->message);
+
+			if (marks->message == descriptor)
+				return KIND_KEY_VALUE;
+			if (any == descriptor)
+				return KIND_VALUE;
+		}
+	return KIND_MESSAGE;
+}
+
 static void add_field(struct pb_schema *schema, size_t at, const ProtobufCFieldDescriptor *field,
                       const struct pb_mark *marks)
 {
@@ -133,9 +176,7 @@ static void add_field(struct pb_schema *schema, size_t at, const ProtobufCFieldD
 		size_t child = index_of(schema, field->descriptor);
 
 		op.child = (uint8_t)child;
-		if (mark_find(marks, field->descriptor, NULL) &&
-		    mark_find(marks, field->descriptor, NULL)->role == PB_KEY_VALUE)
-			op.kind = KIND_KEY_VALUE;
+		op.kind = (uint8_t)message_kind(marks, field->descriptor);
 		if (mark && mark->role == PB_ITEM)
 			schema->messages[child].is_unit = true;
 	}
@@ -157,7 +198,7 @@ static void add_message(struct pb_schema *schema, size_t at, const struct pb_mar
 	if (mark && mark->role == PB_UNIT)
 		message->is_unit = true;
 	for (unsigned tag = 8; tag < PB_TAGS; tag++) /* field number 0 stays bad */
-		message->ops[tag].kind = pb_kind_unknown[tag & 7];
+		message->ops[tag] = pb_unknown[tag & 7];
 	for (unsigned i = 0; i < message->descriptor->n_fields; i++)
 		add_field(schema, at, &message->descriptor->fields[i], marks);
 }

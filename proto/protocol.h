@@ -68,6 +68,8 @@ struct enrich_in {
 	const struct model *model; /* what a data model's objects must be; NULL on other routes */
 	struct bytes claims; /* for its `jwt` columns: a compact JSON object; n 0: no JWT */
 	bool client_claims_win; /* a client's own value in such a column stays */
+	size_t record_max; /* bytes of one record: transcoders that make many of a body refuse a
+	                    * larger one before there is room for it. 0: none is too large */
 };
 
 /* What a reply to remote_write 2.0 says was written. */
@@ -101,6 +103,7 @@ enum transcode {
 	TRANSCODE_ROOM, /* cap is too small: *n bytes are enough, if the body is valid at all */
 	TRANSCODE_INVALID, /* e->reason says why */
 	TRANSCODE_COUNT, /* too many of something: e->counted and so on, as after V_COUNT */
+	TRANSCODE_RECORD, /* valid, but one of its e->items has *n bytes: above record_max */
 };
 /* The answer of a transcoder from JSON to protobuf that is out of room: an element of a packed list
  * of doubles takes 8 bytes for 2. */

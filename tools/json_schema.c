@@ -54,15 +54,6 @@ static void add_with_unit(json_t *any, const struct option *o, const char *text)
 	add(any, pattern(text));
 }
 
-static bool is_missing(const struct option *o, const char *word)
-{
-	for (size_t i = 0; i < not_yet_count; i++)
-		if (not_yet[i].word && strcmp(not_yet[i].path, o->path) == 0 &&
-		    strcmp(not_yet[i].word, word) == 0)
-			return true;
-	return false;
-}
-
 /* A word such as 1.2 is a number to whoever reads the YAML. */
 static void add_words(json_t *any, const struct option *o)
 {
@@ -74,7 +65,7 @@ static void add_words(json_t *any, const struct option *o)
 		json_t *number;
 
 		snprintf(text, sizeof(text), "%.*s", (int)word.n, (const char *)word.p);
-		if (!word.n || is_missing(o, text))
+		if (!word.n)
 			continue;
 		add(words, json_string(text));
 		number = json_loads(text, JSON_DECODE_ANY, NULL);

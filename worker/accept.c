@@ -91,7 +91,7 @@ static struct conn *oldest_idle(const struct conns *cs, const struct listener *l
 	struct conn *c = cs->lists[DEADLINE_IDLE].first;
 
 	for (unsigned n = 0; c && n < OLDEST_LOOK; c = c->next, n++)
-		if (c->phase == PHASE_IDLE && c->start == c->end &&
+		if (c->phase == PHASE_IDLE && c->start == c->end && !c->again &&
 		    (s ? c->source == s : c->listener == l))
 			return c;
 	return NULL;

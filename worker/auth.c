@@ -171,7 +171,7 @@ static enum step judge(struct req *r)
 
 /* A token that is good for nothing that is asked of it is not used: who looks for tokens to delete
  * goes by this. */
-void auth_note_use(struct req *r)
+static void note_use(struct req *r)
 {
 	if (!r->who.in_table)
 		return;
@@ -189,9 +189,15 @@ enum step auth_run(struct req *r)
 		return step;
 	stats_add(w->stats, STAT_AUTH, r->who.method, r->who.result, 1);
 	if (step == STEP_NEXT && !auth_scope_is_open(r))
-		auth_note_use(r);
+		note_use(r);
 	/* Last: whoever may not come in is told so first. */
 	if (step == STEP_NEXT && w->aside_any && worker_is_aside(w, r->who.tenant_ordinal))
 		return req_refuse(r, V_TENANT_ASIDE);
 	return step;
+}
+
+void auth_finish(struct req *r)
+{
+	if (r->route && r->refused_at > STAGE_AUTH && r->verdict != V_SCOPE && auth_scope_is_open(r))
+		note_use(r);
 }

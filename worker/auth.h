@@ -67,7 +67,7 @@ void auth_read_credential(struct req *r, struct credential *c);
 struct auth *auth_open(struct worker *w, struct err *err) MUST_USE;
 void auth_close(struct auth *a);
 bool auth_has_scope(const struct req *r); /* for r->signal */
-/* Only the body tells the signal, and not every one would do: enrich asks for the scope, and then
- * notes the use. */
+/* Only the body tells the signal, and not every one would do: enrich asks for the scope. */
 bool auth_scope_is_open(const struct req *r);
-void auth_note_use(struct req *r); /* on the loop */
+/* In req_finish(): then the token was used, unless it lacked the scope, whatever else came of it. */
+void auth_finish(struct req *r);

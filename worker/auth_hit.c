@@ -32,13 +32,14 @@ static bool address_allowed(const struct snapshot_hit *hit, const uint8_t client
 	return hit->cidr_count == 0;
 }
 
-void auth_take_tenant(const struct snapshot_hit *hit, struct identity *who)
+void auth_take_tenant(struct req *r, const struct snapshot_hit *hit, struct identity *who)
 {
 	who->tenant_n = (uint8_t)min_size(hit->tenant_id.n, TENANT_ID_MAX);
 	memcpy(who->tenant, hit->tenant_id.p, who->tenant_n);
 	who->tenant_ordinal = hit->tenant_ordinal;
 	who->block_until = hit->block_until;
 	who->limits = *hit->limits;
+	who->topic_prefix = hit->topic_prefix.n ? pool_dup(r->pool, hit->topic_prefix) : BYTES_NONE;
 }
 
 static void take_token(const struct snapshot_hit *hit, struct identity *who)
@@ -58,7 +59,7 @@ enum auth_say auth_judge_hit(struct req *r, const struct snapshot_hit *hit, stru
 {
 	int64_t now_us = loop_wall_ns() / 1000;
 
-	auth_take_tenant(hit, who);
+	auth_take_tenant(r, hit, who);
 	take_token(hit, who);
 	if (hit->tenant_state == TENANT_DELETING) /* as if its row were gone already */
 		return auth_no(r, who, AUTH_UNKNOWN, "tenant is being deleted");

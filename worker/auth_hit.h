@@ -9,6 +9,6 @@
 /* By its times, its addresses and its tenant's state, by the wall clock, on every request. NO: *who
  * still says whom it was about. */
 enum auth_say auth_judge_hit(struct req *r, const struct snapshot_hit *hit, struct identity *who);
-void auth_take_tenant(const struct snapshot_hit *hit, struct identity *who);
+void auth_take_tenant(struct req *r, const struct snapshot_hit *hit, struct identity *who);
 /* AUTH_NO, and why for log and audit. */
 enum auth_say auth_no(struct req *r, struct identity *who, enum auth_result result, const char *why);

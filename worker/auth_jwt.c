@@ -27,6 +27,7 @@ enum {
 	ANSWER_SPARE_MS = 2000, /* beyond the master's two requests */
 	P256_BYTES = 32,
 	RSA_BYTES_MAX = 1024,
+	LOGS_PER_MINUTE = 1, /* a source and cause */
 };
 
 struct key {
@@ -42,6 +43,7 @@ struct source { /* where keys come from: entries of one issuer may share it */
 	struct jwt_try try; /* when that was */
 	struct key keys[KEYS_MAX];
 	unsigned count;
+	struct log_limit ask_log, key_log;
 };
 
 struct jwt_verifier {
@@ -312,12 +314,18 @@ static bool ask(struct jwt_verifier *v, struct source *s)
 {
 	char text[CHANNEL_BODY_MAX];
 	int n = snprintf(text, sizeof(text), "%s\n%s", s->issuer, s->uri);
+	uint32_t held;
 
 	if (s->try.asked)
 		return true;
 	if (channel_send(v->w->channel, MSG_JWKS_WANT, 0, 0, -1, bytes_of(text, (size_t)n)) < 0) {
-		log_warn("auth_jwt", "can't ask the master for keys", KV_S("issuer", s->issuer),
-		         KV_S("err", strerror(errno)));
+		int cause = errno;
+
+		/* Each token of an unknown key comes here. */
+		if (log_limited(&s->ask_log, LOGS_PER_MINUTE, loop_now(), &held))
+			log_warn("auth_jwt", "can't ask the master for keys",
+			         KV_S("issuer", s->issuer), KV_S("err", strerror(cause)),
+			         KV_U("more", held));
 		return false;
 	}
 	s->try.asked = true;
@@ -381,6 +389,7 @@ static void take_set(struct jwt_verifier *v, const json_t *set)
 	const char *uri = json_string_value(json_object_get(set, "jwks_uri"));
 	const json_t *keys = json_object_get(set, "keys");
 	msec_t tried = json_integer_value(json_object_get(set, "tried_ms"));
+	uint32_t held;
 	struct source *s = issuer && uri ? find_source(v, issuer, uri) : NULL;
 
 	if (!s) /* of another generation */
@@ -396,9 +405,9 @@ static void take_set(struct jwt_verifier *v, const json_t *set)
 
 		if (jwk)
 			add_key(s, jwk, json_string_value(json_object_get(one, "kid")));
-		else
+		else if (log_limited(&s->key_log, LOGS_PER_MINUTE, loop_now(), &held))
 			log_warn("auth_jwt", "a key of an issuer can't be used",
-			         KV_S("issuer", issuer));
+			         KV_S("issuer", issuer), KV_U("more", held));
 	}
 	ERR_clear_error();
 }

@@ -107,7 +107,7 @@ static enum step take_named(struct req *r, struct bytes name, bool chosen)
 	if (!there)
 		return chosen ? refuse_choice(r, "X-Scope-OrgID names no tenant")
 		              : refuse_unknown(r, "its tenant is not in the table");
-	auth_take_tenant(&hit, &r->who);
+	auth_take_tenant(r, &hit, &r->who);
 	if (hit.tenant_state == TENANT_SUSPENDED) {
 		r->who.result = AUTH_SUSPENDED;
 		req_why(r, "tenant is suspended");

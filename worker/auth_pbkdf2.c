@@ -24,6 +24,7 @@ enum {
 	DERIVED_BURST = 2, /* times the rate */
 	/* About a second of the thread: who comes behind so much would wait for long. */
 	WAITING_ITERATIONS_MAX = 2000000,
+	LOGS_PER_MINUTE = 1,
 };
 
 struct pbkdf2 {
@@ -31,6 +32,7 @@ struct pbkdf2 {
 	struct sources *sources;
 	gcra_word all; /* auth.pbkdf2.per_worker */
 	struct offload *thread; /* NULL: nobody has brought a bearer yet */
+	struct log_limit thread_log;
 	struct derivation *first; /* pushed, and not told done */
 	uint64_t waiting; /* iterations, of those */
 };
@@ -171,11 +173,13 @@ static struct derivation *derivation_new(struct pbkdf2 *v, const struct credenti
 static bool has_thread(struct pbkdf2 *v)
 {
 	struct err err;
+	uint32_t held;
 
 	if (!v->thread)
 		v->thread = offload_open(v->w->base, "derive", &err);
-	if (!v->thread)
-		log_err("auth", "keys of kind pbkdf2 cannot be judged", KV_S("error", err.text));
+	if (!v->thread && log_limited(&v->thread_log, LOGS_PER_MINUTE, loop_now(), &held))
+		log_err("auth", "keys of kind pbkdf2 cannot be judged", KV_S("error", err.text),
+		        KV_U("more", held));
 	return v->thread != NULL;
 }
 

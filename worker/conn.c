@@ -297,6 +297,7 @@ static enum turn request_done(struct conn *c)
 	            verdict_get(r->verdict)->flags & VF_CLOSE;
 	bool is_gone = r->verdict == V_GONE;
 
+	c->line = verdict_get(r->verdict)->status / 100 == 4 ? LINE_REFUSED : LINE_KNOWN;
 	c->start = (uint32_t)(r->in.p - c->buf);
 	c->end = c->start + (uint32_t)r->in.n;
 	conn_request_end(c);
@@ -390,9 +391,15 @@ static enum turn fill_buffer(struct conn *c, enum deadline d)
 	return TURN_GO;
 }
 
+static enum deadline idle_deadline(const struct conn *c)
+{
+	return c->cs->draining ? DEADLINE_QUIET : DEADLINE_IDLE;
+}
+
 static enum turn idle_turn(struct conn *c)
 {
-	enum deadline d = c->cs->draining ? DEADLINE_QUIET : DEADLINE_IDLE;
+	enum deadline d = idle_deadline(c);
+	unsigned most = c->line == LINE_KNOWN ? c->cs->w->conf->http.pipelined : 1;
 
 	if (c->start == c->end) {
 		if (c->dry)
@@ -400,7 +407,7 @@ static enum turn idle_turn(struct conn *c)
 		return fill_buffer(c, d);
 	}
 	/* Requests that came in one go are served in their order, some of them in a turn. */
-	if (c->cs->answering || c->cs->turn_requests >= c->cs->w->conf->http.pipelined)
+	if (c->cs->answering || c->cs->turn_requests >= most)
 		return conn_go_later(c, d);
 	request_start(c);
 	return TURN_GO;
@@ -438,7 +445,7 @@ static enum turn handshake_turn(struct conn *c)
 	case TLS_STEP_DONE:
 		stats_add(w->stats, STAT_TLS_HANDSHAKES, result, version, 1);
 		conn_phase_set(c, PHASE_IDLE);
-		deadline_restart(c, c->cs->draining ? DEADLINE_QUIET : DEADLINE_IDLE);
+		deadline_restart(c, idle_deadline(c));
 		return TURN_GO;
 	case TLS_STEP_FAILED:
 		stats_add(w->stats, STAT_TLS_HANDSHAKES, result, version, 1);
@@ -471,12 +478,26 @@ static enum turn one_turn(struct conn *c)
 void conn_turn(struct conn *c)
 {
 	c->cs->turn_bytes = 0;
-	c->cs->turn_requests = 0;
+	/* Of one that stands behind others, the request that it is amid is its one of this turn. */
+	c->cs->turn_requests = c->line != LINE_KNOWN && c->phase == PHASE_REQUEST;
 	while (one_turn(c) == TURN_GO)
 		;
 }
 
 /* ---- who calls ---- */
+
+/* Whose place is behind others waits for it before its next request is begun, or its head is whole:
+ * else whoever writes in odd pieces would be ahead. */
+static bool waits_behind(const struct conn *c)
+{
+	const struct active *a = c->active;
+
+	if (c->line == LINE_KNOWN)
+		return false;
+	return c->phase == PHASE_IDLE || c->phase == PHASE_SKIP ||
+	       (c->phase == PHASE_REQUEST && a->step == STEP_BYTES && a->r.at == STAGE_HEAD &&
+	        !a->r.out.n);
+}
 
 void conn_on_event(evutil_socket_t fd, short what, void *arg)
 {
@@ -496,6 +517,11 @@ void conn_on_event(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	c->dry = false;
+	if (waits_behind(c)) {
+		conn_watch(c, WATCH_NONE); /* or each turn would hear of it until it is its own */
+		conn_go_later(c, c->deadline);
+		return;
+	}
 	conn_turn(c);
 }
 

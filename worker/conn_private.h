@@ -67,6 +67,14 @@ struct active { /* a request and what conn.c knows of it; slots refer to it by h
 	uint64_t window_bytes; /* received since the body's deadline began */
 };
 
+/* Where those stand that go on in the next turn. Of all but the first only a few do. */
+enum line {
+	LINE_KNOWN, /* what it asked last was not refused; and whoever is amid what was let in */
+	LINE_NEW, /* nothing that it asked is done yet */
+	LINE_REFUSED, /* what it asked last was refused for its own fault */
+	LINE_COUNT
+};
+
 struct conn {
 	struct event ev;
 	uint32_t magic;
@@ -88,7 +96,8 @@ struct conn {
 	enum watch watch;
 	enum deadline deadline;
 	bool dry; /* the last recv took all there was */
-	bool again; /* in the list of those that go on in the next turn */
+	bool again; /* in one of the lists of those that go on in a later turn */
+	enum line line : 8, again_line : 8; /* where it belongs between requests; the list it is in */
 	bool counted; /* in limits and gauges: not if refused by a limit */
 	char text[CLIENT_TEXT_BYTES];
 };
@@ -125,8 +134,9 @@ struct conns {
 	struct conn_list lists[DEADLINE_COUNT];
 	msec_t durations[DEADLINE_COUNT];
 	struct event sweep, pause, again;
-	TAILQ_HEAD(again_list, conn) again_list; /* those with more to do than one turn is for */
-	unsigned again_count;
+	TAILQ_HEAD(again_list, conn) lines[LINE_COUNT]; /* those that go on in a later turn */
+	unsigned line_counts[LINE_COUNT];
+	int64_t behind_ended_ns; /* the last turn of those who stand behind */
 	unsigned count; /* every connection, refused and lingering ones too */
 	unsigned refused; /* those that only linger with their 503 */
 	unsigned workers; /* limits are per host */
@@ -167,7 +177,8 @@ void conn_phase_set(struct conn *c, enum conn_phase phase);
 void conn_watch(struct conn *c, enum watch wanted);
 enum turn conn_wait(struct conn *c, enum watch w, enum deadline d);
 enum turn conn_go_later(struct conn *c, enum deadline d); /* in the next turn of the loop */
-/* At once, or when its request is back from beside. An active one is told that its client is gone. */
+/* At once, or when its request is back from beside. An active one is told that its client is gone.
+ */
 void conn_close(struct conn *c);
 void conn_linger(struct conn *c); /* politely: sends our end, waits for the client's */
 void conn_cut(struct conn *c); /* by a reset: what it has not read is thrown away */

@@ -5,10 +5,16 @@
  */
 #include <event2/event.h>
 #include <sys/socket.h>
+#include "common/loop.h"
 #include "worker/conn_private.h"
 #include "worker/tls.h"
 
-enum { LINGER_BYTES_MAX = 64 * KIB };
+enum {
+	LINGER_BYTES_MAX = 64 * KIB,
+	BEHIND_PER_TURN = 4, /* of each line at least: about 50 us for others who come meanwhile */
+	BEHIND_SHARE = 4, /* and more while they take less than this part of what the others took, */
+	BEHIND_NS_MAX = 1000000, /* at most, since that may have been no work at all */
+};
 
 static enum conn_state state_of(enum conn_phase phase)
 {
@@ -67,18 +73,33 @@ enum turn conn_wait(struct conn *c, enum watch w, enum deadline d)
 	return TURN_WAIT;
 }
 
-/* Goes on in the next turn of the loop, after whatever else is ready. */
-enum turn conn_go_later(struct conn *c, enum deadline d)
+/* Once: one that is due would be put off by each next call, and events of sockets come before it. */
+static void again_soon(struct conns *cs)
 {
 	struct timeval now = { 0, 0 };
+
+	if (!event_pending(&cs->again, EV_TIMEOUT, NULL) && event_add(&cs->again, &now) < 0)
+		out_of_memory();
+}
+
+/* Goes on in the next turn of the loop, after whatever else is ready. Who is new, or was refused,
+ * waits for its place among its like, a few of whom go on in each turn: so a client whom we refuse,
+ * however often it asks and on however many connections, costs the others of its worker a moment,
+ * and so do connections that come all at once. Each have a line of their own: who is new need not
+ * wait for all who are refused. (Not handshakes: beyond tls.handshakes_per_worker the oldest ends,
+ * which must not be one that waits for us.) */
+enum turn conn_go_later(struct conn *c, enum deadline d)
+{
 	struct conns *cs = c->cs;
+	/* A request that was let in is worked on as any other. */
+	bool amid = c->phase == PHASE_REQUEST && c->active->r.at > STAGE_HEAD;
 
 	if (!c->again) {
 		c->again = true;
-		TAILQ_INSERT_TAIL(&cs->again_list, c, again_link);
-		cs->again_count++;
-		if (event_add(&cs->again, &now) < 0)
-			out_of_memory();
+		c->again_line = amid ? LINE_KNOWN : c->line;
+		TAILQ_INSERT_TAIL(&cs->lines[c->again_line], c, again_link);
+		cs->line_counts[c->again_line]++;
+		again_soon(cs);
 	}
 	deadline_set(c, d);
 	return TURN_WAIT;
@@ -88,9 +109,9 @@ static void again_remove(struct conn *c)
 {
 	if (!c->again)
 		return;
-	TAILQ_REMOVE(&c->cs->again_list, c, again_link);
-	c->cs->again_count--;
 	c->again = false;
+	TAILQ_REMOVE(&c->cs->lines[c->again_line], c, again_link);
+	c->cs->line_counts[c->again_line]--;
 }
 
 /* ---- its end ---- */
@@ -147,19 +168,51 @@ void conn_linger(struct conn *c)
 	conn_wait(c, WATCH_READ, DEADLINE_LINGER);
 }
 
-/* Those that had more to do than one turn is for. */
-static void on_again(evutil_socket_t fd, short what, void *arg)
+/* Those in the line now; whoever comes back to its end meanwhile waits for the next turn. */
+static void all_go_on(struct conns *cs)
 {
-	struct conns *cs = arg;
 	struct conn *c;
 
-	(void)fd;
-	(void)what;
-	/* Whoever comes back to the list's end meanwhile waits for the next turn. */
-	for (unsigned n = cs->again_count; n > 0 && (c = TAILQ_FIRST(&cs->again_list)); n--) {
+	for (unsigned n = cs->line_counts[LINE_KNOWN]; n > 0 && (c = TAILQ_FIRST(&cs->lines[LINE_KNOWN]));
+	     n--) {
 		again_remove(c);
 		conn_turn(c);
 	}
+}
+
+/* A few of a line, until that time, if it comes later. They may not have been watched, so that no
+ * turn hears of them before; now they are, so that their end is seen. */
+static void some_go_on(struct conns *cs, enum line line, int64_t until_ns)
+{
+	unsigned waiting = cs->line_counts[line];
+	struct conn *c;
+
+	for (unsigned n = 0; n < waiting && (n < BEHIND_PER_TURN || loop_read_ns() < until_ns) &&
+	                     (c = TAILQ_FIRST(&cs->lines[line]));
+	     n++) {
+		again_remove(c);
+		conn_watch(c, WATCH_READ);
+		conn_turn(c);
+	}
+	if (cs->line_counts[line])
+		again_soon(cs);
+}
+
+static void on_again(evutil_socket_t fd, short what, void *arg)
+{
+	struct conns *cs = arg;
+	int64_t now, share;
+
+	(void)fd;
+	(void)what;
+	all_go_on(cs);
+	now = loop_read_ns();
+	share = (now - cs->behind_ended_ns) / BEHIND_SHARE;
+	if (share > BEHIND_NS_MAX)
+		share = BEHIND_NS_MAX;
+	some_go_on(cs, LINE_NEW, now + share);
+	some_go_on(cs, LINE_REFUSED, loop_read_ns() + share);
+	cs->behind_ended_ns = loop_read_ns();
 }
 
 void conn_start(struct conn *c)
@@ -167,6 +220,7 @@ void conn_start(struct conn *c)
 	bool tls = tls_wanted(c->cs->w->tls, c->listener->index);
 
 	c->phase = tls ? PHASE_HANDSHAKE : PHASE_IDLE;
+	c->line = c->listener->admin ? LINE_KNOWN : LINE_NEW; /* no probe waits for clients */
 	c->dry = true;
 	gauge(c, 1);
 	conn_wait(c, WATCH_READ, tls ? DEADLINE_HANDSHAKE : DEADLINE_IDLE);
@@ -183,7 +237,9 @@ void conn_cut(struct conn *c)
 
 void conns_events_open(struct conns *cs)
 {
-	TAILQ_INIT(&cs->again_list);
+	for (enum line line = 0; line < LINE_COUNT; line++)
+		TAILQ_INIT(&cs->lines[line]);
+	cs->behind_ended_ns = loop_read_ns();
 	if (event_assign(&cs->again, cs->w->base, -1, 0, on_again, cs) < 0)
 		out_of_memory();
 }

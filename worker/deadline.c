@@ -97,8 +97,21 @@ static void refused(const struct conn *c, enum conn_reason why)
 	stats_add(c->cs->w->stats, STAT_CONNECTIONS_REFUSED, c->listener->index, why, 1);
 }
 
+/* By whom it waited for; a store of our own is no Kafka, whatever holds up its disk. */
+static enum verdict no_answer(const struct conn *c)
+{
+	if (c->active->r.at == STAGE_AUTH)
+		return V_AUTH_UNAVAILABLE;
+	return c->cs->w->conf->sink == SINK_LOCAL ? V_STORE : V_KAFKA_TIMEOUT;
+}
+
 static void expire(struct conn *c, msec_t now)
 {
+	/* It has written, and waits for us; of a request that was begun the time goes on. */
+	if (c->phase == PHASE_IDLE && c->again && c->again_line != LINE_KNOWN) {
+		deadline_restart(c, c->deadline);
+		return;
+	}
 	switch (c->deadline) {
 	case DEADLINE_HANDSHAKE:
 		refused(c, CONN_HANDSHAKE_TIMEOUT);
@@ -113,8 +126,7 @@ static void expire(struct conn *c, msec_t now)
 		body_judge(c, now);
 		return;
 	case DEADLINE_ANSWER:
-		conn_expire(c,
-		            c->active->r.at == STAGE_AUTH ? V_AUTH_UNAVAILABLE : V_KAFKA_TIMEOUT);
+		conn_expire(c, no_answer(c));
 		return;
 	case DEADLINE_WRITE:
 		refused(c, CONN_WRITE_TIMEOUT);

@@ -60,20 +60,12 @@ static bool is_roomy(const struct req *r)
 	return r->body_mem->cap / 2 > body_capacity(r->body.n);
 }
 
-static void note_use(void *arg)
-{
-	auth_note_use(arg);
-}
-
 /* By the signal that the body told, if it has any item. */
 static enum step check_scope(struct req *r, enum verdict v)
 {
-	if (!auth_scope_is_open(r))
-		return STEP_NEXT;
-	if (v == V_ACCEPTED && !auth_has_scope(r))
+	if (v == V_ACCEPTED && auth_scope_is_open(r) && !auth_has_scope(r))
 		return refuse_counted(r, TS_REFUSED_SCOPE,
 		                      req_refuse(r, V_SCOPE, r->who.token, signal_name(r->signal)));
-	beside_ask(r, note_use, r);
 	return STEP_NEXT;
 }
 
@@ -133,6 +125,7 @@ static enum step enrich_body(struct req *r)
 		.model = r->model ? r->model->model : NULL,
 		.claims = r->who.claims,
 		.client_claims_win = r->w->conf->compat.moose_trust_client_claims,
+		.record_max = r->route->record_max,
 	};
 
 	read_headers(r, &in);

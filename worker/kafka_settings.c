@@ -136,6 +136,13 @@ static uint64_t largest_record(const struct worker *w)
 	return most < MESSAGE_MAX_MOST ? most : MESSAGE_MAX_MOST;
 }
 
+uint64_t kafka_batch_bytes(const struct worker *w)
+{
+	uint64_t most = largest_record(w);
+
+	return w->conf->kafka.batch_bytes < most ? w->conf->kafka.batch_bytes : most;
+}
+
 msec_t kafka_message_timeout(const struct conf *conf)
 {
 	msec_t t = conf->kafka.ack_deadline - ANSWER_MS;
@@ -161,6 +168,8 @@ int kafka_settings(struct worker *w, rd_kafka_conf_t *rk_conf, struct err *err)
 	set_u64(&s, "message.timeout.ms", (uint64_t)kafka_message_timeout(conf));
 	set(&s, "linger.ms", linger);
 	set_u64(&s, "batch.size", conf->kafka.batch_bytes);
+	/* Bytes alone bound a batch: the gate knows no other bound. */
+	set(&s, "batch.num.messages", "1000000");
 	set(&s, "compression.codec", compression_name(conf->kafka.compression));
 	set_u64(&s, "message.max.bytes", largest_record(w));
 	/* Our budget is the bound (worker/budget.h): the library's counts values only. */

@@ -53,6 +53,7 @@ struct life {
 	int log_fds[2]; /* access, audit; -1: none */
 	uint8_t tickets[TICKET_KEYS * TICKET_KEY_BYTES];
 	bool have_tickets, started;
+	bool table_due; /* the one that START told of is not here yet */
 	int conf_fd, own_fd, limits_fd, statm_fd;
 	int page_fds[PAGES_MAX];
 	msec_t drain_until;
@@ -265,13 +266,16 @@ static int on_message(struct life *l, struct channel_msg *m, struct err *err)
 		return 0;
 	case MSG_TABLE:
 		tables_take_base(w, m->arg, m->slot != 0, m->fd);
+		l->table_due = l->table_due && m->slot != 0; /* its delta is */
 		return 0;
 	case MSG_DELTA:
 		tables_take_delta(w, m->arg, m->fd);
+		l->table_due = false;
 		return 0;
 	case MSG_START:
 		w->generation = m->arg;
 		w->slot = (int)m->slot;
+		l->table_due = m->body_bytes > 0;
 		l->started = true;
 		return 0;
 	case MSG_DRAIN:
@@ -281,8 +285,8 @@ static int on_message(struct life *l, struct channel_msg *m, struct err *err)
 		put_aside(w, (uint32_t)m->arg);
 		return 0;
 	case MSG_GONE: /* before our own start: that looks for such files anyway */
-		if (w->sink && w->sink->ops->gone)
-			w->sink->ops->gone(w->sink->state);
+		if (w->sink)
+			sink_gone(w);
 		return 0;
 	case MSG_JWKS:
 		auth_take_keys(w, m->fd);
@@ -385,6 +389,8 @@ static int map_shared(struct life *l, struct err *err)
 	unsigned slots = (unsigned)w->conf->metrics.max_tenants + 2;
 
 	w->stats = stats_map(l->own_fd, true, slots, err);
+	if (w->stats)
+		log_last_errors(&stats_head(w->stats)->errors);
 	w->uses = w->stats ? uses_map(l->own_fd, w->conf->limits.max_tokens, err) : NULL;
 	if (!w->uses)
 		return -1;
@@ -444,10 +450,29 @@ static int enter_sandbox(struct life *l, struct err *err)
 		log_warn("life", "sandbox: false: this worker runs without seccomp and Landlock");
 		return 0;
 	}
-	if (sandbox_enter(conf->sink == SINK_LOCAL ? conf->local.dir : NULL, &abi, err) < 0)
+	if (sandbox_enter(conf_store_dir(conf, NULL), &abi, err) < 0)
 		return -1;
 	if (abi == 0)
 		log_warn("life", "this kernel has no Landlock: files are not restricted");
+	return 0;
+}
+
+/* With the table first, no client of a reload meets a worker that knows nobody yet, however long
+ * the master was kept from sending it. What lies in the channel besides is taken too. */
+static int take_table(struct life *l, struct err *err)
+{
+	struct pollfd p = { .fd = l->w->channel, .events = POLLIN };
+
+	on_channel(p.fd, EV_READ, l);
+	while (l->table_due && !l->w->draining) {
+		int rc = poll(&p, 1, START_TIMEOUT_MS);
+
+		if (rc == 0)
+			return err_set(err, "no tenant table within %d ms", START_TIMEOUT_MS);
+		if (rc < 0 && errno != EINTR)
+			return err_errno(err, "can't wait for the tenant table");
+		on_channel(p.fd, EV_READ, l);
+	}
 	return 0;
 }
 
@@ -466,9 +491,8 @@ static int start_events(struct life *l, struct err *err)
 	    event_add(&l->term_event, NULL) < 0)
 		return err_set(err, "libevent refuses an event");
 	on_beat(-1, 0, l);
-	/* The table follows START at once: with it first, no client of a reload meets a worker that
-	 * knows nobody yet. */
-	on_channel(w->channel, EV_READ, l);
+	if (take_table(l, err) < 0)
+		return -1;
 	for (unsigned i = 0; i < l->listener_count; i++) {
 		if (listen_on(l, l->listeners[i].index, l->listeners[i].slot,
 		              take_fd(&l->listeners[i].fd), err) < 0)

@@ -36,6 +36,7 @@ static const char *name_of(void *arg, enum stat_dim dim, unsigned i)
 	case DIM_ROUTE:
 		return routes_name(w->routes, i);
 	case DIM_LISTENER:
+	case DIM_CERTIFICATE: /* it has no name of its own */
 		return worker_listener_name(w, i);
 	case DIM_BROKER:
 		return i < w->conf->kafka.brokers.n ? w->conf->kafka.brokers.v[i] : NULL;

@@ -297,44 +297,13 @@ static uint32_t hash_more(uint32_t h, const void *p, size_t n) /* FNV-1a */
 	return h;
 }
 
-static struct spread *spread_of(struct sink_open *sink, unsigned topic)
+/* `source` keeps what one sender sent in its order. The partitioner says which partition a word
+ * means. */
+static uint32_t source_word(const struct req *r)
 {
-	if (topic >= sink->spread_count) {
-		unsigned count = topic + 1;
-
-		sink->spread = xrealloc(sink->spread, count, sizeof(*sink->spread));
-		memset(sink->spread + sink->spread_count, 0,
-		       (count - sink->spread_count) * sizeof(*sink->spread));
-		sink->spread_count = count;
-	}
-	return &sink->spread[topic];
-}
-
-uint32_t produce_spread(struct worker *w, unsigned topic, size_t bytes)
-{
-	struct spread *at = spread_of(w->sink, topic);
-	int64_t now = loop_now_ns();
-
-	if (at->bytes >= w->conf->kafka.batch_bytes ||
-	    now - at->since_ns >= (int64_t)w->conf->kafka.linger_us * 1000) {
-		at->word++;
-		at->bytes = 0;
-		at->since_ns = now;
-	}
-	at->bytes += bytes;
-	return w->sink->spread_seed + at->word;
-}
-
-/* `spread` stays on a partition for about one batch, so that batches fill (recipe 23); `source`
- * keeps what one sender sent in its order. The partitioner says which partition a word means. */
-static uint32_t partition_word(const struct req *r, size_t bytes)
-{
-	const struct parcel *p = r->parcel;
 	uint32_t h;
 
-	if (r->route->partition == PARTITION_SPREAD)
-		return produce_spread(r->w, p->topic, bytes);
-	h = hash_more(2166136261u, p->key.p, p->key.n);
+	h = hash_more(2166136261u, r->parcel->key.p, r->parcel->key.n);
 	h = hash_more(h, r->who.token, strlen(r->who.token) + 1);
 	return hash_more(h, r->client, sizeof(r->client));
 }
@@ -360,7 +329,7 @@ size_t produce_parcel(struct parcel *p, const struct slices *slices)
 		struct record *rec = make_record(p, &slices->v[i], i);
 		enum verdict v;
 
-		rec->partition_word = produce_spread(p->w, p->topic, slices->v[i].n);
+		rec->spread = true;
 		if (!record_send(rec, &v)) {
 			record_put(p->w, rec);
 			refused = v;
@@ -444,7 +413,9 @@ static enum step send_some(struct req *r)
 		size_t bytes = fixed_bytes(r->parcel) + rec->value.n;
 		enum verdict v;
 
-		rec->partition_word = partition_word(r, rec->value.n);
+		rec->spread = r->route->partition == PARTITION_SPREAD;
+		if (!rec->spread)
+			rec->partition_word = source_word(r);
 		if (!record_send(rec, &v)) {
 			record_put(r->w, rec);
 			return cut_short(r, v, bytes);

@@ -18,5 +18,3 @@ struct parcel *produce_parcel_of(struct req *r, unsigned topic);
 size_t produce_parcel(struct parcel *p, const struct slices *slices);
 /* What its records cost beside their values: to be in p->charged. */
 uint64_t produce_cost(const struct parcel *p, size_t records);
-/* The partition word of `record.partition: spread` for the next record of a topic. */
-uint32_t produce_spread(struct worker *w, unsigned topic, size_t bytes);

@@ -120,6 +120,8 @@ static void write_fields(const struct req *r, const struct reply *reply, struct 
 {
 	if (reply->content_type)
 		field(b, "Content-Type", reply->content_type);
+	if (r->page_policy)
+		field(b, "Content-Security-Policy", r->page_policy);
 	if (reply->retry_after) {
 		buf_str(b, "Retry-After: ");
 		buf_u64(b, reply->retry_after);

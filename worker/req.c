@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include "common/loop.h"
 #include "worker/audit.h"
+#include "worker/auth.h"
 #include "worker/bodies.h"
 #include "worker/budget.h"
 #include "worker/produce.h"
@@ -80,6 +81,7 @@ void req_finish(struct req *r)
 	assert(r->verdict != V_NONE);
 	r->duration_ns = loop_read_ns() - r->started_ns; /* a whole request may fit in one turn */
 	count(r);
+	auth_finish(r);
 	audit_request(w->audit, r, code, r->bytes_out);
 	if (w->taps)
 		taps_request(w->taps, r, code);

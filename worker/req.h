@@ -50,6 +50,7 @@ struct identity { /* who it is; copied out of the table, which may be replaced m
 	enum auth_result result; /* for auth_total, audit */
 	int64_t block_until;     /* Unix seconds; admit judges it */
 	struct tenant_limits limits;
+	struct bytes topic_prefix; /* the tenant's own, of the request's pool; n is 0: none */
 	/* Of a credential that the table does not hold (worker/proof.h); of the request's pool. */
 	const char *subject, *email, *issuer; /* NULL: unknown */
 	bool admin;
@@ -102,6 +103,7 @@ struct req {
 	bool close_after; /* the connection ends with this reply */
 	struct bytes page;     /* a route's own body (of the pool, or static) instead of the dialect's */
 	const char *page_type; /* its Content-Type, also with more; NULL: no page */
+	const char *page_policy; /* its Content-Security-Policy; NULL: none */
 	unsigned retry_wait;   /* seconds, where the refusal knows; 0: the reply spreads them */
 	unsigned retry_after;  /* seconds, as the reply said; 0: none */
 

@@ -18,12 +18,13 @@
 
 /* clang-format off */
 static const struct page pages[] = {
-	/* name       path            admin  both   moose  open   run         */
-	{ "health",   "/health",      false, true,  false, true,  health_run  },
-	{ "ready",    "/ready",       false, true,  false, false, ready_run   },
-	{ "liveness", "/liveness",    false, false, true,  false, health_run  },
-	{ "metrics",  "/metrics",     true,  false, false, false, metrics_run },
-	{ "status",   "/status.json", true,  false, false, false, status_run  },
+	/* name          path            admin  both   moose  open   run             */
+	{ "health",      "/health",      false, true,  false, true,  health_run      },
+	{ "ready",       "/ready",       false, true,  false, false, ready_run       },
+	{ "liveness",    "/liveness",    false, false, true,  false, health_run      },
+	{ "metrics",     "/metrics",     true,  false, false, false, metrics_run     },
+	{ "status",      "/status.json", true,  false, false, false, status_run      },
+	{ "status_page", "/status",      true,  false, false, false, status_page_run },
 };
 /* clang-format on */
 
@@ -77,15 +78,18 @@ const char *route_topic_text(const struct route *route, const struct format *for
 	return t ? t->text : NULL;
 }
 
-/* With the tenant's id in the place of {tenant}: the master lets no id in that makes no topic's name
- * of it (records.md 1). */
-static unsigned topic_of_tenant(struct routes *rs, const struct route_topic *t, struct bytes tenant)
+/* With the tenant's own prefix in the place of the configured one, or with its id in the place of
+ * {tenant} there: the master lets no tenant in whose prefix or id makes no topic's name of it
+ * (records.md 1). */
+static unsigned topic_of_tenant(struct routes *rs, const struct route_topic *t, const struct req *r)
 {
+	struct bytes tenant = bytes_of(r->who.tenant, r->who.tenant_n);
 	char name[TOPIC_BYTES + TENANT_ID_MAX + 1];
 	struct buf b;
 
 	buf_init_fixed(&b, name, sizeof(name));
-	for (const char *p = t->text; *p;) {
+	buf_bytes(&b, r->who.topic_prefix);
+	for (const char *p = t->text + (r->who.topic_prefix.n ? r->route->prefix_bytes : 0); *p;) {
 		if (strncmp(p, TENANT_WORD, strlen(TENANT_WORD)) == 0) {
 			buf_bytes(&b, tenant);
 			p += strlen(TENANT_WORD);
@@ -102,9 +106,16 @@ unsigned routes_topic(struct routes *rs, const struct req *r)
 		r->model ? r->model->route_topic
 			 : r->route->topics[r->format - r->route->protocol->formats];
 
-	if (!t->has_tenant)
+	if (!t->has_tenant && !r->who.topic_prefix.n)
 		return t->index;
-	return topic_of_tenant(rs, t, bytes_of(r->who.tenant, r->who.tenant_n));
+	return topic_of_tenant(rs, t, r);
+}
+
+unsigned routes_topic_named(struct routes *rs, struct bytes name, bool is_raw)
+{
+	static const struct route_topic raw = { .is_raw = true }, plain;
+
+	return route_table_topic(rs, name, is_raw ? &raw : &plain);
 }
 
 static int topic_or_none(const struct route_topic *t)

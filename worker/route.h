@@ -26,6 +26,8 @@ struct route {
 	enum dialect_id dialect;
 	/* What becomes of a body: the sections of their own, or what `routes` says. */
 	struct route_topic *topics[FORMATS_MAX]; /* of each format; NULL: a data model's own */
+	size_t prefix_bytes; /* of their texts: what a tenant's own topic_prefix takes the place of
+	                      */
 	enum utf8_mode utf8;
 	uint64_t wire_limit, inflated_limit;
 	uint64_t record_max;     /* bytes of one record: key, value, headers, 512 */
@@ -44,8 +46,11 @@ struct routes *routes_open(struct worker *w, struct err *err) MUST_USE;
 void routes_close(struct routes *rs); /* NULL is fine */
 const char *routes_name(const struct routes *rs, unsigned index); /* NULL beyond the last */
 const struct route *routes_get(const struct routes *rs, unsigned index);
-/* The topic of the records of this request, for sinks: an index, which may be new (`{tenant}`). */
+/* The topic of the records of this request, for sinks: an index, which may be new (`{tenant}`, or
+ * the tenant has a prefix of its own). */
 unsigned routes_topic(struct routes *rs, const struct req *r);
+/* The index of a topic that the configuration may know no more: of records that waited. */
+unsigned routes_topic_named(struct routes *rs, struct bytes name, bool is_raw);
 /* As configured: with the {tenant} of a prefix, if it has one. For a data model's route NULL. */
 const char *route_topic_text(const struct route *route, const struct format *format);
 /* Of no route: those of dead letters, a data model's too, and of usage records; the tenant's id
@@ -53,7 +58,8 @@ const char *route_topic_text(const struct route *route, const struct format *for
 int routes_dead_letters(const struct routes *rs);
 int routes_model_dead_letters(const struct req *r);
 int routes_usage(const struct routes *rs);
-/* Topics known so far, those of a configuration without `{tenant}` all from the start. */
+/* Topics known so far, those of a configuration without `{tenant}` all from the start; with a
+ * prefix of its own a tenant's first record brings one, as there. */
 unsigned routes_topics(const struct routes *rs);
 const char *routes_topic_name(const struct routes *rs, unsigned topic);
 bool routes_uses(const struct routes *rs, const struct route *route, unsigned topic);

@@ -503,6 +503,7 @@ int route_table_fill(struct routes *rs, struct worker *w, struct err *err)
 	for (unsigned i = 0; i < rs->count; i++) {
 		struct route *route = &rs->v[i];
 
+		route->prefix_bytes = strlen(rs->wishes[i].prefix);
 		if ((route->is_prefix ? use_model_topics(rs, w, route, err)
 		                      : use_topics(rs, route, err)) < 0)
 			return -1;

@@ -8,7 +8,7 @@
 #pragma once
 #include "common/err.h"
 
-/* store: the folder of the local store, the one place where files may be written; NULL: none.
+/* store: the folder of the local store or of the spool, the one place where files may be written; NULL: none.
  * 0; -1 with *err said if seccomp cannot be had. *landlock_abi: 0 if the kernel has none (a
  * warning, not a refusal). Landlock binds the calling thread and those it starts later. */
 int sandbox_enter(const char *store, int *landlock_abi, struct err *err) MUST_USE;

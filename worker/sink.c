@@ -7,10 +7,10 @@
 #include "worker/sink.h"
 
 #include <stdio.h>
-#include <sys/random.h>
 
 #include "worker/bodies.h"
 #include "worker/budget.h"
+#include "worker/spool.h"
 #include "worker/worker.h"
 
 static const struct {
@@ -26,10 +26,6 @@ int sink_open(struct worker *w, struct err *err)
 {
 	struct sink_open *s = xcalloc(1, sizeof(*s));
 
-	if (getrandom(&s->spread_seed, sizeof(s->spread_seed), 0) != sizeof(s->spread_seed)) {
-		free(s);
-		return err_errno(err, "no random bytes");
-	}
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		if (kinds[i].kind == w->conf->sink)
 			s->ops = kinds[i].ops;
@@ -41,6 +37,13 @@ int sink_open(struct worker *w, struct err *err)
 		w->sink = NULL;
 		free(s);
 		return -1;
+	}
+	if (w->conf->sink == SINK_KAFKA && w->conf->spool.enabled) {
+		s->spool = spool_open(w, err);
+		if (!s->spool) {
+			sink_close(w);
+			return -1;
+		}
 	}
 	sink_gauges(w);
 	return 0;
@@ -54,9 +57,18 @@ void sink_close(struct worker *w)
 		return;
 	s->closing = true;
 	s->ops->close(s->state);
+	spool_close(s->spool);
 	sink_pools_free(s);
 	w->sink = NULL;
 	free(s);
+}
+
+void sink_gone(struct worker *w)
+{
+	if (w->sink->ops->gone)
+		w->sink->ops->gone(w->sink->state);
+	if (w->sink->spool)
+		spool_gone(w->sink->spool);
 }
 
 void sink_gauges(struct worker *w)
@@ -104,6 +116,7 @@ struct parcel *parcel_get(struct worker *w)
 	p->part_at = RECORD_NO_PART;
 	p->parts = 0;
 	p->done = NULL;
+	p->row = NULL;
 	p->open = 1;
 	p->verdict = V_ACCEPTED;
 	p->delivered = 0;
@@ -133,11 +146,8 @@ void sink_pools_free(struct sink_open *s)
 		free(p->more);
 		free(p);
 	}
-	free(s->spread);
 	s->spare = NULL;
 	s->spare_parcels = NULL;
-	s->spread = NULL;
-	s->spread_count = 0;
 }
 
 void parcel_header(struct parcel *p, const char *name, struct bytes value)
@@ -215,6 +225,7 @@ static enum tenant_stat failed_as(enum delivery how)
 		return TS_FAILED_FATAL;
 	case DELIVERY_STORE:
 		return TS_FAILED_STORE;
+	case DELIVERY_REFUSED:
 	case DELIVERY_OTHER:
 		return TS_FAILED_OTHER;
 	}
@@ -279,8 +290,8 @@ static void record_end(struct record *rec, enum delivery how, int32_t partition,
 	record_put(p->w, rec);
 }
 
-void record_done(struct record *rec, enum delivery how, enum verdict v, int32_t partition,
-                 int64_t offset)
+void record_settle(struct record *rec, enum delivery how, enum verdict v, int32_t partition,
+                   int64_t offset)
 {
 	struct parcel *p = rec->parcel;
 	struct worker *w = p->w;
@@ -294,6 +305,38 @@ void record_done(struct record *rec, enum delivery how, enum verdict v, int32_t 
 	sink_gauges(w);
 }
 
+void record_done(struct record *rec, enum delivery how, enum verdict v, int32_t partition,
+                 int64_t offset)
+{
+	struct sink_open *s = rec->parcel->w->sink;
+
+	if (rec->parcel->row) {
+		assert(s->in_flight > 0);
+		s->in_flight--;
+		spool_row_ended(s->spool, rec, how, v);
+		return;
+	}
+	if (s->spool && how == DELIVERY_OK)
+		spool_hears(s->spool, rec->parcel->topic);
+	else if (s->spool && !s->closing && how != DELIVERY_REFUSED &&
+	         spool_takes_back(s->spool, rec, v))
+		return;
+	record_settle(rec, how, v, partition, offset);
+}
+
+/* V_NONE, too, if the spool has it instead. */
+static enum verdict hand_over(struct sink_open *s, struct record *rec)
+{
+	enum verdict v;
+
+	if (s->spool && spool_goes_first(s->spool, rec))
+		return V_NONE;
+	v = s->ops->send(s->state, rec);
+	if (v != V_NONE && s->spool && spool_takes_back(s->spool, rec, v))
+		return V_NONE;
+	return v;
+}
+
 bool record_send(struct record *rec, enum verdict *v)
 {
 	struct parcel *p = rec->parcel;
@@ -301,7 +344,7 @@ bool record_send(struct record *rec, enum verdict *v)
 	uint64_t items = rec->items;
 
 	p->open++;
-	*v = w->sink->ops->send(w->sink->state, rec);
+	*v = hand_over(w->sink, rec);
 	if (*v != V_NONE && *v != V_ACCEPTED) {
 		p->open--;
 		return false;

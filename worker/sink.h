@@ -14,15 +14,17 @@
 struct worker;
 struct body;
 struct event_base;
+struct spool;
+struct spool_row;
 
 struct record_header {
 	const char *name;
 	struct bytes value;
 };
-/* All of records.md 1.1 but headgate-part, and the three of a dead letter; values that are not static:
+/* All of records.md 1.1, and the three of a dead letter; values that are not static:
  * request id, milliseconds, traceparent, type, the detail of a dead letter. */
 enum {
-	RECORD_HEADERS_MAX = 14,
+	RECORD_HEADERS_MAX = 16,
 	RECORD_NO_PART = RECORD_HEADERS_MAX, /* a place that no header has */
 	RECORD_TYPE_MAX = 255, /* bytes of a client's media type */
 	RECORD_HEADER_MEM = 32 + 24 + 55,
@@ -57,6 +59,7 @@ struct parcel {
 	unsigned parts; /* of a split value, for headgate-part; 0: none */
 	/* Of a parcel without request: told what became of it, once it is given back. */
 	void (*done)(struct worker *w, unsigned metric_slot, enum signal signal, bool stored);
+	struct spool_row *row; /* of the spool, which this is made of; its record counts there */
 	/* the answer */
 	unsigned open; /* records without one, and one for the hand that still sends */
 	enum verdict verdict;
@@ -70,19 +73,23 @@ struct record { /* pooled; owned by the sink from send() until record_done() */
 	struct parcel *parcel;
 	struct bytes value;
 	uint64_t items;
+	bool spread; /* to any partition; else the word below says which */
 	uint32_t partition_word; /* the partitioner is a pure function of it */
+	unsigned place; /* worker/kafka_gate.h's */
 	unsigned part; /* 1-based; 0: not a part */
 	int64_t produced_ns;
 	bool resent; /* once, after a fatal error of the producer */
+	bool alone; /* sent again in a batch of its own: in the first one something was too large */
 };
 
 /* The i-th header of a record; false behind the last. `part` is memory for headgate-part. */
 bool record_header(const struct record *rec, unsigned i, char part[static RECORD_PART_BYTES],
                    struct record_header *out);
 
-enum delivery { /* how a record ended; each is a word of stats.def */
+enum delivery { /* how a record ended; each but _REFUSED, an other one, is a word of stats.def */
 	DELIVERY_OK, DELIVERY_TIMED_OUT, DELIVERY_MAYBE, DELIVERY_TOO_LARGE, DELIVERY_AUTHORIZATION,
 	DELIVERY_FATAL, DELIVERY_STORE, DELIVERY_OTHER,
+	DELIVERY_REFUSED, /* for good, for what it is */
 };
 
 struct sink {
@@ -101,6 +108,10 @@ struct sink {
 	bool (*ready)(void *sink, const char **check, char *detail, size_t cap);
 	/* NULL, or: a worker has ended, and what it held in files may be taken over. */
 	void (*gone)(void *sink);
+	/* NULL, or: what is sent now has nobody who could store it. */
+	bool (*down)(void *sink);
+	/* NULL, or: all that is in flight ends soon, stored or not: the drain is nearly over. */
+	void (*give_up)(void *sink);
 };
 extern const struct sink sink_kafka, sink_local, sink_discard;
 struct rd_kafka_s;
@@ -109,24 +120,18 @@ struct rd_kafka_s *sink_kafka_client(struct worker *w, struct err *err) MUST_USE
 void sink_kafka_version(char *out, size_t cap); /* librdkafka, for -v: running and built with */
 const char *sink_kafka_error_name(unsigned i);  /* texts of DIM_KAFKA_ERROR; NULL beyond the last */
 
-struct spread { /* of a topic: the partition word of `record.partition: spread` */
-	uint32_t word;
-	uint64_t bytes;
-	int64_t since_ns;
-};
 struct sink_open { /* what worker->sink is; zeroed but for the first two it is ready */
 	const struct sink *ops;
 	void *state;
 	struct record *spare; /* for reuse */
 	struct parcel *spare_parcels;
 	uint64_t in_flight;   /* records between send() and record_done() */
-	uint32_t spread_seed; /* so that workers do not fill the same partitions at the same time */
-	struct spread *spread; /* by topic */
-	unsigned spread_count;
+	struct spool *spool; /* NULL: off */
 	bool closing;
 };
 int sink_open(struct worker *w, struct err *err) MUST_USE; /* by conf->sink, from an explicit array */
 void sink_close(struct worker *w); /* after conns_close(): what is still in flight wakes nobody */
+void sink_gone(struct worker *w); /* another worker has ended */
 void sink_gauges(struct worker *w); /* the queue's gauges; sinks with a timer call it there too */
 
 void sink_pools_free(struct sink_open *s); /* records and parcels kept for reuse */
@@ -146,6 +151,9 @@ bool record_send(struct record *rec, enum verdict *v) MUST_USE;
 /* Counts delivered or failed, and closes its part of the parcel with its verdict (V_ACCEPTED,
  * V_KAFKA_TIMEOUT, V_RECORD_SIZE, V_TOPIC_UNAVAILABLE, V_STORE, V_STORE_FULL). */
 void record_done(struct record *rec, enum delivery how, enum verdict v, int32_t partition, int64_t offset);
+/* The same past the spool, which would take what failed: it is the spool that says it. */
+void record_settle(struct record *rec, enum delivery how, enum verdict v, int32_t partition,
+                   int64_t offset);
 /* What the answer is, should v be the last word. */
 enum verdict parcel_verdict(const struct parcel *p, enum verdict v);
 /* One record less, or the hand of the maker; V_NONE has no say in the verdict. With the last one

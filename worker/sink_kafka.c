@@ -18,10 +18,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
+#include <sys/random.h>
 
 #include "common/log.h"
 #include "common/loop.h"
 #include "worker/budget.h"
+#include "worker/kafka_gate.h"
 #include "worker/kafka_news.h"
 #include "worker/kafka_settings.h"
 #include "worker/route.h"
@@ -54,6 +56,7 @@ struct kafka {
 	/* Records that no producer can take now: before the first metadata, and while a producer is
 	 * being replaced. They leave, in order, when it can, or when their time is over. */
 	struct record *waiting, **waiting_end;
+	struct kafka_gate *gate;
 	int wake_fd;
 	struct event wake, tick;
 	struct kafka_news news;
@@ -218,27 +221,21 @@ static rd_kafka_headers_t *make_headers(const struct record *rec)
 	return headers;
 }
 
-/* V_NONE: the library has it, or it waits for a producer. Else it is still the caller's. */
-static enum verdict produce(struct kafka *k, struct record *rec)
+/* What has passed the gate. V_NONE: the library has it, or it waits for a producer. Else it is
+ * still the caller's. */
+static enum verdict hand_over(struct kafka *k, struct record *rec)
 {
-	rd_kafka_topic_t *topic;
 	rd_kafka_headers_t *headers;
 	rd_kafka_resp_err_t err;
 
-	if (!can_produce(k, rec)) {
-		wait_for_producer(k, rec);
-		return V_NONE;
-	}
-	topic = topics_handle(k->topics, rec->parcel->topic);
-	if (!topic)
-		return V_TOPIC_UNAVAILABLE;
 	headers = make_headers(rec);
 	/* Without F_COPY and F_FREE the value stays ours, and untouched until the report. The
 	 * partition is never forced: the partitioner's word is in the record, which is the opaque.
 	 */
 	err = rd_kafka_producev(
-		k->live->rk, RD_KAFKA_V_RKT(topic), RD_KAFKA_V_PARTITION(RD_KAFKA_PARTITION_UA),
-		RD_KAFKA_V_MSGFLAGS(0), RD_KAFKA_V_KEY(rec->parcel->key.p, rec->parcel->key.n),
+		k->live->rk, RD_KAFKA_V_RKT(topics_handle(k->topics, rec->parcel->topic)),
+		RD_KAFKA_V_PARTITION(RD_KAFKA_PARTITION_UA), RD_KAFKA_V_MSGFLAGS(0),
+		RD_KAFKA_V_KEY(rec->parcel->key.p, rec->parcel->key.n),
 		RD_KAFKA_V_VALUE((void *)(uintptr_t)rec->value.p, rec->value.n),
 		RD_KAFKA_V_TIMESTAMP(rec->parcel->timestamp_ms), RD_KAFKA_V_HEADERS(headers),
 		RD_KAFKA_V_OPAQUE(rec), RD_KAFKA_V_END);
@@ -247,6 +244,7 @@ static enum verdict produce(struct kafka *k, struct record *rec)
 		return V_NONE;
 	}
 	rd_kafka_headers_destroy(headers); /* ours again */
+	kafka_gate_left(k->gate, rec, false);
 	if (err != RD_KAFKA_RESP_ERR__FATAL)
 		return refused(k, rec, err);
 	/* Replaced by the next turn, not here: somebody may be going through its events. */
@@ -254,6 +252,47 @@ static enum verdict produce(struct kafka *k, struct record *rec)
 	event_active(&k->wake, EV_READ, 0);
 	wait_for_producer(k, rec);
 	return V_NONE;
+}
+
+/* V_NONE: the library has it, or it waits. Else it is still the caller's. */
+static enum verdict produce(struct kafka *k, struct record *rec)
+{
+	unsigned topic = rec->parcel->topic;
+
+	if (!can_produce(k, rec)) {
+		wait_for_producer(k, rec);
+		return V_NONE;
+	}
+	if (!topics_handle(k->topics, topic))
+		return V_TOPIC_UNAVAILABLE;
+	if (!kafka_gate_pass(k->gate, rec, (unsigned)topics_partitions(k->topics, topic)))
+		return V_NONE;
+	return hand_over(k, rec);
+}
+
+/* Of those at the gate: whose time is over, and whose partition takes again. */
+static void serve_gate(struct kafka *k)
+{
+	int64_t oldest = loop_now_ns() - kafka_message_timeout(k->w->conf) * 1000000;
+	struct record *rec;
+
+	while ((rec = kafka_gate_expired(k->gate, oldest)))
+		record_done(rec, DELIVERY_TIMED_OUT, V_KAFKA_TIMEOUT, -1, -1);
+	while ((rec = kafka_gate_next(k->gate))) {
+		enum verdict v = V_NONE;
+
+		if (!can_produce(k, rec)) {
+			kafka_gate_left(k->gate, rec, false);
+			wait_for_producer(k, rec);
+		} else if (!topics_handle(k->topics, rec->parcel->topic)) {
+			kafka_gate_left(k->gate, rec, false);
+			v = V_TOPIC_UNAVAILABLE;
+		} else {
+			v = hand_over(k, rec);
+		}
+		if (v != V_NONE)
+			record_done(rec, DELIVERY_OTHER, v, -1, -1);
+	}
 }
 
 /* What waited goes on: all of it, when a producer can take it; else those whose time is over. */
@@ -348,6 +387,10 @@ static enum verdict verdict_of(struct kafka *k, const struct record *rec, rd_kaf
 		topics_mark_unavailable(k->topics, rec->parcel->topic, false);
 		*how = DELIVERY_OTHER;
 		return V_TOPIC_UNAVAILABLE;
+	case RD_KAFKA_RESP_ERR_INVALID_RECORD: /* of a broker that looks into values, say */
+	case RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP:
+		*how = DELIVERY_REFUSED;
+		return V_KAFKA_TIMEOUT;
 	}
 	*how = status != RD_KAFKA_MSG_STATUS_NOT_PERSISTED ? DELIVERY_MAYBE
 	       : err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT   ? DELIVERY_TIMED_OUT
@@ -369,23 +412,45 @@ static bool send_again(struct kafka *k, const struct producer *p, struct record 
 	return true;
 }
 
+static bool is_for_one(rd_kafka_resp_err_t err)
+{
+	return err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ||
+	       err == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE ||
+	       err == RD_KAFKA_RESP_ERR_INVALID_RECORD ||
+	       err == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP;
+}
+
+/* A broker refuses a whole batch for one record that is too large for it, or invalid. Each of them
+ * is sent once more by itself: that one is refused then, and nobody else's. */
+static bool send_alone(struct kafka *k, struct record *rec, rd_kafka_resp_err_t err, bool company)
+{
+	if (!is_for_one(err) || !company || k->closing)
+		return false;
+	rec->alone = true;
+	wait_for_producer(k, rec); /* served after these events */
+	return true;
+}
+
 static void on_report(struct kafka *k, struct producer *p, const rd_kafka_message_t *msg)
 {
 	struct record *rec = msg->_private;
 	rd_kafka_msg_status_t status = rd_kafka_message_status(msg);
+	bool stored = !msg->err && status == RD_KAFKA_MSG_STATUS_PERSISTED;
+	bool company = kafka_gate_has_company(k->gate, rec);
 	enum delivery how;
 	enum verdict v;
 
 	assert(p->held > 0);
 	p->held--;
-	if (!msg->err && status == RD_KAFKA_MSG_STATUS_PERSISTED) {
+	kafka_gate_left(k->gate, rec, stored);
+	if (stored) {
 		k->news.brokers_down = false;
 		stats_observe_us(k->w->stats, STAT_KAFKA_DELIVERY, 0,
 		                 (uint64_t)(loop_now_ns() - rec->produced_ns) / 1000);
 		record_done(rec, DELIVERY_OK, V_ACCEPTED, msg->partition, msg->offset);
 		return;
 	}
-	if (send_again(k, p, rec, msg->err, status))
+	if (send_again(k, p, rec, msg->err, status) || send_alone(k, rec, msg->err, company))
 		return;
 	count_error(k, msg->err);
 	v = verdict_of(k, rec, msg->err, status, &how);
@@ -472,6 +537,7 @@ static void serve(struct kafka *k)
 		replace_producer(k);
 	if (k->waiting)
 		serve_waiting(k);
+	serve_gate(k);
 	if (k->old)
 		end_old(k);
 }
@@ -522,6 +588,8 @@ static void kafka_free(struct kafka *k)
 		event_del(&k->tick);
 		close(k->wake_fd);
 	}
+	if (k->gate)
+		kafka_gate_free(k->gate);
 	free(k);
 }
 
@@ -529,15 +597,17 @@ static void *kafka_open(struct worker *w, struct err *err)
 {
 	struct kafka *k = xcalloc(1, sizeof(*k));
 	struct timeval second = { 1, 0 };
+	uint32_t seed;
 
 	k->w = k->news.w = w;
 	k->waiting_end = &k->waiting;
 	k->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (k->wake_fd < 0) {
-		err_errno(err, "no eventfd");
+	if (k->wake_fd < 0 || getrandom(&seed, sizeof(seed), 0) != sizeof(seed)) {
+		err_errno(err, "no eventfd or no random bytes");
 		kafka_free(k);
 		return NULL;
 	}
+	k->gate = kafka_gate_new((int64_t)w->conf->kafka.linger_us, kafka_batch_bytes(w), seed);
 	event_assign(&k->wake, w->base, k->wake_fd, EV_READ | EV_PERSIST, on_wake, k);
 	event_assign(&k->tick, w->base, -1, EV_PERSIST, on_tick, k);
 	k->topics = topics_open(w, err);
@@ -579,6 +649,32 @@ static void purge(struct producer *p)
 		rd_kafka_purge(p->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
 }
 
+static void fail_waiting(struct kafka *k)
+{
+	struct record *rec = take_ptr(&k->waiting), *next;
+
+	k->waiting_end = &k->waiting;
+	for (; rec; rec = next) {
+		next = rec->next;
+		record_done(rec, DELIVERY_TIMED_OUT, V_KAFKA_TIMEOUT, -1, -1);
+	}
+	while ((rec = kafka_gate_expired(k->gate, INT64_MAX)))
+		record_done(rec, DELIVERY_TIMED_OUT, V_KAFKA_TIMEOUT, -1, -1);
+}
+
+static void kafka_give_up(void *sink)
+{
+	struct kafka *k = sink;
+
+	fail_waiting(k);
+	if (k->live)
+		purge(k->live);
+	for (struct producer *p = k->old; p; p = p->next) {
+		if (!p->ending)
+			purge(p);
+	}
+}
+
 /* The drain is over. What is still here has no client any more: it is counted as what it is. */
 static void kafka_close(void *sink)
 {
@@ -587,24 +683,19 @@ static void kafka_close(void *sink)
 	struct pollfd wake = { .fd = k->wake_fd, .events = POLLIN };
 
 	k->closing = true;
-	for (struct record *rec = k->waiting, *next; rec; rec = next) {
-		next = rec->next;
-		record_done(rec, DELIVERY_TIMED_OUT, V_KAFKA_TIMEOUT, -1, -1);
-	}
-	k->waiting = NULL;
-	k->waiting_end = &k->waiting;
-	if (k->live)
-		purge(k->live);
-	for (struct producer *p = k->old; p; p = p->next) {
-		if (!p->ending)
-			purge(p);
-	}
+	kafka_give_up(k);
 	serve(k);
 	while (k->w->sink->in_flight && loop_now() < until) {
 		poll(&wake, 1, CLOSE_POLL_MS);
 		on_wake(k->wake_fd, EV_READ, k);
 	}
 	kafka_free(k);
+}
+
+/* librdkafka has said so, and no broker since that it is there. */
+static bool kafka_down(void *sink)
+{
+	return ((struct kafka *)sink)->news.brokers_down;
 }
 
 static bool kafka_ready(void *sink, const char **check, char *detail, size_t cap)
@@ -644,4 +735,6 @@ const struct sink sink_kafka = {
 	.idle = kafka_idle,
 	.close = kafka_close,
 	.ready = kafka_ready,
+	.down = kafka_down,
+	.give_up = kafka_give_up,
 };

@@ -28,7 +28,7 @@ static const uint32_t WAL_MAGIC = 0x377f0682; /* its last bit: the sums' words a
 
 /* In the order of store_row, and what says whether it is whole. */
 static const char all_rows[] = "SELECT received_ms, tenant, topic, signal, headers, crc32c, value, "
-			       "seq FROM record ORDER BY seq";
+			       "seq, flags FROM record ORDER BY seq";
 
 /* ---- what SQLite does not tell ---- */
 
@@ -285,6 +285,7 @@ static void row_of(struct sqlite3_stmt *st, struct store_row *row)
 	row->signal = column(st, 3);
 	row->headers = column(st, 4);
 	row->value = column(st, 6);
+	row->flags = sqlite3_column_int64(st, 8);
 }
 
 /* The next group of rows; 1: that was the last, 0: there may be more. */

@@ -180,7 +180,8 @@ int store_scan(const struct store_dir *d, struct store_scan *out, struct err *er
 	int rc = 0;
 
 	*out = (struct store_scan){ 0 };
-	if (list(d->fd, ".", &all) < 0 || list(d->fd, STORE_QUARANTINE, &aside) < 0)
+	if (list(d->fd, ".", &all) < 0 || list(d->fd, STORE_QUARANTINE, &aside) < 0 ||
+	    list(d->fd, STORE_DEAD, &aside) < 0)
 		rc = err_errno(err, "can't list the folder %s", d->path);
 	else if (fstatvfs(d->fd, &fs) < 0)
 		rc = err_errno(err, "can't tell how much space is free in %s", d->path);
@@ -274,6 +275,27 @@ bool store_take_over(const struct store_dir *d, uint32_t number, struct store_lo
 	}
 	lock->used = st.st_size > 0;
 	return true;
+}
+
+bool store_relock(const struct store_dir *d, uint32_t number, struct store_lock *lock)
+{
+	char name[STORE_NAME_BYTES];
+	uint64_t bytes;
+
+	store_name(name, number, STORE_LOCK);
+	*lock = (struct store_lock){
+		.number = number,
+		.fd = openat(d->fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE)
+	};
+	if (lock->fd < 0)
+		return false;
+	if (hold(d, lock) && store_has(d, number, STORE_DB, &bytes))
+		return true;
+	/* Its last row was done with since we looked: what is here is a name without a file. */
+	if (store_lock_is_good(d, lock))
+		unlinkat(d->fd, name, 0);
+	store_lock_drop(lock);
+	return false;
 }
 
 bool store_lock_is_good(const struct store_dir *d, const struct store_lock *lock)

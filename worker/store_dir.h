@@ -42,6 +42,8 @@ struct store_lock {
 int store_claim(const struct store_dir *d, struct store_lock *lock, struct err *err) MUST_USE;
 /* Of a file that is there; false if somebody is at work on it, or it was closed meanwhile. */
 bool store_take_over(const struct store_dir *d, uint32_t number, struct store_lock *lock) MUST_USE;
+/* Of a file that is there without a lock; the same. */
+bool store_relock(const struct store_dir *d, uint32_t number, struct store_lock *lock) MUST_USE;
 bool store_lock_is_good(const struct store_dir *d, const struct store_lock *lock) MUST_USE;
 /* From here on the file may hold records. */
 int store_lock_mark_used(struct store_lock *lock, struct err *err) MUST_USE;
@@ -66,8 +68,8 @@ struct store_entry {
 struct store_scan {
 	struct store_entry *entries; /* by number */
 	size_t count;
-	uint32_t greatest; /* number; those in quarantine too */
-	uint64_t bytes; /* of all files; those in quarantine too */
+	uint32_t greatest; /* number; those too */
+	uint64_t bytes; /* of all files; those in quarantine and of the dead too */
 	uint64_t reserved; /* what checkpoints of files not closed yet may take for a moment */
 	uint64_t disk_bytes, free_bytes; /* of the file system, for us */
 };

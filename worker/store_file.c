@@ -194,7 +194,7 @@ int store_file_add(struct store_file *f, const struct store_row *row, struct err
 	bind_text(st, 4, row->topic);
 	bind_text(st, 5, row->signal);
 	bind_text(st, 6, row->headers);
-	sqlite3_bind_int64(st, 7, 0);
+	sqlite3_bind_int64(st, 7, row->flags);
 	sqlite3_bind_int64(st, 8, crc32c(row->value));
 	sqlite3_bind_blob64(st, 9, row->value.n ? (const void *)row->value.p : "", row->value.n,
 	                    SQLITE_STATIC);
@@ -259,6 +259,27 @@ int store_file_fail(struct store_file *f, struct err *err)
 		store_lock_drop(&f->lock);
 	free(f);
 	return rc;
+}
+
+int store_file_remove(struct store_file *f, struct err *err)
+{
+	int rc = 0;
+
+	close_db(f);
+	if (store_lock_is_good(f->dir, &f->lock))
+		rc = store_remove(f->dir, f->number, err);
+	store_lock_drop(&f->lock);
+	free(f);
+	return rc;
+}
+
+void store_file_roll_back(struct store_file *f)
+{
+	f->failed = true;
+	f->added = 0;
+	/* Most failures did so already; nothing is written by it. */
+	if (!sqlite3_get_autocommit(f->db))
+		sqlite3_exec(f->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
 void store_file_leave(struct store_file *f)

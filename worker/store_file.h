@@ -19,6 +19,8 @@ struct store_file {
 	struct sqlite3 *db;
 	struct sqlite3_stmt *insert;
 	int64_t rows; /* committed */
+	bool failed; /* never to be written or synced again; its rows can be read */
+	bool adopted; /* its rows are another process's, or rescued */
 	int64_t added; /* in the open group */
 	uint64_t wal_frames;
 	msec_t made;
@@ -26,7 +28,7 @@ struct store_file {
 };
 
 struct store_row {
-	int64_t received_ms;
+	int64_t received_ms, flags;
 	struct bytes tenant, topic, signal, headers, value;
 };
 
@@ -51,6 +53,10 @@ int store_file_finish(struct store_file *f, struct err *err) MUST_USE;
 int store_file_fail(struct store_file *f, struct err *err) MUST_USE;
 /* As a dying process would: whoever gets the lock finishes it. */
 void store_file_leave(struct store_file *f);
+/* Its rows are not wanted any more. */
+int store_file_remove(struct store_file *f, struct err *err) MUST_USE;
+/* What is in an open group of a failed file is gone. */
+void store_file_roll_back(struct store_file *f);
 
 /* For worker/store_check.c: opens the file of this lock, which becomes the file's; NULL with *err
  * and *passing said and the lock untouched. */

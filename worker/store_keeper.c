@@ -17,6 +17,7 @@ struct store_keeper {
 	const struct store_dir *dir;
 	struct store_state *state;
 	struct store_bounds bounds;
+	const struct store_heir *heir;
 	pthread_t thread;
 	pthread_mutex_t mutex; /* of the next three */
 	pthread_cond_t more;
@@ -30,7 +31,13 @@ static void close_file(struct store_keeper *k, struct store_file *f)
 	uint32_t number = f->number;
 	int64_t rows = f->rows;
 	struct err err;
-	int rc = store_file_finish(f, &err);
+	int rc;
+
+	if (k->heir && rows > 0) {
+		k->heir->take(k->heir->arg, f);
+		return;
+	}
+	rc = store_file_finish(f, &err);
 
 	if (rc > 0) {
 		f->next = k->closing;
@@ -77,10 +84,12 @@ static int64_t rescue(struct store_keeper *k, uint32_t number, struct err *why, 
 	rows = to ? store_rescue(k->dir, number, to, &err) : -1;
 	if (rows < 0)
 		store_say(k->state, STORE_OPEN_FAILED, number, 0, &err);
-	if (to && rows < 0 && store_file_fail(to, &err) < 0)
-		store_say(k->state, STORE_CLOSE_FAILED, number, 0, &err);
-	else if (to && rows >= 0)
+	if (to && rows >= 0) {
+		to->adopted = true;
 		close_file(k, to);
+	} else if (to && store_file_fail(to, &err) < 0) {
+		store_say(k->state, STORE_CLOSE_FAILED, number, 0, &err);
+	}
 	return rows < 0 ? 0 : rows;
 }
 
@@ -95,17 +104,19 @@ static void put_aside(struct store_keeper *k, uint32_t number, struct err *why, 
 	store_say(k->state, STORE_QUARANTINED, number, rows, why);
 }
 
-static void adopt(struct store_keeper *k, uint32_t number, uint64_t room)
+static void adopt(struct store_keeper *k, uint32_t number, bool locked, uint64_t room)
 {
 	struct store_file *f = NULL;
 	struct store_lock lock;
 	struct err err = { "" };
 
-	if (!store_take_over(k->dir, number, &lock))
+	if (!(locked ? store_take_over(k->dir, number, &lock)
+	             : store_relock(k->dir, number, &lock)))
 		return;
 	switch (store_check(k->dir, &lock, &f, &err)) {
 	case STORE_GOOD:
 		store_say(k->state, STORE_ADOPTED, number, f->rows, NULL);
+		f->adopted = true;
 		close_file(k, f);
 		return;
 	case STORE_EMPTY:
@@ -206,8 +217,11 @@ static void look(struct store_keeper *k, bool adopting)
 	}
 	/* Many large files take longer than we are given to end. */
 	for (size_t i = 0; adopting && i < scan.count && !is_stopped(k); i++) {
-		if (scan.entries[i].has[STORE_LOCK])
-			adopt(k, scan.entries[i].number, store_allowance(&k->bounds, &scan));
+		const struct store_entry *e = &scan.entries[i];
+
+		/* The spool's have one until they are drained: without it somebody took it away. */
+		if (e->has[STORE_LOCK] || (k->heir && e->has[STORE_DB]))
+			adopt(k, e->number, e->has[STORE_LOCK], store_allowance(&k->bounds, &scan));
 	}
 	if (adopting || clean_up(k, &scan)) {
 		store_scan_done(&scan);
@@ -249,13 +263,15 @@ static void *keeper_main(void *arg)
 }
 
 struct store_keeper *store_keeper_open(const struct store_dir *dir, struct store_state *state,
-                                       const struct store_bounds *bounds, struct err *err)
+                                       const struct store_bounds *bounds,
+                                       const struct store_heir *heir, struct err *err)
 {
 	struct store_keeper *k = xcalloc(1, sizeof(*k));
 
 	k->dir = dir;
 	k->state = state;
 	k->bounds = *bounds;
+	k->heir = heir;
 	k->adopt = true;
 	pthread_mutex_init(&k->mutex, NULL);
 	store_cond_init(&k->more);
@@ -273,6 +289,15 @@ void store_keeper_finish(struct store_keeper *k, struct store_file *f)
 	k->given = f;
 	pthread_cond_signal(&k->more);
 	pthread_mutex_unlock(&k->mutex);
+}
+
+int store_keeper_fail(struct store_keeper *k, struct store_file *f, struct err *err)
+{
+	if (!k->heir || f->rows == 0 || !store_file_is_ours(f))
+		return store_file_fail(f, err);
+	store_file_roll_back(f);
+	store_keeper_finish(k, f);
+	return 0;
 }
 
 void store_keeper_adopt(struct store_keeper *k)

@@ -18,8 +18,10 @@ enum store_event {
 	STORE_HAS_ROOM,
 	STORE_QUARANTINED,
 	STORE_ADOPTED,
-	STORE_DROPPED, /* older than local.max_age */
+	STORE_DROPPED, /* older than its max_age */
 	STORE_FOLDER_FAILED,
+	STORE_READ_FAILED, /* of the spool */
+	STORE_DEAD_ROWS,
 	STORE_EVENT_COUNT
 };
 
@@ -58,6 +60,7 @@ struct store_bounds {
 	uint64_t file_bytes; /* a file goes to the keeper at this size */
 	msec_t file_age; /* or at this age */
 	msec_t max_age; /* files older than this are dropped; 0: none */
+	bool sent_on; /* the flags of rows tell what Kafka is to know */
 };
 /* What one worker may add before it looks again. */
 uint64_t store_allowance(const struct store_bounds *b, const struct store_scan *scan);

@@ -30,7 +30,7 @@ struct store_writer {
 	pthread_cond_t more;
 	struct record *first, **last;
 	struct store_group *done, **done_end;
-	bool asleep, stop;
+	bool asleep, stop, rotate;
 
 	/* The thread's own. */
 	struct store_file *file; /* NULL: none, and the next record makes one */
@@ -125,7 +125,7 @@ static void replace_file(struct store_writer *w, enum store_event event, struct 
 	int64_t rows = f->rows;
 	struct err err;
 
-	if (store_file_fail(f, &err) < 0)
+	if (store_keeper_fail(w->keeper, f, &err) < 0)
 		err_prefix(why, "%s; ", err.text);
 	store_say(w->state, event, number, rows, why);
 	need_file(w);
@@ -209,6 +209,13 @@ static struct bytes headers_json(struct buf *b, const struct record *rec)
 	return buf_view(b);
 }
 
+static int64_t flags_of(const struct record *rec)
+{
+	return (int64_t)((uint64_t)rec->partition_word << STORE_WORD_SHIFT |
+	                 min_size(rec->items, STORE_ITEMS_MAX) << STORE_ITEMS_SHIFT |
+	                 (rec->spread ? 0 : STORE_FIXED));
+}
+
 static int write_rows(struct store_writer *w, const struct record *records, struct err *err)
 {
 	if (store_file_begin(w->file, err) < 0)
@@ -216,6 +223,7 @@ static int write_rows(struct store_writer *w, const struct record *records, stru
 	for (const struct record *rec = records; rec; rec = rec->next) {
 		struct store_row row = {
 			.received_ms = rec->parcel->timestamp_ms,
+			.flags = w->bounds.sent_on ? flags_of(rec) : 0,
 			.tenant = rec->parcel->key,
 			.topic = bytes_str(rec->parcel->topic_name),
 			.signal = bytes_str(signal_name(rec->parcel->signal)),
@@ -284,26 +292,28 @@ static struct record *take_group(struct store_writer *w)
 static void *writer_main(void *arg)
 {
 	struct store_writer *w = arg;
-	bool stop = false;
+	bool stop = false, wanted;
 
 	need_file(w); /* tells early whether it can be written at all */
 	while (!stop) {
 		struct record *records;
 
 		pthread_mutex_lock(&w->mutex);
-		if (!w->first && !w->stop) {
+		if (!w->first && !w->stop && !w->rotate) {
 			w->asleep = true;
 			store_cond_wait(&w->more, &w->mutex, TICK_MS);
 			w->asleep = false;
 		}
 		records = w->first ? take_group(w) : NULL;
 		stop = w->stop && !records;
+		wanted = w->rotate;
+		w->rotate = false;
 		pthread_mutex_unlock(&w->mutex);
 		if (records)
 			write_group(w, records);
 		else if (!stop && !w->file && !atomic_load(&w->state->full))
 			need_file(w);
-		if (is_due(w))
+		if (is_due(w) || (wanted && w->file && w->file->rows > 0))
 			rotate(w);
 	}
 	if (w->file)
@@ -346,6 +356,14 @@ void store_writer_push(struct store_writer *w, struct record *rec)
 	pthread_mutex_unlock(&w->mutex);
 	if (wake)
 		pthread_cond_signal(&w->more);
+}
+
+void store_writer_rotate(struct store_writer *w)
+{
+	pthread_mutex_lock(&w->mutex);
+	w->rotate = true;
+	pthread_mutex_unlock(&w->mutex);
+	pthread_cond_signal(&w->more);
 }
 
 struct store_group *store_writer_take(struct store_writer *w)

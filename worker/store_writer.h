@@ -20,10 +20,11 @@ struct store_group { /* records of one fate, in the order of their rows */
 struct store_writer;
 struct store_writer *store_writer_open(const struct store_dir *dir, struct store_state *state,
                                        struct store_keeper *keeper,
-                                       const struct store_bounds *bounds,
-                                       struct err *err) MUST_USE;
+                                       const struct store_bounds *bounds, struct err *err) MUST_USE;
 /* rec is the writer's until its group is taken. */
 void store_writer_push(struct store_writer *w, struct record *rec);
+/* The file that takes records is to go to the keeper, if it has any. */
+void store_writer_rotate(struct store_writer *w);
 /* Groups that are done, oldest first; free() each. Their records are the caller's again. */
 struct store_group *store_writer_take(struct store_writer *w);
 /* Ends when all that was pushed is done; then take() once more. */

@@ -216,6 +216,40 @@ static SSL_CTX *listener_ctx(struct tls *t, const struct listener_conf *conf, st
 	return NULL;
 }
 
+static int64_t min_end(int64_t first, const X509 *cert)
+{
+	struct tm tm;
+	int64_t end = ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) == 1 ? timegm(&tm) : INT64_MAX;
+
+	return end < first ? end : first;
+}
+
+/* The first end of all that a listener shows. */
+static int64_t first_end(SSL_CTX *ctx)
+{
+	int64_t first = INT64_MAX;
+
+	for (long more = SSL_CTX_set_current_cert(ctx, SSL_CERT_SET_FIRST); more == 1;
+	     more = SSL_CTX_set_current_cert(ctx, SSL_CERT_SET_NEXT)) {
+		STACK_OF(X509) *chain = NULL;
+
+		first = min_end(first, SSL_CTX_get0_certificate(ctx));
+		SSL_CTX_get0_chain_certs(ctx, &chain);
+		for (int i = 0; i < sk_X509_num(chain); i++)
+			first = min_end(first, sk_X509_value(chain, i));
+	}
+	return first;
+}
+
+/* For whoever is to renew it in time. */
+static void show_end(const struct worker *w, unsigned listener, SSL_CTX *ctx)
+{
+	int64_t end = first_end(ctx);
+
+	if (end > 0 && end < INT64_MAX)
+		stats_set(w->stats, STAT_CERT_ENDS, listener, 0, (uint64_t)end);
+}
+
 struct tls *tls_open(struct worker *w, struct err *err)
 {
 	const struct conf *conf = w->conf;
@@ -237,6 +271,7 @@ struct tls *tls_open(struct worker *w, struct err *err)
 			tls_close(t);
 			return NULL;
 		}
+		show_end(w, (unsigned)i, t->listeners[i]);
 	}
 	return t;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * topic_table.h -- the names of topics and their indices, by which sinks and records know them. It
- * only grows: with `{tenant}` in a prefix a topic comes with the first record of its tenant. Names
- * come from the configuration and the table of tenants, never from a payload.
+ * only grows: with `{tenant}` in a prefix, or with a prefix of the tenant's own, a topic comes with
+ * the first record of its tenant. Names come from the configuration and the table of tenants, never
+ * from a payload.
  */
 #pragma once
 #include "common/bytes.h"

@@ -19,6 +19,7 @@
 
 #include "common/log.h"
 #include "common/loop.h"
+#include "worker/kafka_gate.h"
 #include "worker/sink.h"
 #include "worker/worker.h"
 
@@ -265,7 +266,8 @@ int topics_ask(rd_kafka_t *rk, const char **names, unsigned count, struct topic_
 	read_limits(&rd);
 	for (unsigned i = 0; i < count; i++)
 		out[i] = (struct topic_facts){ rd.found[i].listed, rd.found[i].partitions,
-			                       rd.found[i].replicas, rd.found[i].max_message };
+			                       rd.found[i].replicas, rd.found[i].max_message,
+			                       rd.request_max };
 	free(rd.found);
 	return 0;
 }
@@ -365,8 +367,7 @@ static int32_t partition_of(const rd_kafka_topic_t *topic, const void *key, size
 	/* In any thread of librdkafka, perhaps twice a message: only the record's constant word,
 	 * and the one call that is allowed here. */
 	const struct record *rec = opaque;
-	uint32_t mixed = (uint32_t)((rec->partition_word * 0x9e3779b97f4a7c15u) >> 32);
-	int32_t first = (int32_t)(mixed % (uint32_t)count);
+	int32_t first = (int32_t)kafka_partition(rec->partition_word, (unsigned)count);
 
 	(void)key, (void)key_n, (void)topic_opaque;
 	for (int32_t i = 0; i < count; i++) {

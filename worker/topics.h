@@ -17,6 +17,7 @@ struct topic_facts {
 	bool listed;
 	int partitions, replicas;
 	uint64_t max_message; /* 0: not told */
+	uint64_t request_max; /* the brokers' least socket.request.max.bytes; 0: not told */
 };
 enum { TOPICS_ASK_MS = 5000 };
 int topics_ask(struct rd_kafka_s *rk, const char **names, unsigned count,

@@ -177,10 +177,12 @@ static bool say(const struct tool *t, unsigned i)
 			buf_printf(&b, "%s\"%s\"", n++ ? "," : "", route->name);
 	buf_printf(&b,
 	           "],\"exists\":%s,\"created\":%s,\"partitions\":%d,\"replication\":%d,"
-	           "\"max_message_bytes\":%llu,\"wanted_max_message_bytes\":%llu,"
+	           "\"max_message_bytes\":%llu,\"request_max_bytes\":%llu,"
+	           "\"wanted_max_message_bytes\":%llu,"
 	           "\"record_max_bytes\":%llu,\"error\":",
 	           s->facts.listed || s->created ? "true" : "false", s->created ? "true" : "false",
 	           s->facts.partitions, s->facts.replicas, (unsigned long long)s->facts.max_message,
+	           (unsigned long long)s->facts.request_max,
 	           (unsigned long long)s->record_max + HEADROOM, (unsigned long long)s->record_max);
 	if (s->why[0]) {
 		buf_char(&b, '"');

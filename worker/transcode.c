@@ -61,6 +61,11 @@ static enum step attempt(struct req *r, struct enrich_in *in, size_t size, size_
 		return req_refuse(r, V_COUNT, (unsigned long long)r->enriched.counted,
 		                  r->enriched.counted_what,
 		                  (unsigned long long)r->enriched.count_limit);
+	if (*result == TRANSCODE_RECORD) {
+		beside_count(r, TS_REFUSED_SIZE, r->enriched.items);
+		return req_refuse(r, V_RECORD_SIZE, (unsigned long long)n,
+		                  (unsigned long long)in->record_max);
+	}
 	*enough = n;
 	return STEP_NEXT;
 }

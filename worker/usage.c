@@ -8,7 +8,10 @@
  * on where the last one ended.
  *
  * A record that is not stored stays as it is, and is sent again under the same number: whoever
- * reads them drops the second. What moves meanwhile waits for the next one.
+ * reads them drops the second. What moves meanwhile waits for the next one. Its number dies with
+ * this process: of one that was killed with a record on its way the base's teller tells the same
+ * once more, under a number of its own, since what may not have been stored must not be lost
+ * (headgate-protocols(7) says so).
  *
  * They are charged to no budget: a few at a time are on their way, each of a kilobyte or two.
  */

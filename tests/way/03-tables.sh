@@ -7,7 +7,7 @@ tree() { # a fresh copy of what the tool reads
 	rm -rf "$T/tree"
 	mkdir -p "$T/tree/packaging"
 	cp -r "$ROOT/conf" "$ROOT/common" "$T/tree/"
-	cp -r "$ROOT/packaging/man" "$T/tree/packaging/"
+	cp -r "$ROOT/packaging/man" "$ROOT/packaging/monitoring" "$T/tree/packaging/"
 	mkdir -p "$T/tree/tools" "$T/tree/tests/way" "$T/tree/tests/unit"
 	cp "$ROOT/tools/tables.c" "$T/tree/tools/"
 	cp "$ROOT"/tests/way/*.sh "$T/tree/tests/way/"
@@ -60,4 +60,19 @@ tree
 sed -i 's/"Loop turns longer than 20 ms\."/""/' common/stats.def
 says "a metric family without help is named" "family 'loop_stalls_total' has no help"
 says "and headgate(8) is out of step" "headgate\.8:[0-9]+: not in step with common/stats\.def"
+
+tree
+sed -i '/"audit_dropped_total"/s/"audit_dropped_total"/"audit_lost_total"/' common/stats.def
+says "an alert of a family that is gone is named" "headgate\.rules\.yml: no family 'audit_dropped_total'"
+
+tree
+sed -i 's/headgate_connections{/headgate_conns{/' packaging/monitoring/grafana/headgate.json
+says "so is a panel" "headgate\.json: no family 'conns'"
+
+tree
+rm packaging/monitoring/runbooks/HeadgateDown.md
+sed -i '/eval_time/s/HeadgateJwksStale/HeadgateDown/; s/alertname: HeadgateQueueFilling$/alertname: HeadgateDown/' packaging/monitoring/prometheus/headgate.test.yml
+says "an alert without its runbook is named" "alert 'HeadgateDown' has no runbook"
+says "one without a silent case" "no case in which 'HeadgateJwksStale' is silent"
+says "and one that never fires" "no case in which 'HeadgateQueueFilling' fires"
 finish

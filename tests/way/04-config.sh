@@ -49,6 +49,7 @@ refused "topics that a tenant's id makes one" 4:55 'record: {topic_prefix: "{ten
 	'routes: [{name: a, path: /a, protocol: opaque, topic: logs}]'
 refused "a route on a listener that is not there" 3:60 \
 	'routes: [{name: a, path: /a, protocol: opaque, listeners: [publik], topic: a}]'
+refused "a route on the path of one of ours" 3:26 'routes: [{name: a, path: /v1/logs, protocol: opaque, topic: a}]'
 refused "an anchor" 3:10 'workers: &a 1'
 refused "an alias" 3:10 'workers: *a'
 refused "a merge key" 4:3 'log:' '  <<: *a'

@@ -247,7 +247,7 @@ admin '/ready?verbose' >"$T/seen/ready"
 admin /status.json >"$T/seen/status"
 for pid in "$HG_PID" $(workers); do
 	tr '\0' '\n' <"/proc/$pid/cmdline" >"$T/seen/cmdline.$pid"
-	tr '\0' '\n' <"/proc/$pid/environ" >"$T/seen/environ.$pid"
+	environment "$pid" "$T/seen/environ.$pid"
 done
 for topic in "$TRACES_TOPIC" "$LOGS_TOPIC"; do records "$topic" | jq -r '.value, (.headers[][1])' | unhex; done >"$T/seen/records"
 for place in "$T/said" "$T/seen" "$HG_DIR/access.log" "$HG_DIR/audit.log" "$HG_LOG" "$HG_DIR/notify.log"; do

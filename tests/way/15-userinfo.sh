@@ -34,7 +34,7 @@ provider=$SPAWNED
 wait_until 10s test -s "$T/asked"
 # By a name: it is looked up inside the sandbox.
 conf "auth.userinfo.url=http://localhost:$(head -n 1 "$T/asked")/userinfo" auth.userinfo.timeout=1s auth.userinfo.tenant_claim=groups \
-	'auth.admins=["one@example.com"]'
+	"auth.admins=[\"one@example.com\", \"$(token_id "$TABLE")\", \"acme\"]"
 headgate_start
 known "$TABLE"
 asked() { sed 1d "$T/asked" | jq -r --arg h "Bearer $1" 'select(.headers.authorization == $h) | .path' | wc -l; }
@@ -143,7 +143,7 @@ line_of() { jq -c --arg s "$1" 'select(.subject == $s) | [.tenant, .subject, .em
 written() { [ -n "$(line_of "$1")" ]; }
 ok "B13: the audit has who it was" wait_until 5s written real-1
 is "B13: subject, email, issuer, admin" "$(line_of real-1)" "[\"acme\",\"real-1\",\"one@example.com\",\"$OIDC_URL/a/userinfo\",true,\"userinfo\",\"accepted\"]"
-is "B12: of a key its id, never an admin" "$(line_of "$(token_id "$TABLE")" | jq -c '.[1:5]')" "[\"$(token_id "$TABLE")\",null,\"api_key\",false]"
+is "B12: of a key its id, never an admin, though the list has that id" "$(line_of "$(token_id "$TABLE")" | jq -c '.[1:5]')" "[\"$(token_id "$TABLE")\",null,\"api_key\",false]"
 
 # ---- no secret anywhere; R12 ----
 {
@@ -154,7 +154,7 @@ mkdir "$T/seen"
 admin /metrics >"$T/seen/metrics"
 admin '/ready?verbose' >"$T/seen/ready"
 stored | jq -r '.value, (.headers[][1])' | unhex >"$T/seen/records"
-for pid in "$HG_PID" $(workers); do tr '\0' '\n' <"/proc/$pid/cmdline" >"$T/seen/cmdline.$pid"; tr '\0' '\n' <"/proc/$pid/environ" >"$T/seen/environ.$pid"; done
+for pid in "$HG_PID" $(workers); do tr '\0' '\n' <"/proc/$pid/cmdline" >"$T/seen/cmdline.$pid"; environment "$pid" "$T/seen/environ.$pid"; done
 for place in "$T/seen" "$HG_DIR/access.log" "$HG_DIR/audit.log" "$HG_LOG" "$HG_DIR/notify.log"; do
 	ok "no secret in ${place#"$T"/}" fails grep -raFf "$T/secrets" "$place"
 done

@@ -8,7 +8,9 @@ certs
 TOKEN=$(token_new)
 tenants_file "acme:$TOKEN"
 conf_base tls file discard 2
-conf listeners.1.name=modern listeners.1.listen=127.0.0.1:0 "listeners.1.tls.cert_file=$T/cert.pem" "listeners.1.tls.key_file=$T/key.pem" \
+cert_new long 9000	# its issuer ends before it
+cat "$T/long.pem" "$T/ca.pem" >"$T/chain.pem"
+conf listeners.1.name=modern listeners.1.listen=127.0.0.1:0 "listeners.1.tls.cert_file=$T/chain.pem" "listeners.1.tls.key_file=$T/long.key" \
 	'listeners.1.tls.min_version="1.3"' listeners.2.name=plain listeners.2.listen=127.0.0.1:0 tls.handshake_timeout=700ms
 headgate_start
 known "$TOKEN"
@@ -40,6 +42,13 @@ is "and not 1.2" "$(at "$modern" tls --tls-version 1.2 --text "$get_health")" tl
 like "there is no compression" "$(s_client "$ADDRESS" -tls1_2)" 'Compression: NONE'
 like "and no renegotiation" "$(printf 'R\n' | timeout 10 openssl s_client -connect "$ADDRESS" -CAfile "$CA" -tls1_2 2>&1)" 'no renegotiation|handshake failure|:error:'
 is "the plain listener beside it speaks no TLS" "$(curl -sS -o /dev/null -w '%{http_code}' "http://$plain/health")" 200
+
+# when it ends
+ends() { date -u -d "$(openssl x509 -noout -enddate -in "$1" | cut -d= -f2)" +%s; }
+shown() { admin /metrics | sed -n "s/^headgate_tls_cert_not_after_timestamp_seconds{certificate=\"$1\"} //p"; }
+is "a metric tells when the certificate ends" "$(shown public)" "$(ends "$T/cert.pem")"
+is "when the first of a chain does" "$(shown modern)" "$(ends "$T/ca.pem")"
+is "and nothing of a listener without" "$(shown plain)" ""
 
 # HTTP as ever
 otlp logs --pad 900000 -m large -o "$T/body"

@@ -118,5 +118,21 @@ share() { awk -v at=$(((n * $1 + 99) / 100)) 'NR == at {print $1}' "$T/f26"; }	#
 ok "the last worker refuses 99 of 100 within 1 s of the commit: half in $(share 50) ms, 99 % in $(share 99) ms, all in $(share 100) ms" \
 	test "$(share 99)" -le 1000
 ok "the metric of it has seen them" test "$(metric revocation_propagation_seconds_count)" -ge "$n"
+# A view of one's own that says NULL where the schema has none: what nobody says grants nothing, by a delta and by a full read.
+token=$(token_add acme)
+known "$token"
+all='token_id, tenant_id, kind, hash, iterations, scopes, not_before, expires_at, revoked_at, replaced_by, allowed_cidrs'
+view() { pg "CREATE OR REPLACE VIEW headgate.gateway_token AS SELECT $1 FROM headgate.token" "$2" "NOTIFY headgate" >/dev/null; }
+one="UPDATE headgate.token SET name = name || 'x' WHERE token_id = way.token_id('$token')"
+every="INSERT INTO headgate.change DEFAULT VALUES"
+answers() { [ "$(TOKEN=$token request /v1/logs -d x)" = "$1" ]; }
+for part in kind::text scopes::text[]; do
+	for read in one every; do
+		view "${all/, ${part%%::*},/, NULL::${part#*::} AS ${part%%::*},}" "${!read}"
+		ok "${part%%::*} NULL, $read read again: 401" wait_until 5s answers 401
+		view "$all" "${!read}"
+		ok "as it was, $read read again: good" wait_until 5s answers 415
+	done
+done
 is "no worker was replaced, nothing was reloaded" "$(workers | xargs) $(metric config_generation)" "$before 1"
 finish

@@ -22,6 +22,10 @@ export -f less
 like "one less: in all workers within 1 s" "$(judged --first 415 --then 401 --within 1000 "$second" -- bash -c less)" '^[0-9]+ 16$'
 like "on the connections that are open, while the other one serves" "$(answer "$first")" 415
 
+background bash -c 'while : >"$HG_DIR/busy"; do sleep 0.01; done'
+like "in a folder that others write to all the time too" "$(judged --first 401 --then 415 --within 2000 "$second" -- bash -c new)" '^[0-9]+ 16$'
+end_pid "$SPAWNED"
+
 # every field that a row of PostgreSQL has
 write <<END
 {version: 1, tenants: [

@@ -66,4 +66,6 @@ pg "SELECT way.token('acme', 'third')" >/dev/null
 over() { [ "$(metric tenants_rows_over_limit '{kind="token"}')" = 1 ]; }
 ok "a token beyond the room for two is left out" wait_until 3s over
 is "the others serve" "$(TOKEN=$token request /v1/logs -d x) $(TOKEN=$late request /v1/logs -d x)" "415 415"
+is "/ready is 200 with a token too many" "$(TOKEN='' get /ready)" 200
+like "and warns of it" "$(admin '/ready?verbose')" $'warn [^\n]*token'
 finish

@@ -27,8 +27,17 @@ export MICROMEGAS_INGESTION_LISTEN_ADDR MICROMEGAS_ADMINS MOOSE_INGEST_API_KEY M
 MICROMEGAS_API_KEYS=$(api_keys)
 export MICROMEGAS_INGESTION_API_KEYS='[{"name": "not", "key": "s-4711"}, 7]' PGPASSWORD=s-4711 MOOSE_ADMIN_TOKEN=s-4711
 headgate_start
-shows() { tr '\0' '\n' <"/proc/$1/environ" | grep -c 4711; }
-is "nothing of the environment is left in it" "$(for pid in "$HG_PID" $(workers); do shows "$pid"; done | sort -u)" 0
+processes() { echo "$HG_PID"; workers; }
+# Nobody sees them
+hidden()
+{
+	local pid
+	for pid in $(processes); do
+		environment "$pid" "$T/environ"
+		is "the environment of process $pid shows no key" "$(grep -c 4711 "$T/environ")" 0
+	done
+}
+hidden
 headgate_stop || fail "headgate ends with status 0" "status $HG_STATUS"
 unset MICROMEGAS_INGESTION_API_KEYS PGPASSWORD MOOSE_ADMIN_TOKEN
 headgate_start
@@ -56,11 +65,7 @@ ok "and again" headgate_switch
 known "$KEY"
 is "the audit names the key by its name" "$(jq -r 'select(.code == 403).token' "$HG_DIR/audit.log" | head -n 1)" env-svc
 
-# Nobody sees them
-processes() { echo "$HG_PID"; workers; }
-for pid in $(processes); do
-	is "the environment of process $pid shows no key" "$(tr '\0' '\n' <"/proc/$pid/environ" | grep -c 4711)" 0
-done
+hidden
 is "logs, audit and metrics have none" "$(cat "$HG_LOG" "$HG_DIR"/*.log <(admin /metrics) <("$HEADGATE" -c "$HG_DIR/headgate.yaml" -T 2>&1) | grep -ac 4711)" 0
 headgate_stop || fail "headgate ends with status 0" "status $HG_STATUS"
 

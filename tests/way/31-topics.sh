@@ -10,7 +10,7 @@ kafka_start own acl auto-create
 topics 2
 tenants_file "acme:$TOKEN"
 conf_base kafka file 1
-conf "log.access_file=$HG_DIR/access.log" "protocols.otlp.metrics_topic=$NAME-late" kafka.compression=none
+conf "log.access_file=$HG_DIR/access.log" "protocols.otlp.metrics_topic=$NAME-late" kafka.compression=none kafka.linger=50ms
 # post_one SIGNAL MARKER [OPTION]...: prints the status and, if it is refused, the verdict
 post_one()
 {
@@ -79,6 +79,17 @@ ok "an alarm tells of it" hg_log 'lvl=err mod=sink_kafka .*for its size: 413'
 is "it was sent once" "$(errors_of MSG_SIZE_TOO_LARGE) $(failed_of too_large)" "$((before + 1)) 1"
 is "a small one is stored" "$(post_one traces small)" 200
 is "of the two, that one is there" "$(record_count "$TRACES_TOPIC")" $((stored + 1))
+# One too large takes nobody with it, though the broker refuses the batch that they share
+before=$(errors_of MSG_SIZE_TOO_LARGE) stored=$(record_count "$TRACES_TOPIC")
+otlp traces -m small-among-large -o "$T/small"
+otlp traces -m large-among-small -o "$T/large" --pad 300000
+for body in small small small large small small; do
+	printf 'next\nurl = "%s/v1/traces"\nheader = "Authorization: Bearer %s"\nheader = "Content-Type: application/x-protobuf"\ndata-binary = "@%s"\nwrite-out = "%s %%{http_code}\\n"\noutput = "/dev/null"\n' \
+		"$URL" "$TOKEN" "$T/$body" "$body"
+done | sed 1d >"$T/at-once"
+is "six sent at once: 413 for the large one, 200 for each other" "$(curl -sSZ --max-time 20 -K "$T/at-once" | sort | uniq -c | xargs)" "1 large 413 5 small 200"
+is "those five are there, once" "$(record_count "$TRACES_TOPIC")" $((stored + 5))
+is "the large one was refused by the broker" "$(errors_of MSG_SIZE_TOO_LARGE)" $((before + 1))
 # R25: once its limit was read again (here by a worker that starts) nobody asks the broker any more
 conf kafka.linger=6ms
 ok "a reload is taken" headgate_switch

@@ -20,7 +20,7 @@ known "$TOKEN"
 worker=$(workers)
 
 # Connections have memory of their own, which is no matter of the budget: they all come, send and are answered first.
-background python3 "$WAY/tools/many.py" --at-once 225 "$ADDRESS" "$TOKEN" "$T"
+background python3 "$WAY/tools/many.py" --at-once 180 "$ADDRESS" "$TOKEN" "$T"
 client=$SPAWNED
 wait_until 30s test -e "$T/warm"
 is "with a broker all are accepted" "$(cat "$T/warm")" 200:900

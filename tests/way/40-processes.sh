@@ -24,7 +24,8 @@ is "two workers" "$(workers | wc -l)" 2
 for pid in $(workers); do
 	is "a worker is headgate-worker" "$(readlink "/proc/$pid/exe")" "$HEADGATE_WORKER"
 	is "its arguments tell nothing" "$(tr '\0' ' ' <"/proc/$pid/cmdline")" "headgate-worker --channel "
-	is "its environment neither" "$(tr '\0' '\n' <"/proc/$pid/environ" | grep -avE '^(UBSAN|ASAN|LSAN|TSAN)_OPTIONS=|^$')" ""
+	environment "$pid" "$T/environ"
+	is "its environment neither" "$(grep -avE '^(UBSAN|ASAN|LSAN|TSAN)_OPTIONS=|^$' "$T/environ")" ""
 	is "each of its threads is in a sandbox" "$(sed -n 's/^\(Seccomp\|NoNewPrivs\):\t/\1 /p' "/proc/$pid/task/"*/status | sort -u | xargs)" \
 		"NoNewPrivs 1 Seccomp 2"
 	is "it has no file open but those it was given" "$(readlink "/proc/$pid/fd/"* | grep '^/' | grep -vE "^(/memfd:|/dev/null$|/proc/[0-9]+/statm$|$HG_DIR/(log|audit\.log)$)")" ""

@@ -177,7 +177,7 @@ over_tcp() { curl -sS --cacert "$CA" --max-time 10 -o "$T/seen/$1" -w '%{http_co
 mkdir "$T/seen"
 is "the admin listener asks for its token" "$(over_tcp /metrics) $(over_tcp /metrics -H "Authorization: Bearer ${ADMIN_TOKEN}x") $(over_tcp /metrics -H "Authorization: Bearer $ADMIN_TOKEN")" \
 	"401 401 200"
-for pid in "$HG_PID" $(workers); do tr '\0' '\n' <"/proc/$pid/cmdline" >"$T/seen/lost.cmdline.$pid"; tr '\0' '\n' <"/proc/$pid/environ" >"$T/seen/lost.environ.$pid"; done
+for pid in "$HG_PID" $(workers); do tr '\0' '\n' <"/proc/$pid/cmdline" >"$T/seen/lost.cmdline.$pid"; environment "$pid" "$T/seen/lost.environ.$pid"; done
 headgate_stop || fail "headgate ends with status 0" "status $HG_STATUS"
 instance hg
 
@@ -206,7 +206,8 @@ admin /status.json >"$T/seen/status.json"
 psql -X -A -t -h "$PG_SOCKET_DIR" -p "$PG_PORT" -U postgres -d "$PG_DB" -c 'SELECT * FROM headgate.audit' >"$T/seen/audit"
 stored | jq -r '.value, (.headers[][1])' | unhex >"$T/seen/records"
 for pid in "$HG_PID" $(workers); do
-	for file in cmdline environ status comm; do tr '\0' '\n' <"/proc/$pid/$file" >"$T/seen/$file.$pid"; done
+	for file in cmdline status comm; do tr '\0' '\n' <"/proc/$pid/$file" >"$T/seen/$file.$pid"; done
+	environment "$pid" "$T/seen/environ.$pid"
 done
 ok "records are there to be searched" test "$(stored | wc -l)" -ge 50
 ok "and lines of a tap" test "$(wc -l <"$T/tapped")" -ge 20

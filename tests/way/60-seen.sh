@@ -82,7 +82,7 @@ admin /status.json >"$T/status"
 is "the status is what it is" "$(jq -c '[.ready, .sink.name, (.workers | length), .table.tenants, .table.fresh, ([.checks[].level] | unique)]' "$T/status")" \
 	'[true,"kafka",2,2,true,["ok"]]'
 is "it names the workers" "$(jq -r '.workers[].pid' "$T/status" | sort)" "$(workers | sort)"
-for path in /metrics /status.json /ready; do
+for path in /metrics /status /status.json /ready; do
 	is "POST $path is refused" "$(admin $path -X POST -d x -o "$T/reply" -D "$T/reply.head" -w '%{http_code}') $(reply_header Allow)" "405 GET, HEAD"
 done
 is "no data is taken there" "$(admin /v1/logs -X POST -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/x-protobuf' \

@@ -144,25 +144,40 @@ headgate_stop
 ok "the end is in the audit log" jq -se 'any(.[]; .kind == "stop") and any(.[]; .kind == "reload")' "$HG_DIR/audit.log"
 ok "the credential is in no log" fails grep -rqF "$TOKEN" "$HG_DIR"
 
-# ---- a disk that stands still: here a pipe that nobody reads ----
+# ---- a disk that stands still: here a pipe that nobody reads, against the same load with a reader ----
+. "${0%/*}/beside.sh"
+: "${STILL_RATE:=800}" "${STILL_ROUNDS:=3}"
 instance still
 mkfifo "$HG_DIR/access.log"
-exec {pipe}<>"$HG_DIR/access.log"
+exec {pipe}<>"$HG_DIR/access.log"	# so that it is one without a reader too
 KAFKA_BROKERS='' TRACES_TOPIC='' conf_base discard file 1
 tenants_file "acme:$TOKEN"
 conf "log.access_file=$HG_DIR/access.log"
 expect_err 'mod=audit'
 headgate_start
+beside_first
 known "$TOKEN"
-dropped() { [ "$(metric audit_dropped_total '{stream="access"}')" -gt 0 ]; }
-background python3 "$WAY/tools/load.py" "$URL" --token "$TOKEN" --connections 4 --seconds 30 --results "$T/sent"
-load=$SPAWNED
-ok "records are dropped, and counted" wait_until 30s dropped
-end_pid "$load"
-is "all requests were accepted" "$(awk '{print $2}' "$T/sent" | sort -u)" 200
-half=$(($(wc -l <"$T/sent") / 2))
-p99() { awk '{print $3}' | sort -n | awk '{v[NR] = $1} END {print v[int(NR * 0.99) + 1]}'; }
-ok "as fast at the end as at the beginning" test "$(tail -n $half "$T/sent" | p99)" -le $((2 * $(head -n $half "$T/sent" | p99) + 10))
+otlp logs -n 1 -m still -o "$T/one"
+printf '%s\n' "$TOKEN" >"$T/known"
+BESIDE_QUIET=(-u "$URL/v1/logs" -H 'Content-Type: application/x-protobuf' -b "$T/one" -t "$T/known" -r "$STILL_RATE" -c 4)
+dropped() { metric audit_dropped_total '{stream="access"}'; }
+# What is written comes in order: with this record, all before it is out of the ring.
+went_on() { post /v1/logs "$T/one" -H "X-Request-Id: went-on-$1" >"$T/status" && grep -aq "went-on-$1" "$T/read"; }
+for ((round = 1; round <= STILL_ROUNDS; round++)); do
+	background "${BESIDE_PIN[@]}" sh -c 'exec cat "$1" >"$2"' cat "$HG_DIR/access.log" "$T/read"
+	reader=$SPAWNED
+	wait_until 10s went_on "$round" || bail "the reader gets no records"
+	before=$(dropped)
+	BESIDE_SECONDS=3 beside_quiet alone
+	is "$round: with a reader nothing is dropped" "$(dropped)" "$before"
+	end_pid "$reader"
+	BESIDE_SECONDS=6 beside_quiet beside
+	after=$(dropped)
+	ok "$round: without one records are dropped, and counted, for seconds" test $((after - before)) -ge $((2 * STILL_RATE))
+	is "$round: all requests were accepted" "$(jq -c '.codes | keys' "$T/alone" "$T/beside" | sort -u)" '["200"]'
+done
+note "$(<"$T/p99s")"
+ok "O20: a disk that stands still makes no request slower than twice as slow, p99" beside_as_fast
 conf audit.on_full=refuse
 ok "with audit.on_full: refuse" headgate_switch
 refused() { [ "$(post /v1/logs "$T/body" -H 'Content-Encoding: gzip')" = 503 ]; }

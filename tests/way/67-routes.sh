@@ -44,14 +44,7 @@ refused "R2: by some tenant's id" "with some tenant's id in the prefix the one i
 refused "a topic of data models" "error: each data model has a topic of its own" $R.name=models $R.topic=t
 refused "a scope that is none" "error: 'spans' is no scope of a token" $R.name=otlp_logs $R.scope=spans
 refused "a page of ours" "error: '/health' is a page of ours" $R.name=x $R.path=/health $R.protocol=opaque $R.topic=t
-# Which paths are built in only a worker knows.
-instance "bad$((++BAD))"
-conf_base discard file 1
-conf $R.name=x $R.path=/v1/logs $R.protocol=opaque $R.topic=t
-status=0
-timeout 30 "$HEADGATE" -c "$HG_DIR/headgate.yaml" >"$T/refused" 2>&1 </dev/null || status=$?
-ok "a built-in path: nothing starts: $status" test "$status" -ne 0 -a "$status" -ne 124
-like "and the reason is told" "$(cat "$T/refused")" 'routes otlp_logs and x have one path'
+refused "a path of a route of ours" "error: '/v1/logs' is the path of 'otlp_logs', a route of ours, on the listener 'public'" $R.name=x $R.path=/v1/logs $R.protocol=opaque $R.topic=t
 rm -f "$T"/bad*/log
 
 # ---- paths of one's own ----

@@ -5,7 +5,7 @@
 . "${0%/*}/lib.sh"
 need broker postgres
 export PORT HEADGATE_BUILD QUICKSTART=build/quickstart-full-test
-PORT=$(port_pick)
+PORT=$(port_pick 5000)
 unset KAFKA_BROKERS
 HERE=$ROOT/$QUICKSTART
 rm -rf "$HERE"

@@ -5,7 +5,7 @@
 # that it names
 . "${0%/*}/lib.sh"
 README=$ROOT/README.md
-port=$(port_pick)
+port=$(port_pick 5000)
 
 # block KIND: the block of that kind.
 block() { sed -n "/^\`\`\`$1\$/,/^\`\`\`\$/p" "$README" | sed '1d;$d'; }

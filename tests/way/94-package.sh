@@ -38,6 +38,7 @@ for each in usr/sbin/headgate usr/libexec/headgate/headgate-worker usr/bin/headg
 done
 for each in etc/headgate/headgate.yaml etc/logrotate.d/headgate usr/lib/systemd/system/headgate.service usr/lib/sysusers.d/headgate.conf \
 	usr/lib/tmpfiles.d/headgate.conf usr/share/headgate/sql/001_tenants.sql usr/share/headgate/models/UserEvent.json usr/share/headgate/headgate.schema.json \
+	usr/share/headgate/monitoring/prometheus/headgate.rules.yml usr/share/headgate/monitoring/grafana/headgate.json \
 	usr/share/bash-completion/completions/headgatectl usr/share/zsh/vendor-completions/_headgatectl usr/share/fish/vendor_completions.d/headgatectl.fish \
 	$(cd "$ROOT/packaging/man" && for page in *.[1-8]; do echo "usr/share/man/man${page##*.}/$page"; done); do
 	is "$each is there, for all to read" "$(stat -c %a "$tree/$each" 2>&1)" 644

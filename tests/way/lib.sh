@@ -113,6 +113,7 @@
 # instance NAME			switches to another headgate with files of its own (HG_DIR); the first one is "hg"
 # listener_address NAME		host:port, from the log
 # workers			the pids of the workers
+# environment PID FILE		what /proc shows of its environment, a line each, into FILE; a check that it could be read: only root can
 # rss PID, cpu_ms PID		its resident memory in KiB; the processor time it has used
 # seals PID			the memfds it has open or mapped: `fd|map NAME MODE SEALS` (tools/seals.py)
 # hg_log REGEX			the log has such a line (wait_until 5s hg_log 'lvl=warn mod=sink')
@@ -649,6 +650,15 @@ workers()
 	for pid in $(<"/proc/$HG_PID/task/$HG_PID/children"); do
 		gone "$pid" || echo "$pid"
 	done
+}
+
+# lib.sh gives UBSAN_OPTIONS to all, and a worker keeps it: where it is not to be seen nothing was, and a search would find nothing.
+environment()
+{
+	: >"$2"
+	[ "$(id -u)" = 0 ] || { skip "the environment of process $1 can be read" "by root alone"; return; }
+	tr '\0' '\n' <"/proc/$1/environ" >"$2"
+	ok "the environment of process $1 can be read" grep -q '^UBSAN_OPTIONS=' "$2"
 }
 
 rss() { awk '$1 == "VmRSS:" {print $2}' "/proc/$1/status"; }

@@ -3,6 +3,7 @@
  * cat.c -- `cat`: the records of the local store as JSON lines, decoded. Needs no running gateway
  * and no right to write.
  */
+#include "tools/ctl/cat.h"
 #include <errno.h>
 #include <string.h>
 #include <time.h>
@@ -229,32 +230,39 @@ static int cannot_read(const char *dir, const char *why)
 	return ctl_fail(EXIT_NEGATIVE, "%s", why);
 }
 
-static int run_cat(struct ctl *c)
+int cat_folder(struct ctl *c, const char *dir, bool follows)
 {
 	struct cat cat = { .c = c, .raw = ctl_given(c, "raw") };
 	struct records_filter filter;
 	uint64_t last = 0;
 	struct records *r;
 	struct err err;
-	const char *dir;
 	int code = take_filter(c, &filter);
 
 	if (!code)
 		code = ctl_count(c, "number", &last);
 	if (!code && last > LAST_MAX)
 		code = ctl_usage(c, "-n %llu: at most %d", (unsigned long long)last, LAST_MAX);
-	if (code || !(dir = folder(c, &code)))
+	if (code)
 		return code;
 	r = records_open(dir, &filter, &err);
 	if (!r)
 		return cannot_read(dir, err.text);
 	buf_init(&cat.line, LINE_MAX_BYTES);
 	code = pass(&cat, r, last);
-	if (!code && ctl_given(c, "follow"))
+	if (!code && follows)
 		code = follow(&cat, r);
 	buf_done(&cat.line);
 	records_close(r);
 	return !code && cat.bad ? EXIT_NEGATIVE : code;
+}
+
+static int run_cat(struct ctl *c)
+{
+	int code = 0;
+	const char *dir = folder(c, &code);
+
+	return dir ? cat_folder(c, dir, ctl_given(c, "follow")) : code;
 }
 
 static const struct command_option cat_options[] = {

@@ -15,6 +15,8 @@ extern const struct command command_schema_print, command_schema_status, command
 extern const struct command command_routes_ls, command_ls, command_topics_ls, command_topics_create;
 extern const struct command command_send;
 extern const struct command command_cat;
+extern const struct command command_spool_ls, command_spool_verify, command_spool_export,
+	command_spool_drop;
 extern const struct command command_snippet;
 extern const struct command command_import_env;
 extern const struct command command_import_moose;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * records_file.h -- one file of the local store, open for reading: SQLite, and the ways a file may
- * be shut away from us. Private to records.c, which merges them.
+ * be shut away from us. Private to records.c, which merges them, and to spool.c.
  */
 #pragma once
 #include <sqlite3.h>

@@ -215,3 +215,43 @@ Test(log, a_site_is_held_to_its_rate_and_the_rest_is_counted)
 	cr_assert(log_limited(&limit, 2, 61001, &held));
 	cr_assert_eq(held, 0);
 }
+
+/* O19 */
+Test(log, an_error_is_among_the_last_errors_too_and_a_warning_is_not)
+{
+	static struct last_errors ring;
+	struct last_error list[LAST_ERRORS];
+
+	log_err("early", "before there was a page");
+	log_last_errors(&ring);
+	log_identity(3, 12);
+	log_warn("conn", "no error");
+	log_err("sink_kafka", "refused", KV_S("err", "<b>&\"\n"), KV_U("repeats", 4));
+	cr_assert_eq(last_errors_merge(list, 0, &ring), 1u);
+	cr_assert_str_eq(list[0].module, "sink_kafka");
+	cr_assert_str_eq(list[0].text, "refused err=\"<b>&\\x22\\x0a\" repeats=4");
+	cr_assert_eq(list[0].worker, 3);
+	cr_assert_eq(list[0].generation, 12u);
+	cr_assert_gt(list[0].at, 1600000000ll * 1000000000);
+	log_last_errors(NULL);
+	log_err("late", "after the page");
+	cr_assert_eq(last_errors_merge(list, 0, &ring), 1u);
+}
+
+Test(log, what_does_not_fit_a_last_error_leaves_a_line_that_is_whole)
+{
+	static struct last_errors ring;
+	struct last_error list[LAST_ERRORS];
+	char longest[600];
+
+	memset(longest, '\x01', sizeof(longest) - 1); /* four bytes each, cut at 512 by the log */
+	longest[sizeof(longest) - 1] = '\0';
+	log_last_errors(&ring);
+	log_err("m", "msg", KV_S("a", longest), KV_S("b", "short"));
+	log_err("m", longest, KV_S("b", "short"));
+	log_last_errors(NULL);
+	cr_assert_eq(last_errors_merge(list, 0, &ring), 2u);
+	cr_assert_str_eq(list[1].text, "msg");
+	cr_assert_eq(strncmp(list[0].text, "\\x01\\x01", 8), 0);
+	cr_assert_lt(strlen(list[0].text), sizeof(list[0].text));
+}

@@ -132,3 +132,15 @@ Test(loop, closing_nothing_is_fine)
 {
 	loop_close(NULL);
 }
+
+Test(loop, time_of_this_thread_is_no_more_than_what_passed_and_stands_with_a_set_clock)
+{
+	int64_t began = loop_read_ns(), cpu = loop_cpu_ns(), used;
+
+	while ((used = loop_cpu_ns() - cpu) == 0)
+		;
+	cr_assert_gt(used, 0);
+	cr_assert_leq(used, loop_read_ns() - began);
+	loop_set_clock(1234, 5678);
+	cr_assert_eq(loop_cpu_ns(), 1234);
+}

@@ -141,6 +141,31 @@ Test(stats, a_dead_page_is_added_to_the_base_and_emptied)
 	cr_assert_eq(stats_head(dead)->magic, MAGIC);
 }
 
+/* O19 */
+Test(stats, the_last_errors_of_the_dead_are_kept)
+{
+	struct last_error line = { .at = 5, .text = "its last words" }, list[LAST_ERRORS];
+
+	last_errors_add(&stats_head(dead)->errors, &line);
+	stats_fold(base, dead);
+	cr_assert_eq(last_errors_merge(list, 0, &stats_head(dead)->errors), 0u);
+	cr_assert_eq(last_errors_merge(list, 0, &stats_head(base)->errors), 1u);
+	cr_assert_str_eq(list[0].text, "its last words");
+}
+
+Test(stats, the_masters_facts_lie_in_a_place_of_their_own)
+{
+	autofree char *text = xcalloc(FACTS_MAX + 1, 1), *got = NULL;
+
+	memset(text, 'f', FACTS_MAX);
+	facts_set(stats_facts(page), bytes_str(text));
+	cr_assert_eq(atomic_load(&stats_in_flight(page)[0].bytes), 0u);
+	stats_in_flight(page)[0].bytes = 9;
+	got = facts_get(stats_facts(page));
+	cr_assert_str_eq(got, text);
+	cr_assert_null(facts_get(stats_facts(base)));
+}
+
 Test(stats, gauges_of_the_dead_vanish)
 {
 	stats_add(dead, STAT_CONNECTIONS, 0, CONN_IDLE, 6);

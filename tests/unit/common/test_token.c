@@ -9,7 +9,7 @@ static const char vector[] = "hgt_0123ABcd_0123456789ABCDEFGHIJabcdefghij1g9dVr"
 Test(token, the_vector_of_the_page_verifies)
 {
 	cr_assert_eq(strlen(vector), TOKEN_BYTES);
-	cr_assert_eq(crc32_ieee((const uint8_t *)vector, CRC_AT), 0x5bbbd28b);
+	cr_assert_eq(crc32_ieee((const uint8_t *)vector), 0x5bbbd28b);
 	cr_assert_eq(token_form(BYTES(vector)), TOKEN_WELL_FORMED);
 }
 
@@ -78,15 +78,29 @@ static uint32_t crc_bit_by_bit(const uint8_t *p, size_t n)
 
 Test(token, the_crc_by_tables_is_the_crc_bit_by_bit)
 {
-	uint8_t text[70];
+	uint8_t text[CRC_AT] = "hgt_";
 	uint32_t x = 1;
 
-	for (size_t i = 0; i < sizeof(text); i++)
-		text[i] = (uint8_t)((x = x * 1664525 + 1013904223) >> 24);
-	for (size_t n = 0; n <= sizeof(text); n++)
-		cr_assert_eq(crc32_ieee(text, n), crc_bit_by_bit(text, n), "%zu bytes", n);
-	cr_assert_eq(crc32_ieee((const uint8_t *)"123456789", 9),
+	cr_assert_eq(crc_bit_by_bit((const uint8_t *)"123456789", 9),
 	             0xcbf43926); /* the usual check value */
+	for (int i = 0; i < 2000; i++) {
+		for (size_t at = PREFIX_BYTES; at < sizeof(text); at++)
+			text[at] = (uint8_t)((x = x * 1664525 + 1013904223) >> 24);
+		cr_assert_eq(crc32_ieee(text), crc_bit_by_bit(text, sizeof(text)), "round %d", i);
+	}
+}
+
+/* The number of a crc beyond 32 bits is none, whatever its low half. */
+Test(token, a_crc_of_more_than_32_bits_is_malformed)
+{
+	uint64_t number = crc32_ieee((const uint8_t *)vector) + (UINT64_C(1) << 32);
+	char token[sizeof(vector)];
+
+	strcpy(token, vector);
+	for (int i = TOKEN_BYTES - 1; i >= CRC_AT; i--, number /= BASE)
+		token[i] = digits[number % BASE];
+	cr_assert_eq(number, 0);
+	cr_assert_eq(token_form(bytes_of(token, TOKEN_BYTES)), TOKEN_MALFORMED);
 }
 
 Test(token, new_ones_are_well_formed_and_differ)
@@ -151,4 +165,18 @@ Test(token, token_ids_follow_the_page)
 	cr_assert_not(token_id_ok(BYTES_NONE));
 	cr_assert_not(token_id_ok(BYTES("a.b")));
 	cr_assert_not(token_id_ok(BYTES("a\n")));
+}
+
+Test(token, a_topic_prefix_of_a_tenant_is_as_the_schema_has_it)
+{
+	char prefix[TENANT_PREFIX_MAX + 1];
+
+	memset(prefix, '.', sizeof(prefix));
+	cr_assert(tenant_prefix_ok(bytes_of(prefix, TENANT_PREFIX_MAX)));
+	cr_assert_not(tenant_prefix_ok(bytes_of(prefix, sizeof(prefix))));
+	cr_assert(tenant_prefix_ok(BYTES("aZ09._-")));
+	cr_assert_not(tenant_prefix_ok(BYTES_NONE));
+	cr_assert_not(tenant_prefix_ok(BYTES("{tenant}")));
+	cr_assert_not(tenant_prefix_ok(BYTES("a/b")));
+	cr_assert_not(tenant_prefix_ok(BYTES("a\0b")));
 }

@@ -29,17 +29,54 @@ static bool by_definition(const uint8_t *p, size_t n)
 	return true;
 }
 
+/* Over all kinds of bytes behind the text, which must not matter. */
+#if defined(__x86_64__)
+static bool behind(bool (*is_utf8)(const uint8_t *, size_t), const uint8_t *p, size_t n)
+{
+	static const uint8_t fills[] = { 0x00, 'x', 0x80, 0xbf, 0xf0, 0xff };
+	uint8_t *copy = xcalloc(n + UTF8_SHORT_SLACK, 1);
+	bool answer = false;
+
+	if (n)
+		memcpy(copy, p, n);
+	for (size_t i = 0; i < sizeof(fills); i++) {
+		bool other;
+
+		memset(copy + n, fills[i], UTF8_SHORT_SLACK);
+		other = is_utf8(copy, n);
+		cr_assert(i == 0 || other == answer, "what is behind %zu bytes matters", n);
+		answer = other;
+	}
+	free(copy);
+	return answer;
+}
+
+static bool short_sse2(const uint8_t *p, size_t n)
+{
+	return behind(utf8_short_sse2, p, n);
+}
+
+UTF8_AVX2 static bool short_avx2_once(const uint8_t *p, size_t n)
+{
+	return utf8_short_avx2(p, n);
+}
+
+static bool short_avx2(const uint8_t *p, size_t n)
+{
+	return behind(short_avx2_once, p, n);
+}
+#endif
+
 static bool (*const kernels[])(const uint8_t *, size_t) = {
 	utf8_scalar,
 #if defined(__x86_64__)
-	utf8_sse2,
-	utf8_avx2,
+	utf8_sse2,   short_sse2, utf8_avx2, short_avx2,
 #endif
 };
 
 static size_t kernel_count(void)
 {
-	return isa_force(ISA_AVX2) ? ARRAY_LEN(kernels) : min_size(ARRAY_LEN(kernels), 2);
+	return isa_force(ISA_AVX2) ? ARRAY_LEN(kernels) : min_size(ARRAY_LEN(kernels), 3);
 }
 
 /* Each kernel, the text at several places of a block, in memory that ends with the text. */
@@ -96,6 +133,40 @@ Test(utf8, long_sequences_are_judged_by_the_definition_at_every_edge)
 						             "kernel %zu: %02x %02x %02x %02x", k,
 						             text[0], text[1], text[2], text[3]);
 				}
+			}
+}
+
+Test(utf8, every_kind_of_sequence_at_every_place_of_texts_of_up_to_130_bytes)
+{
+	static const char *const sequences[] = {
+		/* sound */
+		"\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80",
+		"\xef\xbf\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf",
+		/* a lead byte without its continuation, and with too few */
+		"\xc2", "\xe2", "\xe2\x82", "\xf1", "\xf1\x80", "\xf1\x80\x80",
+		/* a continuation without its lead byte, or one too many */
+		"\x80", "\xbf", "\xc3\xa4\x80", "\xe2\x82\xac\x80", "\xf0\x9f\x98\x80\x80",
+		/* overlong */
+		"\xc0\x80", "\xc1\xbf", "\xe0\x80\x80", "\xe0\x9f\xbf", "\xf0\x80\x80\x80",
+		"\xf0\x8f\xbf\xbf",
+		/* surrogates, beyond U+10FFFF, no byte of UTF-8 */
+		"\xed\xa0\x80", "\xed\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80",
+		"\xf8\x88\x80\x80\x80", "\xfe", "\xff"
+	};
+	uint8_t text[130];
+
+	for (size_t i = 0; i < ARRAY_LEN(sequences); i++)
+		for (size_t n = strlen(sequences[i]); n <= sizeof(text); n += n < 70 ? 1 : 3)
+			for (size_t at = 0; at + strlen(sequences[i]) <= n; at += n < 70 ? 1 : 2) {
+				bool expected;
+
+				memset(text, 'x', n);
+				memcpy(text + at, sequences[i], strlen(sequences[i]));
+				expected = by_definition(text, n);
+				for (size_t k = 0; k < kernel_count(); k++)
+					cr_assert_eq(kernels[k](text, n), expected,
+					             "kernel %zu, sequence %zu at %zu of %zu", k, i,
+					             at, n);
 			}
 }
 

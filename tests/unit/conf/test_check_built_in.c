@@ -82,6 +82,56 @@ Test(check_built_in, a_route_with_a_path_has_a_name_of_its_own)
 	            "of its own\n");
 }
 
+/* Only a worker said so, at a start: -t found nothing. */
+Test(check_built_in, a_path_of_a_built_in_route_is_taken)
+{
+	ASSERT_ONE_ERROR("routes: [{name: x, path: /v1/logs, protocol: opaque, topic: x}]\n",
+	                 "2:26: error: '/v1/logs' is the path of 'otlp_logs', a route of ours, on "
+	                 "the listener 'public'\n");
+	ASSERT_SAID("  help: take another path, or say 'listeners' so that they share none\n");
+	ASSERT_ONE_ERROR("routes: [{name: x, path: /api/v1/push, protocol: opaque, topic: x}]\n",
+	                 "2:26: error: '/api/v1/push' is the path of 'remote_write'");
+	ASSERT_ONE_ERROR(
+		MICROMEGAS
+		"routes: [{name: x, path: /ingestion/webhook, protocol: opaque, topic: x}]\n",
+		"3:26: error: '/ingestion/webhook' is the path of 'micromegas_webhook'");
+	ASSERT_ONE_ERROR("protocols: {obstack: {enabled: true}}\n"
+	                 "routes: [{name: x, path: /ingest/otlp/v1, protocol: otlp, topic: x}]\n",
+	                 "3:26: error: '/ingest/otlp/v1' is the path of 'obstack_otlp'");
+}
+
+Test(check_built_in, a_path_of_a_route_that_is_off_or_elsewhere_is_free)
+{
+	ASSERT_LOADS_WITH_SINK(
+		"routes: [{name: x, path: /ingestion/webhook, protocol: opaque, topic: x}]\n");
+	ASSERT_LOADS_WITH_SINK(
+		"routes: [{name: x, path: /tempo/v1/traces, protocol: opaque, topic: x}]\n");
+	ASSERT_LOADS_WITH_SINK("protocols: {otlp: {enabled: false}}\n"
+	                       "routes: [{name: x, path: /v1/logs, protocol: opaque, topic: x}]\n");
+	ASSERT_LOADS_WITH_SINK(BOTH "routes: [{name: otlp_logs, listeners: [n]}, {name: x, path: "
+	                            "/v1/logs, protocol: opaque, topic: x, listeners: [m]}]\n");
+	ASSERT_ONE_ERROR(BOTH "routes: [{name: x, path: /v1/logs, protocol: opaque, topic: x, "
+	                      "listeners: [m]}]\n",
+	                 "on the listener 'm'\n");
+	/* a fixed path goes before those of data models */
+	ASSERT_LOADS_WITH_SINK(
+		"routes: [{name: x, path: /ingest/blob, protocol: opaque, topic: x}]\n");
+}
+
+Test(check_built_in, a_built_in_route_is_not_taken_to_where_another_has_its_path)
+{
+	ASSERT_ONE_ERROR("listeners: [{name: n, listen: 127.0.0.1:1}, {name: g, listen: "
+	                 "127.0.0.1:2, dialect: gateway}]\n"
+	                 "protocols: {obstack: {enabled: true}}\n"
+	                 "routes: [{name: loki, listeners: [g]}]\n",
+	                 "4:34: error: on the listener 'g' the routes 'loki' and 'gateway_loki' "
+	                 "have one path, '/loki/api/v1/push'\n");
+	ASSERT_LOADS_WITH_SINK("listeners: [{name: n, listen: 127.0.0.1:1}, {name: g, listen: "
+	                       "127.0.0.1:2, dialect: gateway}]\n"
+	                       "routes: [{name: loki, listeners: [g]}, {name: gateway_loki, "
+	                       "listeners: [n]}]\n");
+}
+
 Test(check_built_in, data_models_have_their_own_topics)
 {
 	ASSERT_ONE_ERROR("routes: [{name: models, topic: t}]\n",

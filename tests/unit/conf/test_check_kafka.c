@@ -13,6 +13,16 @@ Test(check_kafka, the_kafka_sink_needs_brokers)
 	ASSERT_LOADS("sink: kafka\nkafka: {brokers: [a]}\n");
 }
 
+Test(check_kafka, the_spool_has_a_folder_of_its_own_and_kafka_to_send_to)
+{
+	ASSERT_LOADS("sink: kafka\nkafka: {brokers: [a]}\nspool: {enabled: true}\n");
+	ASSERT_ONE_ERROR("spool: {dir: here}\n", "'spool.dir' is an absolute path\n");
+	ASSERT_ONE_ERROR("spool: {dir: /a}\nlocal: {dir: /a}\n",
+	                 "'spool.dir' and 'local.dir' are one folder");
+	ASSERT_LOADS("sink: discard\nspool: {enabled: true}\n");
+	ASSERT_SAID("'spool.enabled' does nothing without 'sink: kafka'\n");
+}
+
 Test(check_kafka, brokers_are_host_and_port)
 {
 	static const char *const bad[] = { ":9092", "a:", "a:x", "a:0", "a:65536", "::1", "a:1:2" };

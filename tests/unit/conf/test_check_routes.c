@@ -143,6 +143,12 @@ Test(check_routes, pages_of_ours_are_no_routes)
 	ASSERT_ONE_ERROR("routes: [{name: a, path: /ready, protocol: opaque, topic: t}]\n",
 	                 "2:26: error: '/ready' is a page of ours\n");
 	ASSERT_LOADS_WITH_SINK("routes: [{name: a, path: /healthy, protocol: opaque, topic: t}]\n");
+	/* of listeners of Moose's dialect alone */
+	ASSERT_LOADS_WITH_SINK(
+		"routes: [{name: a, path: /liveness, protocol: opaque, topic: t}]\n");
+	ASSERT_ONE_ERROR("listeners: [{name: m, listen: 127.0.0.1:1, dialect: moose}]\n"
+	                 "routes: [{name: a, path: /liveness, protocol: opaque, topic: t}]\n",
+	                 "3:26: error: '/liveness' is a page of ours\n");
 }
 
 #define TWO_LISTENERS                                                                              \
@@ -181,13 +187,15 @@ Test(check_routes, listeners_of_a_route_exist)
 
 Test(check_routes, sizes_are_those_of_the_sections_or_none)
 {
-	ASSERT_LOADS_WITH_SINK("routes: [{name: otlp_logs, max_body: 1KiB, record_max_bytes: 1KiB}]\n");
+	ASSERT_LOADS_WITH_SINK(
+		"routes: [{name: otlp_logs, max_body: 1KiB, record_max_bytes: 1KiB}]\n");
 	ASSERT_LOADS_WITH_SINK("routes: [{name: otlp_logs, max_body: 0, record_max_bytes: 0}]\n");
 	ASSERT_ONE_ERROR("routes: [{name: otlp_logs, max_body: 1023B}]\n",
 	                 "2:38: error: 'max_body' is below 1KiB\n");
 	ASSERT_ONE_ERROR("routes: [{name: otlp_logs, record_max_bytes: 1023B}]\n",
 	                 "2:46: error: 'record_max_bytes' is below 1KiB\n");
-	ASSERT_ONE_ERROR("routes: [{name: otlp_logs, max_body: 1025MiB}]\n", "it is out of range\n");
+	ASSERT_ONE_ERROR("routes: [{name: otlp_logs, max_body: 1025MiB}]\n",
+	                 "it is out of range\n");
 }
 
 Test(check_routes, a_scope_is_a_signal)
@@ -195,7 +203,8 @@ Test(check_routes, a_scope_is_a_signal)
 	char text[200];
 
 	for (unsigned s = 0; s < SIGNAL_COUNT; s++) {
-		snprintf(text, sizeof(text), "routes: [{name: otlp_logs, scope: %s}]\n", signal_name(s));
+		snprintf(text, sizeof(text), "routes: [{name: otlp_logs, scope: %s}]\n",
+		         signal_name(s));
 		ASSERT_LOADS_WITH_SINK(text);
 	}
 	ASSERT_ONE_ERROR("routes: [{name: otlp_logs, scope: spans}]\n",

@@ -241,18 +241,6 @@ Test(dump, the_default_tree_loads)
 	ASSERT_LOADS(dumped);
 }
 
-Test(dump, options_of_later_versions_are_left_out)
-{
-	ASSERT_LOADS_WITH_SINK("");
-	dump_as(CONF_DUMP_ALL);
-	for (size_t i = 0; i < not_yet_count; i++) {
-		char key[64];
-
-		snprintf(key, sizeof(key), "\n%s:", not_yet[i].path);
-		cr_assert(not_yet[i].word || !strstr(dumped, key), "%s", key);
-	}
-}
-
 /* ---- conf_diff ---- */
 
 static const char *diff_of(const char *before, const char *after, unsigned lines)

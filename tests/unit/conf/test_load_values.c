@@ -257,7 +257,6 @@ Test(load_values, an_unknown_set_gets_a_hint_and_no_value)
 		{ "listeners[0].nme", "-o listeners[0].nme: error: there is no such option" },
 		{ "listeners[0].tls.x", "-o listeners[0].tls.x: error: there is no such option" },
 		{ "listeners[", "-o listeners[: error: there is no such option" },
-		{ "spool.dir", "-o spool.dir: error: 'spool.dir' is not in this version\n" },
 		{ "routes[0].topic", "-o routes[0].topic: error: there is no such option" },
 		{ "", "-o : error: there is no such option\n" },
 	};

@@ -82,29 +82,6 @@ Test(yaml, each_trick_of_yaml_is_one_error_at_its_place)
 		"headgate.yaml:3:9: error: 'tenants.poll' cannot be '30': a duration needs a unit");
 }
 
-Test(yaml, what_a_later_version_reads_is_refused_by_name)
-{
-	for (size_t i = 0; i < not_yet_count; i++) {
-		const char *path = not_yet[i].path;
-		char text[256], said[256];
-		int a, b;
-
-		if (not_yet[i].word || strncmp(path, "listeners", 9) == 0)
-			continue;
-		a = (int)strcspn(path, ".");
-		b = path[a] ? (int)strcspn(path + a + 1, ".") : 0;
-		if (!path[a])
-			snprintf(text, sizeof(text), "%s: {}\n", path);
-		else if (!path[a + 1 + b])
-			snprintf(text, sizeof(text), "%.*s:\n  %s: {}\n", a, path, path + a + 1);
-		else
-			snprintf(text, sizeof(text), "%.*s: {%.*s: {%s: x}}\n", a, path, b,
-			         path + a + 1, path + a + b + 2);
-		snprintf(said, sizeof(said), ": error: '%s' is not in this version\n", path);
-		ASSERT_ONE_ERROR(text, said);
-	}
-}
-
 Test(yaml, an_empty_file_is_the_default_tree_with_the_local_sink)
 {
 	cr_assert_not_null(load_text(""), "%s", got);

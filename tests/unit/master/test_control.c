@@ -285,7 +285,9 @@ Test(control, a_second_master_does_not_take_the_socket)
 	};
 	struct err err = { "" };
 
+	errno = 0;
 	cr_expect_null(control_open(f.base, f.path, &hooks, &err));
+	cr_expect_eq(errno, EADDRINUSE, "%d: a start's exit code hangs on it", errno);
 	cr_expect(strstr(err.text, "Address already in use"), "%s", err.text);
 	cr_expect(strstr(err.text, f.path));
 }

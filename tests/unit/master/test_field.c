@@ -137,15 +137,15 @@ Test(field, blocks_have_no_bits_beyond_their_prefix)
 {
 	struct snapshot_cidr c = { .prefix = 1 };
 
-	cr_assert(field_cidr(BYTES("10.0.0.0/8"), &c));
+	cr_assert(cidr_of(BYTES("10.0.0.0/8"), &c));
 	cr_assert_eq(c.prefix, 104);
-	cr_assert(field_cidr(BYTES("10.0.0.1"), &c));
+	cr_assert(cidr_of(BYTES("10.0.0.1"), &c));
 	cr_assert_eq(c.prefix, 128);
-	cr_assert(field_cidr(BYTES("::ffff:10.0.0.0/104"), &c), "counts as IPv4");
+	cr_assert(cidr_of(BYTES("::ffff:10.0.0.0/104"), &c), "counts as IPv4");
 	cr_assert_eq(c.prefix, 104);
-	cr_assert_not(field_cidr(BYTES("10.0.0.1/8"), &c));
-	cr_assert_not(field_cidr(BYTES("localhost"), &c));
-	cr_assert_not(field_cidr(BYTES(""), &c));
+	cr_assert_not(cidr_of(BYTES("10.0.0.1/8"), &c));
+	cr_assert_not(cidr_of(BYTES("localhost"), &c));
+	cr_assert_not(cidr_of(BYTES(""), &c));
 }
 
 Test(field, a_count_is_an_int8_that_is_not_negative)
@@ -164,4 +164,51 @@ Test(field, a_count_is_an_int8_that_is_not_negative)
 	broken = false;
 	cr_assert_eq(field_count((struct field){ bytes_of(stream, 9), false }, &broken), 0);
 	cr_assert(broken, "not of another type");
+}
+
+Test(field, scopes_and_blocks_of_lists)
+{
+	const char *const two[] = { "traces:write", "logs:write" }, *const bad[] = { "*", "admin" };
+	const char *const blocks[] = { "10.0.0.0/8", "::1" }, *const wide[] = { "10.0.0.0/33" };
+	struct snapshot_cidr cidrs[FIELD_CIDRS_MAX];
+	unsigned scopes = 7, n = 7;
+
+	cr_assert(field_scopes(list(1, 2, two), &scopes));
+	cr_assert_eq(scopes, 1u << SIGNAL_TRACES | 1u << SIGNAL_LOGS);
+	cr_assert(field_scopes(list(0, 0, NULL), &scopes), "none at all: it may do nothing");
+	cr_assert_eq(scopes, 0);
+	cr_assert_not(field_scopes(list(1, 2, bad), &scopes));
+	cr_assert_not(field_scopes((struct field){ BYTES_NONE, true }, &scopes));
+	cr_assert(field_cidrs(list(1, 2, blocks), cidrs, &n));
+	cr_assert_eq(n, 2);
+	cr_assert_eq(cidrs[0].prefix, 96 + 8);
+	cr_assert_eq(cidrs[1].prefix, 128);
+	cr_assert_not(field_cidrs(list(1, 1, wide), cidrs, &n));
+	cr_assert_not(field_cidrs(list(0, 0, NULL), cidrs, &n), "none is not from anywhere");
+	cr_assert(field_cidrs((struct field){ BYTES_NONE, true }, cidrs, &n));
+	cr_assert_eq(n, 0);
+}
+
+Test(field, a_record_comes_out_with_its_values)
+{
+	struct field parts[2];
+
+	for (unsigned columns = 1; columns <= 3; columns++) {
+		used = 0;
+		be(2, 4);
+		be(25, 4); /* text */
+		text("a");
+		be(16, 4); /* bool */
+		text(NULL);
+		cr_assert_eq(field_record((struct field){ bytes_of(stream, used), false }, columns,
+		                          parts),
+		             columns == 2);
+	}
+	for (size_t n = 0; n < used; n++)
+		cr_assert_not(field_record((struct field){ bytes_of(stream, n), false }, 2, parts));
+	cr_assert(field_record((struct field){ bytes_of(stream, used), false }, 2, parts));
+	cr_assert(bytes_eq(parts[0].value, BYTES("a")));
+	cr_assert(parts[1].null);
+	cr_assert_not(field_record((struct field){ bytes_of(stream, used + 1), false }, 2, parts));
+	cr_assert_not(field_record((struct field){ BYTES_NONE, true }, 2, parts));
 }

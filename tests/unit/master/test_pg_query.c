@@ -15,7 +15,7 @@ static struct {
 	enum skip_reason why;
 	struct tenant_row tenant; /* the last one's numbers */
 	struct token_row token;
-	struct snapshot_cidr cidrs[QUERY_CIDRS_MAX];
+	struct snapshot_cidr cidrs[FIELD_CIDRS_MAX];
 	char ids[256]; /* of tenants as they came, a blank after each */
 	char id[64], of[64], kind[16];
 } put;

@@ -387,6 +387,60 @@ Test(tenants, a_reload_that_puts_tenants_into_topics_leaves_out_whose_id_is_none
 	cr_assert_eq(stats_get(own, STAT_ROWS_SKIPPED, SKIP_TENANT_TOPIC, 0), 0);
 }
 
+Test(tenants, a_reload_that_leaves_a_prefix_no_room_leaves_its_tenant_out)
+{
+	struct conf with = conf, without = conf;
+
+	with.prefixes.none = true;
+	tenants_begin(t, true);
+	tenants_put_tenant(
+		t, &(struct tenant_row){ .id = BYTES("acme"), .topic_prefix = BYTES("a.") });
+	put_tenant("globex");
+	cr_assert_eq(tenants_commit(t, loop_now_ns(), NULL), 0);
+	cr_assert_eq(tenants_reconfigure(t, &with, NULL), 0);
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	cr_assert_eq(published, 2, "the source did not read anew");
+	cr_assert_eq(stats_get(own, STAT_ROWS_SKIPPED, SKIP_TENANT_TOPIC, 0), 1);
+	cr_assert_eq(tenants_reconfigure(t, &without, NULL), 0);
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	cr_assert_eq(stats_get(own, STAT_TABLE_ENTRIES, ROW_TENANT, 0), 2);
+	cr_assert_eq(stats_get(own, STAT_ROWS_SKIPPED, SKIP_TENANT_TOPIC, 0), 0);
+}
+
+static void put_alike(unsigned from, unsigned to)
+{
+	for (unsigned n = from; n < to; n++) {
+		uint8_t hash[TOKEN_DIGEST_BYTES] = { [TOKEN_DIGEST_BYTES - 1] = (uint8_t)n };
+		char id[16];
+
+		snprintf(id, sizeof(id), "t%u", n);
+		tenants_put_token(t, &(struct token_row){ .id = bytes_str(id),
+		                                          .tenant = BYTES("acme"),
+		                                          .kind = BYTES("sha256"),
+		                                          .hash = bytes_of(hash, sizeof(hash)),
+		                                          .scopes = SCOPE_ALL,
+		                                          .not_before = INT64_MIN,
+		                                          .not_after = INT64_MAX });
+	}
+}
+
+/* They made each table fail, the last one served for ever. */
+Test(tenants, hashes_that_begin_alike_are_left_out_and_a_delta_without_room_becomes_a_base)
+{
+	tenants_begin(t, true);
+	put_tenant("acme");
+	put_alike(0, 65);
+	cr_assert_eq(tenants_commit(t, loop_now_ns(), NULL), 0);
+	cr_assert_eq(stats_get(own, STAT_ROWS_SKIPPED, SKIP_HASH, 0), 57);
+	tenants_begin(t, false);
+	put_alike(100, 120);
+	cr_assert_eq(tenants_commit(t, loop_now_ns(), NULL), 0);
+	cr_assert_eq(published, 2);
+	cr_assert_eq(deltas, 0);
+	cr_assert_eq(stats_get(own, STAT_ROWS_SKIPPED, SKIP_HASH, 0), 77);
+	cr_assert_eq(stats_get(own, STAT_TABLE_ENTRIES, ROW_TOKEN, 0), 8);
+}
+
 /* R15 (the part of the set) */
 Test(tenants, a_source_that_cannot_be_opened_leaves_the_old_one_at_work)
 {

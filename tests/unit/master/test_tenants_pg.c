@@ -184,6 +184,39 @@ Test(tenants_pg, a_broken_connection_string_is_refused_and_not_shown)
 	opening_fails(c, "tenants.dsn is no connection string");
 }
 
+/* It stood in the log, in `headgatectl status` and in `headgate -t --online`: "can't resolve
+ * 'part@db.example'", "invalid integer value "sesame" for connection option "port"". */
+Test(tenants_pg, a_password_with_an_at_or_a_slash_in_a_uri_is_no_host_or_port)
+{
+	static const char *const bad[] = { "postgres://u:sesame@part@db.example/x",
+		                           "postgresql://u:ses?ame@part@db.example",
+		                           "postgres://u:sesame/part@db.example:5432/x" };
+	static const char *const good[] = {
+		"postgres://u:a%40b%2Fc@db.example/x?application_name=a@b",
+		"postgres://db.example/x?user=a@b",
+		"postgres:///x?host=@abstract",
+		"postgres://u@%40abstract/x",
+		"postgres://db.example",
+		"host=db.example password=a@b/c://d@e",
+		"x"
+	};
+	struct conf c = some_conf();
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		c.tenants.dsn = bad[i];
+		opening_fails(c, "an @ is written %40");
+	}
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		struct err err = { "" };
+		void *source;
+
+		c.tenants.dsn = good[i];
+		source = pg_open(base, &c, NULL, &err);
+		cr_assert(source, "%s: %s", good[i], err.text);
+		pg_close(source);
+	}
+}
+
 Test(tenants_pg, a_channel_that_postgresql_would_cut_is_refused)
 {
 	struct conf c = some_conf();

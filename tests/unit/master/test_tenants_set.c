@@ -71,6 +71,29 @@ static struct set_change build(void)
 	return change;
 }
 
+/* The same, where a delta may find no room for what it has to say. */
+static void build_or_base(void)
+{
+	struct err err = { "" };
+	int fd;
+
+	set_apply(set, NULL, NULL);
+	cr_assert(set_delta_will_do(set));
+	fd = set_build_delta(set, ++generation, &counts, &err);
+	if (fd >= 0) {
+		cr_assert_eq(snapshot_set_delta(table, fd, NULL), 0);
+		deltas++;
+	} else {
+		cr_assert_str_eq(err.text, "too many hashes begin alike for a delta");
+		cr_assert_not(set_delta_will_do(set));
+		fd = set_build(set, generation, &counts, NULL);
+		snapshot_unmap(table);
+		table = snapshot_map(fd, NULL);
+		cr_assert(table);
+	}
+	close(fd);
+}
+
 static struct snapshot_hit hit;
 static struct hasher *hasher;
 
@@ -478,13 +501,192 @@ Test(tenants_set, allowed_addresses_travel_with_their_token)
 	cr_assert(grants(9) && hit.cidrs[1].prefix == 9);
 }
 
-Test(tenants_set, tenants_with_a_topic_prefix_are_counted)
+/* ---- topic prefixes ---- */
+
+static void with_prefix(const char *id, const char *prefix)
 {
-	set_begin(set, true);
-	set_put_tenant(set, &(struct tenant_row){ .id = BYTES("acme"), .has_topic_prefix = true });
-	with_tenant("globex");
+	set_put_tenant(set, &(struct tenant_row){ .id = bytes_str(id),
+	                                          .topic_prefix = bytes_str(prefix) });
+}
+
+static bool has_prefix(uint8_t hash, const char *prefix)
+{
+	return grants(hash) && bytes_eq(hit.topic_prefix, bytes_str(prefix));
+}
+
+Test(tenants_set, a_topic_prefix_comes_changes_and_goes_by_deltas_that_keep_the_tokens)
+{
+	static const char *const prefixes[] = { "a.", "b.longer", "", "c" };
+
+	begin_with_two();
 	build();
-	cr_assert_eq(counts.prefixed, 1);
+	cr_assert(has_prefix(1, "") && has_prefix(2, ""));
+	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++) {
+		set_begin(set, false);
+		with_prefix("acme", prefixes[i]);
+		cr_assert_eq(build().changes, 1);
+		cr_assert_eq(deltas, i + 1);
+		cr_assert(has_prefix(1, prefixes[i]) && has_prefix(2, ""));
+		set_begin(set, false);
+		with_prefix("acme", prefixes[i]);
+		cr_assert_eq(set_apply(set, NULL, NULL).changes, 0);
+	}
+	/* By a base the same. */
+	set->wants_base = true;
+	build();
+	cr_assert_eq(deltas, ARRAY_LEN(prefixes));
+	cr_assert(has_prefix(1, "c") && has_prefix(2, ""));
+	/* With its row the prefix goes, and does not come back with the next one. */
+	set_begin(set, false);
+	set_drop_tenant(set, BYTES("acme"));
+	build();
+	set_begin(set, false);
+	with_tenant("acme");
+	build();
+	cr_assert(has_prefix(1, ""));
+}
+
+Test(tenants_set, a_tenant_whose_prefix_makes_no_topic_is_left_out_until_it_does)
+{
+	struct prefix_rules rules = { .name_bytes = 245 }, longer = { .name_bytes = 246 };
+
+	cr_assert_not(set_prefixes(set, &rules)); /* nobody has one */
+	begin_with_two();
+	with_prefix("acme", "1234");
+	build();
+	cr_assert(has_prefix(1, "1234") && grants(2));
+	set_begin(set, false);
+	with_prefix("acme", "12345");
+	build();
+	cr_assert(!grants(1) && grants(2));
+	cr_assert_eq(counts.skipped[SKIP_TENANT_TOPIC], 1);
+	cr_assert_eq(counts.tenants, 1);
+	set_begin(set, false);
+	with_prefix("acme", "1234");
+	build();
+	cr_assert(has_prefix(1, "1234"));
+	cr_assert_eq(counts.skipped[SKIP_TENANT_TOPIC], 0);
+	/* A reload may change it too, though no row was read again. */
+	cr_assert(set_prefixes(set, &longer));
+	cr_assert_not(set_prefixes(set, &longer));
+	set_begin(set, false);
+	build();
+	cr_assert(!grants(1) && grants(2));
+	set_begin(set, false);
+	with_prefix("acme", "a/b"); /* the schema lets none in */
+	build();
+	cr_assert_eq(counts.skipped[SKIP_TENANT_TOPIC], 1);
+	set_begin(set, false);
+	with_tenant("acme");
+	build();
+	cr_assert(has_prefix(1, ""));
+	cr_assert_eq(counts.skipped[SKIP_TENANT_TOPIC], 0);
+}
+
+/* Where its own prefix stands, its id stands in no topic. */
+Test(tenants_set, a_tenant_with_a_prefix_may_have_any_id_where_the_ids_of_others_are_in_topics)
+{
+	set_topic_bytes(set, 100);
+	set_begin(set, true);
+	with_prefix("a.b", "x.");
+	with_tenant("a.c");
+	with_token("tok1", "a.b", 1);
+	with_token("tok2", "a.c", 2);
+	build();
+	cr_assert(has_prefix(1, "x.") && !grants(2));
+	cr_assert_eq(counts.skipped[SKIP_TENANT_TOPIC], 1);
+}
+
+Test(tenants_set, a_tenant_costs_no_more_for_a_prefix_that_it_does_not_have)
+{
+	cr_assert_leq(offsetof(struct tenant, text), 144u);
+}
+
+/* ---- hashes that begin alike ---- */
+
+static uint8_t alike[200][HASH_BYTES];
+
+static struct token_row alike_token(unsigned n)
+{
+	static char ids[200][8];
+	struct token_row row = token("", "acme", 1);
+
+	snprintf(ids[n], sizeof(ids[n]), "a%03u", n);
+	memset(alike[n], 'a', HASH_BYTES);
+	alike[n][HASH_BYTES - 1] = (uint8_t)n;
+	row.id = bytes_str(ids[n]);
+	row.hash = bytes_of(alike[n], HASH_BYTES);
+	return row;
+}
+
+static unsigned alike_granted(unsigned from, unsigned to)
+{
+	unsigned granted = 0;
+
+	for (unsigned n = from; n < to; n++)
+		granted += snapshot_find(table, alike[n], &hit);
+	return granted;
+}
+
+/* No table could be built any more, and nobody's token be revoked. */
+Test(tenants_set, of_rows_whose_hashes_begin_alike_all_but_eight_are_left_out_and_counted)
+{
+	begin_with_two();
+	for (unsigned n = 0; n < 65; n++) {
+		struct token_row row = alike_token(n);
+
+		set_put_token(set, &row);
+	}
+	build();
+	cr_assert_eq(alike_granted(0, 65), 8);
+	cr_assert(grants(1) && grants(2));
+	cr_assert_eq(counts.tokens, 2 + 8);
+	cr_assert_eq(counts.skipped[SKIP_HASH], 65 - 8);
+	/* The next base, and a delta over it, say the same. */
+	set->wants_base = true;
+	build();
+	cr_assert_eq(counts.skipped[SKIP_HASH], 65 - 8);
+	set_begin(set, false);
+	set_drop_token(set, BYTES("tok2"));
+	build();
+	cr_assert_eq(deltas, 1);
+	cr_assert(grants(1) && !grants(2));
+	cr_assert_eq(counts.skipped[SKIP_HASH], 65 - 8);
+	/* All are gone: nothing is left of them. */
+	set_begin(set, false);
+	for (unsigned n = 0; n < 65; n++)
+		set_drop_token(set, alike_token(n).id);
+	build_or_base();
+	cr_assert_eq(alike_granted(0, 65), 0);
+	cr_assert_eq(counts.skipped[SKIP_HASH], 0);
+	cr_assert_eq(counts.tokens, 1);
+}
+
+/* Else new rows could take the place that the tombstone of another needs. */
+Test(tenants_set, a_revocation_that_finds_no_place_in_a_delta_is_in_the_base_that_follows)
+{
+	begin_with_two();
+	for (unsigned n = 0; n < 8; n++) {
+		struct token_row row = alike_token(n);
+
+		set_put_token(set, &row);
+	}
+	build();
+	cr_assert_eq(alike_granted(0, 8), 8);
+	set_begin(set, false);
+	for (unsigned n = 0; n < 8; n++)
+		set_drop_token(set, alike_token(n).id);
+	for (unsigned n = 100; n < 108; n++) {
+		struct token_row row = alike_token(n);
+
+		set_put_token(set, &row);
+	}
+	build_or_base();
+	cr_assert_eq(deltas, 0);
+	cr_assert_eq(alike_granted(0, 8), 0);
+	cr_assert_eq(alike_granted(100, 108), 8);
+	cr_assert_eq(counts.tokens, 2 + 8);
+	cr_assert_eq(counts.skipped[SKIP_HASH], 0);
 }
 
 /* Live, by a table of all: nothing was read anew. */
@@ -847,6 +1049,7 @@ static void put_any(struct tenant_set *const sets[2])
 {
 	static const char *const tenants[] = { "t0", "t1", "t2", "t3", "t4", "bad id" };
 	const char *tenant = tenants[dice(ARRAY_LEN(tenants))];
+	static const char *const prefixes[] = { "", "a.", "b.", "leaves.no.room" };
 	uint32_t kind = dice(8), hash = dice(40);
 	char id[16];
 	struct token_row row;
@@ -860,10 +1063,11 @@ static void put_any(struct tenant_set *const sets[2])
 	for (unsigned i = 0; i < 2; i++) {
 		if (kind == 0)
 			set_put_tenant(sets[i],
-			               &(struct tenant_row){ .id = bytes_str(tenant),
-			                                     .state = (enum tenant_state)(hash % 3),
-			                                     .limits.max_body_bytes = hash % 2,
-			                                     .has_topic_prefix = hash % 2 });
+			               &(struct tenant_row){
+					       .id = bytes_str(tenant),
+					       .state = (enum tenant_state)(hash % 3),
+					       .limits.max_body_bytes = hash % 2,
+					       .topic_prefix = bytes_str(prefixes[hash % 4]) });
 		else if (kind == 1)
 			set_drop_tenant(sets[i], bytes_str(tenant));
 		else if (kind == 2)
@@ -885,6 +1089,7 @@ static void same_answers(const struct snapshot *a, const struct snapshot *b)
 		             "%s", tenants[i]);
 		cr_assert(!found || (bytes_eq(one.tenant_id, bytes_str(tenants[i])) &&
 		                     one.tenant_state == two.tenant_state &&
+		                     bytes_eq(one.topic_prefix, two.topic_prefix) &&
 		                     memcmp(one.limits, two.limits, sizeof(*one.limits)) == 0),
 		          "%s", tenants[i]);
 	}
@@ -899,6 +1104,7 @@ static void same_answers(const struct snapshot *a, const struct snapshot *b)
 			continue;
 		cr_assert(bytes_eq(one.tenant_id, two.tenant_id), "hash %u", hash);
 		cr_assert(bytes_eq(one.token_id, two.token_id), "hash %u", hash);
+		cr_assert(bytes_eq(one.topic_prefix, two.topic_prefix), "hash %u", hash);
 		cr_assert(one.tenant_state == two.tenant_state && one.revoked == two.revoked &&
 		                  one.not_after == two.not_after,
 		          "hash %u", hash);
@@ -910,9 +1116,12 @@ static void same_answers(const struct snapshot *a, const struct snapshot *b)
 Test(tenants_set, whatever_happens_deltas_answer_as_a_base_of_the_same_rows_would)
 {
 	struct tenant_set *other = set_new(100, 1000), *const sets[2] = { set, other };
+	struct prefix_rules rules = { .name_bytes = 240 };
 	struct set_counts want;
 
 	hasher = hasher_open(NULL);
+	for (unsigned i = 0; i < 2; i++)
+		set_prefixes(sets[i], &rules);
 	for (unsigned round = 0; round < 3000; round++) {
 		struct snapshot *whole;
 

@@ -232,10 +232,31 @@ Test(tenants_yaml, a_body_that_never_passes_is_warned_of)
 	cr_assert(strstr(said.p, "exceeds bytes_burst"));
 }
 
-Test(tenants_yaml, what_is_not_enforced_yet_is_not_taken_in_silence)
+Test(tenants_yaml, a_topic_prefix_is_as_the_schema_has_it)
 {
-	wrong("version: 1\ntenants: [{id: a, topic_prefix: x}]\n",
-	      "'topic_prefix' is not in this version");
+	static const char *const bad[] = { "''", "'{tenant}.'", "a/b", "'a b'", "ä" };
+	char text[300], long_one[TENANT_PREFIX_MAX + 2] = "";
+
+	fine("version: 1\ntenants: [{id: a, topic_prefix: aZ0._-}, {id: b}, {id: c, topic_prefix: "
+	     "7}]\n");
+	cr_assert(bytes_eq(y.tenants[0].topic_prefix, BYTES("aZ0._-")));
+	cr_assert_eq(y.tenants[1].topic_prefix.n, 0);
+	cr_assert(bytes_eq(y.tenants[2].topic_prefix, BYTES("7")));
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		snprintf(text, sizeof(text), "version: 1\ntenants: [{id: a, topic_prefix: %s}]\n",
+		         bad[i]);
+		wrong(text, "t.yaml:2:33: error: a topic_prefix is 1 to 100 of 0-9 A-Z a-z . _ -");
+	}
+	memset(long_one, 'a', TENANT_PREFIX_MAX);
+	for (unsigned more = 0; more < 2; more++) {
+		snprintf(text, sizeof(text), "version: 1\ntenants: [{id: a, topic_prefix: %s}]\n",
+		         long_one);
+		if (more)
+			wrong(text, "a topic_prefix is 1 to 100");
+		else
+			fine(text);
+		long_one[TENANT_PREFIX_MAX] = 'a';
+	}
 }
 
 #define KEY_A "aAaAaAaAaAaAaAaAaAaAaAaAaAaAaAaAaAaAaAaA"

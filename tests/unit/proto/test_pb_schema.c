@@ -40,9 +40,9 @@ Test(pb_schema, every_tag_value_has_its_operation)
 	point = find("HistogramDataPoint");
 	for (unsigned wire = 0; wire < 8; wire++) {
 		cr_expect_eq(point->ops[wire].kind, KIND_BAD, "field 0, wire type %u", wire);
-		cr_expect_eq(point->ops[1 * 8 + wire].kind, pb_kind_unknown[wire],
+		cr_expect_eq(point->ops[1 * 8 + wire].kind, pb_unknown[wire].kind,
 		             "field 1 is reserved");
-		cr_expect_eq(point->ops[31 * 8 + wire].kind, pb_kind_unknown[wire],
+		cr_expect_eq(point->ops[31 * 8 + wire].kind, pb_unknown[wire].kind,
 		             "field 31 is unknown");
 		cr_expect_eq(point->ops[2 * 8 + wire].kind, wire == 1 ? KIND_FIXED64 : KIND_BAD);
 		cr_expect_eq(point->ops[6 * 8 + wire].kind, wire == 1   ? KIND_FIXED64

@@ -41,6 +41,7 @@ struct fixture {
 	struct listener_conf listener_confs[2];
 	struct listener public, admin;
 	struct tenant_limits limits; /* of acme */
+	struct bytes topic_prefix; /* likewise */
 	struct sink_open sink;
 	enum verdict sink_says; /* what send() answers */
 	bool sink_ready;
@@ -164,6 +165,8 @@ static inline struct snapshot *fixture_table(struct fixture *f)
 
 		if (i == 0)
 			tenant.limits = f->limits;
+		if (i == 0)
+			tenant.topic_prefix = f->topic_prefix;
 		tenants[i] = snapshot_add_tenant(b, &tenant);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(fixture_tokens); i++)

@@ -55,8 +55,8 @@ Test(admin, with_a_token_file_every_page_but_health_needs_the_token)
 		LOCAL "Authorization: Bearer \r\n",
 		LOCAL "Authorization: Bearer s3cret\r\nAuthorization: Bearer s3cret\r\n"
 	};
-	static const char *const paths[] = { "/metrics", "/status.json", "/ready", "/ready?verbose",
-		                             "/nowhere" };
+	static const char *const paths[] = { "/metrics", "/status",        "/status.json",
+		                             "/ready",   "/ready?verbose", "/nowhere" };
 	struct fixture *f = fixture_open();
 
 	f->listener_confs[1].token_file =

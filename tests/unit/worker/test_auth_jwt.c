@@ -692,3 +692,31 @@ Test(auth_jwt, broken_sets_change_nothing)
 	                 "JWT of an algorithm that its issuer may not use");
 	(void)err;
 }
+
+/* Whoever sends tokens with kids of their own must not fill the disk. */
+Test(auth_jwt, tokens_of_unknown_keys_that_nobody_can_be_asked_for_are_not_a_line_each)
+{
+	uint64_t before = log_count(LOG_LEVEL_WARN);
+	char head[100];
+
+	start();
+	set(0, true, jwk_text(rsa, "k"));
+	clock_at(10000);
+	shutdown(master, SHUT_RDWR);
+	for (unsigned i = 0; i < 50; i++) {
+		snprintf(head, sizeof(head), "{\"alg\":\"RS256\",\"kid\":\"x%u\"}", i);
+		cr_assert_eq(check(token_of(head, GOOD, rsa)), AUTH_NO);
+		cr_assert_eq(finding.proof->result, AUTH_UNAVAILABLE);
+	}
+	cr_assert_eq(log_count(LOG_LEVEL_WARN), before + 1);
+}
+
+Test(auth_jwt, keys_that_cannot_be_used_are_not_a_line_each)
+{
+	uint64_t before = log_count(LOG_LEVEL_WARN);
+
+	start();
+	for (unsigned i = 0; i < 20; i++)
+		set(i, true, "{\"kty\":\"RSA\",\"kid\":\"k\",\"n\":\"!\",\"e\":\"AQAB\"},7");
+	cr_assert_eq(log_count(LOG_LEVEL_WARN), before + 1);
+}

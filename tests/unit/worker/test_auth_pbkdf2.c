@@ -4,6 +4,7 @@
 #include "worker/auth_pbkdf2.c"
 
 #include <event2/event.h>
+#include <sys/resource.h>
 
 #include "tests/unit/worker/fixture.h"
 
@@ -354,4 +355,20 @@ Test(auth_pbkdf2, a_worker_may_end_while_a_key_is_being_derived)
 	req_expire(&f->r, V_GONE);
 	req_finish(&f->r);
 	/* close_pbkdf2() must leak nothing. */
+}
+
+Test(auth_pbkdf2, bearers_without_a_thread_get_503_and_one_line_of_log)
+{
+	uint64_t before = log_count(LOG_LEVEL_ERR);
+	struct rlimit was, none;
+
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = was;
+	none.rlim_cur = 0; /* no eventfd */
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	for (unsigned i = 0; i < 4; i++)
+		cr_expect_eq(ask_one(BEARER), 503);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &was), 0);
+	cr_expect_eq(log_count(LOG_LEVEL_ERR), before + 1);
+	cr_expect_eq(ask_one(BEARER), PASSED);
 }

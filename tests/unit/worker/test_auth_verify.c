@@ -252,8 +252,6 @@ Test(auth_verify, an_admin_is_known_by_subject_or_address)
 	f->conf.auth.admins = (struct conf_list){ by_email, 1 };
 	cr_assert_eq(ask_with("fake.0", ""), PASSED);
 	cr_assert(f->r.who.admin);
-	cr_assert_eq(ask_with("secret-acme", ""), PASSED);
-	cr_assert_not(f->r.who.admin);
 }
 
 /* B10 */
@@ -586,6 +584,23 @@ Test(auth_verify, a_key_is_looked_up_in_the_table_of_the_moment)
 	table_with_key(2);
 	cr_assert_eq(ask_with("fake.key", ""), PASSED);
 	cr_assert_eq(fake.asked, 2, "there are iterations that it was not derived for");
+}
+
+/* B12: its id stands where a subject does in a record, and of subjects the list is. */
+Test(auth_verify, a_key_is_no_admin_though_the_list_has_its_id)
+{
+	static const char *ids[] = { "t-acme", "k1", "acme", "sub-1" };
+
+	f->conf.auth.admins = (struct conf_list){ ids, ARRAY_LEN(ids) };
+	cr_assert_eq(ask_with("fake.0", ""), PASSED);
+	cr_assert(f->r.who.admin);
+	cr_assert_eq(ask_with("secret-acme", ""), PASSED);
+	cr_assert_str_eq(f->r.who.token, "t-acme");
+	cr_assert_not(f->r.who.admin);
+	table_with_key(1);
+	cr_assert_eq(ask_with("fake.key", ""), PASSED);
+	cr_assert_str_eq(f->r.who.token, "k1");
+	cr_assert_not(f->r.who.admin);
 }
 
 /* C22: else a flood, however long it takes, would have its budget when the key's time is over. */

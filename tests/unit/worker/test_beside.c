@@ -25,8 +25,7 @@ struct outcome {
 };
 
 static struct fixture *f;
-static int64_t loop_cpu_ns,
-	all_cpu_ns; /* of the last request that went beside, while it was there */
+static int64_t on_loop_ns, in_all_ns; /* of the last request that went beside, while it was there */
 
 struct one {
 	struct job job;
@@ -57,14 +56,14 @@ static void goes_beside(void)
 {
 	struct one one = { .job = { .run = run_one, .done = one_done }, .r = &f->r };
 
-	loop_cpu_ns = cpu_ns(CLOCK_THREAD_CPUTIME_ID);
-	all_cpu_ns = cpu_ns(CLOCK_PROCESS_CPUTIME_ID);
+	on_loop_ns = cpu_ns(CLOCK_THREAD_CPUTIME_ID);
+	in_all_ns = cpu_ns(CLOCK_PROCESS_CPUTIME_ID);
 
 	beside_push(&f->r, &one.job);
 	cr_assert_eq(stats_get(f->w.stats, STAT_LARGE_WAITING, 0, 0), 1);
 	cr_assert_eq(loop_run(f->w.base), 0);
-	loop_cpu_ns = cpu_ns(CLOCK_THREAD_CPUTIME_ID) - loop_cpu_ns;
-	all_cpu_ns = cpu_ns(CLOCK_PROCESS_CPUTIME_ID) - all_cpu_ns;
+	on_loop_ns = cpu_ns(CLOCK_THREAD_CPUTIME_ID) - on_loop_ns;
+	in_all_ns = cpu_ns(CLOCK_PROCESS_CPUTIME_ID) - in_all_ns;
 	cr_assert_eq(stats_get(f->w.stats, STAT_LARGE_WAITING, 0, 0), 0);
 	cr_assert_not(f->r.is_beside);
 	cr_assert_eq(stats_head(f->w.stats)->beside.active, 0);
@@ -506,8 +505,8 @@ Test(beside, letters_of_a_large_body_of_objects_hold_nobody_up)
 	cr_assert_eq(o.verdict, V_INVALID);
 	cr_assert_eq(o.record_count, OBJECTS);
 	cr_assert_str_eq(o.records[OBJECTS - 1].topic, "dead_e");
-	cr_assert_lt(loop_cpu_ns, all_cpu_ns / 3, "%" PRId64 " us of %" PRId64, loop_cpu_ns / 1000,
-	             all_cpu_ns / 1000);
+	cr_assert_lt(on_loop_ns, in_all_ns / 3, "%" PRId64 " us of %" PRId64, on_loop_ns / 1000,
+	             in_all_ns / 1000);
 	forget(&o);
 	free(body.p);
 }

@@ -172,29 +172,56 @@ Test(dead_letters, every_header_there_can_be_fits)
 	cr_assert_str_eq(header_of(0, "headgate-dlq-topic"), "otlp_spans");
 }
 
-Test(dead_letters, they_name_the_topic_of_the_tenant_with_its_prefix)
+/* A model with a queue of its own; records have this prefix. */
+static void starts_with_model(const char *prefix)
 {
 	static const char text[] = "{\"name\":\"E\",\"columns\":[{\"name\":\"n\",\"data_type\":"
 				   "\"Int8\",\"required\":true}],\"dead_letter_queue\":\"dead_e\"}";
-	static const char topic[] = "\"topic\":\"p.acme.ns.E\"";
-	struct conf_file file = { "e.json", bytes_str(text) };
+	static struct conf_file file;
 
+	file = (struct conf_file){ "e.json", bytes_str(text) };
 	f->conf.protocols.models.enabled = true;
 	f->conf.protocols.models.max_body = MIB;
 	f->conf.protocols.models.namespace = "ns";
 	f->conf.protocols.models.dir.v = &file;
 	f->conf.protocols.models.dir.n = 1;
-	f->conf.record.topic_prefix = "p.{tenant}.";
+	f->conf.record.topic_prefix = prefix;
 	starts();
+}
+
+/* A body for each kind of letter. */
+static void both_name(const char *spans, const char *model)
+{
+	char topic[64];
+
+	snprintf(topic, sizeof(topic), "\"topic\":\"%s\"", model);
 	cr_assert_eq(asks("/v1/traces", OURS, broken, sizeof(broken)), 400);
-	cr_assert_str_eq(header_of(0, "headgate-dlq-topic"), "p.acme.otlp_spans");
+	cr_assert_str_eq(header_of(0, "headgate-dlq-topic"), spans);
 	cr_assert_eq(asks("/ingest/E", ACME "Content-Type: application/json\r\n", "{\"n\":300}", 9),
 	             400);
 	cr_assert_eq(f->record_count, 3);
+	cr_assert_str_eq(f->records[0].topic, "dead");
 	cr_assert_str_eq(f->records[1].topic, "dead_e");
 	cr_assert(memmem(f->records[1].value, f->records[1].value_n, topic, strlen(topic)));
 	cr_assert_str_eq(f->records[2].topic, "dead");
-	cr_assert_str_eq(header_of(2, "headgate-dlq-topic"), "p.acme.ns.E");
+	cr_assert_str_eq(header_of(2, "headgate-dlq-topic"), model);
+}
+
+Test(dead_letters, they_name_the_topic_of_the_tenant_with_its_prefix)
+{
+	starts_with_model("p.{tenant}.");
+	both_name("p.acme.otlp_spans", "p.acme.ns.E");
+}
+
+/* Their own topics have no prefix, whosever it is. */
+Test(dead_letters, they_name_the_topic_with_the_tenant_s_own_prefix)
+{
+	f->topic_prefix = BYTES("own.");
+	starts_with_model("p.");
+	both_name("own.otlp_spans", "own.ns.E");
+	cr_assert_eq(asks("/ingest/E", ACME "Content-Type: application/json\r\n", "{\"n\":30}", 8),
+	             202);
+	cr_assert_str_eq(f->records[3].topic, "own.ns.E");
 }
 
 /* A type of the client's may be as long as its head. */

@@ -221,7 +221,8 @@ Test(enrich, a_stamp_of_the_longest_name_and_tenant_fits)
 
 /* ---- a route whose body tells the signal; remote_write ---- */
 
-#define LOGS_ONLY "X-Obstack-Auth-Token: secret-logs\r\n" PROTOBUF
+#define LOGS_TOKEN "X-Obstack-Auth-Token: secret-logs\r\n"
+#define LOGS_ONLY LOGS_TOKEN PROTOBUF
 /* resource_logs{scope_logs{log_records{time_unix_nano 1, body{string_value "x"}}}} */
 static const uint8_t timed_log[] = { 0x0a, 18, 0x12, 16, 0x12, 14,   0x09, 1,    0, 0,
 	                             0,    0,  0,    0,  0,    0x2a, 3,    0x0a, 1, 'x' };
@@ -298,14 +299,41 @@ Test(enrich, a_token_that_lacks_the_scope_of_the_body_is_not_used)
 	cr_assert_eq(fixture_status(fixture_run(f, &f->public, request_bytes(&log), SIZE_MAX)),
 	             202);
 	cr_assert(is_used(fd, f->r.who.token_ordinal));
-	cr_assert_eq(fixture_status(send_body(f, "/ingest/otlp/v1", "", "\xff", 1)), 400);
-	cr_assert(is_used(fd, f->r.who.token_ordinal), "it may write whatever that was");
 	free(log.p);
 	free(span.p);
 	uses_unmap(f->w.uses);
 	f->w.uses = NULL;
 	close(fd);
 	fixture_close(f);
+}
+
+/* `token ls --unused` listed a token whose client sends nothing but what is broken; elsewhere it is
+ * used whatever comes of its bodies. */
+Test(enrich, a_token_of_some_scopes_is_used_by_a_body_whose_signal_nobody_can_tell)
+{
+	static const struct {
+		const char *fields;
+		int status;
+	} cases[] = { { LOGS_ONLY, 400 }, { LOGS_TOKEN "Content-Type: text/html\r\n", 415 } };
+	struct err err = { "" };
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct fixture *f = fixture_open_all();
+		struct request q = request_of("/ingest/otlp/v1", cases[i].fields, "\xff", 1);
+		int fd = stats_memfd_with_uses(1, 4096, NULL);
+
+		f->w.uses = uses_map(fd, 4096, &err);
+		cr_assert_not_null(f->w.uses, "%s", err.text);
+		cr_expect_eq(
+			fixture_status(fixture_run(f, &f->public, request_bytes(&q), SIZE_MAX)),
+			cases[i].status, "%s", f->sent);
+		cr_expect(is_used(fd, f->r.who.token_ordinal), "%d", cases[i].status);
+		free(q.p);
+		uses_unmap(f->w.uses);
+		f->w.uses = NULL;
+		close(fd);
+		fixture_close(f);
+	}
 }
 
 /* compatibility.md 2 */

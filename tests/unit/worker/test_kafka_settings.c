@@ -1,45 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <criterion/criterion.h>
-
-#include "worker/route.h"
-
-/* Those of route.c are linked too. */
-static const char *test_routes_name(const struct routes *rs, unsigned index);
-static const struct route *test_routes_get(const struct routes *rs, unsigned index);
-#define routes_name test_routes_name
-#define routes_get test_routes_get
+#include "tests/unit/worker/kafka_conf.h"
 #include "worker/kafka_settings.c"
-#undef routes_name
-#undef routes_get
 
-static const char *const brokers[] = { "127.0.0.1:1", "127.0.0.1:2" };
-static struct route route = { .name = "otlp_logs", .record_max = 983040 };
 static struct conf conf;
 static struct worker w = { .conf = &conf };
 
-static const char *test_routes_name(const struct routes *rs, unsigned index)
-{
-	(void)rs;
-	return index == 0 ? route.name : NULL;
-}
-
-static const struct route *test_routes_get(const struct routes *rs, unsigned index)
-{
-	(void)rs;
-	cr_assert_eq(index, 0);
-	return &route;
-}
-
 static void set_up(void)
 {
-	conf.kafka.brokers.v = (const char **)(uintptr_t)brokers;
-	conf.kafka.brokers.n = 2;
-	conf.kafka.client_id = "headgate";
-	conf.kafka.sasl.mechanism = conf.kafka.sasl.username = "";
-	conf.kafka.ack_deadline = 8000;
-	conf.kafka.linger_us = 1500;
-	conf.kafka.batch_bytes = 1000000;
-	conf.kafka.compression = COMPRESSION_LZ4;
+	kafka_defaults(&conf);
 }
 
 TestSuite(kafka_settings, .init = set_up);

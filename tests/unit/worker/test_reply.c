@@ -112,7 +112,7 @@ Test(reply, head_gets_the_fields_of_get_and_no_body)
 {
 	struct fixture *f = fixture_open();
 	const char *reply =
-		fixture_admin(f, "HEAD /status.json HTTP/1.1\r\nHost: localhost\r\n\r\n");
+		fixture_admin(f, "HEAD /ready?verbose HTTP/1.1\r\nHost: localhost\r\n\r\n");
 
 	cr_assert_eq(fixture_status(reply), 200);
 	cr_assert_str_eq(fixture_body(reply), "");

@@ -80,9 +80,13 @@ Test(route, admin_pages_are_on_the_admin_listener_alone)
 			f,
 			"POST /v1/logs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")),
 		404);
+	cr_assert_eq(fixture_status(ask(f, "GET", "/status")), 404);
 	cr_assert_eq(
 		fixture_status(fixture_admin(f, "GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n")),
-		404);
+		200);
+	cr_assert_eq(fixture_status(
+			     fixture_admin(f, "GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n")),
+	             404);
 	fixture_close(f);
 }
 

@@ -134,6 +134,42 @@ Test(route_table, the_names_of_built_in_routes_are_those_of_routes_def)
 	fixture_close(f);
 }
 
+/* conf/ refuses paths by that table, and cannot ask this one. */
+Test(route_table, the_paths_of_built_in_routes_are_those_of_paths_def)
+{
+	static const char *const paths[][2] = {
+#define PATH(route, text) { route, text },
+#include "common/paths.def"
+#undef PATH
+	};
+	struct fixture *f = opened(NULL, 0);
+	struct listener_conf listeners[3] = { f->listener_confs[0], f->listener_confs[0],
+		                              f->listener_confs[0] };
+	unsigned found = 0;
+
+	listeners[1].dialect = LISTENER_MOOSE;
+	listeners[2].dialect = LISTENER_GATEWAY;
+	f->conf.listeners.v = listeners;
+	f->conf.listeners.n = 3;
+	f->conf.protocols.obstack.enabled = true;
+	fixture_start(f, -1, -1);
+	for (unsigned i = 0; i < f->w.routes->path_count; i++) {
+		const struct path *p = &f->w.routes->paths[i];
+		size_t k = 0;
+
+		if (!p->route->protocol || p->route->is_prefix)
+			continue;
+		while (k < ARRAY_LEN(paths) && (strcmp(paths[k][0], p->route->name) != 0 ||
+		                                !bytes_eq(p->text, bytes_str(paths[k][1]))))
+			k++;
+		cr_expect_lt(k, ARRAY_LEN(paths), "paths.def lacks %.*s of %s", (int)p->text.n,
+		             (const char *)p->text.p, p->route->name);
+		found++;
+	}
+	cr_assert_eq(found, ARRAY_LEN(paths));
+	fixture_close(f);
+}
+
 /* ---- paths more ---- */
 
 Test(route_table, an_opaque_route_keeps_bytes_and_tells_their_type)
@@ -416,6 +452,79 @@ Test(route_table, each_tenant_has_its_topic_where_the_prefix_says_so)
 		cr_assert_eq(routes_topic_record_max(f->w.routes, i),
 		             f->conf.protocols.opaque.record_max_bytes);
 	}
+	fixture_close(f);
+}
+
+/* In the place of the route's, of record's, and of none; live, by whatever the table says. */
+Test(route_table, a_tenant_s_own_prefix_stands_in_the_place_of_each_that_is_configured)
+{
+	static const struct {
+		const char *own, *x, *y;
+	} rounds[] = {
+		{ "own-", "own-x", "own-y" },
+		{ "other.", "other.x", "other.y" },
+		{ "", "acme.x", "p.acme-y" },
+	};
+	struct route_conf r[] = { own("x", "/x", "opaque", "x"), own("y", "/y", "opaque", "y") };
+	struct fixture *f;
+	unsigned before;
+
+	r[0].topic_prefix = "{tenant}.";
+	f = opened(r, 2);
+	f->conf.record.topic_prefix = "p.{tenant}-";
+	fixture_start(f, -1, -1);
+	before = routes_topics(f->w.routes);
+	for (size_t i = 0; i < ARRAY_LEN(rounds); i++) {
+		f->topic_prefix = bytes_str(rounds[i].own);
+		snapshot_unmap(f->w.table);
+		f->w.table = fixture_table(f);
+		cr_expect_eq(fixture_status(ask(f, "/x", ACME, "x", 1)), 202);
+		cr_expect_str_eq(last(f)->topic, rounds[i].x);
+		cr_expect_eq(fixture_status(ask(f, "/y", ACME, "x", 1)), 202);
+		cr_expect_str_eq(last(f)->topic, rounds[i].y);
+	}
+	/* Another one has what was one of its topics. */
+	cr_expect_eq(fixture_status(ask(f, "/x", "Authorization: Bearer secret-other\r\n", "x", 1)),
+	             202);
+	cr_expect_str_eq(last(f)->topic, "other.x");
+	cr_expect_eq(routes_topics(f->w.routes), before + 6);
+	for (unsigned i = before; i < before + 6; i++)
+		cr_expect(routes_topic_is_raw(f->w.routes, i));
+	fixture_close(f);
+}
+
+Test(route_table, a_tenant_s_own_prefix_stands_before_topics_that_have_none_and_all_formats)
+{
+	struct fixture *f = opened(NULL, 0);
+
+	f->topic_prefix = BYTES("own.");
+	fixture_start(f, -1, -1);
+	cr_expect_eq(fixture_status(ask(f, "/v1/logs", ACME JSON, json_logs, strlen(json_logs))),
+	             200);
+	cr_expect_str_eq(last(f)->topic, "own.otlp_logs");
+	cr_expect_eq(fixture_status(ask(f, "/ingestion/insert_block", ACME, "x", 1)), 200);
+	cr_expect_str_eq(last(f)->topic, "own.blobs");
+	cr_expect_eq(routes_topic_record_max(f->w.routes, routes_topics(f->w.routes) - 1),
+	             f->conf.protocols.opaque.record_max_bytes);
+	fixture_close(f);
+}
+
+Test(route_table, the_longest_prefix_before_the_longest_name_fits)
+{
+	char prefix[TENANT_PREFIX_MAX + 1], topic[TOPIC_BYTES - TENANT_PREFIX_MAX + 1];
+	struct route_conf r[] = { own("x", "/x", "opaque", topic) };
+	struct fixture *f;
+
+	memset(prefix, 'p', sizeof(prefix));
+	prefix[TENANT_PREFIX_MAX] = '\0';
+	memset(topic, 't', sizeof(topic));
+	topic[sizeof(topic) - 1] = '\0';
+	f = opened(r, 1);
+	f->topic_prefix = bytes_str(prefix);
+	fixture_start(f, -1, -1);
+	cr_expect_eq(fixture_status(ask(f, "/x", ACME, "x", 1)), 202);
+	cr_expect_eq(strlen(routes_topic_name(f->w.routes, routes_topics(f->w.routes) - 1)),
+	             TOPIC_BYTES);
 	fixture_close(f);
 }
 

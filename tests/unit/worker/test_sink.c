@@ -508,29 +508,16 @@ static uint32_t word(void)
 	return got;
 }
 
-Test(sink, spread_stays_on_a_word_until_a_batch_is_full)
+Test(sink, spread_leaves_the_partition_to_the_sink)
 {
-	uint32_t first;
-
-	budget_give(w.budget, TENANT, r.charged);
-	body_put(w.bodies, r.body_mem);
-	first = word();
-	for (int i = 1; i < 10; i++) /* 10 bodies of 100 bytes fill batch_bytes */
-		cr_assert_eq(word(), first);
-	cr_assert_neq(word(), first);
-}
-
-Test(sink, spread_changes_its_word_after_one_linger)
-{
-	uint32_t first;
-
-	budget_give(w.budget, TENANT, r.charged);
-	body_put(w.bodies, r.body_mem);
-	first = word();
-	loop_set_clock(1000000000 + 999000, 0);
-	cr_assert_eq(word(), first);
-	loop_set_clock(1000000000 + 1000000, 0);
-	cr_assert_neq(word(), first);
+	produce_run(&r);
+	cr_assert(taken->spread);
+	delivered();
+	route.partition = PARTITION_SOURCE;
+	arrives(BODY);
+	produce_run(&r);
+	cr_assert_not(taken->spread);
+	delivered();
 }
 
 Test(sink, source_gives_one_sender_one_word_and_others_another)

@@ -1,49 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <criterion/criterion.h>
-
+#include "tests/unit/worker/kafka_conf.h"
 #include "worker/bodies.h"
 #include "worker/req.h"
-#include "worker/route.h"
 
 /* Those of route.c and conn.c are linked too. */
-static const char *test_routes_name(const struct routes *rs, unsigned index);
-static const struct route *test_routes_get(const struct routes *rs, unsigned index);
 static unsigned test_routes_topics(const struct routes *rs);
 static const char *test_topic_name(const struct routes *rs, unsigned topic);
 static bool test_topic_is_raw(const struct routes *rs, unsigned topic);
-#define routes_name test_routes_name
-#define routes_get test_routes_get
 #define routes_topics test_routes_topics
 #define routes_topic_name test_topic_name
 #define routes_topic_is_raw test_topic_is_raw
 #include "worker/kafka_settings.c"
 #include "worker/sink_kafka.c"
-#undef routes_name
-#undef routes_get
 #undef routes_topics
 #undef routes_topic_name
 #undef routes_topic_is_raw
 
 #include <librdkafka/rdkafka_mock.h>
 
-static const char *const brokers[] = { "127.0.0.1:1", "127.0.0.1:2" };
-static struct route route = { .name = "otlp_logs", .record_max = 983040 };
 static struct conf conf;
 static struct worker w;
 static struct kafka *k;
-
-static const char *test_routes_name(const struct routes *rs, unsigned index)
-{
-	(void)rs;
-	return index == 0 ? route.name : NULL;
-}
-
-static const struct route *test_routes_get(const struct routes *rs, unsigned index)
-{
-	(void)rs;
-	cr_assert_eq(index, 0);
-	return &route;
-}
 
 static const char *topic_names[] = { "logs", "late" };
 static unsigned topic_count = 1;
@@ -67,25 +44,12 @@ static bool test_topic_is_raw(const struct routes *rs, unsigned topic)
 	return is_raw;
 }
 
-static void defaults(void)
-{
-	conf.kafka.brokers.v = (const char **)(uintptr_t)brokers;
-	conf.kafka.brokers.n = 2;
-	conf.kafka.client_id = "headgate";
-	conf.kafka.sasl.mechanism = conf.kafka.sasl.username = "";
-	conf.kafka.ack_deadline = 8000;
-	conf.kafka.linger_us = 1500;
-	conf.kafka.batch_bytes = 1000000;
-	conf.kafka.compression = COMPRESSION_LZ4;
-	conf.kafka.metadata_refresh = 60000;
-}
-
 static void set_up(void)
 {
 	struct err err = { "" };
 	int fd = stats_memfd(2, &err);
 
-	defaults();
+	kafka_defaults(&conf);
 	conf.sink = SINK_KAFKA;
 	w.conf = &conf;
 	w.stats = stats_map(fd, true, 2, &err);
@@ -230,6 +194,8 @@ Test(sink_kafka, reports_become_ends_and_verdicts)
 		{ RD_KAFKA_RESP_ERR__FATAL, NOT, DELIVERY_FATAL, V_KAFKA_TIMEOUT },
 		{ RD_KAFKA_RESP_ERR_NO_ERROR, MAYBE, DELIVERY_MAYBE, V_KAFKA_TIMEOUT },
 		{ RD_KAFKA_RESP_ERR_INVALID_MSG, NOT, DELIVERY_OTHER, V_KAFKA_TIMEOUT },
+		{ RD_KAFKA_RESP_ERR_INVALID_RECORD, MAYBE, DELIVERY_REFUSED, V_KAFKA_TIMEOUT },
+		{ RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP, NOT, DELIVERY_REFUSED, V_KAFKA_TIMEOUT },
 		{ RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, NOT, DELIVERY_TOO_LARGE, V_RECORD_SIZE },
 		{ RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE, NOT, DELIVERY_TOO_LARGE, V_RECORD_SIZE },
 		{ RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, NOT, DELIVERY_AUTHORIZATION,
@@ -394,5 +360,37 @@ Test(sink_kafka, a_broker_short_of_replicas_is_asked_again)
 	take(record(10));
 	all_answered();
 	cr_assert_eq(items(TS_ITEMS_DELIVERED), 1);
+	mock_closes();
+}
+
+/* Theirs was 413 too, and clients throw away what is. */
+Test(sink_kafka, one_record_too_large_does_not_refuse_those_in_its_batch)
+{
+	rd_kafka_resp_err_t large = RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+
+	mock_opens();
+	take(record(10));
+	all_answered();
+	rd_kafka_mock_push_request_errors_array(mock, 0 /* Produce */, 1, &large);
+	for (int i = 0; i < 20; i++)
+		take(record(10));
+	all_answered();
+	cr_assert_eq(items(TS_ITEMS_DELIVERED), 21);
+	cr_assert_eq(items(TS_FAILED_TOO_LARGE), 0);
+	mock_closes();
+}
+
+Test(sink_kafka, a_record_that_is_too_large_by_itself_is_refused)
+{
+	rd_kafka_resp_err_t large = RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+
+	mock_opens();
+	take(record(10));
+	all_answered();
+	rd_kafka_mock_push_request_errors_array(mock, 0 /* Produce */, 1, &large);
+	take(record(10));
+	all_answered();
+	cr_assert_eq(items(TS_ITEMS_DELIVERED), 1);
+	cr_assert_eq(items(TS_FAILED_TOO_LARGE), 1);
 	mock_closes();
 }

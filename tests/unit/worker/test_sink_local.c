@@ -8,6 +8,7 @@ static void test_record_done(struct record *rec, enum delivery how, enum verdict
                              int32_t partition, int64_t offset);
 #define record_done test_record_done
 #include "worker/sink_local.c"
+#include "worker/store_loop.c"
 #undef record_done
 
 #include <poll.h>
@@ -27,7 +28,7 @@ static struct {
 } answers[ANSWERS];
 static unsigned answered;
 static struct fixture *f;
-static struct local *l;
+static struct store_loop *l;
 static struct err err;
 
 static void forget(struct record *rec)

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <time.h>
 #include "tests/unit/worker/certs.h"
 
 /* ---- the server ---- */
@@ -36,9 +37,12 @@ static void pair_add(struct server *s, const char *cert, const char *key)
 		(struct tls_pair){ file_of("cert.pem", cert), file_of("key.pem", key) };
 }
 
+static struct stats *page; /* of all servers */
+
 static void server_is(struct server *s)
 {
 	memset(s, 0, sizeof(*s));
+	s->w.stats = page;
 	s->listeners[0].name = "plain";
 	s->listeners[1].name = "public";
 	s->listeners[1].tls.pairs.v = s->pairs;
@@ -61,15 +65,23 @@ static struct server server;
 
 static void opens(void)
 {
+	struct err err = { "" };
+	int fd;
+
 	signal(SIGPIPE,
 	       SIG_IGN); /* as in a worker: OpenSSL writes to sockets whose peer may be gone */
 	certs_make();
+	fd = stats_memfd(2, &err);
+	page = fd < 0 ? NULL : stats_map(fd, true, 2, &err);
+	cr_assert_not_null(page, "%s", err.text);
+	close(fd);
 	server_is(&server);
 }
 
 static void closes(void)
 {
 	tls_close(server.tls);
+	stats_unmap(page);
 	certs_free();
 }
 
@@ -525,4 +537,11 @@ Test(tls, early_data_is_not_offered_and_one_ticket_is_given)
 	SSL_SESSION_free(kept);
 	kept = NULL;
 	SSL_CTX_free(m.ctx);
+}
+
+Test(tls, when_the_first_certificate_ends_is_told)
+{
+	server_opens(&server);
+	cr_assert_gt(stats_get(page, STAT_CERT_ENDS, 1, 0), (uint64_t)time(NULL));
+	cr_assert_eq(stats_get(page, STAT_CERT_ENDS, 0, 0), 0, "this listener has none");
 }

@@ -50,8 +50,7 @@ Test(transcode, json_gives_the_record_of_the_same_protobuf)
 	}
 	cr_expect_str_eq(f->r.format->record_format, "otlp_proto");
 	cr_expect_str_eq(f->r.format->record_type, "application/x-protobuf");
-	cr_expect_str_eq(route_topic_text(f->r.route, f->r.format),
-	                 "otlp_spans");
+	cr_expect_str_eq(route_topic_text(f->r.route, f->r.format), "otlp_spans");
 	fixture_close(f);
 }
 
@@ -215,15 +214,16 @@ Test(transcode, what_no_budget_could_hold_is_413)
 }
 
 #define SEVENTY "0123456789012345678901234567890123456789012345678901234567890123456789"
-#define CLAIMS                                                                                     \
-	"{\"sub\":\"" SEVENTY SEVENTY SEVENTY SEVENTY SEVENTY SEVENTY SEVENTY SEVENTY "\"}"
+#define CLAIMS "{\"sub\":\"" SEVENTY SEVENTY SEVENTY SEVENTY SEVENTY SEVENTY SEVENTY SEVENTY "\"}"
+
+#define WHO                                                                                        \
+	"\"columns\":[{\"name\":\"who\",\"required\":true,\"data_type\":{\"name\":\"W\","          \
+	"\"jwt\":true,\"columns\":[]}}]"
 
 /* To a model whose objects get the claims, by somebody who has some. */
-static enum verdict send_claimed(uint64_t worker_bytes, const char *body)
+static enum verdict send_to_model(const char *model, uint64_t worker_bytes, uint64_t record_max,
+                                  const char *body)
 {
-	static const char model[] = "{\"name\":\"E\",\"columns\":[{\"name\":\"who\",\"required\":"
-				    "true,\"data_type\":{\"name\":\"W\",\"jwt\":true,"
-				    "\"columns\":[]}}]}";
 	static struct conf_file file = { .path = "e.json" };
 	struct request q = request_of("/ingest/E", ACME JSON, body, strlen(body));
 	struct fixture *f = fixture_new();
@@ -235,6 +235,8 @@ static enum verdict send_claimed(uint64_t worker_bytes, const char *body)
 	f->conf.protocols.models.dir.n = 1;
 	f->conf.protocols.models.max_body = 100;
 	f->conf.limits.worker_bytes = worker_bytes;
+	if (record_max)
+		f->conf.record.max_bytes = record_max;
 	f->listener_confs[0].dialect = LISTENER_MOOSE;
 	fixture_start(f, -1, -1);
 	fixture_begin(f, &f->public);
@@ -255,6 +257,11 @@ static enum verdict send_claimed(uint64_t worker_bytes, const char *body)
 	return v;
 }
 
+static enum verdict send_claimed(uint64_t worker_bytes, const char *body)
+{
+	return send_to_model("{\"name\":\"E\"," WHO "}", worker_bytes, 0, body);
+}
+
 /* C16 */
 Test(transcode, claims_are_not_the_clients_and_count_against_no_limit_of_its_body)
 {
@@ -273,6 +280,19 @@ Test(transcode, claims_count_against_the_budget)
 	cr_assert_eq(send_claimed(12 * KIB, "[{},{},{},{}]"), V_ACCEPTED);
 	cr_assert_eq(send_claimed(10 * KIB, "[{},{},{},{}]"), V_COUNT); /* of records */
 	cr_assert_eq(send_claimed(10 * KIB - 1, "[{},{},{},{}]"), V_INFLATED_SIZE);
+}
+
+/* They were given room for, within the budget, to be refused then. */
+Test(transcode, claims_that_make_an_object_too_large_for_a_record_get_no_room)
+{
+	static const char model[] =
+		"{\"name\":\"E\",\"columns\":[{\"name\":\"a\",\"required\":true,\"data_type\":{"
+		"\"elementNullable\":false,\"elementType\":{\"name\":\"N\"," WHO "}}}]}";
+	static const char body[] = "{\"a\":[{},{},{},{},{},{},{},{},{},{}]}";
+
+	cr_assert_eq(send_to_model(model, 8 * MIB, 4 * KIB, body), V_RECORD_SIZE);
+	/* V_INFLATED_SIZE: somebody asked for more than there is */
+	cr_assert_eq(send_to_model(model, 6 * KIB, 4 * KIB, body), V_RECORD_SIZE);
 }
 
 /* The JSON goes back as soon as it is not needed, the protobuf when it is stamped. */

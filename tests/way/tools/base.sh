@@ -69,14 +69,14 @@ end_pid()
 	return 1
 }
 
-# port_pick: prints a port that nobody listens on, outside the ephemeral range, so that no client socket can take it while
-# its server is down.
+# port_pick [ABOVE]: prints a port that nobody listens on, nor on the one so many above it, both outside the ephemeral range, so that no
+# client socket can take them while their server is down.
 port_pick()
 {
-	local port tries
+	local port tries above=${1-0}
 	for tries in {1..100}; do
-		port=$((20000 + (RANDOM * 32768 + RANDOM + BASHPID + tries) % 12000))
-		(exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
+		port=$((20000 + (RANDOM * 32768 + RANDOM + BASHPID + tries) % (12000 - above)))
+		(exec 3<>"/dev/tcp/127.0.0.1/$port" || exec 3<>"/dev/tcp/127.0.0.1/$((port + above))") 2>/dev/null || { echo "$port"; return; }
 	done
 	bail "no free port in 20000..31999"
 }
