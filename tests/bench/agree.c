@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/buf.h"
+#include "proto/schema/common.pb-c.h"
 #include "tests/golden/hex.h"
 #include "tests/unit/proto/enrich_loki.h"
 #include "tests/unit/proto/enrich_rw.h"
@@ -202,6 +203,37 @@ static unsigned otlp_judge(struct bytes body)
 	return 7;
 }
 
+/* A value with values inside, as the body of a log line. */
+static void nested_make(void)
+{
+	static const uint8_t tags[] = { 0x2a, 0x12, 0x12, 0x0a }; /* from LogRecord.body outwards */
+
+	maker.n = 0;
+	random_fields(&maker, &opentelemetry__proto__common__v1__any_value__descriptor,
+	              (int)below(6));
+	take(bytes_of(maker.out, maker.n));
+	for (size_t i = 0; i < sizeof(tags); i++) {
+		uint8_t head[11] = { tags[i] };
+		size_t n = 1 + pb_varint_write(current_n, head + 1);
+
+		memmove(current + n, current, current_n);
+		memcpy(current, head, n);
+		current_n += n;
+	}
+}
+
+static unsigned nested_judge(struct bytes body)
+{
+	struct settings s = settings_any();
+	struct outcome o;
+
+	s.signal = SIGNAL_LOGS;
+	s.depth = below(2) ? s.depth : 4 + below(12);
+	o = enrich_all(s, body);
+	outcome_done(&o);
+	return 7;
+}
+
 static void json_make(void)
 {
 	take_printed((enum signal)below(3));
@@ -288,6 +320,7 @@ static const struct kind {
 	unsigned (*judge)(struct bytes body); /* the ways that agreed */
 } kinds[] = {
 	{ "otlp", "pb_walk", "otlp_proto", otlp_make, otlp_judge },
+	{ "otlp, nested values", "pb_walk", "otlp_proto", nested_make, nested_judge },
 	{ "otlp json", "otlp_json", "otlp_json", json_make, json_judge },
 	{ "otlp json, kept", "otlp_json_keep", "otlp_json", json_make, kept_judge },
 	{ "remote_write 1.0", "remote_write", "remote_write", rw1_make, rw1_judge },

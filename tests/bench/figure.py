@@ -75,6 +75,7 @@ def main():
     p.add_argument("--rate", type=float, default=0)
     p.add_argument("--seconds", type=float, default=10)
     p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--warm", type=float, default=1.5, help="seconds of each before the first round; a broker just started wants more")
     p.add_argument("--load-cpu", default="1")
     args = p.parse_args()
     subjects = []
@@ -83,7 +84,7 @@ def main():
         url, *pids = rest.split(",")
         subjects.append({"name": name, "url": url, "pids": pids, "rounds": []})
     body_bytes = args.decoded_bytes or os.path.getsize(args.body[0])
-    warm = argparse.Namespace(**{**vars(args), "seconds": 1.5})
+    warm = argparse.Namespace(**{**vars(args), "seconds": args.warm})
     for s in subjects:
         run_once(warm, s)
     for _ in range(args.rounds):

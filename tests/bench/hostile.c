@@ -94,11 +94,13 @@ static void attributes_empty(struct out *o)
 	span_attributes(o, "\x4a\0", 2);
 }
 
-static void attributes_nested(struct out *o) /* {key, array of {array of ..}} */
+/* {key, array of {array of .. {the last field}}} */
+static void attributes_nested_to(struct out *o, const void *last, size_t last_n)
 {
 	uint8_t pair[128];
-	size_t n = sizeof(pair);
+	size_t n = sizeof(pair) - last_n;
 
+	memcpy(pair + n, last, last_n);
 	for (unsigned depth = 0; depth < 28;
 	     depth++) { /* backwards: ArrayValue.values, AnyValue.array */
 		uint8_t length = (uint8_t)(sizeof(pair) - n);
@@ -113,6 +115,17 @@ static void attributes_nested(struct out *o) /* {key, array of {array of ..}} */
 	pair[n - 2] = 0x4a;
 	n -= 2;
 	span_attributes(o, pair + n, sizeof(pair) - n);
+}
+
+static void attributes_nested(struct out *o)
+{
+	attributes_nested_to(o, "", 0);
+}
+
+/* The innermost has a field of a later version, which the fast path stops at. */
+static void attributes_nested_unknown(struct out *o)
+{
+	attributes_nested_to(o, "\x78\1", 2);
 }
 
 static void unknown_varints(struct out *o)
@@ -605,6 +618,7 @@ static const struct hostile {
 	{ "otlp, empty spans, signal unknown", WAY_ANY, 0, spans_empty },
 	{ "otlp, empty attributes", WAY_TRACES, 0, attributes_empty },
 	{ "otlp, nested attributes", WAY_TRACES, 0, attributes_nested },
+	{ "otlp, nested attributes, unknown inside", WAY_TRACES, 0, attributes_nested_unknown },
 	{ "otlp, unknown varints", WAY_TRACES, 0, unknown_varints },
 	{ "otlp, unknown fields", WAY_TRACES, 0, unknown_fields },
 	{ "otlp, names of one letter", WAY_TRACES, 0, names_short },

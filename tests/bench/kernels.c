@@ -215,6 +215,99 @@ static void put_nested(struct writer *w)
 	put_close(w, 1, end);
 }
 
+/* Attributes of one list of many words and numbers. */
+static void put_wide(struct writer *w)
+{
+	static const char *const words[] = { "alpha", "a longer one of them", "x", "gamma-7" };
+	const uint8_t *end = w->p;
+
+	for (unsigned i = 0; i < 200; i++) {
+		const uint8_t *span = w->p, *pair = w->p, *value = w->p;
+
+		for (unsigned k = 0; k < 40; k++) {
+			const uint8_t *element = w->p;
+
+			if (k % 5) {
+				put_string(w, 1, words[(i + k) % ARRAY_LEN(words)]);
+			} else {
+				put_varint(w, i * k);
+				put_field(w, 3, 0);
+			}
+			put_close(w, 1, element);
+		}
+		put_close(w, 5, value);
+		put_close(w, 2, value);
+		put_string(w, 1, "list");
+		put_close(w, 9, pair);
+		put_close(w, 2, span);
+	}
+	put_close(w, 2, end);
+	put_resource(w);
+	put_close(w, 1, end);
+}
+
+/* A map as field `number`, as logs carry what was JSON: texts, numbers and maps of the same form.
+ */
+static void put_map(struct writer *w, unsigned i, unsigned depth)
+{
+	const uint8_t *end = w->p, *pair, *value;
+
+	for (unsigned k = 0; depth > 1 && k < 2; k++) {
+		pair = value = w->p;
+		put_map(w, i + k, depth - 1);
+		put_close(w, 2, value);
+		put_string(w, 1, "request");
+		put_close(w, 1, pair);
+	}
+	put_pair(w, 1, "duration_ms", NULL, i * 77);
+	put_pair(w, 1, "path", "/api/v1/cart/17/items", 0);
+	put_pair(w, 1, "user", i % 3 ? "Grace Hopper" : "Andr\xc3\xa9 Weil", 0);
+	put_pair(w, 1, "retries", NULL, i % 4);
+	put_close(w, 6, end);
+}
+
+static void put_maps(struct writer *w)
+{
+	const uint8_t *end = w->p;
+
+	for (unsigned i = 0; i < 200; i++) {
+		const uint8_t *span = w->p, *pair = w->p, *value = w->p;
+
+		put_map(w, i, 3);
+		put_close(w, 2, value);
+		put_string(w, 1, "body");
+		put_close(w, 9, pair);
+		put_close(w, 2, span);
+	}
+	put_close(w, 2, end);
+	put_resource(w);
+	put_close(w, 1, end);
+}
+
+/* Fields of a later version only, of every wire type. */
+static void put_unknown(struct writer *w)
+{
+	const uint8_t *end = w->p;
+	uint32_t fixed = 7;
+
+	for (unsigned i = 0; i < 400; i++) {
+		const uint8_t *span = w->p;
+
+		for (unsigned k = 0; k < 8; k++) {
+			put_string(w, 30 + k, "a text of some later version");
+			put_varint(w, (uint64_t)i * 1000003u * k);
+			put_field(w, 40 + k, 0);
+			put_u64(w, 50 + k, i);
+			put(w, &fixed, sizeof(fixed));
+			put_field(w, 5000 + k, 5);
+		}
+		put_close(w, 2, span);
+	}
+	put_close(w, 2, end);
+	put_resource(w);
+	put_close(w, 1, end);
+}
+
 /* Off the fast path: long and non-ASCII text, nested values, unknown fields. */
 static void put_hostile(struct writer *w)
 {
@@ -513,6 +606,9 @@ int main(int argc, char **argv)
 		{ .body_name = "hostile", .put = put_hostile, .format = otlp, .hostile = true },
 		{ .body_name = "h-scripts", .put = put_scripts, .format = otlp, .hostile = true },
 		{ .body_name = "h-nested", .put = put_nested, .format = otlp, .hostile = true },
+		{ .body_name = "h-wide", .put = put_wide, .format = otlp, .hostile = true },
+		{ .body_name = "h-maps", .put = put_maps, .format = otlp, .hostile = true },
+		{ .body_name = "h-unknown", .put = put_unknown, .format = otlp, .hostile = true },
 		{ .body_name = "rw1-2000x8", .put = put_v1_standard, .format = &rw[0] },
 		{ .body_name = "rw1-2000x8-header",
 		  .put = put_v1_standard,

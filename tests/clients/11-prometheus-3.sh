@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# 11-prometheus-3.sh -- Prometheus 3.16 sends one scrape to two remotes, 1.0 and 2.0, with native histograms and exemplars; two more
-# take the stored records and answer queries with the right values
+# 11-prometheus-3.sh -- Prometheus 3.16 sends one scrape to two remotes, 1.0 by Bearer and 2.0 by Basic, with native histograms and
+# exemplars; two more take the stored records and answer queries with the right values
 . "${0%/*}/lib.sh"
 need kafka postgres
 programs prometheus
@@ -9,13 +9,14 @@ gateway
 target 4
 WEB=127.0.0.1:$(port_pick)
 
+# remote NAME MESSAGE METADATA CREDENTIAL
 remote()
 {
 	cat <<EOF
   - url: $URL/api/v1/write
     name: $1
     protobuf_message: $2
-    authorization: {credentials_file: $T/token}
+    $4
     tls_config: {ca_file: $CA}
     headers: {X-Scope-OrgID: acme}
     send_exemplars: true
@@ -36,15 +37,15 @@ scrape_configs:
   - {job_name: self, scrape_interval: 3s, static_configs: [{targets: ["$WEB"]}]}
 remote_write:
 EOF
-	remote first prometheus.WriteRequest true
-	remote second io.prometheus.write.v2.Request false
+	remote first prometheus.WriteRequest true "authorization: {credentials_file: $T/token}"
+	remote second io.prometheus.write.v2.Request false "basic_auth: {username: acme, password_file: $T/token}"
 } >"$T/prometheus.yml"
 client prometheus "$PROMETHEUS/prometheus" --config.file="$T/prometheus.yml" --storage.tsdb.path="$T/prometheus/data" \
 	--web.listen-address="$WEB" --enable-feature=exemplar-storage,metadata-wal-records
 
 # P21 in its Prometheus part, P15, R5
-ok "1.0: all that the target served arrives, and that it is gone" wait_until 40s whole target "$WRITE_TOPIC"
-ok "2.0: so it does" wait_until 20s whole target "$WRITE2_TOPIC"
+ok "1.0, by Bearer: all that the target served arrives, and that it is gone" wait_until 40s whole target "$WRITE_TOPIC"
+ok "2.0, by Basic: so it does" wait_until 20s whole target "$WRITE2_TOPIC"
 samples_in "$WEB" >"$T/own"
 own_arrived() { judge target "$1" "$T/own" && [ "$(fact missing_own)" = '[]' ]; }
 wait_until 20s own_arrived "$WRITE_TOPIC"

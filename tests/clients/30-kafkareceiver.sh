@@ -131,5 +131,5 @@ consumed plain >"$T/read"
 ok "and nothing again" cmp "$T/want" "$T/read"
 marked() { kafka_tool consumer.group.ConsumerGroupCommand --describe --group plain | awk '$2 ~ /^otlp_/ {n += $4; end += $5} END {print n, end}'; }
 is "all are marked as done" "$(marked)" "$all $all"
-is "it had nothing to complain of" "$(log_of collector $'\t(warn|error)\t')" ''
+is "it had nothing to complain of" "$(complaints)" ''
 finish

@@ -11,6 +11,8 @@
 # target COUNT		starts target.py: COUNT scrapes, then only 503; TARGET is its host:port
 # client NAME COMMAND...	starts a program in the folder $T/NAME, its log there; CLIENT_PID. client_stop NAME: as its manager would
 # log_of NAME REGEX	lines of its log
+# complaints		what the Collector of this test warned of, or called an error, before it was told to end: what it was in the
+#			middle of then is broken off, and it says so
 # judge JOB [TOPIC...] [OWN]	compares records with what the target served (judge.py), into $T/facts; OWN: a file
 # fact NAME		from there: a number, or a list as JSON
 # whole JOB TOPIC	all that was served is there, and the stale markers: for wait_until
@@ -66,6 +68,11 @@ client()
 client_stop() { end_pid "${CLIENT_PIDS[$1]}" TERM 30s; }
 
 log_of() { grep -aE -- "$2" "$T/$1/log"; }
+
+complaints()
+{
+	awk '/\tReceived signal from OS/ {ends = 1} /\t(Everything is ready|Shutdown complete)/ {ends = 0} !ends && /\t(warn|error)\t/' "$T/collector/log"
+}
 
 judge()
 {

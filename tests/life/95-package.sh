@@ -88,10 +88,11 @@ rm "$root"/etc/headgate/{conf.d/30-tls.yaml,cert.pem,secrets/key.pem}
 before=$(pid)
 repack 9.1.0
 knock_begin
-# F58: beside who opens a connection each time, connections that are never idle, as many requests as go.
+# F58: beside who opens a connection each time, connections that are never idle, as many requests as go; with RATE so many a second, whatever
+# becomes of the answers.
 echo "$TOKEN" >"$T/tokens"
 otlp logs -m one -o "$T/one"
-spawn "$T/load.json" "$ROOT/build/release/hgload" -u "$URL/v1/logs" -b "$T/one" -c 64 -d 20 -t "$T/tokens" -H 'Content-Type: application/x-protobuf'
+spawn "$T/load.json" "$ROOT/build/release/hgload" -u "$URL/v1/logs" -b "$T/one" -c 64 -d 20 ${RATE:+-r "$RATE"} -t "$T/tokens" -H 'Content-Type: application/x-protobuf'
 LOAD=$SPAWNED
 ok "it is upgraded under load" install_deb "$T/9.1.0.deb"
 is "and restarted" "$(asked)" "start reload restart"

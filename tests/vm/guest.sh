@@ -67,13 +67,13 @@ knock_begin()
 	until_ 110 knocked 5
 }
 # load_begin, load_end: connections that are never idle, for which the next request must follow within a second (a worker that drains waits
-# no longer): no niceness; what became of them, as JSON
+# no longer): no niceness, and no more of them than leave an emulated processor time to start workers; what became of them, as JSON
 load_begin()
 {
 	echo "$TOKEN" >/tmp/tokens
 	rm -f /tmp/load.*
 	until [ -e /tmp/load.stop ]; do
-		/given/hgload -u "$URL/v1/logs" -b /given/body -c 2 -d 20 -t /tmp/tokens -H 'Content-Type: application/x-protobuf' || break
+		/given/hgload -u "$URL/v1/logs" -b /given/body -c 2 -r 20 -d 20 -t /tmp/tokens -H 'Content-Type: application/x-protobuf' || break
 	done >/tmp/load.json 2>&1 &
 	LOAD=$!
 }

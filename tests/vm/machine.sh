@@ -56,10 +56,11 @@ machine_boot()
 	mkfifo "$T/tty.in" "$T/tty.out"
 	exec {MACHINE_IN}<>"$T/tty.in" {MACHINE_OUT}<>"$T/tty.out"
 	mkdir -p "${TRANSCRIPT%/*}"
+	# Nothing of the disk is needed afterwards: a sync there is none here, where others may keep the disk busy for seconds.
 	printf '# %s, %s, %s, by %s\n' "$(date -u +%F)" "${MACHINE_BASE##*/}" "$(qemu-system-x86_64 --version | head -n 1)" "$accel" >"$TRANSCRIPT"
 	spawn "$T/qemu.log" nice qemu-system-x86_64 -accel "$accel" -m "$MACHINE_MEMORY" -smp 2 -display none -nodefaults -no-reboot -nic none \
 		-chardev pipe,id=tty,path="$T/tty" -serial chardev:tty -kernel "$MACHINE_BASE/kernel" -initrd "$MACHINE_BASE/initrd" \
-		-drive "file=$MACHINE_BASE/disk,if=virtio,format=raw,snapshot=on" -drive "file=$T/given,if=virtio,format=raw,readonly=on" \
+		-drive "file=$MACHINE_BASE/disk,if=virtio,format=raw,snapshot=on,cache=unsafe" -drive "file=$T/given,if=virtio,format=raw,readonly=on" \
 		-append "console=ttyS0 root=/dev/vda rw quiet loglevel=1 systemd.show_status=false panic=-1 no_timer_check"
 	MACHINE_PID=$SPAWNED
 	WAY_BACKGROUND+=("$SPAWNED")
