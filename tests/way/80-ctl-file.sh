@@ -20,6 +20,8 @@ verify() { "$HEADGATECTL" -c "$HG_DIR/headgate.yaml" "${@:2}" token verify - <<<
 mkdir "$T/held"
 sed "s|$F|$T/held/tenants.yaml|" "$HG_DIR/headgate.yaml" >"$T/held.yaml"
 background flock --no-fork "$T/held" sleep 1000
+is_held() { ! flock -n "$T/held" true; }
+wait_until 10s is_held
 ("$HEADGATECTL" -c "$T/held.yaml" tenant add acme >"$T/held.said" 2>&1; echo $? >"$T/held.code") &
 
 # -- a tenant, a token
