@@ -66,17 +66,27 @@ static const struct io *io_of(const struct conn *c)
 
 /* ---- its end ---- */
 
+static bool has_failed(int fd)
+{
+	int error = 0;
+	socklen_t n = sizeof(error);
+
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n) < 0 || error != 0;
+}
+
 static void linger_read(struct conn *c)
 {
 	ssize_t n = recv(c->fd, c->cs->scratch, sizeof(c->cs->scratch), 0);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n <= 0 || (size_t)n >= c->skip) {
+	if (n <= 0) {
 		conn_close(c);
 		return;
 	}
-	c->skip -= (uint32_t)n;
+	c->skip -= n < c->skip ? (uint32_t)n : c->skip;
+	if (c->skip == 0)
+		conn_watch(c, WATCH_END);
 }
 
 static enum turn gone(struct conn *c)
@@ -503,10 +513,14 @@ void conn_on_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
 
-	(void)fd;
 	slow_assert(c->magic == CONN_MAGIC);
 	if (c->phase == PHASE_HANDSHAKE && !c->ssl && what & EV_CLOSED) {
 		conn_close(c); /* came and went without a handshake */
+		return;
+	}
+	if (c->watch == WATCH_END) {
+		if (what & EV_CLOSED || has_failed(fd))
+			conn_close(c);
 		return;
 	}
 	if (c->phase == PHASE_REQUEST && !c->active->r.out.n &&

@@ -22,7 +22,12 @@ enum conn_phase {
 	                 reply */
 };
 
-enum watch { WATCH_NONE, WATCH_READ, WATCH_WRITE };
+enum watch {
+	WATCH_NONE,
+	WATCH_READ,
+	WATCH_WRITE,
+	WATCH_END /* of the client, whose bytes stay where they are */
+};
 
 /* A connection stands in exactly one of these lists, at its end when it comes in: since the lists
  * have one duration each, the first is the first to expire. */

@@ -52,6 +52,8 @@ void conn_watch(struct conn *c, enum watch wanted)
 		[WATCH_NONE] = 0,
 		[WATCH_READ] = EV_READ | EV_CLOSED | EV_PERSIST,
 		[WATCH_WRITE] = EV_WRITE | EV_PERSIST,
+		/* Not of EV_CLOSED alone: a reset is told as EV_READ. */
+		[WATCH_END] = EV_READ | EV_CLOSED | EV_ET | EV_PERSIST,
 	};
 
 	if (c->watch == wanted)
@@ -152,7 +154,8 @@ void conn_close(struct conn *c)
 
 /* A socket that is closed with bytes unread, or that gets more, sends a reset, and that can
  * overtake the reply. So: our end first, then wait for the client's, reading a little of what it
- * still sends. */
+ * still sends. The rest stays in the socket until the deadline: who sends more is held up, and so
+ * finds the reply, where a reset would come between its look for one and its next bytes. */
 void conn_linger(struct conn *c)
 {
 	buffer_put(c);
