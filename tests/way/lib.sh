@@ -30,6 +30,8 @@
 # -- Checks (TAP; each sentence says what is true)
 # ok SENTENCE COMMAND...	passes if the command succeeds; its output is shown if not. Returns the command's success
 # is SENTENCE GOT WANT		passes if the two texts are equal
+# comes SENTENCE WANT COMMAND...	as is, of what the command prints, which has 10 s to come true: of counters that another process has, and
+#				of what a request leaves behind after its answer
 # like SENTENCE GOT REGEX	passes if the text matches the extended regular expression
 # fails COMMAND...		succeeds if the command does not (ok "..." fails cmp a b)
 # fail SENTENCE [WHY], skip SENTENCE WHY, note TEXT
@@ -51,6 +53,10 @@
 #	root		to be root
 #	netns		a network namespace of its own (as root): own servers only, and net_drop works. First in the test
 # wait_until 5s COMMAND...	again and again until it succeeds; false after the time (ms, s, m)
+# stalls_watch			from now on: when does this machine stand still (tools/stalls.py)? For bounds that are a promise of ours:
+# within MS COMMAND...		as wait_until, but fails if it took longer than that
+# net_since US			the milliseconds since then (now_us); stood_still US: those not counted
+# net_results FILE...		results of load, whose milliseconds are such
 # tick, now_us, alive PID, gone PID, end_pid PID [SIGNAL [TIME]], spawn LOG COMMAND... (sets SPAWNED), port_pick: base.sh
 # background COMMAND...		starts it as spawn does, output in $T/background.log, ended with the test; sets SPAWNED
 # machine_env COMMAND...	with the certificate variables of the machine (tests have none of them)
@@ -199,6 +205,15 @@ is()
 {
 	[ "$2" = "$3" ] && { pass "$1"; return; }
 	fail "$1" "got:  ${2:0:2000}"$'\n'"want: ${3:0:2000}"
+}
+
+comes()
+{
+	local sentence=$1 want=$2 got
+	shift 2
+	come_true() { got=$("$@") && [ "$got" = "$want" ]; }
+	wait_until 10s come_true "$@"
+	is "$sentence" "${got-}" "$want"
 }
 
 like()
@@ -360,6 +375,31 @@ background()
 {
 	spawn "$T/background.log" "$@"
 	WAY_BACKGROUND+=("$SPAWNED")
+}
+
+# What a machine's pause may not be taken for.
+stalls_watch()
+{
+	background python3 "$WAY/tools/stalls.py" watch "$T/stalls"
+	wait_until 10s test -e "$T/stalls" || bail "nobody watches the machine"
+}
+stood_still() { python3 "$WAY/tools/stalls.py" since "$T/stalls" "$1" || bail "nobody watches the machine"; }
+net_since()
+{
+	local real=$((($(now_us) - $1) / 1000))
+	echo $((real - $(stood_still "$1")))
+}
+net_results() { cat "$@" | python3 "$WAY/tools/stalls.py" net "$T/stalls"; }
+within()
+{
+	local ms=$1 begin took
+	shift
+	begin=$(now_us)
+	wait_until "$((ms + 20000))ms" "$@" || return 1
+	took=$((($(now_us) - begin) / 1000))
+	[ "$took" -le "$ms" ] || took=$(net_since "$begin")
+	echo "after $took ms"
+	[ "$took" -le "$ms" ]
 }
 
 hex() { printf '%s' "$1" | od -An -v -tx1 | tr -d ' \n'; }
@@ -642,7 +682,7 @@ is_known()
 		[ "$(request /v1/logs -H 'Content-Type:' -d x)" = 415 ] || return 1
 	done
 }
-known() { wait_until 10s is_known "$1" || bail "the token is not known: $(tail -n 3 "$HG_LOG")"; }
+known() { wait_until 30s is_known "$1" || bail "the token is not known: $(tail -n 3 "$HG_LOG")"; }
 
 workers()
 {
