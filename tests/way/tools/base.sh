@@ -70,16 +70,19 @@ end_pid()
 }
 
 # port_pick [ABOVE]: prints a port that nobody listens on, nor on the one so many above it, both outside the ephemeral range, so that no
-# client socket can take them while their server is down.
+# client socket can take them while their server is down; nor are they given to another test of this run, whose server is to come.
 port_pick()
 {
 	local port tries above=${1-0}
 	for tries in {1..100}; do
 		port=$((20000 + (RANDOM * 32768 + RANDOM + BASHPID + tries) % (12000 - above)))
+		port_take "$port" && { [ "$above" = 0 ] || port_take $((port + above)); } || continue
 		(exec 3<>"/dev/tcp/127.0.0.1/$port" || exec 3<>"/dev/tcp/127.0.0.1/$((port + above))") 2>/dev/null || { echo "$port"; return; }
 	done
 	bail "no free port in 20000..31999"
 }
+
+port_take() { (set -C; : >"${WAY_PORTS:-$T}/port.$1") 2>/dev/null; }
 
 # machine_env COMMAND...: with the certificate variables that the machine had; tests run without them.
 MACHINE_ENV=()
