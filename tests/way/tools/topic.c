@@ -10,12 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
 	META_TIMEOUT_MS = 10000, /* the brokers' answer to a question about topics */
 	ADMIN_TIMEOUT_MS = 10000, /* an admin request */
 	STALL_MS = 10000, /* reading: no record for so long is a failure */
 	POLL_MS = 100,
+	LOOK_MS = 20,
 	OUT_BUFFER = 1 << 20,
 };
 
@@ -290,6 +292,31 @@ static const char *cut(char *setting)
 	return equals + 1;
 }
 
+static bool is_there(rd_kafka_t *client, rd_kafka_topic_t *topic)
+{
+	const rd_kafka_metadata_t *meta = metadata_get(client, topic);
+	bool there = meta->topic_cnt == 1 && !meta->topics[0].err && meta->topics[0].partition_cnt;
+
+	for (int p = 0; there && p < meta->topics[0].partition_cnt; p++)
+		there = !meta->topics[0].partitions[p].err;
+	rd_kafka_metadata_destroy(meta);
+	return there;
+}
+
+/* The answer to its creation comes before the broker itself knows of it: whoever asked meanwhile
+ * would hear that there is no such topic. */
+static void await_topic(rd_kafka_t *client, const char *name)
+{
+	rd_kafka_topic_t *topic = rd_kafka_topic_new(client, name, NULL);
+
+	for (int waited_ms = 0; !is_there(client, topic); waited_ms += LOOK_MS) {
+		if (waited_ms >= ADMIN_TIMEOUT_MS)
+			die("%s: not there %d ms after it was made", name, ADMIN_TIMEOUT_MS);
+		usleep(LOOK_MS * 1000);
+	}
+	rd_kafka_topic_destroy(topic);
+}
+
 static void do_create(rd_kafka_t *client, rd_kafka_queue_t *queue, const char *name,
                       const char *partitions, char **settings)
 {
@@ -315,6 +342,7 @@ static void do_create(rd_kafka_t *client, rd_kafka_queue_t *queue, const char *n
 	topic_results(results, count);
 	rd_kafka_event_destroy(event);
 	rd_kafka_NewTopic_destroy(topic);
+	await_topic(client, name);
 }
 
 static void do_delete(rd_kafka_t *client, rd_kafka_queue_t *queue, const char *name)
