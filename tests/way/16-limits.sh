@@ -7,7 +7,7 @@
 TOKEN=$(token_new)
 tenants_file "acme:$TOKEN"
 conf_base file discard 1
-conf http.idle_timeout=700ms http.write_timeout=700ms http.requests_per_connection=1000000 http.head_timeout=60s \
+conf http.requests_per_connection=1000000 http.head_timeout=60s \
 	listeners.0.max_connections=6 listeners.0.max_connections_per_source=4 "log.access_file=$HG_DIR/access.log"
 headgate_start
 known "$TOKEN"
@@ -69,12 +69,14 @@ is "a little body of a stranger is thrown away" "$(said --replies 2 --text "${st
 like "a large one is not read, and ends the connection" "$(said "$T/request")" '^401 (closed|reset)$'
 is "nor one in chunks" "$(said --text "${stranger}Transfer-Encoding: chunked\\r\\n\\r\\n5\\r\\nHELLO\\r\\n0\\r\\n\\r\\n$get_health")" "401 closed"
 
-# ---- times; these bounds are what is tested ----
+# ---- times; these bounds are what is tested. Elsewhere a pause of the machine would be too long for them. ----
+conf http.idle_timeout=700ms http.write_timeout=700ms
+ok "a reload shortens them" headgate_switch
 ms() { tail -n 1 "$T/end" | cut -d' ' -f2; }
 is "a connection without a request is closed" "$(said --text '')" closed
-ok "after idle_timeout" test "$(ms)" -ge 600 -a "$(ms)" -le 4000
+ok "after idle_timeout" test "$(ms)" -ge 600 -a "$(ms)" -le 8000
 is "so is one after its request" "$(said --text "$get_health")" "200 closed"
-ok "after the same" test "$(ms)" -ge 600 -a "$(ms)" -le 4000
+ok "after the same" test "$(ms)" -ge 600 -a "$(ms)" -le 8000
 is "both are counted" "$(refused idle_timeout)" 2
 # F40, short: nobody reads the replies
 python3 - "$ADDRESS" >"$T/unread" <<'END'
@@ -94,6 +96,9 @@ except TimeoutError:
 END
 is "a client that reads no reply is cut off" "$(cat "$T/unread")" cut
 is "and counted as that" "$(refused write_timeout)" 1
+
+conf http.idle_timeout= http.write_timeout=
+ok "and takes that back" headgate_switch
 
 # ---- connections of a source and of the listener ----
 open=()
@@ -131,12 +136,12 @@ is "after three requests the connection ends" "$(said --text "$get_health$get_he
 # an idle connection gives way
 exec {idle}<>"/dev/tcp/${ADDRESS/://}"
 printf '%b' "$get_health" >&"$idle"
-read -r -t 5 line <&"$idle"
+read -r -t 10 line <&"$idle"
 like "an idle connection" "$line" 'HTTP/1.1 200 OK'
 open=()
 for i in 1 2 3; do hold 127.0.0.1; done
 ok "beside three busy ones" wait_until 15s held 3
 is "gives way to a fifth" "$(said --replies 1 --text "$get_health")" "200 done"
-ok "and is closed" timeout 5 cat <&"$idle"
+ok "and is closed" timeout 10 cat <&"$idle"
 for pid in "${open[@]}"; do end_pid "$pid"; done
 finish

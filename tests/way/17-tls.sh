@@ -11,7 +11,7 @@ conf_base tls file discard 2
 cert_new long 9000	# its issuer ends before it
 cat "$T/long.pem" "$T/ca.pem" >"$T/chain.pem"
 conf listeners.1.name=modern listeners.1.listen=127.0.0.1:0 "listeners.1.tls.cert_file=$T/chain.pem" "listeners.1.tls.key_file=$T/long.key" \
-	'listeners.1.tls.min_version="1.3"' listeners.2.name=plain listeners.2.listen=127.0.0.1:0 tls.handshake_timeout=700ms
+	'listeners.1.tls.min_version="1.3"' listeners.2.name=plain listeners.2.listen=127.0.0.1:0
 headgate_start
 known "$TOKEN"
 modern=$(listener_address modern)
@@ -81,16 +81,18 @@ done
 conf tls.ticket_rotation=1s
 ok "a reload makes keys rotate" headgate_switch
 forgotten() { [ "$(resumed 1_3 1)" = 0 ]; }
-ok "after two rotations a session is forgotten" wait_until 10s forgotten
+ok "after two rotations a session is forgotten" wait_until 20s forgotten
 
-# handshakes that never end
+# handshakes that never end; elsewhere a pause of the machine would be too long for this bound
+conf tls.handshake_timeout=700ms
+ok "a reload shortens their time" headgate_switch
 warned=$(grep -c 'lvl=\(err\|warn\)' "$HG_LOG")
 before=$(metric connections_refused_total '{reason="handshake_timeout"}')
 { raw --text '' 2>"$T/end"; } >"$T/raw"
 like "a connection without a handshake is closed" "$(tail -n 1 "$T/end")" '^closed ([6-9]|[1-4][0-9])[0-9][0-9]$'
 raw --text '\x16\x03\x01\x02\x00\x01' >"$T/raw" 2>"$T/end"
 like "so is one that stops within it" "$(tail -n 1 "$T/end")" '^(closed|reset) ([6-9]|[1-4][0-9])[0-9][0-9]$'
-is "both are counted" "$(metric connections_refused_total '{reason="handshake_timeout"}')" $((before + 2))
+comes "both are counted" $((before + 2)) metric connections_refused_total '{reason="handshake_timeout"}'
 raw --text "$get_health" >"$T/raw" 2>"$T/end"
 like "plain HTTP gets no reply of HTTP" "$(head -c 4 "$T/raw" | od -An -tx1) $(tail -n 1 "$T/end")" '^( 15 03 01 00)? (closed|reset)'
 ok "and is counted as failed" test "$(handshakes failed)" -ge 1

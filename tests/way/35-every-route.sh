@@ -23,7 +23,7 @@ all_routes()
 where_they_are() { LISTENERS=(); for each in public gateway moose; do LISTENERS+=(--listener "$each=$(listener_address "$each")"); done; }
 conf_base local file 1
 all_routes
-conf limits.inflated=512KiB protocols.models.max_body=512KiB limits.worker_bytes=400MiB limits.tenant_share=100%
+conf http.body_grace=60s limits.inflated=512KiB protocols.models.max_body=512KiB limits.worker_bytes=400MiB limits.tenant_share=100%
 headgate_start
 known "$good"
 before=$(workers)
