@@ -25,9 +25,9 @@ mkdir -p "$T/www/moved"
 keys() { printf '{"keys":[%s]}' "$(IFS=,; echo "$*")" >"$T/www/keys.new" && mv "$T/www/keys.new" "$T/www/keys"; }
 keys "$(jwk k "$T/one.key")"
 serve() { spawn "$T/issuer.log" python3 -u -m http.server "$1" --bind 127.0.0.1 --directory "$T/www"; ISSUER=$SPAWNED; }
-serve 0
+PORT=$(port_pick)	# it comes back there
+serve "$PORT"
 ok "the issuer is there" wait_until 10s grep -q 'port [0-9]' "$T/issuer.log"
-PORT=$(grep -oP 'port \K[0-9]+' "$T/issuer.log")
 fetched() { grep -c "\"GET /${1:-keys} " "$T/issuer.log"; }
 
 KEY=$(token_new)
@@ -42,13 +42,15 @@ known "$KEY"
 otlp logs -m jwt -o "$T/body"
 ask() { TOKEN=$1 post /v1/logs "$T/body"; }
 answers() { [ "$(ask "$1")" = "$2" ]; }
+# by every worker: eight times in a row
+all_answer() { local i; for i in {1..8}; do answers "$@" || return 1; done; }
 # claims [JQ]: those of a good token, changed
 claims() { jq -nc --argjson now "$(date +%s)" '{iss: "https://id.example.com/", sub: "s", aud: "telemetry", exp: ($now + 600)}'" | ${1:-.}"; }
 head_of() { printf '{"alg":"%s","kid":"%s"}' "$1" "$2"; }
 GOOD=$(token "$(head_of RS256 k)" "$(claims)" rs256 "$T/one.key")
 
 # ---- good ones (B6, B8) ----
-ok "a signed token lets in" wait_until 10s answers "$GOOD" 200
+ok "a signed token lets in" wait_until 20s all_answer "$GOOD" 200
 for each in '.aud = ["x", "telemetry"]' '.nbf = $now + 50' '.exp = $now + 86400'; do
 	is "$each" "$(ask "$(token "$(head_of RS256 k)" "$(claims "$each")" rs256 "$T/one.key")")" 200
 done
@@ -81,7 +83,7 @@ is "standard base64 in its signature" "$(ask "$GOOD=")" 401
 # ---- new keys (B9) ----
 keys "$(jwk k "$T/one.key")" "$(jwk new "$T/two.key")"
 NEW=$(token "$(head_of RS256 new)" "$(claims)" rs256 "$T/two.key")
-ok "a key of a rotation is found" wait_until 10s answers "$NEW" 200
+ok "a key of a rotation is found" wait_until 20s all_answer "$NEW" 200
 is "the old one still serves" "$(ask "$GOOD")" 200
 is "B8: without a kid either of two keys verifies, and no third" \
 	"$(for key in one two other; do ask "$(token '{"alg":"RS256"}' "$(claims)" rs256 "$T/$key.key")"; done)" 200200401
@@ -97,14 +99,14 @@ keys "$(jwk new "$T/two.key")"
 ask "$(token "$(head_of RS256 z)" "$(claims)" rs256 "$T/two.key")" >/dev/null
 gone_key() { answers "$(token "$(head_of RS256 k)" "$(claims ".jti = \"$(now_us)\"")" rs256 "$T/one.key")" 401; }
 refetched() { ask "$(token "$(head_of RS256 "z$(now_us)")" "$(claims)" rs256 "$T/two.key")" >/dev/null; gone_key; }
-ok "a key that its issuer took back is refused" wait_until 10s refetched
+ok "a key that its issuer took back is refused" wait_until 20s refetched
 
 # ---- elsewhere, and away (B11, F50) ----
 is "an address that answers with a redirect is not followed" "$(fetched moved) $(fetched moved/)" "$(fetched moved) 0"
 ok "it was asked" test "$(fetched moved)" -ge 1
 is "its tokens can't be judged" "$(ask "$(token "$(head_of RS256 k)" "$(claims '.iss = "moved"')" rs256 "$T/one.key")")" 503
 like "they may come again" "$(reply_header Retry-After)" '^[1-5]$'
-ok "the log says why" hg_log 'lvl=warn mod=jwks .*issuer=moved err="answered 301"'
+ok "the log says why" wait_until 10s hg_log 'lvl=warn mod=jwks .*issuer=moved err="answered 301"'
 like "and the status" "$("$HEADGATECTL" --socket "$HG_DIR/control.sock" --json status | jq -c '[.degraded, .jwks[].why]')" "can't be refreshed.*answered 301"
 like "in words too" "$("$HEADGATECTL" --socket "$HG_DIR/control.sock" status | grep '^issuer ' | sort | xargs -d '\n')" \
 	'issuer https://id.example.com/: 1 keys.* issuer moved: 0 keys, .*answered 301'
@@ -113,11 +115,11 @@ end_pid "$ISSUER" KILL
 is "away: a token verified before" "$(ask "$NEW")" 200
 is "a token not seen, of a known key" "$(ask "$(token "$(head_of RS256 new)" "$(claims '.jti = "2"')" rs256 "$T/two.key")")" 200
 UNKNOWN=$(token "$(head_of RS256 later)" "$(claims)" rs256 "$T/other.key")
-ok "of an unknown key: 503, not 401" wait_until 10s answers "$UNKNOWN" 503
+ok "of an unknown key: 503, not 401" wait_until 20s answers "$UNKNOWN" 503
 is "a forged one of a known key is still 401" "$(ask "$(token "$(head_of RS256 new)" "$(claims)" rs256 "$T/other.key")")" 401
 keys "$(jwk new "$T/two.key")" "$(jwk later "$T/other.key")"
 serve "$PORT"
-ok "it is back: the unknown key is found" wait_until 15s answers "$UNKNOWN" 200
+ok "it is back: the unknown key is found" wait_until 30s answers "$UNKNOWN" 200
 
 # ---- a key of a file, as Moose has it (C4) ----
 moose() { ask "$(token '{"alg":"RS256"}' "$(claims ".iss = \"moose\" | $1")" rs256 "$T/one.key")"; }

@@ -13,6 +13,7 @@ pg "INSERT INTO headgate.token(token_id, tenant_id, kind, hash, iterations) VALU
 conf_base discard postgres 1
 conf protocols.micromegas.enabled=true "log.access_file=$HG_DIR/access.log" auth.pbkdf2.per_source=1/s \
 	listeners.1.name=proxied listeners.1.listen=127.0.0.1:0 'listeners.1.trusted_proxies=["127.0.0.2", "::1"]'
+stalls_watch
 headgate_start
 known "$ANYWHERE"
 printf block >"$T/block"
@@ -36,7 +37,7 @@ is "unless the other says something else" "$(by_proxy "$FAR" -H 'X-Forwarded-For
 is "B23: without addresses of its own a key is one anywhere" "$(asked "$ANYWHERE") $(by_proxy "$ANYWHERE" -H 'X-Forwarded-For: 192.0.2.1')" "200 200"
 pg "UPDATE headgate.token SET allowed_cidrs = '{192.0.2.0/24}' WHERE token_id = way.token_id('$FAR')"
 moved() { [ "$(by_proxy "$FAR" -H 'X-Forwarded-For: 192.0.2.1')" = 200 ]; }
-ok "B23: a change counts within a second" wait_until 1s moved
+ok "B23: a change counts within a second" within 1000 moved
 is "B23: also for the addresses of before" "$(by_proxy "$FAR" -H 'X-Forwarded-For: 10.1.2.3')" 401
 
 # ---- the audit ----
@@ -44,14 +45,19 @@ by_proxy "$ANYWHERE" -H 'X-Forwarded-For: 2001:db8::7' -H 'X-Request-Id: audited
 asked "$ANYWHERE" -H 'X-Forwarded-For: 2001:db8::7' -H 'X-Request-Id: direct' >"$T/status"
 client() { jq -r --arg id "$1" 'select(.client_request_id == $id) | .client' "$HG_DIR/access.log"; }
 written() { [ -n "$(client "$1")" ]; }
-ok "the audit has the request" wait_until 5s written direct
+ok "the audit has the request" wait_until 10s written direct
 is "and the client that the proxy names" "$(client audited)" 2001:db8::7
 like "of others the socket's" "$(client direct)" '^127\.0\.0\.1:[0-9]+$'
 
 # ---- budgets; F51 ----
 guess() { by_proxy "guess$2.$2" -H "X-Forwarded-For: 10.0.0.$1"; }
-statuses=$(for i in {1..12}; do guess 1 "$i"; echo; done)
-like "F51: who guesses behind a proxy gets 503 beyond his budget" "$(sort <<<"$statuses" | uniq -c | xargs)" '^[2-9] 401 ([4-9]|10) 503$'
+# However slow we are, and he gains a guess each second.
+statuses=() beyond=0
+for ((i = 0; i < 60 && beyond < 4; i++)); do
+	statuses+=("$(guess 1 "$i")")
+	[ "${statuses[-1]}" != 503 ] || ((++beyond))
+done
+like "F51: who guesses behind a proxy gets 503 beyond his budget" "$(printf '%s\n' "${statuses[@]}" | sort | uniq -c | xargs)" '^([2-9]|[1-5][0-9]) 401 4 503$'
 is "F51: another client of that proxy has his own" "$(guess 2 one)" 401
 is "F51: and the key is known" "$(by_proxy mine.key -H 'X-Forwarded-For: 10.0.0.3')" 200
 finish
