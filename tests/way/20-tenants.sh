@@ -11,7 +11,7 @@ conf tenants.poll=1h log.access_file="$HG_DIR/access.log"
 tenant_add acme
 headgate_start
 metric_is() { [ "$(metric "$1")" = "$2" ]; }
-wait_until 5s metric_is tenants_source_connected 1
+wait_until 10s metric_is tenants_source_connected 1
 before=$(workers | xargs)
 token=$(token_new)
 
@@ -57,7 +57,7 @@ token=$(token_add acme)
 like "a token ends at its time, on the connections that are open" "$(judged --first 415 --then 401 --within 4000 \
 	--sql "UPDATE headgate.token SET expires_at = now() + interval '2 seconds' WHERE token_id = way.token_id('%s')" "$token")" '^[0-9]+ 16$'
 why() { jq -se --arg id "${token:4:8}" --arg why "$1" 'any(.[]; .token == $id and .code == 401 and (.reason | test($why)))' "$HG_DIR/access.log"; }
-ok "the log says that it expired" wait_until 3s why expired
+ok "the log says that it expired" wait_until 10s why expired
 ok "so does the metric" test "$(metric auth_total '{result="expired"}')" -gt 0
 
 # R13: a rotation with grace
@@ -77,7 +77,7 @@ is "the new one stays good" "$(TOKEN=$new request /v1/logs -d x)" 415
 token=$(token_add acme)
 took=$(judged --first 415 --then 401 --within 1000 --sql "SELECT way.revoke('%s')" "$token")
 like "a token revoked: 401 on the 16 connections that stay open" "$took" '^[0-9]+ 16$'
-ok "the log says that it was revoked" wait_until 3s why revoked
+ok "the log says that it was revoked" wait_until 10s why revoked
 ok "so does the metric" test "$(metric auth_total '{result="revoked"}')" -gt 0
 is "the client is told no reason" "$(TOKEN=$token get /v1/logs -d x) $(grep -ac revoked "$T/reply")" "401 0"
 token=$(token_add acme)
@@ -94,15 +94,15 @@ head -c 800 /dev/zero >"$T/zeros"
 says() { [ "$(post /v1/logs "$T/zeros")" = "$1" ] && grep -aqF "$2" "$T/reply"; }
 ok "a burst is used up" wait_until 10s says 429 'limit of 1 bytes/s with a burst of 1000 bytes'
 limited spender 'bytes_per_s = 2'
-ok "and still is with the next limits" wait_until 5s says 429 'limit of 2 bytes/s'
+ok "and still is with the next limits" wait_until 10s says 429 'limit of 2 bytes/s'
 pg "DELETE FROM headgate.tenant WHERE tenant_id = 'spender'" >/dev/null
 gone_by() { [ "$(post /v1/logs "$T/zeros")" = 401 ]; }
-ok "the tenant is gone" wait_until 5s gone_by
+ok "the tenant is gone" wait_until 10s gone_by
 for i in 1 2 3; do
 	tenant_add "heir$i" bytes_per_s=1 bytes_burst=1000
 	TOKEN=$(token_add "heir$i")
 	inherits_nothing() { says 400 hg-invalid; }
-	ok "heir $i: nothing is used up" wait_until 5s inherits_nothing
+	ok "heir $i: nothing is used up" wait_until 10s inherits_nothing
 done
 TOKEN=''
 
@@ -117,7 +117,8 @@ is "$n tokens are revoked one by one" "$(wc -l <"$T/f26")" "$n"
 share() { awk -v at=$(((n * $1 + 99) / 100)) 'NR == at {print $1}' "$T/f26"; }	# PERCENT: so many are as fast, or faster
 ok "the last worker refuses 99 of 100 within 1 s of the commit: half in $(share 50) ms, 99 % in $(share 99) ms, all in $(share 100) ms" \
 	test "$(share 99)" -le 1000
-ok "the metric of it has seen them" test "$(metric revocation_propagation_seconds_count)" -ge "$n"
+all_seen() { [ "$(metric revocation_propagation_seconds_count)" -ge "$n" ]; }
+ok "the metric of it has seen them" wait_until 10s all_seen
 # A view of one's own that says NULL where the schema has none: what nobody says grants nothing, by a delta and by a full read.
 token=$(token_add acme)
 known "$token"
@@ -129,9 +130,9 @@ answers() { [ "$(TOKEN=$token request /v1/logs -d x)" = "$1" ]; }
 for part in kind::text scopes::text[]; do
 	for read in one every; do
 		view "${all/, ${part%%::*},/, NULL::${part#*::} AS ${part%%::*},}" "${!read}"
-		ok "${part%%::*} NULL, $read read again: 401" wait_until 5s answers 401
+		ok "${part%%::*} NULL, $read read again: 401" wait_until 10s answers 401
 		view "$all" "${!read}"
-		ok "as it was, $read read again: good" wait_until 5s answers 415
+		ok "as it was, $read read again: good" wait_until 10s answers 415
 	done
 done
 is "no worker was replaced, nothing was reloaded" "$(workers | xargs) $(metric config_generation)" "$before 1"

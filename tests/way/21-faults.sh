@@ -22,6 +22,7 @@ unknown=$(token_new)
 last=${unknown: -1}
 broken=${unknown%?}$([ "$last" = 0 ] && echo 1 || echo 0)
 pg_stop way
+stalls_watch
 conf_base 2
 (umask 077; echo "$PG_DSN_TCP" >"$T/dsn")
 conf tenants.dsn= "tenants.dsn_file=$T/dsn" tenants.fresh_for=1s
@@ -38,51 +39,53 @@ is "the gauge" "$(metric tenants_source_connected)" 0
 ok "headgatectl calls it not ready: exit 1" eval '"$HEADGATECTL" --socket "$HG_DIR/control.sock" -q status; [ $? = 1 ]'
 pg_restart way
 back=$(now_us)
-ok "PostgreSQL is there: the first request is judged" wait_until 5s told "$kept" 415
-took=$((($(now_us) - back) / 1000))
-ok "within 1 s of its return: $took ms" test $took -le 1000
-ok "/ready is 200 again" eval '[ "$(TOKEN= get /ready)" = 200 ]'
+ok "PostgreSQL is there: the first request is judged" wait_until 10s told "$kept" 415
+took=$(net_since "$back")
+ok "within 1 s of its return: $took ms" test "$took" -le 1000
+is_ready() { [ "$(TOKEN='' get /ready)" = 200 ]; }
+ok "/ready is 200 again" wait_until 10s is_ready
 is "it is the same process" "$HG_PID" "$pid"
 
 # R28 and F17: the link is cut and cannot come back for a while
-expect_fresh() { is "$1: known $(answer "$kept"), revoked $(answer "$revoked"), unknown $(answer "$unknown"), broken $(answer "$broken")" \
-	"$(answer "$kept") $(answer "$revoked") $(answer "$unknown") $(answer "$broken")" "$2"; }
+# A second is all that tenants.fresh_for has here: a pause of the machine is longer, and then it is fresh again.
+four() { echo "$(answer "$kept") $(answer "$revoked") $(answer "$unknown") $(answer "$broken")"; }
+expect_fresh() { comes "$1: known, revoked, unknown, broken: $2" "$2" four; }
 expect_fresh "fresh" "415 401 401 401"
 pg "ALTER ROLE headgate_gw NOLOGIN" "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'headgate_gw'" >/dev/null
-ok "the link is cut" wait_until 5s gauge 0
+ok "the link is cut" wait_until 10s gauge 0
 token_revoke "$cut"
-ok "after tenants.fresh_for a token that is unknown is not judged" wait_until 5s all_tell "$unknown" 503
+ok "after tenants.fresh_for a token that is unknown is not judged" wait_until 10s all_tell "$unknown" 503
 expect_fresh "not fresh" "415 401 503 401"
 is "a known one writes on" "$(otlp logs -o "$T/body"; TOKEN=$kept post /v1/logs "$T/body")" 200
 is "/ready stays 200" "$(TOKEN='' get /ready)" 200
 like "with a warning for those who ask" "$(verbose)" 'warn tenants .*'
 is "what was revoked meanwhile is not known yet" "$(answer "$cut")" 415
 pg "ALTER ROLE headgate_gw LOGIN"
-ok "the link comes back" wait_until 35s gauge 1
-ok "what was revoked meanwhile is refused by all workers" wait_until 5s all_tell "$cut" 401
+ok "the link comes back" wait_until 60s gauge 1
+ok "what was revoked meanwhile is refused by all workers" wait_until 10s all_tell "$cut" 401
 expect_fresh "fresh again" "415 401 401 401"
 
 # F24: after a failover, a server that only reads
 moved=$(token_add acme)
-ok "one more token" wait_until 5s all_tell "$moved" 415
+ok "one more token" wait_until 10s all_tell "$moved" 415
 pg "ALTER ROLE headgate_gw SET default_transaction_read_only = on" "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'headgate_gw'" >/dev/null
 refuses() { "$HEADGATECTL" --socket "$HG_DIR/control.sock" status | grep -q '^tenants: .*last error: .*read-only'; }
-ok "a server that only reads is refused" wait_until 10s refuses
+ok "a server that only reads is refused" wait_until 40s refuses
 is "the old table serves" "$(answer "$moved") $(metric tenants_source_connected)" "415 0"
 pg "ALTER ROLE headgate_gw RESET default_transaction_read_only"
 token_revoke "$moved"
-ok "on one that writes it has what changed" wait_until 35s all_tell "$moved" 401
+ok "on one that writes it has what changed" wait_until 60s all_tell "$moved" 401
 
 # F18: packets vanish both ways
 net_drop "$PG_PORT"
 dropped=$(now_us)
-ok "a half-open link is found out" wait_until 20s gauge 0
+ok "a half-open link is found out" within 20000 gauge 0
 note "after $((($(now_us) - dropped) / 1000)) ms"
 like "it is looked for" "$("$HEADGATECTL" --socket "$HG_DIR/control.sock" status | grep '^tenants')" 'postgres, (away|connecting),'
 net_pass "$PG_PORT"
 pg "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'headgate_gw'" >/dev/null
 token_revoke "$half_open"
-ok "it comes back" wait_until 35s gauge 1
-ok "with what was revoked meanwhile" wait_until 5s all_tell "$half_open" 401
+ok "it comes back" wait_until 60s gauge 1
+ok "with what was revoked meanwhile" wait_until 10s all_tell "$half_open" 401
 is "nobody was replaced" "$(metric worker_restarts_total)" 0
 finish

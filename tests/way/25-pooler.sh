@@ -23,19 +23,17 @@ END
 [ "$(id -u)" != 0 ] || chown -R postgres: "$T/pooler"
 background "${PG_USER[@]}" pgbouncer -q "$T/pooler/ini"
 listens() { (exec 9<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; }
-wait_until 5s listens || bail "pgbouncer does not start: $(cat "$T/background.log")"
+wait_until 30s listens || bail "pgbouncer does not start: $(cat "$T/background.log")"
 
 conf_base 2
 conf "tenants.dsn=\"host=127.0.0.1 port=$port dbname=$PG_DB user=headgate_gw\"" tenants.poll=3s
 expect_err 'the bell cannot be heard'
+stalls_watch
 headgate_start
-started=$(now_us)
 deaf() { hg_log 'lvl=err mod=tenants_pg msg="the bell cannot be heard, changes are found by polling" why=".*pooler.*"'; }
-ok "the start goes on, and one error names the cause" wait_until 3s deaf
-took=$((($(now_us) - started) / 1000))
-ok "within 3 s: $took ms" test $took -le 3000
+ok "the start goes on, and one error names the cause, within 3 s" within 3000 deaf
 probe() { [ "$(metric tenants_notify_probe_success)" = "$1" ] && [ "$(metric tenants_source_connected)" = 1 ]; }
-ok "the gauge of the bell is 0, that of the source 1" wait_until 3s probe 0
+ok "the gauge of the bell is 0, that of the source 1" wait_until 10s probe 0
 token=$(token_new)
 # 35 s there: tenants.poll is 30 s by default
 took=$(judged --first 401 --then 415 --within 8000 --sql "SELECT way.token('acme', '%s')" "$token")
@@ -64,7 +62,7 @@ known "$late"
 is "with one less there is room for it" "$(metric tenants_rows_over_limit '{kind="tenant"}')" 0
 pg "SELECT way.token('acme', 'third')" >/dev/null
 over() { [ "$(metric tenants_rows_over_limit '{kind="token"}')" = 1 ]; }
-ok "a token beyond the room for two is left out" wait_until 3s over
+ok "a token beyond the room for two is left out" wait_until 10s over
 is "the others serve" "$(TOKEN=$token request /v1/logs -d x) $(TOKEN=$late request /v1/logs -d x)" "415 415"
 is "/ready is 200 with a token too many" "$(TOKEN='' get /ready)" 200
 like "and warns of it" "$(admin '/ready?verbose')" $'warn [^\n]*token'

@@ -22,7 +22,7 @@ sees() { [ "$(TOKEN=$1 request /v1/logs -d x)" = "$2" ]; }
 status() { "$HEADGATECTL" --socket "$HG_DIR/control.sock" --json status | jq -r "$1"; }
 keyed() { records "$LOGS_TOPIC" | jq -r .key | grep -cx "$(hex "$1")"; }
 reads() { pg_log | grep -a headgate_gw | grep -ac 'READ ONLY; COPY'; }
-settled() { local n; n=$(reads); read -rt 0.7 -u "$WAY_TICK"; [ "$(reads)" = "$n" ]; }
+settled() { local n; n=$(reads); read -rt 1.5 -u "$WAY_TICK"; [ "$(reads)" = "$n" ]; }
 seen()	# on standard input a line a change: what it is| the status before, after, and what is written
 {
 	local i=0 took lines
@@ -71,13 +71,13 @@ is "no worker was replaced, nothing was reloaded" "$(workers | xargs) $(metric c
 ok "the other tokens are good as before" is_known obstack-7
 
 # Bells: the first at once, then two full reads a second at most
-wait_until 5s settled
+wait_until 10s settled
 before=$(reads) begin=$(now_us) table=$(metric auth_cache_generation)
 pg_session bell
 for i in {1..200}; do pg_in bell "NOTIFY obstack"; done
 rung() { (($(reads) > before)); }
-ok "a bell is followed by a read" wait_until 2s rung
-wait_until 5s settled
+ok "a bell is followed by a read" wait_until 10s rung
+wait_until 10s settled
 took=$((($(now_us) - begin) / 1000)) n=$(($(reads) - before))
 ok "200 bells have two reads a second at most: $n in $took ms" test "$n" -le $((2 + took / 500))
 is "no table comes of them" "$(metric auth_cache_generation)" "$table"
@@ -97,23 +97,23 @@ TOKEN=obstack-42 post /v1/logs "$T/body" >/dev/null
 is "a string id is the key as it is" "$(keyed Answers)" 1
 token=$(printf obstack-42 | sha256sum | cut -c1-16)
 logged() { grep -qa "\"token\":\"$token\"" "$HG_DIR/access.log"; }
-ok "without a token_id it is the first 16 digits of the hash" wait_until 3s logged
+ok "without a token_id it is the first 16 digits of the hash" wait_until 10s logged
 
 # A hash that two tenants claim, under one id: whatever the order, and no table comes of reading it again
 conf_query "SELECT * FROM (SELECT tenant_id, token_sha256 AS hash FROM tenant_tokens
 	UNION ALL SELECT tenant_id + 1, token_sha256 FROM tenant_tokens WHERE tenant_id = 7) x ORDER BY random()"
 ok "a reload" headgate_switch
-ok "one hash under two tenants grants nothing to either" wait_until 3s sees obstack-7 401
-ok "it is counted" wait_until 3s skipped_is hash_twice 1
+ok "one hash under two tenants grants nothing to either" wait_until 10s sees obstack-7 401
+ok "it is counted" wait_until 10s skipped_is hash_twice 1
 ok "others are as they were" is_known obstack-42
-wait_until 5s settled
+wait_until 10s settled
 table=$(metric auth_cache_generation) before=$(reads)
 for i in {1..3}; do
 	pg "NOTIFY obstack"
-	wait_until 5s rung
+	wait_until 10s rung
 	before=$(reads)
 done
-wait_until 5s settled
+wait_until 10s settled
 is "read again in another order it is the same table" "$(metric auth_cache_generation)" "$table"
 
 # What is wrong with a query
@@ -123,8 +123,8 @@ wrong()	# SENTENCE QUERY REGEX
 {
 	conf_query "$2"
 	ok "a reload with $1" headgate_switch
-	ok "$1: the log names it" wait_until 5s said "$3"
-	ok "$1: so does the status" wait_until 5s status_is "$3"
+	ok "$1: the log names it" wait_until 10s said "$3"
+	ok "$1: so does the status" wait_until 10s status_is "$3"
 	is "$1: the last table serves" "$(TOKEN=obstack-42 request /v1/logs -d x)" 415
 }
 status_is() { [[ $(status '.tenants.state + " " + .tenants.last_error') =~ ^refused\ .*$1 ]]; }
@@ -144,7 +144,7 @@ pg "CREATE TABLE written(x int)" "GRANT INSERT ON written TO headgate_gw" \
 conf_query "SELECT writes() AS tenant_id, token_sha256 AS hash FROM tenant_tokens"
 ok "a reload with a query that writes" headgate_switch
 not_read() { [[ $(status .tenants.last_error) == *'read-only transaction'* ]]; }
-ok "it is refused" wait_until 5s not_read
+ok "it is refused" wait_until 10s not_read
 is "nothing was written" "$(pg "SELECT count(*) FROM written")" 0
 headgate_stop || fail "headgate ends with status 0" "status $HG_STATUS"
 
@@ -164,10 +164,10 @@ conf protocols.remote_write.enabled=false tenants.poll=1h tenants.channel=microm
 conf_query "SELECT key_id::text AS token_id, audience AS tenant_id, 'sha256' AS kind, key_hash AS hash, revoked_at, nullif(allowed_cidrs, '{}') AS allowed_cidrs
 FROM ingestion_api_keys WHERE revoked_at IS NULL OR revoked_at > now() - interval '30 days'"
 headgate_start
-wait_until 5s source_is 1
+wait_until 10s source_is 1
 good=$(key)
 add "$good" acme
-ok "a key works" wait_until 1s is_known "$good"
+ok "a key works" wait_until 10s is_known "$good"
 otlp logs -m of-key -o "$T/body"
 TOKEN=$good post /v1/logs "$T/body" >/dev/null
 is "its audience is the tenant" "$(keyed acme)" 1
@@ -175,7 +175,7 @@ is "its audience is the tenant" "$(keyed acme)" 1
 # last_used_at, which upstream keeps writing
 pg_session ear
 pg_in ear "LISTEN micromegas"
-wait_until 5s settled
+wait_until 10s settled
 before=$(reads)
 pg "UPDATE ingestion_api_keys SET last_used_at = now()" "UPDATE ingestion_api_keys SET name = 'x'"
 is "a write of last_used_at rings no bell" "$(pg_in ear "SELECT 1" | grep -c 'Asynchronous notification')" 0
@@ -185,9 +185,9 @@ is "and has no read" "$(reads)" "$before"
 like "revoked_at is set: 401 in all workers within 1 s" \
 	"$(judged --first 415 --then 401 --within 1000 --sql "UPDATE ingestion_api_keys SET revoked_at = now() WHERE key_hash = sha256('%s')" "$good")" '^[0-9]+ 16$'
 revoked() { [ "$(code_of revoked)" = 401 ]; }
-ok "and logged as revoked" wait_until 3s revoked
+ok "and logged as revoked" wait_until 10s revoked
 pg "UPDATE ingestion_api_keys SET revoked_at = now() - interval '31 days'"
-ok "31 days later it is gone" wait_until 3s sees "$good" 401
+ok "31 days later it is gone" wait_until 10s sees "$good" 401
 
 # Addresses
 good=$(key)
@@ -204,10 +204,10 @@ with two in one| 401 401 UPDATE ingestion_api_keys SET allowed_cidrs = '{"127.0.
 for an empty list, which is anywhere| 401 415 UPDATE ingestion_api_keys SET allowed_cidrs = '{}'
 END
 address() { [ "$(code_of address)" = 401 ]; }
-ok "an address that is not allowed is logged as such" wait_until 3s address
+ok "an address that is not allowed is logged as such" wait_until 10s address
 bad=$(key)
 add "$bad" acme allowed_cidrs "'{127.0.0.1/8}'"
-ok "a row with host bits set is counted" wait_until 3s skipped_is other 1
+ok "a row with host bits set is counted" wait_until 10s skipped_is other 1
 is "its key is unknown" "$(TOKEN=$bad request /v1/logs -d x)" 401
 pg "DROP TRIGGER ring ON ingestion_api_keys" "ALTER TABLE ingestion_api_keys ALTER allowed_cidrs TYPE inet[] USING NULL" \
 	"CREATE TRIGGER ring AFTER UPDATE OF allowed_cidrs OR INSERT OR DELETE ON ingestion_api_keys FOR EACH STATEMENT EXECUTE FUNCTION ring()"
@@ -223,21 +223,21 @@ END
 long=$(printf 'x%.0s' {1..151})
 bad=$(key)
 add "$bad" "$long"
-ok "an audience of 151 bytes is counted" wait_until 3s skipped_is tenant_id 1
+ok "an audience of 151 bytes is counted" wait_until 10s skipped_is tenant_id 1
 is "its key is unknown" "$(TOKEN=$bad request /v1/logs -d x)" 401
 add "$(key)" "${long:1}"
 pg "INSERT INTO ingestion_api_keys(key_hash, audience) VALUES ('\\x00', 'acme'), (NULL, 'acme'), (NULL, 'globex')"
-ok "so are hashes that are none" wait_until 3s skipped_is hash 3
-ok "the log names the row" hg_log 'lvl=warn.*row left out'
+ok "so are hashes that are none" wait_until 10s skipped_is hash 3
+ok "the log names the row" wait_until 10s hg_log 'lvl=warn.*row left out'
 bad=$(key)
 add "$bad" acme
 known "$bad"
 pg "ALTER TABLE ingestion_api_keys DROP CONSTRAINT ingestion_api_keys_key_hash_key"
 like "a hash under a second tenant: 401 in all workers within 1 s" "$(judged --first 415 --then 401 --within 1000 --sql \
 	"INSERT INTO ingestion_api_keys(key_hash, audience) VALUES (sha256('%s'), 'globex')" "$bad")" '^[0-9]+ 16$'
-ok "both are counted" wait_until 3s skipped_is hash_twice 2
+ok "both are counted" wait_until 10s skipped_is hash_twice 2
 ok "other keys are as they were" is_known "$good"
 pg "DELETE FROM ingestion_api_keys WHERE audience = 'globex'"
-ok "the second one gone, the first grants again" wait_until 2s is_known "$bad"
+ok "the second one gone, the first grants again" wait_until 10s is_known "$bad"
 is "nothing was ever written by headgate" "$(pg_log | grep -a headgate_gw | grep -aicE 'statement: *(INSERT|UPDATE|DELETE)')" 0
 finish

@@ -41,29 +41,30 @@ hidden
 headgate_stop || fail "headgate ends with status 0" "status $HG_STATUS"
 unset MICROMEGAS_INGESTION_API_KEYS PGPASSWORD MOOSE_ADMIN_TOKEN
 headgate_start
-ok "what is not imported is told once" hg_log 'warning: not imported: MICROMEGAS_API_KEYS$'
-ok "B4: an empty table is told" hg_log 'lvl=warn mod=tenants msg="the table has no token'
+ok "what is not imported is told once" wait_until 10s hg_log 'warning: not imported: MICROMEGAS_API_KEYS$'
+ok "B4: an empty table is told" wait_until 10s hg_log 'lvl=warn mod=tenants msg="the table has no token'
 is "and does not count" "$(TOKEN=$KEY request /v1/logs -d x)" 401
 conf 'import_env=[micromegas]'
 ok "by a reload it does" headgate_switch
-ok "a key of the environment works" wait_until 3s sees "$KEY" 415
+ok "a key of the environment works" wait_until 10s is_known "$KEY"
 is "it writes" "$(log_as "$KEY")" 200
 is "the other one too" "$(log_as "$OTHER")" 200
 is "without a tenant of its own as default, else as that one: no row is needed" "$(keys_of_records)" "1 $(hex acme) 1 $(hex default)"
 is "the paths of micromegas are served" "$(TOKEN=$KEY request /ingestion/insert_process -d x)" 200
 tenants_file "default:$(token_new)"
 sed -i 's/^  - id: "default"/&\n    state: suspended/' "$HG_DIR/tenants.yaml"
-ok "a row of that tenant wins" wait_until 5s sees "$KEY" 403
+ok "a row of that tenant wins" wait_until 10s sees "$KEY" 403
 is "for it alone" "$(TOKEN=$OTHER request /v1/logs -d x)" 415
 tenants_file
-ok "the row is gone" wait_until 5s sees "$KEY" 415
+ok "the row is gone" wait_until 10s sees "$KEY" 415
 conf 'import_env=[]'
 ok "a reload" headgate_switch
-ok "that imports no more" wait_until 3s sees "$KEY" 401
+ok "that imports no more" wait_until 10s sees "$KEY" 401
 conf 'import_env=[micromegas]'
 ok "and again" headgate_switch
 known "$KEY"
-is "the audit names the key by its name" "$(jq -r 'select(.code == 403).token' "$HG_DIR/audit.log" | head -n 1)" env-svc
+of_audit() { jq -r 'select(.code == 403).token' "$HG_DIR/audit.log" | head -n 1; }
+comes "the audit names the key by its name" env-svc of_audit
 
 hidden
 is "logs, audit and metrics have none" "$(cat "$HG_LOG" "$HG_DIR"/*.log <(admin /metrics) <("$HEADGATE" -c "$HG_DIR/headgate.yaml" -T 2>&1) | grep -ac 4711)" 0
@@ -114,9 +115,9 @@ tenants_file
 conf_base local file 1
 conf "local.dir=$HG_DIR/store" auth.jwt.0.name=own auth.jwt.0.issuer=https://own.example 'auth.jwt.0.audiences=[a]' "auth.jwt.0.public_key_file=$T/jwt.pem"
 headgate_start
-ok "the JWT is judged once the table is there" wait_until 3s sees "$(jwt https://own.example a)" 403
+ok "the JWT is judged once the table is there" wait_until 10s sees "$(jwt https://own.example a)" 403
 is "nothing imported: an unbound JWT is 403" "$(log_as "$(jwt https://own.example a)")" 403
-like "hg-tenant-unknown in the audit" "$(tail -n 1 "$HG_DIR/audit.log")" 'hg-tenant-unknown'
+ok "hg-tenant-unknown in the audit" wait_until 10s grep -q 'hg-tenant-unknown' "$HG_DIR/audit.log"
 conf 'import_env=[micromegas]'
 ok "a reload with import_env" headgate_switch
 is "then it writes" "$(log_as "$(jwt https://own.example a)")" 200
@@ -143,7 +144,7 @@ is "C5: but with --disable-auth" "$(request /v1/logs -d x)" 415
 headgate_stop || fail "headgate ends with status 0" "status $HG_STATUS"
 MOOSE_INGEST_API_KEY=$HASH
 headgate_start
-ok "C3: an upper-case hash works" wait_until 5s sees "$BEARER" 415
+ok "C3: an upper-case hash works" wait_until 10s sees "$BEARER" 415
 is "its key writes as default" "$(log_as "$BEARER")" 200
 is "so does a JWT of the variable's key, whose lines were joined" "$(log_as "$(jwt https://moose.example ingest)")" 200
 is "no row was needed" "$(keys_of_records)" "2 $(hex default)"
@@ -169,8 +170,8 @@ else
 	conf 'import_env=[moose]'
 	MOOSE_INGEST_API_KEY=$HASH
 	headgate_start
-	ok "a key of the environment is one" wait_until 5s sees "$BEARER" 415
-	ok "that there is no file is told" hg_log 'lvl=warn mod=tenants_file.*there is no tenants file'
+	ok "a key of the environment is one" wait_until 10s sees "$BEARER" 415
+	ok "that there is no file is told" wait_until 10s hg_log 'lvl=warn mod=tenants_file.*there is no tenants file'
 	headgate_stop || fail "headgate ends with status 0" "status $HG_STATUS"
 fi
 
@@ -189,7 +190,7 @@ unset MICROMEGAS_SHUTDOWN_GRACE_PERIOD_SECONDS MICROMEGAS_AUTH_CACHE_TTL_SECONDS
 conf_base local file 1
 conf "local.dir=$HG_DIR/store"
 headgate_start
-ok "the tenants are: each key works without its variable" wait_until 5s sees "$KEY" 415
+ok "the tenants are: each key works without its variable" wait_until 10s sees "$KEY" 415
 is "the second" "$(TOKEN=$OTHER request /v1/logs -d x)" 415
 is "that of Moose" "$(TOKEN=$BEARER request /v1/logs -d x)" 415
 "$HEADGATECTL" import-env >"$T/both" 2>&1

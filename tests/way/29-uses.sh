@@ -43,8 +43,8 @@ URL=$FIRST known "${TOKENS[used]}"
 # Used, and gone before the minute is over.
 token_delete "${TOKENS[deleted]}"
 
-ok "a use is written down in a minute, also of a worker that died meanwhile" wait_until 80s fresh_use killed "$begun"
-ok "and each other of this host" wait_until 2s fresh_use used "$begun"
+ok "a use is written down in a minute, also of a worker that died meanwhile" wait_until 120s fresh_use killed "$begun"
+ok "and each other of this host" wait_until 80s fresh_use used "$begun"
 ok "and of the other one" wait_until 80s fresh_use elsewhere "$begun"
 is "a deleted token holds up nobody, and leaves nothing" "$(last_use deleted)" ""
 is "the greater time wins" "$(last_use later)" "$later"
