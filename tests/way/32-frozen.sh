@@ -7,6 +7,7 @@
 need broker
 
 TOKEN=$(token_new)
+stalls_watch
 kafka_start own
 topics 2
 tenants_file "acme:$TOKEN"
@@ -20,10 +21,10 @@ is "before, a body is accepted" "$(post /v1/logs "$T/body")" 200
 worker=$(workers)
 
 # F70: 16 a second
-background python3 "$WAY/tools/load.py" "$URL" --token "$TOKEN" --quiet --connections 160 --rate 16 --seconds 60 --results "$T/sent"
+background python3 "$WAY/tools/load.py" "$URL" --token "$TOKEN" --quiet --connections 160 --rate 16 --seconds 120 --results "$T/sent"
 load=$SPAWNED
 sent() { [ "$(grep -c ' 200 ' "$T/sent")" -ge 16 ]; }
-ok "it is accepted at 16 a second" wait_until 10s sent
+ok "it is accepted at 16 a second" wait_until 20s sent
 kafka_freeze own
 frozen=$(now_us)
 
@@ -37,11 +38,12 @@ done
 ms=$(cpu_ms "$worker") from=$(now_us)
 wait
 used=$((($(cpu_ms "$worker") - ms) * 100000 / ($(now_us) - from)))
+still=$(stood_still "$from")
 for i in 1 2 3 4; do
 	like "half-closed $i: it is told 503" "$(head -n 1 "$T/half-$i")" '^HTTP/1.1 503 '
 	is "half-closed $i: for its record was not stored in time" "$(grep -ao 'hg-[a-z-]*' "$T/half-$i")" hg-kafka-timeout
 	like "half-closed $i: and the connection is closed" "$(tail -n 1 "$T/half-$i.end")" '^closed'
-	ok "half-closed $i: within 9 s" test "$(awk 'END {print $2}' "$T/half-$i.end")" -le 9000
+	ok "half-closed $i: within 9 s" test $(($(awk 'END {print $2}' "$T/half-$i.end") - still)) -le 9000
 done
 ok "the worker used less than 5 % of a core meanwhile: $used %" test "$used" -lt 5
 
@@ -49,12 +51,13 @@ over() { [ $(($(now_us) - frozen)) -ge 15000000 ]; }
 wait_until 20s over
 kafka_thaw own
 thawed=$(date +%s%3N)
+begin=$(now_us)
 after() { awk -v t="$thawed" '$2 == 200 && $4 >= t' "$T/sent" | grep -q .; }
-ok "the broker goes on: bodies are accepted" wait_until 10s after
-first=$(awk -v t="$thawed" '$2 == 200 && $4 >= t {print $4; exit}' "$T/sent")
-ok "the first within 2 s: $((first - thawed)) ms" test $((first - thawed)) -le 2000
+ok "the broker goes on: bodies are accepted" wait_until 20s after
+took=$(net_since "$begin")
+ok "the first within 2 s: $took ms" test "$took" -le 2000
 steady() { [ "$(awk -v t="$thawed" '$2 == 200 && $4 >= t' "$T/sent" | wc -l)" -ge 50 ]; }
-wait_until 20s steady
+wait_until 40s steady
 end_pid "$load" TERM 20s
 
 records "$LOGS_TOPIC" >"$T/records"
@@ -66,7 +69,7 @@ told=$(jq .unavailable "$T/kept") kept=$(jq .unavailable_kept "$T/kept")
 ok "many were told 503" test "$told" -ge 50
 ok "of these at most a tenth is in the topic all the same: $kept of $told" test $((kept * 10)) -le "$told"
 rest() { [ "$(metric items_in_flight)" = 0 ] && [ "$(metric kafka_queue_bytes)" = 0 ]; }
-ok "nothing is left in flight" wait_until 10s rest
+ok "nothing is left in flight" wait_until 20s rest
 counted=$(($(metric items_late_total) + $(metric items_failed_total '{reason="maybe_persisted"}')))
 ok "each of them is counted as late or as perhaps stored: $counted" test "$counted" -ge "$kept"
 is "accepted = delivered + failed" "$(metric items_accepted_total)" "$(($(metric items_delivered_total) + $(metric items_failed_total)))"

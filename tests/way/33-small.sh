@@ -22,12 +22,12 @@ worker=$(workers)
 # Connections have memory of their own, which is no matter of the budget: they all come, send and are answered first.
 background python3 "$WAY/tools/many.py" --at-once 180 "$ADDRESS" "$TOKEN" "$T"
 client=$SPAWNED
-wait_until 30s test -e "$T/warm"
+wait_until 60s test -e "$T/warm"
 is "with a broker all are accepted" "$(cat "$T/warm")" 200:900
 base=$(rss "$worker")
 kafka_stop own
 touch "$T/away"
-ok "without one, most are refused at once" wait_until 20s test -e "$T/full"
+ok "without one, most are refused at once" wait_until 60s test -e "$T/full"
 like "since the budget is spent" "$(cat "$T/full")" '^503 hg-overload:[0-9]+$'
 grown=$(($(rss "$worker") - base))
 held=$(metric kafka_queue_messages) bytes=$(metric kafka_queue_bytes)
@@ -38,6 +38,6 @@ ok "memory grew by no more than 2 MiB: $grown KiB" test "$grown" -le 2048
 end_pid "$client"
 kafka_restart own
 rest() { [ "$(metric items_in_flight)" = 0 ] && [ "$(metric kafka_queue_bytes)" = 0 ]; }
-ok "when the broker is back they leave" wait_until 20s rest
+ok "when the broker is back they leave" wait_until 60s rest
 is "accepted = delivered + failed" "$(metric items_accepted_total)" "$(($(metric items_delivered_total) + $(metric items_failed_total)))"
 finish

@@ -57,7 +57,8 @@ done
 items=$(cat "$T/rw/"*.items | awk '{n += $1} END {print n}')
 is "each sample, histogram, exemplar and metadata is one item" "$(metric items_accepted_total '{tenant="acme",signal="metrics"}')" "$items"
 is "each forged tenant is counted" "$(metric items_spoofed_total '{tenant="acme",signal="metrics"}')" 3
-ok "the requests are of the route" test "$(metric requests_total '{route="remote_write"}')" -ge "$(find "$T/rw" -name '204.*.items' | wc -l)"
+counted() { [ "$(metric requests_total '{route="remote_write"}')" -ge "$(find "$T/rw" -name '204.*.items' | wc -l)" ]; }
+ok "the requests are of the route" wait_until 10s counted
 
 # ---- what is not (P16, P17, PC3, PC4) ----
 for version in 1 2; do

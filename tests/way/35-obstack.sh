@@ -195,7 +195,7 @@ is "a token without the scope of the path is 403" "$(ask otlp/v1/traces "$T/trac
 is "so is one without the scope of what the body turned out to be" "$(ask otlp/v1 "$T/metrics" -H "$(key "$NARROW")") $(cat "$T/reply")" \
 	"403 {\"detail\":\"token '$(token_id "$NARROW")' lacks scope metrics:write\",\"type\":\"http_exception\"}"
 late() { jq -se --arg id "$(reply_header X-Request-Id)" 'any(.[]; .request_id == $id and .verdict == "hg-scope" and .stage == "enrich")' "$HG_DIR/audit.log"; }
-ok "which the audit tells" wait_until 5s late
+ok "which the audit tells" wait_until 10s late
 is "with it it is 202" "$(ask otlp/v1 "$T/logs" -H "$(key "$NARROW")")" 202
 stored=$((stored + 1))
 
@@ -241,7 +241,7 @@ is "A11: so is the path without a signal" "$(ask otlp/v1 "$T/logs" -H "$(key "$g
 is "A11: so is remote_write, and nothing is written" "$(TYPE=$V2 ask prometheus/v1/write "$T/rw2" -H "$(key "$good")" -H 'Content-Encoding: snappy') $(written)" "503 0 0 0"
 kafka_restart own
 back() { [ "$(ask otlp/v1 "$T/traces" -H "$(key "$good")")" = 202 ]; }
-ok "A11: with it back bodies are accepted" wait_until 20s back
+ok "A11: with it back bodies are accepted" wait_until 60s back
 is "by the same workers" "$(workers | xargs)" "$before"
 
 # ---- secrets; A12 ----

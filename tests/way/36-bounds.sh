@@ -63,10 +63,10 @@ is "a body of 64 MiB but 118 bytes" "$(wc -c <"$T/body")" 67108746
 coded gzip <"$T/body" >"$T/small"
 note "on the wire: $(wc -c <"$T/small") bytes"
 large=$(metric large_body_seconds_count)
-background curl -sS -o "$T/large.reply" -w '%{http_code}\n' --max-time 60 "$URL/v1/traces" -H "Authorization: Bearer $TOKEN" \
+background curl -sS -o "$T/large.reply" -w '%{http_code}\n' --max-time 150 "$URL/v1/traces" -H "Authorization: Bearer $TOKEN" \
 	-H 'Content-Type: application/x-protobuf' -H 'Content-Encoding: gzip' --data-binary "@$T/small"
 is "others are served meanwhile" "$(for i in 1 2 3; do post /v1/logs "$T/plain"; echo; done | xargs)" "200 200 200"
-ok "it is answered" wait_until 60s gone "$SPAWNED"
+ok "it is answered" wait_until 160s gone "$SPAWNED"
 is "it was taken" "$(tail -n 1 "$T/background.log")" 200
 is "and counted as a large one" "$(metric large_body_seconds_count)" $((large + 1))
 

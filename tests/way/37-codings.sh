@@ -41,7 +41,7 @@ done
 size=$(wc -c <"$T/plain")
 is "before and after" "$(metric request_decoded_bytes_total '{route="otlp_logs",encoding="zlib"}')" $((2 * size))
 named() { [ "$(jq -r '.encoding // empty' "$HG_DIR/access.log" | sort -u | xargs)" = "deflate gzip identity snappy zlib zstd" ]; }
-ok "the access log names each coding" wait_until 5s named
+ok "the access log names each coding" wait_until 10s named
 
 # ---- members and frames in a row; more than one is a body, or nothing is
 half=$((size / 2))
@@ -126,6 +126,6 @@ is "remote_write: the same block as snappy is accepted" "$(post /api/v1/write "$
 is "the same worker lives" "$(workers)" "$before"
 is "nothing that was refused is stored" "$(stored)" "${stored% *} $((${stored##* } + 1))"
 at_rest() { [ "$(metric kafka_queue_bytes) $(metric requests_in_flight '{route="otlp_logs"}')" = "0 0" ]; }
-ok "no byte of the budget is held by anybody" wait_until 5s at_rest
+ok "no byte of the budget is held by anybody" wait_until 10s at_rest
 like "headgate-worker names the libraries" "$("$HEADGATE_WORKER" -v | xargs)" 'libzstd [0-9.]+ .*libsnappy .*SQLite [0-9]'
 finish

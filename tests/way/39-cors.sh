@@ -69,7 +69,7 @@ is "whatever it is" "$(request /v1/logs -H "Origin: $app" -H 'Content-Type: text
 is "the page of another origin is told nothing" "$(post /v1/logs "$T/body" -H 'Origin: https://b.example.com') $(told)" "200 0"
 is "every record has the tenant" "$(stored | jq -r .key | sort | uniq -c | xargs)" "4 $(hex acme)"
 is "preflights are counted" "$(metric requests_total '{route="otlp_logs",verdict="preflight",code="204"}')" 2
-ok "and logged" wait_until 5s grep -q '"verdict":"preflight","code":204' "$HG_DIR/access.log"
+ok "and logged" wait_until 10s grep -q '"verdict":"preflight","code":204' "$HG_DIR/access.log"
 
 # ---- every origin ----
 conf 'listeners.0.allowed_origins=["*"]'
