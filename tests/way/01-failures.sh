@@ -63,9 +63,9 @@ try "$started; is address \"\$URL\" http://127.0.0.1:4318; ok reload headgate_re
 is "a program is started, reloaded, stopped" "$STATUS $SUM" "0 4 passed, 0 failed"
 ok "nothing of it is left" gone "$(sed -n 's/^pid //p' <<<"$TAP")"
 try "$started; pass one" 'FAKE_LINE=lvl=warn mod=x msg=fine'
-ok "nor after a test that broke off" wait_until 5s gone "$(sed -n 's/^pid //p' <<<"$TAP")"
+ok "nor after a test that broke off" wait_until 10s gone "$(sed -n 's/^pid //p' <<<"$TAP")"
 try "$started; kill -KILL \$\$"
-ok "nor after one that was killed" wait_until 5s gone "$(sed -n 's/^pid //p' <<<"$TAP")"
+ok "nor after one that was killed" wait_until 10s gone "$(sed -n 's/^pid //p' <<<"$TAP")"
 try "$started; finish" 'FAKE_LINE=lvl=err mod=x msg="a fault"'
 like "an error nobody announced fails the test" "$STATUS $SUM $TAP" '^1 0 passed, 1 failed.*a fault'
 try "$started; expect_err 'msg=\"a fault\"'; finish" 'FAKE_LINE=lvl=err mod=x msg="a fault"'

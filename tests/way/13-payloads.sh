@@ -160,5 +160,5 @@ for signal in traces metrics logs; do
 	is "$signal: nothing is in flight" "$(metric items_in_flight "{tenant=\"acme\",signal=\"$signal\"}")" 0
 done
 at_rest() { [ "$(metric kafka_queue_bytes) $(metric kafka_queue_messages) $(metric requests_in_flight '{route="otlp_logs"}')" = "0 0 0" ]; }
-ok "no byte of the budget is held by anybody" wait_until 5s at_rest
+ok "no byte of the budget is held by anybody" wait_until 10s at_rest
 finish

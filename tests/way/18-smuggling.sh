@@ -25,5 +25,5 @@ corpus --each >"$T/each"
 ok "nor does one that comes byte by byte" test $? = 0
 [ "$(wc -l <"$T/each")" = 1 ] || note "$(cat "$T/each")"
 is "the same workers live" "$(workers | xargs)" "$before"
-is "and no request is left" "$(metric requests_in_flight '{route="otlp_traces"}')" 0
+comes "and no request is left" 0 metric requests_in_flight '{route="otlp_traces"}'
 finish

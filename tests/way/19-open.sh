@@ -33,7 +33,7 @@ headgate_stop || fail "it ends with status 0" "$HG_STATUS"
 
 conf auth.token_headers= auth.default_tenant=the-one
 headgate_start --disable-auth
-ok "--disable-auth on loopback starts with a warning" hg_log 'lvl=warn .*authentication is off'
+ok "--disable-auth on loopback starts with a warning" wait_until 10s hg_log 'lvl=warn .*authentication is off'
 stored=$(record_count "$LOGS_TOPIC")
 told "without a credential everybody may come in" 200
 told "with an unknown one too" 200 -H "Authorization: Bearer $(token_new)"
