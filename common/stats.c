@@ -193,6 +193,13 @@ struct stats_head *stats_head(struct stats *s)
 	return s->head;
 }
 
+void stats_flags(struct stats *s, uint64_t which, uint64_t on)
+{
+	_Atomic uint64_t *flags = &s->head->ready_flags;
+
+	atomic_store(flags, (atomic_load(flags) & ~which) | on);
+}
+
 struct stats_in_flight *stats_in_flight(struct stats *s)
 {
 	return s->in_flight;

@@ -75,14 +75,14 @@ struct stats_head { /* at the start of each page set */
 	_Atomic uint64_t table_generation;  /* tenant table served; 0: none */
 	_Atomic int64_t fresh_until_ms;     /* master: until when the table is fresh (CLOCK_MONOTONIC) */
 	_Atomic int64_t table_read_ms;      /* master: when the source was last read (for max_stale) */
-	_Atomic uint64_t ready_flags;       /* master: not-ready causes that it knows, for /ready; worker: its store */
+	_Atomic uint64_t ready_flags;       /* master: not-ready causes that it knows, for /ready; worker: of its sink, for the master */
 	struct stats_current current; /* of the loop's thread */
 	struct stats_current beside;  /* of the one that works on large bodies */
 	struct last_errors errors;    /* of all threads; of the base: those of the dead */
 };
 /* ready_flags: what only the master knows of health and degradation (operations.md 7) */
 enum { READY_NO_TABLE = 1, READY_SOURCE_AWAY = 2, READY_SUBSCRIBED = 4, READY_OVER_LIMIT = 8, READY_CERT_SOON = 16, READY_JWKS_STALE = 32,
-       READY_STORE_FULL = 64 /* of a worker, in its own page */ };
+       READY_STORE_FULL = 64, READY_SINK_FAILS = 128, READY_SINK_WARNS = 256 /* of a worker, in its own page */ };
 
 /* What a tenant has in flight in this process; by its ordinal, below STATS_TENANTS_MAX. Not words
  * that all share, which a death would leave behind: these vanish with their process. */
@@ -99,6 +99,8 @@ int stats_memfd_with_uses(unsigned tenant_slots, uint64_t tokens, struct err *er
 struct stats *stats_map(int fd, bool writable, unsigned tenant_slots, struct err *err) MUST_USE;
 void stats_unmap(struct stats *s);
 struct stats_head *stats_head(struct stats *s);
+/* Of `which` ready_flags those in `on`, and no other; the page has one writer. */
+void stats_flags(struct stats *s, uint64_t which, uint64_t on);
 struct stats_in_flight *stats_in_flight(struct stats *s); /* STATS_TENANTS_MAX of them, sparse */
 struct facts *stats_facts(struct stats *s); /* the master's page alone has some */
 

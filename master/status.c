@@ -146,18 +146,37 @@ static json_t *last_reload_of(const struct master *m)
 	                 r->state == RELOAD_STARTING);
 }
 
+/* How many of the workers that serve say that of their sink; /ready is told by each for itself. */
+static unsigned workers_saying(const struct master *m, uint64_t flag)
+{
+	const struct generation *gen = m->workers.current;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < gen->slots; i++) {
+		const struct proc *p = &gen->procs[i];
+		struct stats *page = p->state == PROC_READY ? pages_stats(m->pages, p->page) : NULL;
+
+		n += page && (atomic_load(&stats_head(page)->ready_flags) & flag);
+	}
+	return n;
+}
+
 /* The names are those of /ready. */
 static json_t *not_ready_of(const struct master *m)
 {
+	static const char *const checks[] = { "store", "kafka", "discard" }; /* by enum sink */
 	uint64_t flags = atomic_load(&stats_head(master_stats(m))->ready_flags);
+	unsigned ready = generation_count(m->workers.current, PROC_READY);
 	json_t *list = json_array();
 
 	if (m->stopping)
 		json_array_append_new(list, json_string("draining"));
 	if (flags & READY_NO_TABLE)
 		json_array_append_new(list, json_string("tenants"));
-	if (!generation_count(m->workers.current, PROC_READY))
+	if (!ready)
 		json_array_append_new(list, json_string("workers"));
+	else if (workers_saying(m, READY_SINK_FAILS) >= ready)
+		json_array_append_new(list, json_string(checks[m->conf->sink]));
 	return list;
 }
 
@@ -180,6 +199,13 @@ static json_t *degraded_of(const struct master *m)
 	for (size_t i = 0; i < ARRAY_LEN(causes); i++)
 		if (flags & causes[i].flag)
 			json_array_append_new(list, json_string(causes[i].text));
+	if (workers_saying(m, READY_SINK_FAILS))
+		json_array_append_new(
+			list, json_string("the sink of a worker takes nothing: /ready?verbose"));
+	if (workers_saying(m, READY_SINK_WARNS))
+		json_array_append_new(
+			list,
+			json_string("brokers are away or topics are missing: /ready?verbose"));
 	return list;
 }
 

@@ -164,6 +164,20 @@ static uint64_t resident_bytes(const struct life *l)
 	               : 0;
 }
 
+/* What /ready says of the sink, for the master, which has none to ask. */
+static void tell_sink(struct worker *w)
+{
+	char detail[200] = "";
+	const char *check;
+	uint64_t says = 0;
+
+	if (!w->sink->ops->ready(w->sink->state, &check, detail, sizeof(detail)))
+		says = READY_SINK_FAILS;
+	else if (detail[0])
+		says = READY_SINK_WARNS;
+	stats_flags(w->stats, READY_SINK_FAILS | READY_SINK_WARNS, says);
+}
+
 static void on_beat(evutil_socket_t fd, short what, void *arg)
 {
 	struct life *l = arg;
@@ -176,6 +190,7 @@ static void on_beat(evutil_socket_t fd, short what, void *arg)
 	if (offload_busy(w->beside) < STUCK_MS)
 		atomic_store(&stats_head(w->stats)->heartbeat_ms, (uint64_t)loop_now());
 	stats_set(w->stats, STAT_WORKER_RSS, 0, 0, resident_bytes(l));
+	tell_sink(w);
 	stats_add(w->stats, STAT_LOOP_STALLS, 0, 0, (int64_t)loop_take_stalls());
 	if (getrusage(RUSAGE_SELF, &used) == 0) {
 		cpu_us = (uint64_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000 +

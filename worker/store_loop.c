@@ -165,8 +165,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	store_loop_gauges(l);
 	if (l->which == STORE_LOCAL) /* the master shows it to the service manager */
-		atomic_store(&stats_head(l->w->stats)->ready_flags,
-		             atomic_load(&l->state.full) ? READY_STORE_FULL : 0);
+		stats_flags(l->w->stats, READY_STORE_FULL,
+		            atomic_load(&l->state.full) ? READY_STORE_FULL : 0);
 	sink_gauges(l->w);
 }
 

@@ -73,11 +73,15 @@ known "$TOKEN"
 warned "no broker was ever there" $'ok tenants [^\n]*\nwarn kafka no metadata[^\n]*\nready$'
 down() { verbose | grep -q '^warn kafka'; }
 ok "no broker is there" wait_until 10s down
+degraded() { "$HEADGATECTL" --socket "$HG_DIR/control.sock" status >"$T/said" && grep -q '^degraded: brokers are away' "$T/said"; }
+ok "no broker is there: the master says so, and is ready" wait_until 5s degraded
 background python3 "$WAY/tools/load.py" "$URL" --token "$TOKEN" --quiet --connections 80 --requests 400 --pad 50000 --results "$T/sent"
 load=$SPAWNED
 spent() { [ "$(get /ready)" = 503 ]; }
 ok "bodies fill the budget" wait_until 10s spent
 not_ready "over 90 % of the budget is in use" kafka
+says() { "$HEADGATECTL" --socket "$HG_DIR/control.sock" status >"$T/said"; [ $? = 1 ] && grep -qx 'not ready: kafka' "$T/said"; }
+ok "over 90 % of the budget is in use: so says the master" wait_until 5s says
 like "over 90 % of the budget is in use: in full" "$(verbose)" $'fail kafka queue over 90 %[^\n]*\nnot ready$'
 # On connections of before: new ones are not taken any more.
 ask()	# DESCRIPTOR PATH: one reply, its status and last line

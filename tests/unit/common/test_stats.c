@@ -123,6 +123,18 @@ Test(stats, a_level_knows_never_set_from_zero)
 	cr_assert_eq(stats_get(page, STAT_TABLE_GENERATION, 0, 0), 0);
 }
 
+Test(stats, a_flag_that_is_set_leaves_the_others_alone)
+{
+	_Atomic uint64_t *flags = &stats_head(page)->ready_flags;
+
+	stats_flags(page, READY_STORE_FULL, READY_STORE_FULL);
+	stats_flags(page, READY_SINK_FAILS | READY_SINK_WARNS, READY_SINK_WARNS);
+	cr_assert_eq(atomic_load(flags), READY_STORE_FULL | READY_SINK_WARNS);
+	stats_flags(page, READY_SINK_FAILS | READY_SINK_WARNS, READY_SINK_FAILS);
+	stats_flags(page, READY_STORE_FULL, 0);
+	cr_assert_eq(atomic_load(flags), READY_SINK_FAILS);
+}
+
 Test(stats, a_dead_page_is_added_to_the_base_and_emptied)
 {
 	stats_add(base, STAT_REQUESTS, 0, V_ACCEPTED, 10);
