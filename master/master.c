@@ -477,6 +477,13 @@ static void on_retired(void *arg, uint32_t tenant_ordinal)
 	limits_clear(m->limits, tenant_ordinal);
 }
 
+static struct bytes on_tenant_name(void *arg, uint32_t ordinal)
+{
+	const struct master *m = arg;
+
+	return m->tenants ? tenants_name(m->tenants, ordinal) : BYTES_NONE;
+}
+
 static const struct last_uses *on_uses(void *arg, bool anew)
 {
 	struct master *m = arg;
@@ -528,6 +535,7 @@ static int open_workers(struct master *m, struct err *err)
 		                                   .set_up = on_set_up,
 		                                   .tap_on = on_tap_on,
 		                                   .tapped = on_tapped,
+		                                   .tenant_name = on_tenant_name,
 		                                   .jwks_wanted = on_jwks_wanted,
 		                                   .arg = m };
 	return workers_open(&m->workers, m->base, exe, err);

@@ -138,6 +138,11 @@ void tenants_fresh_until(struct tenants *t, msec_t monotonic_ms)
 	show_age(t);
 }
 
+struct bytes tenants_name(const struct tenants *t, uint32_t ordinal)
+{
+	return set_tenant_of(t->set, ordinal);
+}
+
 void tenants_status(const struct tenants *t, struct tenants_status *out)
 {
 	*out = (struct tenants_status){

@@ -39,6 +39,8 @@ void tenants_close(struct tenants *t);
 int tenants_reconfigure(struct tenants *t, const struct conf *conf, struct err *err) MUST_USE;
 /* All live workers serve this generation or a newer one: closes the propagation timing. */
 void tenants_served(struct tenants *t, uint64_t generation);
+/* Whose ordinal it is, until the next read; n is 0: nobody's. */
+struct bytes tenants_name(const struct tenants *t, uint32_t ordinal);
 /* The generation of the newest table, 0 while none was loaded. */
 uint64_t tenants_table(const struct tenants *t);
 struct tenants_status {

@@ -106,6 +106,16 @@ void set_free(struct tenant_set *s)
 	free(s);
 }
 
+struct bytes set_tenant_of(const struct tenant_set *s, uint32_t ordinal)
+{
+	struct idmap_node *node = NULL;
+
+	while ((node = idmap_next(&s->tenants, node)))
+		if (tenant_of(node)->ordinal == ordinal)
+			return tenant_id(tenant_of(node));
+	return BYTES_NONE;
+}
+
 bool set_topic_bytes(struct tenant_set *s, uint64_t bytes)
 {
 	bool changes = s->topic_bytes != bytes;

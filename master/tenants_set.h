@@ -61,6 +61,9 @@ bool set_delta_will_do(struct tenant_set *s);
 int set_build_delta(struct tenant_set *s, uint64_t generation, struct set_counts *counts,
                     struct err *err) MUST_USE;
 
+/* Whose ordinal it is, until the set changes; n is 0: nobody's. Looks at all tenants. */
+struct bytes set_tenant_of(const struct tenant_set *s, uint32_t ordinal);
+
 /* Of a round over all tokens: some, at most max, whose last use is later than what was stored. Their
  * ids are valid until the set changes. */
 unsigned set_uses(struct tenant_set *s, const struct last_uses *l, struct token_use *out, unsigned max);

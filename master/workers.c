@@ -105,16 +105,19 @@ static void blame_one(struct proc *p, const struct stats_current *c, uint64_t ac
 {
 	uint32_t tenant = (uint32_t)(active - 1);
 	struct workers *w = p->all;
+	struct bytes name = tenant == UINT32_MAX || !w->hooks.tenant_name
+	                            ? BYTES_NONE
+	                            : w->hooks.tenant_name(w->hooks.arg, tenant);
 
 	log_err("workers", "a worker died in a stage", KV_U("slot", p->slot),
 	        KV_U("route", c->route), KV_U("encoding", c->encoding), KV_U("length", c->length),
 	        KV_B("request_id",
 	             bytes_of(c->request_id, strnlen(c->request_id, sizeof(c->request_id)))),
-	        KV_I("tenant_ordinal", tenant == UINT32_MAX ? -1 : (int64_t)tenant));
+	        KV_B("tenant", name));
 	if (tenant == UINT32_MAX || !poison_death(&w->poison, tenant, loop_now()))
 		return;
 	log_err("workers", "a tenant is put aside for 60 s: its requests kill workers",
-	        KV_U("tenant_ordinal", tenant));
+	        KV_B("tenant", name));
 	stats_add(pages_stats(w->pages, PAGE_MASTER), STAT_TENANTS_ASIDE, 0, 0, 1);
 	talk_broadcast(w, MSG_ASIDE, tenant, -1, BYTES_NONE);
 }

@@ -83,6 +83,8 @@ struct workers_hooks {
 	void (*set_up)(void *arg, struct proc *p); /* START was sent: what else it is to know */
 	void (*tap_on)(void *arg, uint64_t tap); /* a worker has this tap on */
 	void (*tapped)(void *arg, uint64_t tap, struct bytes line); /* of a worker, JSON */
+	/* NULL is fine. Of a tenant ordinal, for the log; n is 0: nobody has it. */
+	struct bytes (*tenant_name)(void *arg, uint32_t ordinal);
 	/* A worker lacks a key: issuer, line feed, jwks_uri. */
 	void (*jwks_wanted)(void *arg, struct bytes source);
 	void *arg;

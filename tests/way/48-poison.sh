@@ -41,11 +41,13 @@ for i in {1..6}; do
 	kill_busy
 done
 is "three workers died at that body" "$(deaths)" 3
+is "each death says whose it was" "$(grep -c 'a worker died in a stage.* tenant=sender' "$HG_LOG")" 3
 aside() { local j; for j in {1..8}; do [ "$(judge "$SENDER")" = 503 ] || return 1; done; }
 wait_until 10s two
 ok "its sender is put aside, by all workers" wait_until 5s aside
 like "the reply names it" "$(cat "$T/reply")" hg-tenant-aside
 like "it says when to come again" "$(reply_header Retry-After)" '^[1-5]$'
+ok "so does the log" hg_log 'a tenant is put aside for 60 s.* tenant=sender'
 is "the metric tells" "$(metric tenants_put_aside_total)" 1
 is "the other tenant is served" "$(judge "$OTHER")" 200
 kill -KILL "$(workers | head -n 1)"

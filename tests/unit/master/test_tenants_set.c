@@ -246,11 +246,13 @@ Test(tenants_set, ordinals_are_stable_and_not_inherited)
 	build();
 	cr_assert(grants(8) && hit.tenant_ordinal == tenant && hit.token_ordinal == tok &&
 	          hit.block_until == 5);
+	cr_assert(bytes_eq(set_tenant_of(set, tenant), BYTES("globex")));
 
 	set_begin(set, false);
 	set_drop_tenant(set, BYTES("globex"));
 	set_drop_token(set, BYTES("tok2"));
 	build();
+	cr_assert_eq(set_tenant_of(set, tenant).n, 0);
 	set_begin(set, false);
 	with_tenant("new");
 	with_token("tok4", "new", 4);
