@@ -194,6 +194,9 @@ static int bad_store(const char *option, const char *dir, const char *what, stru
 	if ((cause == EACCES || cause == EPERM) && user)
 		return err_set(err, "%s: %s: %s: %s: chown %s %s", option, dir, what,
 		               strerror(cause), user->pw_name, dir);
+	if (cause == EROFS) /* as all is to the service, but for its own folders */
+		return err_set(err, "%s: %s: %s: %s: ReadWritePaths=%s in a drop-in of the unit",
+		               option, dir, what, strerror(cause), dir);
 	errno = cause;
 	return err_errno(err, "%s: %s: %s", option, dir, what);
 }

@@ -205,6 +205,18 @@ Test(check, the_folder_of_the_local_store_is_made_at_the_start_and_must_be_writa
 	cr_expect_eq(check_store(&conf, &err), 0, "it is not used");
 }
 
+/* ProtectSystem=strict of the unit; by errno, since only root can mount such a folder. */
+Test(check, a_store_that_the_unit_sees_read_only_is_told_with_the_line_that_opens_it)
+{
+	struct err err = { "" };
+
+	errno = EROFS;
+	cr_expect_eq(bad_store("local.dir", "/srv/headgate", "can't be made", &err), -1);
+	cr_expect_str_eq(err.text,
+	                 "local.dir: /srv/headgate: can't be made: Read-only file system: "
+	                 "ReadWritePaths=/srv/headgate in a drop-in of the unit");
+}
+
 static const char *refused(const struct conf *conf)
 {
 	static struct err err;
