@@ -39,6 +39,9 @@ static int become(const struct passwd *user, struct err *err)
 	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
 		return err_errno(err, "can't be traced");
 #endif
+	/* As systemd sets it: libpq looks there for its files. */
+	if (setenv("HOME", user->pw_dir, 1) < 0)
+		return err_errno(err, "can't set HOME");
 	return keep_low_ports(err);
 }
 

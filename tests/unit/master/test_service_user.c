@@ -36,6 +36,8 @@ static int as_nobody(void)
 		return 1;
 	if (geteuid() != user->pw_uid || getegid() != user->pw_gid || setuid(0) == 0)
 		return 2;
+	if (!getenv("HOME") || strcmp(getenv("HOME"), user->pw_dir) != 0)
+		return 4;
 	return only_low_ports() ? 0 : 3;
 }
 
