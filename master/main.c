@@ -40,14 +40,15 @@ static const char usage_text[] =
 	"                [--debug=MODULE,...] [--disable-auth[=any-address]]\n"
 	"                [--ingestion-listen-addr=ADDRESS]\n"
 	"                [--shutdown-grace-period-seconds=N]\n"
-	"  -c FILE   configuration (default /etc/headgate/headgate.yaml)\n"
-	"  -o P=V    sets one option; never a secret\n"
+	"  -c FILE   configuration (default /etc/headgate/headgate.yaml); also --config\n"
+	"  -o P=V    sets one option, as limits.body=8MiB; never a secret\n"
 	"  -t        checks everything and exits; --offline: syntax and names only;\n"
 	"            --online: database, brokers and issuers too; --deny-warnings, --json\n"
 	"  -T        prints the effective configuration; --diff: what differs from the\n"
 	"            defaults; --defaults: the default tree\n"
-	"  -v        versions of both programs and their libraries\n"
-	"  -q        errors only\n";
+	"  -v        versions of both programs and their libraries; also --version\n"
+	"  -q        errors only; also --quiet\n"
+	"  --help    these lines\n";
 
 /* ---- the command line ---- */
 
