@@ -45,6 +45,8 @@ is "snippet" "$(pasted 'snippet otel-env')" 0
 ok "it tells the endpoint" grep -q "https://127.0.0.1:$PORT" "$T/out"
 is "metrics" "$(pasted '/metrics')" 0
 ok "demo's items are counted" grep -q 'items_delivered_total{tenant="demo"' "$T/out"
+page=$(grep -oE 'http://127[^ ]*/status$' "$T/printed")
+like "the status page is there, where it says" "$(curl -s "$page")" '>demo<'
 is "a wrong token" "$(pasted 'Bearer wrong.*audit.log')" 0
 ok "401, and the audit line says why" grep -q '"reason":' "$T/out"
 is "that line is about this request" "$(grep -oE '[(]request [0-9a-f]{32}' "$T/out" | cut -d' ' -f2)" "$(tail -n 1 "$T/out" | jq -r .request_id)"
