@@ -395,11 +395,16 @@ static void verdicts(void)
 #undef VERDICT
 }
 
+static void stat_row(const char *name, const char *help, const char *type)
+{
+	printf("%s\t%s\t%s\n", name, help ? help : "", type);
+}
+
 static void stats(void)
 {
-#define STAT(id, name, type, first, second, help) list_row(name, help);
-#define TENANT_STAT(id, name, type, reason, help) list_row(name, help);
-#define TENANT_KIND(id, name, type, kind, help) list_row(name, help);
+#define STAT(id, name, type, first, second, help) stat_row(name, help, #type);
+#define TENANT_STAT(id, name, type, reason, help) stat_row(name, help, #type);
+#define TENANT_KIND(id, name, type, kind, help) stat_row(name, help, #type);
 #include "common/stats.def"
 #undef STAT
 #undef TENANT_STAT

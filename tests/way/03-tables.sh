@@ -70,6 +70,10 @@ sed -i 's/headgate_connections{/headgate_conns{/' packaging/monitoring/grafana/h
 says "so is a panel" "headgate\.json: no family 'conns'"
 
 tree
+sed -i 's/headgate_kafka_delivery_seconds_bucket/headgate_kafka_delivery_seconds/' packaging/monitoring/runbooks/HeadgateQueueFilling.md
+says "a histogram that is asked for whole is named" "HeadgateQueueFilling\.md: 'kafka_delivery_seconds' is a histogram"
+
+tree
 rm packaging/monitoring/runbooks/HeadgateDown.md
 sed -i '/eval_time/s/HeadgateJwksStale/HeadgateDown/; s/alertname: HeadgateQueueFilling$/alertname: HeadgateDown/' packaging/monitoring/prometheus/headgate.test.yml
 says "an alert without its runbook is named" "alert 'HeadgateDown' has no runbook"
