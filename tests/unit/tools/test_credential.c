@@ -7,10 +7,11 @@
 static struct credential cr;
 static struct fresh fresh;
 
-/* What is left of the token's life, in seconds, after an answer of the provider. */
+/* How many seconds a token lives, after an answer of the provider. */
 static long long life(const char *answer, msec_t buffer)
 {
 	struct err err = { "" };
+	msec_t before = now_ms();
 
 	memset(&cr, 0, sizeof(cr));
 	cr.buffer = buffer;
@@ -23,7 +24,9 @@ static long long life(const char *answer, msec_t buffer)
 		return -1;
 	cr_expect_str_eq(fresh.token, "t");
 	wipe(&fresh.token);
-	return (fresh.until - now_ms() + 500) / 1000;
+	if (now_ms() - before > 400) /* the machine stood still: once more */
+		return life(answer, buffer);
+	return (fresh.until - before) / 1000;
 }
 
 /* B22 */
@@ -255,15 +258,18 @@ Test(credential, the_token_is_asked_for_again_180_s_before_its_end_and_not_soone
 {
 	struct credential *c = provider();
 	struct err err = { "" };
+	msec_t before = now_ms();
 	char *header;
 
 	cr_assert_eq(credential_get(c, NULL, &header, &err), CREDENTIAL_HAVE);
 	credential_wipe(header);
-	c->until -= 3418 * 1000; /* so much later */
+	cr_expect_geq(c->until, before + 3420 * 1000);
+	cr_expect_leq(c->until, now_ms() + 3420 * 1000);
+	c->until -= 3360 * 1000; /* so much later */
 	cr_assert_eq(credential_get(c, NULL, &header, &err), CREDENTIAL_HAVE);
 	credential_wipe(header);
 	cr_expect_eq(idp.posts, 1);
-	c->until -= 2 * 1000;
+	c->until -= 60 * 1000;
 	cr_assert_eq(credential_get(c, NULL, &header, &err), CREDENTIAL_HAVE);
 	credential_wipe(header);
 	cr_expect_eq(idp.posts, 2);
