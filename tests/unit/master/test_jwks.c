@@ -9,7 +9,7 @@
 
 #include "tests/unit/worker/jwt_maker.h"
 
-enum { WAIT_MS = 5000 };
+enum { WAIT_MS = 20000 };
 
 static struct {
 	struct event event;
@@ -151,7 +151,7 @@ static void opens(void)
 	conf.auth.jwt.n = 1;
 	conf.auth.jwks.refresh = 3600000;
 	conf.auth.jwks.refetch_floor = 10000;
-	conf.auth.jwks.timeout = 2000;
+	conf.auth.jwks.timeout = 20000; /* in real time */
 	issuer.status = "200 OK";
 	issuer.found = found_text(url);
 	issuer.keys = keys_text("k");

@@ -215,7 +215,7 @@ static inline void later(int64_t ms)
 #define UNTIL(condition)                                                                           \
 	do {                                                                                       \
 		struct timeval moment_ = { 0, 2000 };                                              \
-		for (unsigned tries_ = 0; tries_ < 2000 && !(condition); tries_++) {               \
+		for (unsigned tries_ = 0; tries_ < 10000 && !(condition); tries_++) {              \
 			event_base_loopexit(walk.w.base, &moment_);                                \
 			event_base_dispatch(walk.w.base);                                          \
 		}                                                                                  \
