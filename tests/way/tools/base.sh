@@ -22,15 +22,17 @@ to_us()
 	esac
 }
 
-# wait_until 5s COMMAND...: runs it again and again until it succeeds; fails after the time.
+# wait_until 5s COMMAND...: runs it again and again until it succeeds; fails after the time. The last try begins after it: a machine that
+# stands still in the middle of one does not decide.
 wait_until()
 {
-	local end
+	local end began=0
 	end=$((${EPOCHREALTIME/[.,]/} + $(to_us "$1")))
 	shift
 	until "$@" >/dev/null 2>&1; do
-		((${EPOCHREALTIME/[.,]/} < end)) || return 1
+		((began < end)) || return 1
 		tick
+		began=${EPOCHREALTIME/[.,]/}
 	done
 }
 
