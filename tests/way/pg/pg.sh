@@ -69,7 +69,7 @@ pg_up()
 	"${PG_USER[@]}" "$PG_BIN/postgres" -D "$dir/data" >>"$log" 2>&1 </dev/null &
 	PG_PIDS[$1]=$!
 	disown $!
-	wait_until 30s pg_settled "$1" "$log" && alive "${PG_PIDS[$1]}"
+	wait_until 60s pg_settled "$1" "$log" && alive "${PG_PIDS[$1]}"
 }
 
 pg_settled() { grep -q 'database system is ready to accept connections' "$2" || gone "${PG_PIDS[$1]}"; }
@@ -85,12 +85,17 @@ pg_pid()
 pg_stop() { pg_pid "$1"; end_pid "$PG_PID" INT 30s; }	# fast shutdown
 pg_kill() { pg_pid "$1"; end_pid "$PG_PID" QUIT 30s; }	# at once, with recovery at the next start
 
-# The server's process and each of its children: a frozen one answers nothing, its kernel still does.
-pg_family() { pg_pid "$1"; cat "/proc/$PG_PID/task/$PG_PID/children" 2>/dev/null; echo "$PG_PID"; }
-# shellcheck disable=SC2046
-pg_freeze() { pg_pid "$1"; kill -STOP $(pg_family "$1"); }
-# shellcheck disable=SC2046
-pg_thaw() { pg_pid "$1"; kill -CONT $(pg_family "$1"); }
+# The server's process and each of its children: a frozen one answers nothing, its kernel still does. It is stopped first, so that it makes no
+# more of them.
+pg_signal()
+{
+	pg_pid "$2"
+	kill -"$1" "$PG_PID"
+	# shellcheck disable=SC2046
+	kill -"$1" $(<"/proc/$PG_PID/task/$PG_PID/children")
+}
+pg_freeze() { pg_signal STOP "$1"; }
+pg_thaw() { pg_signal CONT "$1"; }
 
 # pg_sql DATABASE PSQL-ARGUMENT...: as the superuser; plain rows out, stops at the first error.
 pg_sql()
