@@ -611,7 +611,7 @@ headgate_start()
 	: >>"$HG_LOG"
 	spawn "$HG_LOG" python3 "$WAY/tools/manager.py" "$HG_DIR" "${MANAGER[@]}" -- "$HEADGATE" -c "$HG_DIR/headgate.yaml" "$@"
 	echo "$SPAWNED" >"$HG_DIR/manager.pid"
-	wait_until 30s ready_or_ended 1
+	wait_until 60s ready_or_ended 1
 	headgate_started
 }
 
@@ -656,7 +656,7 @@ headgate_reload()
 	local before
 	before=$(ready_count)
 	kill -HUP "$HG_PID"
-	wait_until 30s ready_or_ended $((before + 1))
+	wait_until 60s ready_or_ended $((before + 1))
 }
 
 headgate_switch()
