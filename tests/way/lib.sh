@@ -734,7 +734,19 @@ reply_header() { tr -d '\r' <"$T/reply.head" | sed -n "s/^$1: //Ip"; }
 
 admin() { curl -sS --max-time 20 --unix-socket "$HG_DIR/admin.sock" "${@:2}" "http://localhost$1"; }
 
-metric() { admin /metrics | python3 "$WAY/tools/metric.py" "$@"; }
+# A request is counted once its reply is written, so who has just read that looks again if one is still in flight.
+metric()
+{
+	local page status i
+	page=$(admin /metrics)
+	status=$?
+	if ! awk '/^headgate_requests_in_flight/ && !/route="metrics"/ && $NF > 0 { exit 1 }' <<<"$page"; then
+		for i in {1..5}; do tick; done
+		page=$(admin /metrics)
+		status=$?
+	fi
+	python3 "$WAY/tools/metric.py" "$@" <<<"$page" && return $status
+}
 
 raw() { python3 "$WAY/tools/raw.py" "$ADDRESS" "$@"; }
 
