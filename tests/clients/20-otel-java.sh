@@ -6,12 +6,13 @@
 . "$CLIENTS/sdk.sh"
 need broker postgres python-otel
 programs java
-kafka_start own
+sdk_broker
 gateway kafka.ack_deadline=3s
 
 send_java() { otel_env "${@:2}" timeout 150 java -cp "$JAVA/classes:$JAVA/lib/*" OtelSend "$1" 2>>"$T/send.log"; }
 SDK_OWN_ORDER='traces metrics logs' sdk_way java
 sdk_refused java
 expect_err 'mod=(sink_kafka|topics)'
-sdk_outage java OTEL_EXPORTER_OTLP_COMPRESSION=gzip
+# A time-out is of all tries together.
+sdk_outage java OTEL_EXPORTER_OTLP_TIMEOUT=100000 OTEL_EXPORTER_OTLP_COMPRESSION=gzip
 finish

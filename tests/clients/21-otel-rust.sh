@@ -6,7 +6,7 @@
 . "$CLIENTS/sdk.sh"
 need broker postgres python-otel
 programs rust
-kafka_start own
+sdk_broker
 gateway kafka.ack_deadline=3s
 
 # It takes whom to trust from SSL_CERT_FILE alone.

@@ -6,12 +6,13 @@
 . "$CLIENTS/sdk.sh"
 need broker postgres python-otel
 programs otelsend
-kafka_start own
+sdk_broker
 gateway kafka.ack_deadline=3s
 
 send_go() { otel_env "${@:2}" timeout 150 "$OTELSEND/otelsend" "$1" 2>>"$T/send.log"; }
 SDK_OWN_ORDER=metrics sdk_way go
 sdk_refused go
 expect_err 'mod=(sink_kafka|topics)'
-sdk_outage go OTEL_EXPORTER_OTLP_COMPRESSION=gzip
+# A time-out is of all tries together.
+sdk_outage go OTEL_EXPORTER_OTLP_TIMEOUT=100000 OTEL_EXPORTER_OTLP_COMPRESSION=gzip
 finish

@@ -5,7 +5,7 @@
 . "${0%/*}/lib.sh"
 . "$CLIENTS/sdk.sh"
 need broker postgres js-otel python-otel
-kafka_start own
+sdk_broker
 gateway kafka.ack_deadline=3s
 
 send_js_json() { send_js "$1" OTEL_EXPORTER_OTLP_PROTOCOL=http/json "${@:2}"; }

@@ -11,8 +11,10 @@
 # target COUNT		starts target.py: COUNT scrapes, then only 503; TARGET is its host:port
 # client NAME COMMAND...	starts a program in the folder $T/NAME, its log there; CLIENT_PID. client_stop NAME: as its manager would
 # log_of NAME REGEX	lines of its log
-# complaints		what the Collector of this test warned of, or called an error, before it was told to end: what it was in the
-#			middle of then is broken off, and it says so
+# complaints [LEVELS]	what the Collector of this test warned of, or called an error (warn|error), before it was told to end: what it was in
+#			the middle of then is broken off, and it says so
+# doubtful SIGNAL	how many items of acme Kafka has, or may have, though their client was told 503: sent again, as they must be, they are
+#			there twice
 # judge JOB [TOPIC...] [OWN]	compares records with what the target served (judge.py), into $T/facts; OWN: a file
 # fact NAME		from there: a number, or a list as JSON
 # whole JOB TOPIC	all that was served is there, and the stale markers: for wait_until
@@ -50,7 +52,7 @@ target()
 {
 	mkdir "$T/target"
 	background python3 "$CLIENTS/target.py" "$T/target" "$1"
-	wait_until 10s test -e "$T/target/address" || bail "no target"
+	wait_until 30s test -e "$T/target/address" || bail "no target"
 	TARGET=$(<"$T/target/address") TARGET_COUNT=$1
 }
 
@@ -71,7 +73,16 @@ log_of() { grep -aE -- "$2" "$T/$1/log"; }
 
 complaints()
 {
-	awk '/\tReceived signal from OS/ {ends = 1} /\t(Everything is ready|Shutdown complete)/ {ends = 0} !ends && /\t(warn|error)\t/' "$T/collector/log"
+	awk -v levels="\t(${1-warn|error})\t" '/\tReceived signal from OS/ {ends = 1} /\t(Everything is ready|Shutdown complete)/ {ends = 0}
+		!ends && $0 ~ levels' "$T/collector/log"
+}
+
+doubtful()
+{
+	local late maybe
+	late=$(metric items_late_total "{tenant=\"acme\",signal=\"$1\"}")
+	maybe=$(metric items_failed_total "{tenant=\"acme\",signal=\"$1\",reason=\"maybe_persisted\"}")
+	echo $((late + maybe))
 }
 
 judge()
