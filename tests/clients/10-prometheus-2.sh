@@ -9,7 +9,7 @@ target 4
 WEB=127.0.0.1:$(port_pick)
 
 cat >"$T/prometheus.yml" <<EOF
-global: {scrape_interval: 1s, scrape_timeout: 1s}
+global: {scrape_interval: 3s, scrape_timeout: 3s}
 scrape_configs:
   - {job_name: target, honor_labels: true, static_configs: [{targets: ["$TARGET"]}]}
   - {job_name: self, scrape_interval: 3s, static_configs: [{targets: ["$WEB"]}]}
@@ -25,10 +25,10 @@ client prometheus "$DEBIAN/usr/bin/prometheus" --config.file="$T/prometheus.yml"
 	--web.listen-address="$WEB" --enable-feature=exemplar-storage
 
 # P21 in its Prometheus part: R1, R5, A6
-ok "all that the target served arrives, and that it is gone" wait_until 40s whole target "$WRITE_TOPIC"
+ok "all that the target served arrives, and that it is gone" wait_until 90s whole target "$WRITE_TOPIC"
 samples_in "$WEB" >"$T/own"
-own_arrived() { judge target "$WRITE_TOPIC" "$T/own" && [ "$(fact missing_own)" = '[]' ]; }
-wait_until 20s own_arrived
+own_arrived() { judge target "$WRITE_TOPIC" "$T/own" && [ "$(fact missing_own) $(fact missing_metadata)" = '[] []' ]; }
+wait_until 60s own_arrived
 ok "Prometheus ends by itself" client_stop prometheus
 judge target "$WRITE_TOPIC" "$T/own"
 note "$(cut -c1-200 "$T/facts")"

@@ -27,7 +27,7 @@ EOF
 }
 {
 	cat <<EOF
-global: {scrape_interval: 1s, scrape_timeout: 1s}
+global: {scrape_interval: 3s, scrape_timeout: 3s}
 scrape_configs:
   - job_name: target
     honor_labels: true
@@ -44,12 +44,12 @@ client prometheus "$PROMETHEUS/prometheus" --config.file="$T/prometheus.yml" --s
 	--web.listen-address="$WEB" --enable-feature=exemplar-storage,metadata-wal-records
 
 # P21 in its Prometheus part, P15, R5
-ok "1.0, by Bearer: all that the target served arrives, and that it is gone" wait_until 40s whole target "$WRITE_TOPIC"
-ok "2.0, by Basic: so it does" wait_until 20s whole target "$WRITE2_TOPIC"
+ok "1.0, by Bearer: all that the target served arrives, and that it is gone" wait_until 90s whole target "$WRITE_TOPIC"
+ok "2.0, by Basic: so it does" wait_until 60s whole target "$WRITE2_TOPIC"
 samples_in "$WEB" >"$T/own"
-own_arrived() { judge target "$1" "$T/own" && [ "$(fact missing_own)" = '[]' ]; }
-wait_until 20s own_arrived "$WRITE_TOPIC"
-wait_until 20s own_arrived "$WRITE2_TOPIC"
+own_arrived() { judge target "$1" "$T/own" && [ "$(fact missing_own) $(fact missing_metadata)" = '[] []' ]; }
+wait_until 60s own_arrived "$WRITE_TOPIC"
+wait_until 60s own_arrived "$WRITE2_TOPIC"
 curl -sS "http://$WEB/metrics" >"$T/metrics"
 ok "Prometheus ends by itself" client_stop prometheus
 
@@ -83,7 +83,7 @@ replayed()
 	printf 'storage: {tsdb: {out_of_order_time_window: 1h}}\n' >"$T/sink.yml"
 	client "$name" "$PROMETHEUS/prometheus" --config.file="$T/sink.yml" --storage.tsdb.path="$T/$name/data" --web.listen-address="$web" \
 		--web.enable-remote-write-receiver --enable-feature=exemplar-storage
-	wait_until 20s curl -sf "http://$web/-/ready" || bail "no $name"
+	wait_until 60s curl -sf "http://$web/-/ready" || bail "no $name"
 	records "$topic" | python3 "$CLIENTS/replay.py" "$web" >"$T/replayed"
 	is "$name: takes each record as it is" "$(jq -c .refused "$T/replayed")" '[]'
 	samples_in "$web" | python3 "$CLIENTS/queried.py" acme "$T/target/served" "$TARGET" target >"$T/queried"

@@ -18,14 +18,14 @@ scraped()
 	rm -rf "$T/target"
 	target 4
 	cat >"$T/$name.yml" <<-EOF
-	global: {scrape_interval: 1s, scrape_timeout: 1s}
+	global: {scrape_interval: 3s, scrape_timeout: 3s}
 	scrape_configs:
 	  - {job_name: $name, honor_labels: true, honor_timestamps: true, static_configs: [{targets: ["$TARGET"]}]}
 	EOF
 	client "$name" "$@" -promscrape.config="$T/$name.yml" -remoteWrite.url="$URL/api/v1/write" -remoteWrite.tlsCAFile="$CA" \
 		-remoteWrite.bearerTokenFile="$T/token" -remoteWrite.headers=X-Scope-OrgID:acme -remoteWrite.tmpDataPath="$T/$name/queue" \
 		-remoteWrite.flushInterval=200ms -remoteWrite.queues=1 -httpListenAddr="$web"
-	ok "$name: all that the target served arrives, and that it is gone" wait_until 40s whole "$name" "$WRITE_TOPIC"
+	ok "$name: all that the target served arrives, and that it is gone" wait_until 90s whole "$name" "$WRITE_TOPIC"
 	ok "$name: it ends by itself" client_stop "$name"
 	judge "$name" "$WRITE_TOPIC"
 	note "$name: $(jq -c '[.records, .series, .samples, .metadata]' "$T/facts") $(codes)"

@@ -31,7 +31,7 @@ service:
 EOF
 client collector "$COLLECTOR/collector" --config "$T/collector.yml" \
 	--feature-gates=+exporter.prometheusremotewritexporter.enableSendingRW2
-wait_until 20s log_of collector 'Everything is ready' || bail "no Collector: $(tail -n 5 "$T/collector/log")"
+wait_until 60s log_of collector 'Everything is ready' || bail "no Collector: $(tail -n 5 "$T/collector/log")"
 mkdir "$T/given"
 python3 "$CLIENTS/given.py" "$T/given"
 for signal in traces metrics logs; do
@@ -41,12 +41,12 @@ done
 
 # A14
 three() { [ "$(record_count "$RAW_TOPIC") $(record_count "$WRITE_TOPIC") $(record_count "$WRITE2_TOPIC")" = "3 1 1" ]; }
-ok "each signal arrives once, and the metrics in either version" wait_until 20s three
+ok "each signal arrives once, and the metrics in either version" wait_until 60s three
 ok "the Collector ends by itself" client_stop collector
 ok "nothing was sent again" three
 is "each request of Obstack was answered 202" "$(metric requests_total '{code="202"}')" 3
 is "and of remote_write 204" "$(metric requests_total '{route="remote_write",code="204"}')" 2
-is "no request failed, none was repeated" "$(log_of collector $'\t(warn|error)\t')" ''
+is "no request failed, none was repeated" "$(complaints)" ''
 records "$RAW_TOPIC" | tee "$T/raw" | decoded | jq -c '[.signal, .headers.format, .key, .tenants, .items]' | sort >"$T/read"
 is "they hold what was given, under our tenant alone" "$(cat "$T/read")" \
 	'["logs","otlp_proto","acme",["acme"],["given-log"]]
@@ -61,7 +61,7 @@ SINK=127.0.0.1:$(port_pick)
 echo 'otlp: {promote_resource_attributes: [tenant_id]}' >"$T/sink.yml"
 client sink "$PROMETHEUS/prometheus" --config.file="$T/sink.yml" --storage.tsdb.path="$T/sink/data" --web.listen-address="$SINK" \
 	--web.enable-otlp-receiver
-wait_until 20s curl -sf "http://$SINK/-/ready" || bail "no sink"
+wait_until 60s curl -sf "http://$SINK/-/ready" || bail "no sink"
 jq -r --arg metrics "$(hex metrics)" 'select(any(.headers[]; . == ["signal", $metrics])) | .value' "$T/raw" | unhex >"$T/metrics"
 is "Prometheus takes the record of the metrics as OTLP" "$(curl -s -o "$T/reply" -w '%{http_code}' -H 'Content-Type: application/x-protobuf' \
 	--data-binary "@$T/metrics" "http://$SINK/api/v1/otlp/v1/metrics")" 200

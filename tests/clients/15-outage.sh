@@ -11,7 +11,7 @@ target 3
 JOB=outage
 
 cat >"$T/prometheus.yml" <<EOF
-global: {scrape_interval: 1s, scrape_timeout: 1s}
+global: {scrape_interval: 3s, scrape_timeout: 3s}
 scrape_configs:
   - job_name: $JOB
     honor_labels: true
@@ -36,7 +36,7 @@ client prometheus "$PROMETHEUS/prometheus" --config.file="$T/prometheus.yml" --s
 ok "Prometheus is told 503, and comes again" wait_until 60s refused 2
 is "nothing of it is stored" "$(record_count "$WRITE2_TOPIC")" 0
 topic allow "$KAFKA_BROKERS" "$WRITE2_TOPIC"
-ok "then all that the target served arrives" wait_until 60s whole "$JOB" "$WRITE2_TOPIC"
+ok "then all that the target served arrives" wait_until 90s whole "$JOB" "$WRITE2_TOPIC"
 curl -sS "http://$WEB/metrics" >"$T/metrics"
 ok "Prometheus ends by itself" client_stop prometheus
 judge "$JOB" "$WRITE2_TOPIC"
@@ -50,7 +50,7 @@ target 3
 before=$(metric requests_total '{route="remote_write",code="503"}')
 topic deny "$KAFKA_BROKERS" "$WRITE_TOPIC"
 cat >"$T/vmagent.yml" <<EOF
-global: {scrape_interval: 1s, scrape_timeout: 1s}
+global: {scrape_interval: 3s, scrape_timeout: 3s}
 scrape_configs: [{job_name: $JOB, honor_labels: true, honor_timestamps: true, static_configs: [{targets: ["$TARGET"]}]}]
 EOF
 client vmagent "$VMAGENT/vmagent" -promscrape.config="$T/vmagent.yml" -remoteWrite.url="$URL/api/v1/write" -remoteWrite.tlsCAFile="$CA" \
@@ -59,7 +59,7 @@ client vmagent "$VMAGENT/vmagent" -promscrape.config="$T/vmagent.yml" -remoteWri
 ok "vmagent is told 503, and comes again" wait_until 60s refused $((before + 2))
 is "nothing of it is stored" "$(record_count "$WRITE_TOPIC")" 0
 topic allow "$KAFKA_BROKERS" "$WRITE_TOPIC"
-ok "then all that the target served arrives" wait_until 60s whole "$JOB" "$WRITE_TOPIC"
+ok "then all that the target served arrives" wait_until 90s whole "$JOB" "$WRITE_TOPIC"
 ok "vmagent ends by itself" client_stop vmagent
 judge "$JOB" "$WRITE_TOPIC"
 for each in missing alien labels twice; do is "of what was served: $each" "$(fact $each)" '[]'; done
