@@ -37,7 +37,7 @@ answered()	# CODE: over the three routes
 }
 before=([200]=$(answered 200) [415]=$(answered 415))	# of known
 client collector "$COLLECTOR/collector" --config "$T/collector.yml"
-wait_until 30s log_of collector 'Everything is ready' || bail "no Collector: $(tail -n 5 "$T/collector/log")"
+wait_until 60s log_of collector 'Everything is ready' || bail "no Collector: $(tail -n 5 "$T/collector/log")"
 mkdir "$T/given"
 python3 "$CLIENTS/given.py" "$T/given"
 for signal in traces metrics logs; do
@@ -47,7 +47,7 @@ done
 
 all=$((2 * 3 * ${#codings[@]})) refused=$((2 * 3 * ${#unknown[@]}))
 answers() { [ "$(answered 200) $(answered 415)" = "$all $refused" ]; }
-ok "every export in a coding of ours is accepted, every other one is 415" wait_until 30s answers
+ok "every export in a coding of ours is accepted, every other one is 415" wait_until 90s answers
 ok "the Collector ends by itself" client_stop collector
 ok "and repeated nothing" answers
 for coding in "${codings[@]/none/identity}"; do

@@ -42,7 +42,7 @@ topic deny "$KAFKA_BROKERS" "$LOKI_TOPIC"
 expect_err 'mod=(sink_kafka|topics)'
 background env LOKI_URL="$URL/loki/api/v1/push" LOKI_TOKEN="$TOKEN" LOKI_CA="$CA" LOKI_TRIES=10 "$LOKISEND/lokisend" go-outage
 refused() { [ "$(metric requests_total '{route="loki",code="503"}')" -gt 0 ]; }
-ok "503 in an outage" wait_until 20s refused
+ok "503 in an outage" wait_until 60s refused
 topic allow "$KAFKA_BROKERS" "$LOKI_TOPIC"
 delivered() { [ "$(lines_of go-outage | sort -u)" = "$(wanted go-outage)" ]; }
 ok "then it delivers" wait_until 60s delivered

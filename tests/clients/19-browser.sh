@@ -10,7 +10,7 @@ tenants_file "acme:$TOKEN"
 conf_base local file 1
 conf 'auth.token_headers=[X-Api-Key]' "log.access_file=$HG_DIR/access.log"
 background python3 -u -m http.server --bind 127.0.0.1 --directory "$CLIENTS/browser" 0
-wait_until 10s grep -q '^Serving' "$T/background.log" || bail "no pages"
+wait_until 30s grep -q '^Serving' "$T/background.log" || bail "no pages"
 PAGES=$(grep -oP '^Serving.* port \K[0-9]+' "$T/background.log")
 conf "listeners.0.allowed_origins=[\"http://127.0.0.1:$PAGES\"]"
 headgate_start

@@ -68,7 +68,7 @@ done
 consumer_start()
 {
 	client collector "$COLLECTOR/collector" --config "$T/collector.yml"
-	wait_until 30s log_of collector 'Everything is ready' || bail "no Collector: $(tail -n 5 "$T/collector/log")"
+	wait_until 60s log_of collector 'Everything is ready' || bail "no Collector: $(tail -n 5 "$T/collector/log")"
 }
 # consumed NAME	what the Collector wrote there, comparable; written: what lies in the topics
 consumed() { "$PYTHON_OTEL" "$CLIENTS/consumed.py" "$T/$1.json" | sort; }
@@ -78,7 +78,7 @@ has_all() { [ "$(wc -l <"$T/plain.json") $(wc -l <"$T/headers.json")" = "$1 $1" 
 
 consumer_start
 all=$(count_written)
-ok "each of the $all records is read by both groups" wait_until 40s has_all "$all"
+ok "each of the $all records is read by both groups" wait_until 90s has_all "$all"
 written >"$T/written"
 "$PYTHON_OTEL" "$CLIENTS/consumed.py" <"$T/written" | sort >"$T/want"
 consumed plain >"$T/read"
@@ -113,7 +113,7 @@ again()
 items_again() { again | decoded | jq -s 'map(.items | length) | add'; }
 sum_of_items=$(jq -s 'map(.items | length) | add' "$T/decoded")
 all_again() { [ "$(items_again)" = "$sum_of_items" ]; }
-ok "batches by x-scope-orgid hold all $sum_of_items items" wait_until 20s all_again
+ok "batches by x-scope-orgid hold all $sum_of_items items" wait_until 60s all_again
 is "each batch has that metadata once" "$(again | jq -c '.headers | map(select(.[0] | ascii_downcase == "x-scope-orgid")) | length' | sort -u)" 1
 is "and holds items of that tenant alone" "$(again | decoded | jq -c '[.headers["x-scope-orgid"], (.tenants | unique)]' | sort -u)" \
 	$'["acme",["acme"]]\n["o\'ther_(2)",["o\'ther_(2)"]]'
@@ -124,7 +124,7 @@ is "the JavaScript SDK sends meanwhile" "$(send_js meanwhile HEADGATE_SIGNALS=lo
 consumer_start
 all=$((all + 1))
 more() { [ "$(wc -l <"$T/plain.json")" = $all ]; }
-ok "the next one reads that" wait_until 20s more
+ok "the next one reads that" wait_until 60s more
 ok "it ends too" client_stop collector
 written | "$PYTHON_OTEL" "$CLIENTS/consumed.py" | sort >"$T/want"
 consumed plain >"$T/read"

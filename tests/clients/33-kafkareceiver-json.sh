@@ -48,7 +48,7 @@ $(for signal in traces metrics logs; do
 done)
 EOF
 client collector "$COLLECTOR/collector" --config "$T/collector.yml"
-wait_until 30s log_of collector 'Everything is ready' || bail "no Collector: $(tail -n 5 "$T/collector/log")"
+wait_until 60s log_of collector 'Everything is ready' || bail "no Collector: $(tail -n 5 "$T/collector/log")"
 declare -A SUFFIX=([proto]='' [json]=_json) TYPE=([proto]=application/x-protobuf [json]=application/json)
 for form in proto json; do
 	for each in otlp_{spans,metrics,logs}${SUFFIX[$form]}; do records "$each"; done >"$T/written"
@@ -56,7 +56,7 @@ for form in proto json; do
 		"[\"$(hex otlp_$form)\",\"$(hex "${TYPE[$form]}")\"]"
 	count=$(wc -l <"$T/written")
 	has_all() { [ "$(wc -l <"$T/$form.json")" = "$count" ]; }
-	ok "$form: all $count records are read" wait_until 30s has_all
+	ok "$form: all $count records are read" wait_until 90s has_all
 	"$PYTHON_OTEL" "$CLIENTS/consumed.py" <"$T/written" | sort >"$T/want"
 	"$PYTHON_OTEL" "$CLIENTS/consumed.py" "$T/$form.json" | sort >"$T/$form"
 	ok "$form: each once, and the content equal" cmp "$T/want" "$T/$form"
