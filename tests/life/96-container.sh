@@ -43,7 +43,7 @@ is "no systemd is in it" "$(run "$image" sh -c 'command -v systemctl')" ""
 background bash -c "exec buildah --root '$STORE/root' --runroot '$STORE/run' --storage-driver vfs run --isolation chroot '$image' /usr/sbin/headgate"
 export URL=http://127.0.0.1:4318 TOKEN=''
 healthy() { [ "$(get /health)" = 200 ]; }
-ok "it starts" wait_until 30s healthy
+ok "it starts" wait_until 60s healthy
 ok "the image's own health check is content" run "$image" headgatectl -q status
 is "all addresses are listened on" "$(ss -Hltn 'sport = 4318' | awk '{print $4}' | sort -u)" 0.0.0.0:4318
 ok "a tenant is added as root" run --user root "$image" headgatectl tenant add acme

@@ -94,7 +94,7 @@ knock_begin
 ok "it is upgraded under load" in_root -U "$T/rpms/headgate-9.1.rpm"
 is "and restarted" "$(asked)" "start reload restart"
 ok "that is another process" test "$(pid)" != "$before"
-ok "which serves" wait_until 10s many $(($(wc -l <"$T/knocked") + 20))
+ok "which serves" wait_until 30s many $(($(wc -l <"$T/knocked") + 20))
 like "nobody was refused, reset or told 503" "$(knock_end)" '^[0-9]+ 200$'
 ok "the edit is still there" grep -q '^limits: {body: 8MiB}' "$root/etc/headgate/headgate.yaml"
 ok "what the package has now lies beside it" grep -q '^# of 9.1' "$root/etc/headgate/headgate.yaml.rpmnew"

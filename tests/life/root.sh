@@ -59,7 +59,7 @@ root_begin()
 	printf '#!/bin/sh\n[ "$1" = headgate.service ] || exit 101\n' >"$root/usr/sbin/policy-rc.d"
 	chmod 755 "$root/usr/bin/systemctl" "$root/usr/sbin/policy-rc.d"
 	background bash "$WAY/tools/standin.sh" "$T/sd" "$root"
-	wait_until 5s test -p "$T/sd/never"
+	wait_until 30s test -p "$T/sd/never"
 }
 
 # Before anything is removed, what is mounted there goes.
@@ -114,7 +114,7 @@ knock_begin()
 {
 	background python3 "$WAY/tools/knock.py" "$URL" "$T/body" --token "$TOKEN" --results "$T/knocked"
 	KNOCKING=$SPAWNED
-	wait_until 10s many 20
+	wait_until 30s many 20
 }
 many() { [ "$(wc -l <"$T/knocked")" -ge "$1" ]; }
 # knock_end: what became of them, counted.
