@@ -87,7 +87,7 @@ def main():
     words.add_argument("--token", action="append", required=True, help="repeatable: the connections take turns")
     words.add_argument("--connections", type=int, default=4)
     words.add_argument("--rate", type=float, default=0, help="requests a second in all; 0: as fast as they are answered")
-    words.add_argument("--seconds", type=float, default=10)
+    words.add_argument("--seconds", type=float, help="10; with --requests no bound but 300, for a slow machine sends them all too")
     words.add_argument("--requests", type=int, default=0, help="0: no bound but --seconds")
     words.add_argument("--items", type=int, default=1)
     words.add_argument("--pad", type=int, default=0, help="bytes more in each item")
@@ -95,7 +95,10 @@ def main():
     words.add_argument("--timeout", type=float, default=40)
     words.add_argument("--quiet", action="store_true")
     words.add_argument("--results", required=True)
-    load = Load(words.parse_args())
+    options = words.parse_args()
+    if options.seconds is None:
+        options.seconds = 300 if options.requests else 10
+    load = Load(options)
     signal.signal(signal.SIGTERM, lambda *_: load.ended.set())
     threads = [threading.Thread(target=load.run, args=(i,)) for i in range(load.options.connections)]
     for thread in threads:
