@@ -47,7 +47,7 @@ by_code()
 }
 
 conf_base
-conf listeners.0.dialect=gateway "auth.userinfo.url=$ISSUER/userinfo" auth.userinfo.tenant_claim=email \
+conf listeners.0.dialect=gateway "auth.userinfo.url=$ISSUER/userinfo" auth.userinfo.timeout=20s auth.userinfo.tenant_claim=email \
 	'auth.userinfo.tenant_map={one@example.com: [acme], two@example.com: [acme, other]}' "log.access_file=$HG_DIR/access.log"
 headgate_start
 otlp logs -m dex -o "$T/body"
