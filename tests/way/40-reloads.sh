@@ -42,7 +42,7 @@ print("ready", flush=True)
 print("end" if s.recv(4096) == b"" else "bytes")
 END
 spawn "$T/quiet" python3 "$T/quiet.py" "$ADDRESS"
-wait_until 5s grep -q ready "$T/quiet"
+wait_until 20s grep -q ready "$T/quiet"
 headgate_switch
-ok "a quiet connection of the old generation is closed without a reset" wait_until 5s grep -q end "$T/quiet"
+ok "a quiet connection of the old generation is closed without a reset" wait_until 20s grep -q end "$T/quiet"
 finish

@@ -19,12 +19,12 @@ known "$TOKEN"
 otlp logs -o "$T/body"
 background python3 "$WAY/tools/knock.py" "$URL" "$T/body" --token "$TOKEN" --results "$T/knocked"
 knock=$SPAWNED
-wait_until 10s test -s "$T/knocked"
+wait_until 20s test -s "$T/knocked"
 count() { wc -l <"$T/knocked"; }
 more() { [ "$(count)" -ge "$1" ]; }
 for i in 1 2 3; do
 	headgate_switch || bail "reload $i did not end"
-	wait_until 10s more $(($(count) + 20))
+	wait_until 20s more $(($(count) + 20))
 done
 is "each of those who knocked meanwhile got 200" "$(sort -u "$T/knocked")" 200
 note "$(count) of them"
@@ -32,9 +32,9 @@ expect_err 'msg="worker ended unasked"'
 first=$(workers | head -n 1)
 kill -KILL "$first"
 replaced() { gone "$first" && [ "$(workers | wc -l)" = 2 ]; }
-ok "a worker is replaced" wait_until 10s replaced
+ok "a worker is replaced" wait_until 20s replaced
 known "$TOKEN"
-wait_until 10s more $(($(count) + 20))
+wait_until 20s more $(($(count) + 20))
 kill "$knock"
 is "meanwhile nobody was told 503" "$(grep -c 503 "$T/knocked")" 0
 finish

@@ -45,7 +45,7 @@ hold()	# a request that is begun and never ends
 	printf 'POST /v1/logs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/x-protobuf\r\nContent-Length: 1000\r\n\r\nhalf' \
 		"$TOKEN" >"$T/half"
 	background python3 "$WAY/tools/raw.py" "$ADDRESS" "$T/half"
-	wait_until 5s holds
+	wait_until 20s holds
 }
 holds() { [ "$(metric requests_in_flight '{route="otlp_logs"}')" = 1 ]; }
 draining() { hg_log 'msg="?draining"?'; }
@@ -61,7 +61,7 @@ ok "the log says so" hg_log 'lvl=warn .*drain limit reached'
 start twice http.drain_timeout=60s http.body_grace=60s
 hold
 kill -TERM "$HG_PID"
-ok "the first signal drains" wait_until 5s draining
+ok "the first signal drains" wait_until 20s draining
 ok "for as long as the request is there" alive "$HG_PID"
 begin=$(now_us)
 kill -TERM "$HG_PID"
@@ -76,7 +76,7 @@ exec {link}<>"/dev/tcp/${ADDRESS%:*}/${ADDRESS#*:}"
 head=$(printf 'GET /health HTTP/1.1\r\nHost: x\r\n\r\n.')
 printf '%s' "${head:0:4}" >&"$link"	# a silent connection waits in the listening socket, which ends with its workers
 accepted() { [ "$(metric connections '{state="active",listener="public"}')" = 1 ]; }
-ok "a request has begun" wait_until 5s accepted
+ok "a request has begun" wait_until 20s accepted
 kill -KILL "$HG_PID"
 head=${head%.}
 printf '%s' "${head:4}" >&"$link"
@@ -84,7 +84,7 @@ read -rt 5 -u "$link" line
 like "the master is killed: its workers still answer" "$line" '^HTTP/1.1 200'
 exec {link}>&-
 # shellcheck disable=SC2086
-ok "and end by themselves" wait_until 10s all_gone $pids
+ok "and end by themselves" wait_until 20s all_gone $pids
 ok "each says why" eval '[ "$(grep -c "lvl=warn .*the master is gone, draining" "$HG_LOG")" = 2 ]'
 is "the manager sees a kill" "$(status)" 137
 finish

@@ -40,7 +40,7 @@ is "nor a second one with the same control socket: exit 78" $? 78
 like "it names the socket" "$(cat "$T/said")" "lvl=err .*$HG_DIR/control.sock.*Address already in use"
 ok "the first one's control socket answers" ctl -q status
 many() { [ "$(wc -l <"$T/sent")" -ge 200 ]; }
-wait_until 10s many
+wait_until 20s many
 end_pid "$load" TERM 20s
 is "the first one kept every connection" "$(awk '{print $2}' "$T/sent" | sort | uniq -c | awk '{print $2}' | xargs)" 200
 
@@ -48,7 +48,7 @@ is "the first one kept every connection" "$(awk '{print $2}' "$T/sent" | sort | 
 port=$(port_pick)
 background python3 -c "import socket, signal; s = socket.create_server(('127.0.0.1', $port)); signal.pause()"
 foreign() { (exec 9<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; }
-wait_until 5s foreign
+wait_until 20s foreign
 sed "s|$ADDRESS|127.0.0.1:$port|" "$other" >"$T/foreign.yaml"
 run "$HEADGATE" -t -c "$T/foreign.yaml"
 is "-t with a foreign process on the address is exit 78" $? 78

@@ -55,7 +55,7 @@ spray back
 ok "100 000 items are in flight again" wait_until 20s flight 100000
 kill -TERM "$HG_PID"
 hears() { hg_log 'msg="?draining"?'; }
-wait_until 5s hears
+wait_until 20s hears
 kafka_thaw own
 wait_until 40s ended
 is "the broker back: status 0" "$(cat "$HG_DIR/status")" 0
@@ -81,7 +81,7 @@ queued() { [ "$(metric kafka_queue_messages)" -ge "$n" ]; }
 ok "$n records are in flight" wait_until 90s queued
 begin=$(now_us)
 kill -TERM "$HG_PID"
-wait_until 5s hears
+wait_until 20s hears
 kafka_thaw own
 wait_until 40s ended
 took=$((($(now_us) - begin) / 1000))

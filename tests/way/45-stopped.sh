@@ -26,7 +26,7 @@ scopes=(traces:write logs:write)
 change() { pg_in writer "UPDATE headgate.token SET scopes = '{${scopes[$1 % 2]}}' WHERE token_id = way.token_id('warm-1')"; }
 # An allocator takes what it needs for so many tables once: ASan's of gcc 14 4 MiB.
 for ((i = 0; i < 700; i++)); do change $i; done
-wait_until 5s settles
+wait_until 20s settles
 fds=$(fds) rss=$(rss "$HG_PID") before=$(table .tenants.table)
 kill -STOP "$stopped"
 begin=$(now_us)
@@ -44,9 +44,9 @@ is "the stopped one has none of them" "$(table ".workers[] | select(.pid == $sto
 pg_in writer "SELECT way.revoke('warm-500')" >/dev/null
 kill -CONT "$stopped"
 newest() { [ "$(table ".workers[] | select(.pid == $stopped) | .table")" = "$(table .tenants.table)" ]; }
-ok "it goes on with the newest" wait_until 3s newest
+ok "it goes on with the newest" wait_until 20s newest
 refused() { local i; for i in {1..8}; do [ "$(TOKEN=warm-500 request /v1/logs -d x)" = 401 ] || return 1; done; }
-ok "all workers refuse what was revoked last" wait_until 3s refused
+ok "all workers refuse what was revoked last" wait_until 20s refused
 is "nobody was replaced" "$(metric worker_restarts_total)" 0
 
 # F62's part: it stands still
@@ -69,11 +69,11 @@ old=$(workers | xargs)
 # shellcheck disable=SC2086
 background python3 "$WAY/tools/hurt.py" "$T/stops" STOP "$HG_PID" $old
 stopper=$SPAWNED
-wait_until 5s test -e "$T/stops"
+wait_until 20s test -e "$T/stops"
 begin=$(now_us)
 ctl reload &
 asked=$!
-wait_until 5s notify 'RELOADING=1'
+wait_until 20s notify 'RELOADING=1'
 "$HEADGATECTL" --socket "$HG_DIR/control.sock" reload --timeout 1s >"$T/impatient" 2>&1
 is "who does not wait so long: exit 75" $? 75
 like "is told that it goes on" "$(cat "$T/impatient")" 'the reload goes on, but took longer than --timeout'
@@ -84,7 +84,7 @@ end_pid "$stopper" KILL
 ok "after 10 s: $took ms" test $took -ge 9000 -a $took -le 15000
 like "it is told why" "$(cat "$T/said.err")" '0 of 2 workers were ready after 10 s.*generation 1 stays live'
 only_old() { [ "$(workers | sort | xargs)" = "$(tr ' ' '\n' <<<"$old" | sort | xargs)" ]; }
-ok "its workers are killed, the old ones stay" wait_until 10s only_old
+ok "its workers are killed, the old ones stay" wait_until 20s only_old
 is "they serve" "$(post /v1/logs "$T/body") $(metric config_generation)" "200 1"
 is "the result is counted" "$(metric config_reloads_total '{result="not_ready"}') $(metric config_last_reload_success)" "1 0"
 ok "a reload after it works" ctl reload
@@ -100,9 +100,9 @@ ok "a reload beside workers that stand still" ctl reload
 before=$(table .tenants.table)
 token_add acme >/dev/null
 newer() { (($(table .tenants.table) > before)); }
-ok "a table that they have not read" wait_until 5s newer
+ok "a table that they have not read" wait_until 20s newer
 kill -TERM "$HG_PID"
-ok "the newest generation ends first" wait_until 10s hg_log 'a generation has ended.*gen=2'
+ok "the newest generation ends first" wait_until 20s hg_log 'a generation has ended.*gen=2'
 # shellcheck disable=SC2086
 kill -CONT $old
 ok "the master survives what they say, and ends well" headgate_stop

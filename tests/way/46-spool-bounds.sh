@@ -50,7 +50,7 @@ all() { [ "$(metric store_replayed_items_total '{result="delivered"}')" -ge "$1"
 ok "all of it is sent when Kafka is back" wait_until 60s all $(((accepted + others) * 20))
 is "and is there" "$(records "$LOGS_TOPIC" | jq -c 'select(.headers[-1][0] == "headgate-replayed")' | wc -l)" $((accepted + others))
 small() { [ "$(du -sk "$spool" | cut -f1)" -lt 1000 ]; }
-ok "the folder is as good as empty" wait_until 10s small
+ok "the folder is as good as empty" wait_until 20s small
 again() { [ "$(post /v1/logs "$T/body")" = 200 ]; }
-ok "and it takes records" wait_until 10s again
+ok "and it takes records" wait_until 20s again
 finish

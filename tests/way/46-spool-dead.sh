@@ -55,16 +55,16 @@ ok "accepted again" eval '[ "$(post /v1/traces "$T/large")" = 200 ] && [ "$(post
 kafka_restart own
 ok "refused again" wait_until 40s refused 2
 dead() { [ "$(ctl ls --json | jq -c 'select(.state == "dead") | [.rows, .reasons]')" = '[1,"hg-record-size"]' ]; }
-ok "it lies in dead/, with its reason" wait_until 10s dead
+ok "it lies in dead/, with its reason" wait_until 20s dead
 is "no letter came to the topic" "$(record_count letters)" 1
 is "headgatectl exports it" "$(ctl export --dead | jq -r '.topic + " " + .tenant')" "$TRACES_TOPIC acme"
 ctl export --dead --raw >"$T/raw"
 ok "byte for byte" cmp "$T/raw" "$T/value"
 ok "and finds it whole" ctl verify
-ok "the log tells of it" wait_until 5s hg_log 'lvl=err mod=spool .*refused for good'
+ok "the log tells of it" wait_until 20s hg_log 'lvl=err mod=spool .*refused for good'
 ok "the rest of the spool is empty" wait_until 20s empty
 # the worker closes it when nothing has died for a second
-ok "it is dropped by hand" wait_until 10s ctl drop --dead
+ok "it is dropped by hand" wait_until 20s ctl drop --dead
 is "and is gone" "$(ctl ls --json)$(find "$spool/dead" -name '*.db*')" "$(ctl ls --json)"
 
 # ---- denied: waits, and holds up nobody ----

@@ -62,7 +62,7 @@ is "four workers write four files" "${#files[@]}" 4
 mapfile -t pids < <(echo "$HG_PID"; workers)
 kill -KILL "${pids[@]}"
 HG_PID=''
-wait_until 5s eval '[ -e "$HG_DIR/status" ]'
+wait_until 20s eval '[ -e "$HG_DIR/status" ]'
 rows_of() { "$HEADGATECTL" spool ls --json -c "$HG_DIR/headgate.yaml" | jq --arg f "$1.db" 'select(.file == $f) | .rows'; }
 whole=$(rows_of "${files[3]}")
 python3 -c 'import sys
@@ -73,7 +73,7 @@ begun=$(now_us)
 headgate_start
 ok "the start takes less than 5 s" test $(($(now_us) - begun)) -lt 5000000
 known "$TOKEN"
-ok "three files are counted" wait_until 10s eval '[ "$(metric store_quarantined_total "{store=\"spool\"}")" = 3 ]'
+ok "three files are counted" wait_until 20s eval '[ "$(metric store_quarantined_total "{store=\"spool\"}")" = 3 ]'
 is "and are in quarantine" "$("$HEADGATECTL" spool ls --json -c "$HG_DIR/headgate.yaml" | jq -r 'select(.state == "damaged") | .file' | sort | xargs)" \
 	"$(printf 'quarantine/%s.db ' "${files[@]:0:3}" | sort | sed 's/ $//')"
 kafka_restart own

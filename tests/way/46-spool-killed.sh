@@ -26,8 +26,8 @@ is "each is accepted" "$(awk '{print $2}' "$T/one" | sort -u)" 200
 is "and waits" "$(waiting)" 300
 kill -KILL "$(workers | head -n 1)"
 three() { [ "$(workers | wc -l)" = 3 ]; }
-ok "another worker takes its place" wait_until 10s three
-ok "its files are taken over" wait_until 10s hg_log 'lvl=info mod=spool .*dead process'
+ok "another worker takes its place" wait_until 20s three
+ok "its files are taken over" wait_until 20s hg_log 'lvl=info mod=spool .*dead process'
 
 # ---- a reload to fewer workers, with rows waiting ----
 load --requests 200 --connections 12 --prefix two- --results "$T/two" >"$T/said"
@@ -45,7 +45,7 @@ load --requests 100 --connections 4 --prefix three- --results "$T/three" >"$T/sa
 mapfile -t pids < <(echo "$HG_PID"; workers)
 kill -KILL "${pids[@]}"
 HG_PID=''
-wait_until 5s eval '[ -e "$HG_DIR/status" ]'
+wait_until 20s eval '[ -e "$HG_DIR/status" ]'
 headgate_start
 known "$TOKEN"
 is "nothing of what waited is gone" "$(waiting)" 601
@@ -65,18 +65,18 @@ ok "one small file is left" eval '[ "$(find "$spool" -name "*.db" | wc -l)" -le 
 conf http.drain_timeout=4s
 ok "a reload" headgate_switch
 warm() { [ "$(post /v1/logs "$T/body")" = 200 ]; }
-ok "it delivers" wait_until 10s warm
+ok "it delivers" wait_until 20s warm
 kafka_freeze own
 background python3 "$WAY/tools/load.py" "$URL" --token "$TOKEN" --quiet --connections 20 --requests 20 --prefix stop- --results "$T/stop"
 load=$SPAWNED
 flight() { [ "$(metric items_in_flight)" -ge 20 ]; }
-ok "20 records are with the broker" wait_until 5s flight
+ok "20 records are with the broker" wait_until 20s flight
 kill -TERM "$HG_PID"
 ended() { [ -e "$HG_DIR/status" ]; }
 ok "it ends" wait_until 20s ended
 is "with status 0" "$(cat "$HG_DIR/status")" 0
 HG_PID=''
-wait_until 10s gone "$load"
+wait_until 20s gone "$load"
 is "each client was told 200" "$(awk '{print $2}' "$T/stop" | sort | uniq -c | xargs)" "20 200"
 is "and each of them waits" "$(waiting)" 20
 kafka_thaw own

@@ -22,13 +22,13 @@ for i in 1 2 3; do
 	knocks+=("$SPAWNED")
 done
 many() { [ "$(cat "$T"/knocked.* | wc -l)" -ge "$1" ]; }
-wait_until 10s many 50
+wait_until 20s many 50
 for i in 1 2; do
 	headgate_restart
 	ok "restart $i: another process on the same address" test "$HG_PID" != "$pid" -a "$ADDRESS" = "$before"
 	pid=$HG_PID
 	count=$(cat "$T"/knocked.* | wc -l)
-	ok "restart $i: it serves" wait_until 10s many $((count + 50))
+	ok "restart $i: it serves" wait_until 20s many $((count + 50))
 done
 for i in "${knocks[@]}"; do end_pid "$i" TERM 35s; done
 is "nobody was refused, reset or told 503" "$(cat "$T"/knocked.* | sort | uniq -c | xargs)" "$(cat "$T"/knocked.* | wc -l) 200"
@@ -44,20 +44,20 @@ conf_base file 1
 MANAGER=(--watchdog 2)
 headgate_start
 fed() { [ "$(grep -c WATCHDOG=1 "$HG_DIR/notify.log")" -ge 3 ]; }
-ok "the watchdog is fed" wait_until 6s fed
+ok "the watchdog is fed" wait_until 20s fed
 is "each second, half of its interval" "$(grep WATCHDOG=1 "$HG_DIR/notify.log" | awk '{t[NR] = $1} END {printf "%.0f", (t[NR] - t[1]) / (NR - 1)}')" 1
 ended() { [ -e "$HG_DIR/status" ]; }
 pids=$(workers)
 kill -STOP "$HG_PID"
 barks() { grep -q $'\tWATCHDOG$' "$HG_DIR/notify.log"; }
-ok "a master that stands still is found out" wait_until 6s barks
+ok "a master that stands still is found out" wait_until 20s barks
 kill -CONT "$HG_PID"
-wait_until 10s ended
+wait_until 20s ended
 is "and ended by SIGABRT" "$(cat "$HG_DIR/status")" 134
 HG_PID=''
 all_gone() { local pid; for pid; do gone "$pid" || return 1; done; }
 # shellcheck disable=SC2086
-ok "its workers end too" wait_until 10s all_gone $pids
+ok "its workers end too" wait_until 20s all_gone $pids
 MANAGER=()
 
 # A socket unit

@@ -60,7 +60,7 @@ check --deny-warnings
 is "it counts where warnings do" $? 78
 topic delete "$KAFKA_BROKERS" "$LOGS_TOPIC"
 gone_there() { ! topic list "$KAFKA_BROKERS" | grep -qx "$LOGS_TOPIC"; }
-wait_until 10s gone_there
+wait_until 20s gone_there
 online "a topic that is not there" 0 "warning: the topic '$LOGS_TOPIC' is not there, otlp_logs answer 503: headgatectl topics create"
 # The configuration's own faults go first.
 echo 'workers: none' >>"$C"

@@ -64,7 +64,7 @@ echo 'listne: 1' >>"$HG_DIR/headgate.yaml"
 expect_err 'mod=reload msg="(configuration refused|reload failed, nothing has changed)"'
 kill -HUP "$HG_PID"
 stays() { notify "STATUS=reload failed, generation 1 stays live: $HG_DIR/headgate.yaml:[0-9]+:1: error: unknown key 'listne'; run: headgate -t -c $HG_DIR/headgate.yaml\$"; }
-ok "a reload of a broken file is told by STATUS= with the command too" wait_until 10s stays
+ok "a reload of a broken file is told by STATUS= with the command too" wait_until 20s stays
 headgate_stop
 HG_PID=''
 

@@ -7,7 +7,7 @@
 TOKEN=$(token_new)
 otlp logs -o "$T/body"
 ctl() { "$HEADGATECTL" --socket "$HG_DIR/control.sock" "$@" >"$T/said" 2>"$T/said.err"; }
-hurt() { rm -f "$T/hurts"; background python3 "$WAY/tools/hurt.py" "$T/hurts" KILL "$@"; HURTS=$SPAWNED; wait_until 5s test -e "$T/hurts"; }
+hurt() { rm -f "$T/hurts"; background python3 "$WAY/tools/hurt.py" "$T/hurts" KILL "$@"; HURTS=$SPAWNED; wait_until 20s test -e "$T/hurts"; }
 # Each of many connections, so that every slot's socket is met
 all_served() { [ "$(for i in {1..12}; do post /v1/logs "$T/body" --max-time "${1:-5}"; echo; done | sort | uniq -c | xargs)" = "12 200" ]; }
 
@@ -33,9 +33,9 @@ ok "all connections are served" all_served
 mv "$HG_DIR/access.log" "$HG_DIR/access.log.1"
 mv "$HG_DIR/audit.log" "$HG_DIR/audit.log.1"
 kill -USR1 "$HG_PID"
-ok "SIGUSR1 reopens the log files" wait_until 5s hg_log 'log files reopened'
+ok "SIGUSR1 reopens the log files" wait_until 20s hg_log 'log files reopened'
 written() { post /v1/logs "$T/body" >/dev/null; [ "$(jq -s 'map(.worker) | unique | length' "$HG_DIR/access.log")" = 2 ]; }
-ok "both workers write into the new one" wait_until 5s written
+ok "both workers write into the new one" wait_until 20s written
 old=$(wc -l <"$HG_DIR/access.log.1")
 kill -USR2 "$HG_PID"
 ok "SIGUSR2 is ignored: it serves" all_served
@@ -47,7 +47,7 @@ mv "$HG_DIR/access.log" "$HG_DIR/access.log.2"
 mv "$HG_DIR/audit.log" "$HG_DIR/audit.log.2"
 ok "so does headgatectl logs reopen" ctl logs reopen
 is "it says which they are" "$(cat "$T/said")" "access $HG_DIR/access.log"$'\n'"audit  $HG_DIR/audit.log"
-ok "both workers write into the new one again" wait_until 5s written
+ok "both workers write into the new one again" wait_until 20s written
 is "as JSON too" "$(ctl --json logs reopen; jq -c . "$T/said")" "{\"ok\":true,\"access_file\":\"$HG_DIR/access.log\",\"audit_file\":\"$HG_DIR/audit.log\",\"schema\":1}"
 is "no number is missing in the three" "$(cat "$HG_DIR"/access.log* | jq -s '[group_by(.worker)[] | (map(.seq) | max - min + 1) == length] | all')" true
 # A folder that has gone
@@ -60,7 +60,7 @@ is "what can't be opened is told in one line" "$? $(cat "$T/said.err")" \
 old=$(wc -l <"$HG_DIR/access.log.3")
 post /v1/logs "$T/body" >/dev/null
 grown() { [ "$(wc -l <"$HG_DIR/access.log.3")" -gt "$old" ]; }
-ok "the old one is written into" wait_until 5s grown
+ok "the old one is written into" wait_until 20s grown
 rmdir "$HG_DIR/access.log"
 
 # Workers and listeners come and go
@@ -94,7 +94,7 @@ ok "its connections are served by a sibling" hg_log 'a slot without a worker is 
 ok "within 2 s each" all_served 2
 end_pid "$HURTS" KILL
 back() { [ "$(workers | wc -l)" = 2 ] && ctl -q status && [ "$(metric workers '{state="ready"}')" = 2 ]; }
-ok "then it stays" wait_until 15s back
+ok "then it stays" wait_until 20s back
 ok "all connections are served again" all_served
 ok "the spared one has lived" alive "$spared"
 

@@ -37,14 +37,14 @@ kill_busy()
 }
 for i in {1..6}; do
 	[ "$(deaths)" -lt 3 ] || break
-	wait_until 10s two
+	wait_until 20s two
 	kill_busy
 done
 is "three workers died at that body" "$(deaths)" 3
 is "each death says whose it was" "$(grep -c 'a worker died in a stage.* tenant=sender' "$HG_LOG")" 3
 aside() { local j; for j in {1..8}; do [ "$(judge "$SENDER")" = 503 ] || return 1; done; }
-wait_until 10s two
-ok "its sender is put aside, by all workers" wait_until 5s aside
+wait_until 20s two
+ok "its sender is put aside, by all workers" wait_until 20s aside
 like "the reply names it" "$(cat "$T/reply")" hg-tenant-aside
 like "it says when to come again" "$(reply_header Retry-After)" '^[1-5]$'
 ok "so does the log" hg_log 'a tenant is put aside for 60 s.* tenant=sender'
@@ -53,7 +53,7 @@ is "the other tenant is served" "$(judge "$OTHER")" 200
 kill -KILL "$(workers | head -n 1)"
 one_new() { [ "$(grep -c 'msg="worker ready"' "$HG_LOG")" -ge "$ready" ] && two; }
 ready=$(($(grep -c 'msg="worker ready"' "$HG_LOG") + 1))
-wait_until 10s one_new
+wait_until 20s one_new
 ok "a worker that comes later knows it too" aside
 ok "so does the next generation" headgate_switch
 ok "and puts it aside" aside

@@ -73,7 +73,7 @@ pg_session other
 late=$(token_new)
 pg_in first "BEGIN; UPDATE headgate.token SET revoked_at = now() WHERE token_id = 'n901'; SELECT way.token('tenant-1', '$late')" >/dev/null
 for i in {1..30}; do pg_in other "UPDATE headgate.token SET revoked_at = now() WHERE token_id = 'n$((910 + i))'" >/dev/null; done
-ok "what others commit meanwhile is seen" wait_until 5s all_say secret-940 401
+ok "what others commit meanwhile is seen" wait_until 20s all_say secret-940 401
 is "F23: what the first has not committed is not" "$(code secret-901) $(code "$late")" "415 401"
 pg_in first COMMIT
 ok "F23: once it has, within 2 s its revocation is" wait_until 2s all_say secret-901 401
@@ -84,16 +84,16 @@ gauge() { [ "$(metric tenants_source_connected)" = "$1" ]; }
 cut_link() { pg "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'headgate_gw' AND datname = current_database()" >/dev/null; }
 pg "REVOKE CONNECT ON DATABASE \"$PG_DB\" FROM PUBLIC"
 cut_link
-ok "the link is cut" wait_until 5s gauge 0
+ok "the link is cut" wait_until 20s gauge 0
 new=$(token_add tenant-2)
 pg "UPDATE headgate.token SET revoked_at = now() WHERE token_id = 'n902'"
-ok "B16: a key inserted meanwhile is not judged" wait_until 5s all_say "$new" 503
+ok "B16: a key inserted meanwhile is not judged" wait_until 20s all_say "$new" 503
 is "B16: in micromegas' words" "$(TOKEN=$new request /ingestion/insert_block -d x) $(cat "$T/reply")" "503 Auth provider unavailable"
 is "B16: known ones work" "$(code secret-2) $(code secret-902)" "415 415"
 pg "GRANT CONNECT ON DATABASE \"$PG_DB\" TO PUBLIC"
 ok "the link is back" wait_until 40s gauge 1
-ok "B16: the key works" wait_until 5s all_say "$new" 415
-ok "F17: what was revoked meanwhile is refused by all workers" wait_until 5s all_say secret-902 401
+ok "B16: the key works" wait_until 20s all_say "$new" 415
+ok "F17: what was revoked meanwhile is refused by all workers" wait_until 20s all_say secret-902 401
 
 # ---- links are cut again and again, with nobody to wait ----
 snapshots() { metric tenants_snapshots_total '{result="ok"}'; }
@@ -103,7 +103,7 @@ for ((i = 1; i <= CUTS; i++)); do
 	pg "UPDATE headgate.token SET revoked_at = now() WHERE token_id = 'n$((950 + i))'"
 	again() { gauge 1 && [ "$(snapshots)" -gt "$before" ]; }
 	ok "cut $i: it comes back" wait_until 40s again
-	ok "cut $i: what was revoked meanwhile is refused" wait_until 5s all_say "secret-$((950 + i))" 401
+	ok "cut $i: what was revoked meanwhile is refused" wait_until 20s all_say "secret-$((950 + i))" 401
 done
 
 touch "$T/stop"

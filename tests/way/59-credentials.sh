@@ -46,7 +46,7 @@ background python3 "$WAY/tools/answers.py" "$T/asked" "$(cat <<JSON
 	"Bearer ${BAD[503:unjudged]}": {"status": 500, "body": "no ${BAD[503:unjudged]}"}}}]}
 JSON
 )"
-wait_until 10s test -s "$T/asked"
+wait_until 20s test -s "$T/asked"
 
 # ---- a gateway with all of it ----
 umask 077
@@ -66,7 +66,7 @@ headgate_start
 known "${GOOD[token]}"
 NATIVE=$URL GATEWAY=http://$(listener_address gateway) MOOSE=http://$(listener_address moose)
 background python3 "$WAY/tools/tap.py" "$HG_DIR/control.sock" "$T/tapped" '{"duration_ms": 120000, "rate": 100}'
-wait_until 10s test -s "$T/tapped"
+wait_until 20s test -s "$T/tapped"
 
 PROTOBUF='header = "Content-Type: application/x-protobuf"' JSON='header = "Content-Type: application/json"' ORG='header = "X-Scope-OrgID: acme"'
 printf '\n\377' >"$T/broken"
@@ -138,14 +138,14 @@ CLIENT_SECRET=client-secret-91ab
 background python3 "$WAY/tools/answers.py" "$T/issuer" "$(jq -nc --arg token "${GOOD[jwt]}" --arg secret $CLIENT_SECRET '{
 	"/slow": [{status: 200, wait: 1, json: {access_token: $token, expires_in: 600}}],
 	"/bad": [{status: 400, json: {error: "invalid_client", error_description: $secret}}]}')"
-wait_until 10s test -s "$T/issuer"
+wait_until 20s test -s "$T/issuer"
 export MICROMEGAS_OIDC_CLIENT_ID=agent MICROMEGAS_OIDC_CLIENT_SECRET=$CLIENT_SECRET
 mkdir "$T/sent"
 MICROMEGAS_OIDC_TOKEN_ENDPOINT=http://127.0.0.1:$(head -n 1 "$T/issuer")/slow "$HEADGATECTL" send --url "$NATIVE" --path /ingestion/insert_block \
 	--json "$T/event" >"$T/sent/out" 2>"$T/sent/err" &
 sender=$!
 asks() { [ "$(wc -l <"$T/issuer")" -ge 2 ]; }
-wait_until 10s asks
+wait_until 20s asks
 tr '\0' '\n' <"/proc/$sender/cmdline" >"$T/sent/cmdline"
 wait "$sender"
 is "a sender of client credentials delivers" "$?" 0
@@ -171,7 +171,7 @@ echo $SASL_PASSWORD >"$T/sasl"
 instance lost
 expect_err 'mod=(tenants_pg|sink_kafka|topics)'
 headgate_start
-ok "a password that is none is complained of" wait_until 10s hg_log 'mod=tenants_pg .*password authentication failed'
+ok "a password that is none is complained of" wait_until 20s hg_log 'mod=tenants_pg .*password authentication failed'
 url=https://$(listener_address admin)
 over_tcp() { curl -sS --cacert "$CA" --max-time 10 -o "$T/seen/$1" -w '%{http_code}' "$url$1" "${@:2}"; }
 mkdir "$T/seen"
@@ -223,7 +223,7 @@ place=$(readlink "/proc/$(workers | head -n 1)/cwd")
 mkdir "$T/control"
 touch "$T/before"
 { (cd "$T/control" && exec bash -c 'kill -ABRT $$'); } 2>/dev/null
-for worker in $(workers); do kill -ABRT "$worker"; wait_until 10s gone "$worker"; done
+for worker in $(workers); do kill -ABRT "$worker"; wait_until 20s gone "$worker"; done
 if [ -n "$(find "$T/control" -name 'core*')" ]; then
 	is "F53: it leaves no core" "$(find "$place" -maxdepth 1 -name 'core*' -newer "$T/before" 2>/dev/null; find "$HG_DIR" -name 'core*')" ""
 else

@@ -28,7 +28,7 @@ QUIET=$(token_new) KEY=mine.key LATER=later.key YES=opaque-yes NO=opaque-no
 for each in QUIET KEY YES NO; do printf '%s\n' "${!each}" >"$T/$each"; done
 yes='{"status": 200, "json": {"sub": "somebody", "tenant": "acme"}}'
 background python3 "$WAY/tools/answers.py" "$T/asked" "{\"/userinfo\": [{\"status\": 401, \"by\": {\"Bearer $YES\": $yes}}]}"
-wait_until 10s test -s "$T/asked"
+wait_until 20s test -s "$T/asked"
 
 tenants_file "quiet:$QUIET"
 printf '  - id: acme\n    tokens: [{id: key, pbkdf2: %s, iterations: 1000}, {id: later, pbkdf2: %s, iterations: 1000}]\n' "$(hash_of $KEY)" "$(hash_of $LATER)" \
@@ -65,7 +65,7 @@ beside_round()
 	is "F51: a quiet tenant is served" "$(codes beside)" '["200"]'
 }
 beside guesses
-wait_until 5s test -s "$T/key"
+wait_until 20s test -s "$T/key"
 is "C22: a key verified before is served to that address" "$(codes key)" '["200"]'
 ok "F51: the quiet tenant waits less than twice as long, p99" beside_as_fast
 new_guesses

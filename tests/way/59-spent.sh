@@ -28,7 +28,7 @@ spent()
 	local sentence=$1 tenant=$2 status=$3 before
 	before=$(refused "$tenant")
 	told() { [ "$(TOKEN=${KEY[$tenant]} request "$1" --data-binary "@$T/body" "${@:2}")" = "$status" ]; }
-	ok "$sentence: a spent rate is $status" wait_until 5s told "${@:5}"
+	ok "$sentence: a spent rate is $status" wait_until 20s told "${@:5}"
 	like "$sentence: in its words" "$(tr -d '\0' <"$T/reply")" "$4"
 	like "$sentence: it says when to come again" "$(reply_header Retry-After)" '^[1-5]$'
 	ok "$sentence: and is counted" test "$(refused "$tenant")" -gt "$before"
@@ -53,7 +53,7 @@ URL=$NATIVE
 otlp logs -m again -o "$T/one"
 TOKEN=${KEY[again]}
 once() { [ "$(post /v1/logs "$T/one")" = 200 ] && [ "$(post /v1/logs "$T/one")" = 429 ]; }
-ok "R17: a request is refused" wait_until 10s once
+ok "R17: a request is refused" wait_until 20s once
 wait_for() { local end=$(($(now_us) + $1 * 1000000)); while (($(now_us) < end)); do tick; done; }
 # The time itself is what is tested.
 wait_for "$(reply_header Retry-After)"
@@ -75,7 +75,7 @@ raw --text "$text" >"$T/raw" 2>"$T/raw.end"
 is "R19: who is blocked is told so without a byte of the body" "$(grep -a '^HTTP/' "$T/raw" | tr -d '\r')" "HTTP/1.1 403 Forbidden"
 like "R19: and until when" "$(cat "$T/raw")" "hg-blocked: ingestion for tenant 'blocked' is blocked until 2100-01-01T00:00:00Z"
 unread() { jq -se 'any(.[]; .client_request_id == "blocked" and .bytes_in == 0 and .stage == "admit")' "$HG_DIR/access.log"; }
-ok "R19: the log agrees" wait_until 5s unread
+ok "R19: the log agrees" wait_until 20s unread
 sum_of() { admin /metrics | sed -n "s/^headgate_\(items_[a-z_]*\){tenant=\"blocked\",.*reason=\"\([a-z]*\)\".* \([1-9][0-9]*\)$/\1 \2 \3/p; s/^headgate_\(items_[a-z_]*\){tenant=\"blocked\",signal=\"[a-z]*\"} \([1-9][0-9]*\)$/\1 \2/p" | xargs; }
 is "R19: it is counted as blocked, and as nothing else" "$(sum_of)" "items_refused_total blocked 1"
 

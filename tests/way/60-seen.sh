@@ -62,7 +62,7 @@ is "two workers are ready" "$(metric workers '{state="ready"}')" 2
 is "the source of tenants is connected" "$(metric tenants_source_connected --must)" 1
 is "tenants and tokens are told" "$(metric auth_cache_entries '{kind="tenant"}') $(metric auth_cache_entries '{kind="token"}')" "2 2"
 up() { [ "$(metric kafka_broker_up "{broker=\"$KAFKA_BROKERS\"}" --must)" = 1 ]; }
-ok "the broker is up" wait_until 15s up
+ok "the broker is up" wait_until 20s up
 is "of the budget nothing is in use" "$(metric kafka_queue_bytes --must) $(metric kafka_queue_capacity_bytes --must)" "0 $((2 * 256 * 1024 * 1024))"
 ok "the build is named" test "$(metric build_info)" = 1
 is "a scrape counts itself once it is over" "$(($(metric requests_total '{route="metrics",verdict="admin",code="200"}') > 5))" 1
@@ -133,8 +133,8 @@ conf metrics.max_tenants=1
 headgate_start
 folded() { [ "$(metric metrics_tenants_folded --must)" = "$1" ]; }
 known "${tokens[0]}"
-ok "the first tenant is none of _other" wait_until 3s folded 0
+ok "the first tenant is none of _other" wait_until 20s folded 0
 known "${tokens[1]}"
 known "${tokens[2]}"
-ok "the others are, each once however many requests and workers it has" wait_until 3s folded 2
+ok "the others are, each once however many requests and workers it has" wait_until 20s folded 2
 finish

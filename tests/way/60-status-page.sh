@@ -92,16 +92,16 @@ is "HEAD gets none of it" "$(admin /status -I -o "$T/reply" -w '%{http_code} %{s
 is "the public has no such page" "$(get /status)" 404
 
 # ---- what it says, and /status.json with it ----
-ok "the master has spoken" wait_until 5s has '^row uptime\|[0-9]+ (s|min), since 20'
+ok "the master has spoken" wait_until 20s has '^row uptime\|[0-9]+ (s|min), since 20'
 ok "one document holds it" json .started_at
 like "version, generation, last reload" "$(grep ^row "$T/shown" | head -5)" \
 	$'row version\\|[0-9.]+ \\(.*row generation\\|1\n.*row last reload\\|ok, 20'
 is "the workers" "$(grep -cE "^row [01]\|[0-9]+\|1\|[0-9]+\|[0-9]+ ms ago\|[0-9.]+ [MG]iB$" "$T/shown")" 2
 is "they are those that run" "$(json '.workers[].pid' | sort)" "$(workers | sort)"
 like "source, age and entries of the tenant table" "$(<"$T/shown")" $'row source\\|file, [^\n]*\n.*row age\\|[^\n]*fresh\n.*row entries\\|1 tenants, 1 tokens'
-ok "the tenant that sent" wait_until 5s has '^row acme\|1\|1\|1\|0\|0\|0\|[0-9.]+ K?i?B$'
+ok "the tenant that sent" wait_until 20s has '^row acme\|1\|1\|1\|0\|0\|0\|[0-9.]+ K?i?B$'
 is "in the document too" "$(json '.top_tenants[0] | [.tenant, .requests, .delivered] | @csv')" '"acme",1,1'
-ok "the sink" wait_until 5s has '^row store\|[0-9.]+ [KM]iB of '
+ok "the sink" wait_until 20s has '^row store\|[0-9.]+ [KM]iB of '
 like "by its name" "$(<"$T/shown")" $'row sink\\|local\n.*row store'
 like "the certificate" "$(<"$T/shown")" $'row [^\n|]+\\|[^\n|]*cert.pem\\|20[^\n|]+Z\\|(89|90)'
 ok "the issuer without keys, and why" has "^row https://id\.example/\?a=1&lt;='\|0\|never\|.+"
@@ -114,7 +114,7 @@ expect_err 'mod=(reload|audit|workers)'
 cp "$HG_DIR/headgate.yaml" "$T/good.yaml"
 echo '"<b>&\"<script>": 1' >>"$HG_DIR/headgate.yaml"
 ok "a reload fails" fails "$HEADGATECTL" --socket "$HG_DIR/control.sock" reload
-ok "and is told on the page" wait_until 5s has '^row last reload\|config, 20.*<b>&"<script>'
+ok "and is told on the page" wait_until 20s has '^row last reload\|config, 20.*<b>&"<script>'
 ok "as an error of the master" has '^row 20[^|]+Z\|master\|reload\|.*<b>&'
 is "its text opens no tag" "$(grep -E '^tag (b|script)$' "$T/shown")" ""
 like "since it is escaped" "$(<"$T/page")" '&lt;b&gt;&amp;[\]?&quot;&lt;script&gt;'
@@ -123,17 +123,17 @@ cp "$T/good.yaml" "$HG_DIR/headgate.yaml"
 conf log.access_file=/dev/full
 ok "a reload to an access log that can't be written" headgate_switch
 is "data is taken all the same" "$(post /v1/logs "$T/body")" 200
-ok "the alarm of a worker is there" wait_until 5s has '^row 20[^|]+Z\|worker [01]\|audit\|.*No space left'
+ok "the alarm of a worker is there" wait_until 20s has '^row 20[^|]+Z\|worker [01]\|audit\|.*No space left'
 slot=$(json '[.errors[] | select(.module == "audit")][0].worker')
 at=$(json '[.errors[] | select(.module == "audit")][0].at')
 victim=$(json ".workers[] | select(.slot == $slot and .generation == 2) | .pid")
 kill -KILL "$victim"
 replaced() { json ".workers[] | select(.slot == $slot) | .pid" | grep -vqx "$victim"; }
-ok "it is killed, and another takes its place" wait_until 10s replaced
+ok "it is killed, and another takes its place" wait_until 20s replaced
 ok "its last error stays" has "^row $at\|worker $slot\|audit\|"
 ok "its death is an error of the master" has "^row 20[^|]+Z\|master\|workers\|worker ended unasked .*pid=$victim"
 ok "those that ended unasked are counted" has '^p .*1 ended unasked'
 is "the newest is the first" "$(json '.errors | map(.at) | . == (sort | reverse)')" true
 same() { shown && [ "$(grep -cE '^row 20[^|]+Z\|(master|worker [0-9]+)\|' "$T/shown")" = "$(json '.errors | length')" ]; }
-ok "page and document tell the same ones" wait_until 5s same
+ok "page and document tell the same ones" wait_until 20s same
 finish

@@ -40,13 +40,13 @@ known "$TOKEN"
 warned "a certificate that ends soon" $'ok tenants [^\n]*\n.*warn certificates [^\n]*\nready$'
 pg_stop own
 away() { verbose | grep -q '^warn tenants'; }
-ok "PostgreSQL is away" wait_until 10s away
+ok "PostgreSQL is away" wait_until 20s away
 warned "PostgreSQL is away" $'warn tenants [^\n]*away.*\nready$'
 otlp logs -o "$T/body"
 is "PostgreSQL is away: who is known is served" "$(post /v1/logs "$T/body")" 200
 pg_restart own
 back() { verbose | grep -q '^ok tenants'; }
-ok "PostgreSQL is back" wait_until 10s back
+ok "PostgreSQL is back" wait_until 20s back
 headgate_stop
 
 # ---- more tenants than there is room for ----
@@ -72,16 +72,16 @@ headgate_start
 known "$TOKEN"
 warned "no broker was ever there" $'ok tenants [^\n]*\nwarn kafka no metadata[^\n]*\nready$'
 down() { verbose | grep -q '^warn kafka'; }
-ok "no broker is there" wait_until 10s down
+ok "no broker is there" wait_until 20s down
 degraded() { "$HEADGATECTL" --socket "$HG_DIR/control.sock" status >"$T/said" && grep -q '^degraded: brokers are away' "$T/said"; }
-ok "no broker is there: the master says so, and is ready" wait_until 5s degraded
+ok "no broker is there: the master says so, and is ready" wait_until 20s degraded
 background python3 "$WAY/tools/load.py" "$URL" --token "$TOKEN" --quiet --connections 80 --requests 400 --pad 50000 --results "$T/sent"
 load=$SPAWNED
 spent() { [ "$(get /ready)" = 503 ]; }
-ok "bodies fill the budget" wait_until 10s spent
+ok "bodies fill the budget" wait_until 20s spent
 not_ready "over 90 % of the budget is in use" kafka
 says() { "$HEADGATECTL" --socket "$HG_DIR/control.sock" status >"$T/said"; [ $? = 1 ] && grep -qx 'not ready: kafka' "$T/said"; }
-ok "over 90 % of the budget is in use: so says the master" wait_until 5s says
+ok "over 90 % of the budget is in use: so says the master" wait_until 20s says
 like "over 90 % of the budget is in use: in full" "$(verbose)" $'fail kafka queue over 90 %[^\n]*\nnot ready$'
 # On connections of before: new ones are not taken any more.
 ask()	# DESCRIPTOR PATH: one reply, its status and last line
@@ -96,7 +96,7 @@ for fd in $first $second; do
 	while IFS= read -r -t 5 -u "$fd" line && [ "$line" != $'\r' ]; do :; done
 done
 kill -TERM "$HG_PID"
-ok "it is told to end" wait_until 5s notify STOPPING=1
+ok "it is told to end" wait_until 20s notify STOPPING=1
 is "about to end: ready says no, and why" "$(ask "$first" /ready)" "503 Service Unavailable not ready: draining, kafka"
 like "about to end: health says yes" "$(ask "$second" /health)" '^200 OK'
 exec {first}>&- {second}>&-

@@ -23,7 +23,7 @@ is "a body is accepted" "$(post /v1/logs "$T/body" -H 'Content-Encoding: gzip' -
 	-H 'traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01' -H 'X-Scope-OrgID: acme')" 200
 is "X-Request-Id of 64 bytes comes back (O21)" "$(reply_header X-Request-Id)" "$id"
 written() { [ -n "$(access --arg id "$1" 'select(.client_request_id == $id or .request_id == $id)')" ]; }
-ok "its record is written" wait_until 5s written "$id"
+ok "its record is written" wait_until 20s written "$id"
 one=$(access --arg id "$id" 'select(.client_request_id == $id)')
 is "with all fields, in order" "$(jq -c keys_unsorted <<<"$one")" "$FIELDS"
 is "what it was" "$(jq -c '[.kind, .listener, .tls, .route, .method, .tenant, .claimed_tenant, .auth, .verdict, .code, .stage, .reason, .retry_after_s, .encoding]' <<<"$one")" \
@@ -37,7 +37,7 @@ printf '\n\377' >"$T/bad"
 is "a broken one is refused" "$(post /v1/logs "$T/bad" -H "X-Request-Id: ${id}b")" 400
 ours=$(reply_header X-Request-Id)
 like "X-Request-Id of 65 bytes is replaced by ours (O21)" "$ours" '^[0-9a-f]{32}$'
-ok "by which its record is found" wait_until 5s written "$ours"
+ok "by which its record is found" wait_until 20s written "$ours"
 is "which says where and why" "$(access --arg id "$ours" 'select(.request_id == $id) | [.verdict, .code, .stage, .client_request_id, .offset] + [.reason | length > 0]')" \
 	'["hg-invalid",400,"enrich",null,null,true]'
 
@@ -46,7 +46,7 @@ count() { wc -l <"$HG_DIR/access.log"; }
 # In one scrape: each scrape is a request too.
 counted() { admin /metrics | awk '/^headgate_requests_total/ && !/verdict="admin"/ {n += $NF} END {print n}'; }
 settled() { [ "$(access 'select(.verdict != "admin")' | sum_of)" = "$(counted)" ]; }
-ok "there are as many records as requests" wait_until 5s settled
+ok "there are as many records as requests" wait_until 20s settled
 python3 - "$T" "$TOKEN" <<'END'
 import sys
 folder, token = sys.argv[1:]
@@ -75,7 +75,7 @@ for file in "$T"/odd-*; do
 done
 is "odd requests are all answered" "$sent" 72
 all_written() { [ "$(count)" -ge $((before + sent)) ] && settled; }
-ok "each has its record" wait_until 5s all_written
+ok "each has its record" wait_until 20s all_written
 ok "each line is JSON, and UTF-8" python3 -c 'import json, sys
 for line in open(sys.argv[1], "rb"):
     one = json.loads(line.decode("utf-8"))
@@ -110,10 +110,10 @@ for sources in 1 1000; do
 	seconds=$(($(date +%s) - begin + 2))
 	is "other requests of $sources meanwhile are refused as ever" "$(tr ' ' '\n' <<<"$others" | sort -u | xargs)" 400
 	refusals() { [ "$(jq -c --arg id "meanwhile-$sources" 'select(.client_request_id == $id and .code == 400)' "$HG_DIR/access.log" | wc -l)" = "$(wc -w <<<"$others")" ]; }
-	ok "and each of these $(wc -w <<<"$others") is written" wait_until 5s refusals
+	ok "and each of these $(wc -w <<<"$others") is written" wait_until 20s refusals
 	answered=${counts#401:}
 	told() { [ "$(tail -n +$((gone_by + 1)) "$HG_DIR/access.log" | jq -c 'select(.code == 401)' | sum_of)" = "$answered" ]; }
-	ok "of $answered refused strangers from $sources sources each is written or counted" wait_until 5s told
+	ok "of $answered refused strangers from $sources sources each is written or counted" wait_until 20s told
 	is "as many as requests_total has" "$(($(metric requests_total '{code="401"}') - before))" "$answered"
 	tail -n +$((gone_by + 1)) "$HG_DIR/access.log" | jq -c 'select(.code == 401)' >"$T/strangers"
 	most=$(jq -s 'map(select(.suppressed == null)) | group_by([.worker, .ts[0:19]]) | map(length) | max' "$T/strangers")
@@ -166,7 +166,7 @@ went_on() { post /v1/logs "$T/one" -H "X-Request-Id: went-on-$1" >"$T/status" &&
 for ((round = 1; round <= STILL_ROUNDS; round++)); do
 	background "${BESIDE_PIN[@]}" sh -c 'exec cat "$1" >"$2"' cat "$HG_DIR/access.log" "$T/read"
 	reader=$SPAWNED
-	wait_until 10s went_on "$round" || bail "the reader gets no records"
+	wait_until 20s went_on "$round" || bail "the reader gets no records"
 	before=$(dropped)
 	BESIDE_SECONDS=3 beside_quiet alone
 	is "$round: with a reader nothing is dropped" "$(dropped)" "$before"
@@ -189,5 +189,5 @@ like "they may come again" "$(reply_header Retry-After)" '^[1-5]$'
 is "nothing more is dropped" "$(awk '{print $2}' "$T/again" | sort -u | xargs)" "200 503"
 background cat "$HG_DIR/access.log"
 served() { [ "$(post /v1/logs "$T/body" -H 'Content-Encoding: gzip')" = 200 ]; }
-ok "when it goes on, so do requests" wait_until 10s served
+ok "when it goes on, so do requests" wait_until 20s served
 finish

@@ -156,7 +156,7 @@ is "broken bodies are refused" "$({
 	request /loki/api/v1/push -H "$JSON" -d '{"streams":[{"stream":{},"values":[["1","x"]]}]}' "${ODD[@]}"
 } | xargs)" "400 400 400"
 dead() { [ "$(record_count "$DEAD_TOPIC")" = 3 ]; }
-ok "and kept as dead letters" wait_until 10s dead
+ok "and kept as dead letters" wait_until 20s dead
 new_lines >"$T/new"
 is "which say why, and what for" "$({
 	line "$DEAD_TOPIC" logs otlp_proto application/x-protobuf '' "traceparent=$TRACE headgate-dlq-reason=hg-invalid headgate-dlq-detail=TEXT headgate-dlq-topic=$LOGS_TOPIC"

@@ -47,7 +47,7 @@ is "and stored" "$(stored_now)" 1
 expect_err 'mod=sink'
 as wrong PLAIN wrong
 is "with a wrong password it is 503" "$STATUS" 503
-ok "the log says that it is the login" wait_until 5s hg_log 'uthentication'
+ok "the log says that it is the login" wait_until 20s hg_log 'uthentication'
 is "nothing is stored" "$(stored_now)" 1
 
 version=$("$HEADGATE_WORKER" -v | sed -n 's/^ *librdkafka \([0-9.]*\).*/\1/p')
@@ -60,7 +60,7 @@ for mechanism in SCRAM-SHA-256 SCRAM-SHA-512; do
 		is "and stored" "$(stored_now)" $((++count))
 	else
 		is "by $mechanism it is 503 with a librdkafka that is too old for it" "$STATUS" 503
-		ok "the log says that it is the login" wait_until 5s hg_log 'uthentication'
+		ok "the log says that it is the login" wait_until 20s hg_log 'uthentication'
 		is "nothing is stored" "$(stored_now)" "$count"
 	fi
 done

@@ -107,7 +107,7 @@ all_kinds kafka logs traces metrics json rw1 rw2 loki
 huge_ones kafka traces logs metrics
 at_rest
 partials() { jq -r 'select(.verdict == "partial") | .code' "$HG_DIR/access.log"; }
-ok "the access log says which were stored in part" wait_until 5s eval '[ "$(partials | wc -l)" = 7 ]'
+ok "the access log says which were stored in part" wait_until 20s eval '[ "$(partials | wc -l)" = 7 ]'
 is "so do the metrics" "$(metric requests_total '{verdict="partial",code="200"}')" 7
 
 # ---- many records of one request ----

@@ -24,7 +24,7 @@ PROTOBUF='Content-Type: application/x-protobuf' JSON='Content-Type: application/
 # ---- what is kept ----
 printf '\n\377' >"$T/broken"
 is "a body that is no message is 400" "$(post /v1/traces "$T/broken")" 400
-ok "it is a dead letter" wait_until 10s letters 1
+ok "it is a dead letter" wait_until 20s letters 1
 is "as it was" "$(last | jq -r .value)" 0aff
 is "why, and what for" "$(for h in headgate-dlq-reason headgate-dlq-topic signal content-type; do header "$(last)" $h; done | xargs)" \
 	"hg-invalid $TRACES_TOPIC traces application/x-protobuf"
@@ -34,22 +34,22 @@ is "its key and id are those of a record" "$(last | jq -r .key) $(header "$(last
 otlp logs -n 50 -m cut -z -o "$T/whole"
 head -c -7 "$T/whole" >"$T/cut"
 is "a cut gzip is 400" "$(post /v1/logs "$T/cut" -H 'Content-Encoding: gzip')" 400
-ok "it is a dead letter" wait_until 10s letters 2
+ok "it is a dead letter" wait_until 20s letters 2
 is "raw" "$(last | jq -r .value | unhex | cmp - "$T/cut" 2>&1)" ""
 is "for that reason" "$(header "$(last)" headgate-dlq-reason)" hg-inflate
 
 gzip -c "$T/broken" >"$T/broken.gz"
 is "a whole gzip of a broken message is 400" "$(post /v1/logs "$T/broken.gz" -H 'Content-Encoding: gzip')" 400
-ok "it is a dead letter" wait_until 10s letters 3
+ok "it is a dead letter" wait_until 20s letters 3
 is "decoded" "$(last | jq -r .value)" 0aff
 
 is "JSON that is none is 400" "$(request /v1/logs -H "$JSON" -d '{"resourceLogs":[')" 400
-ok "it is a dead letter" wait_until 10s letters 4
+ok "it is a dead letter" wait_until 20s letters 4
 is "as JSON" "$(last | jq -r .value | unhex) $(header "$(last)" content-type)" '{"resourceLogs":[ application/json'
 
 printf 'nonsense' >"$T/nonsense"
 is "what is no snappy block is 400" "$(request /loki/api/v1/push -H "$PROTOBUF" --data-binary "@$T/nonsense")" 400
-ok "it is a dead letter" wait_until 10s letters 5
+ok "it is a dead letter" wait_until 20s letters 5
 is "raw, for Loki's topic" "$(last | jq -r .value | unhex) $(header "$(last)" headgate-dlq-topic)" "nonsense $LOKI_TOPIC"
 
 # ---- what is not ----
@@ -81,7 +81,7 @@ fine() { [ "$(post /v1/logs "$T/fine")" = 200 ]; }
 ok "the broker is back" wait_until 20s fine
 before=$(record_count "$DEAD_TOPIC")
 is "a broken body" "$(post /v1/logs "$T/broken")" 400
-ok "is kept again" wait_until 10s letters $((before + 1))
+ok "is kept again" wait_until 20s letters $((before + 1))
 is "dead letters are no items" "$(metric items_accepted_total)" "$(($(metric items_delivered_total) + $(metric items_failed_total)))"
 
 # ---- too many ----
@@ -97,5 +97,5 @@ kept=$(($(metric dead_letters_total '{result="sent"}') - sent))
 ok "no more are kept than five a second: $kept in $took us" test "$kept" -ge 5 -a "$kept" -le $((5 + took / 200000 + 1))
 is "the rest is counted" "$(($(metric dead_letters_total '{result="dropped"}') - dropped))" $((60 - kept))
 there() { [ "$(record_count "$DEAD_TOPIC")" = $((before + kept)) ]; }
-ok "and what is kept is there" wait_until 10s there
+ok "and what is kept is there" wait_until 20s there
 finish

@@ -209,10 +209,10 @@ head -c 300000 /dev/urandom >"$T/slow"
 background bash -c 'curl -sS --limit-rate 100k -o /dev/null -w "%{http_code}" -H "$1" --data-binary "@$2" "$3" >"$4"' - "Authorization: Bearer $KEY" "$T/slow" "$URL/ingestion/insert_block" "$T/slow.status"
 slow=$SPAWNED
 in_flight() { [ "$(metric requests_in_flight '{route="insert_block"}')" = 1 ]; }
-ok "a block is on its way" wait_until 5s in_flight
+ok "a block is on its way" wait_until 20s in_flight
 begin=$(now_us)
 ok "B21: SIGTERM: headgate ends with status 0" headgate_stop 25s
-wait_until 5s gone "$slow"
+wait_until 20s gone "$slow"
 is "after the block was taken" "$(cat "$T/slow.status")" 200
 ok "within 25 s" test $(($(now_us) - begin)) -le 25000000
 

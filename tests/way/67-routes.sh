@@ -134,7 +134,7 @@ like "which says when to come again" "$(reply_header Retry-After)" '^[1-5]$'
 is "and the other routes of that tenant work" "$(post /v1/logs <(otlp logs))" 200
 topic create "$KAFKA_BROKERS" "late.$NAME-blobs" 1
 created() { [ "$(request /blobs/app -d created)" = 202 ]; }
-ok "once it is created its records go there" wait_until 15s created
+ok "once it is created its records go there" wait_until 20s created
 is "so it is" "$(records "late.$NAME-blobs" | jq -r .value | unhex)" created
 TOKEN=${KEY[a.b]}
 is "a tenant whose id is no part of a topic's name is not let in" "$(post /v1/logs <(otlp logs))" 401
@@ -145,7 +145,7 @@ conf $R.topic_prefix= "$R.topic=$OWN-blobs"
 ok "a reload is taken" headgate_switch
 TOKEN=${KEY[a.b]}
 let_in() { [ "$(post /v1/logs <(otlp logs))" = 200 ]; }
-ok "without {tenant} it is again" wait_until 5s let_in
+ok "without {tenant} it is again" wait_until 20s let_in
 is "and counted no more" "$(metric tenants_rows_skipped '{reason="tenant_topic"}')" 0
 
 # ---- record.topic_prefix: before every topic ----

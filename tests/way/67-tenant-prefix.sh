@@ -25,7 +25,7 @@ others() { TOKEN=$OTHER; post "/v1/$1" <(otlp "$1"); }
 ok "without one records go where the configuration says" goes "$LOGS_TOPIC"
 bases=$(tables base)
 prefix "'$OWN'"
-ok "with one they go there, though nothing was reloaded" wait_until 5s goes "$OWN$LOGS_TOPIC"
+ok "with one they go there, though nothing was reloaded" wait_until 20s goes "$OWN$LOGS_TOPIC"
 is "that was a delta" "$(tables base)" "$bases"
 is "other signals too" "$(TOKEN=$ACME; post /v1/metrics <(otlp metrics)) $(record_count "$OWN$METRICS_TOPIC")" "200 1"
 before=$(record_count "$LOGS_TOPIC")
@@ -37,17 +37,17 @@ expect_err 'mod=topics msg="a configured topic is not there'
 late=late.$NAME-
 prefix "'$late'"
 missing() { TOKEN=$ACME; [ "$(post /v1/logs <(otlp logs))" = 503 ]; }
-ok "where there is no topic: 503" wait_until 5s missing
+ok "where there is no topic: 503" wait_until 20s missing
 like "the same as for any that is missing" "$(cat "$T/reply")" 'hg-topic-unavailable: '
 like "which says when to come again" "$(reply_header Retry-After)" '^[1-5]$'
 is "the other tenant has nothing of it" "$(others logs)" 200
 topic create "$KAFKA_BROKERS" "$late$LOGS_TOPIC" 1
-ok "once it is created records go there" wait_until 15s goes "$late$LOGS_TOPIC"
+ok "once it is created records go there" wait_until 20s goes "$late$LOGS_TOPIC"
 
 # ---- what cannot be ----
 ok "the schema lets none in that is no part of a topic's name" fails prefix "'a/b'"
 prefix NULL
-ok "without one again records are where they were" wait_until 5s goes "$LOGS_TOPIC"
+ok "without one again records are where they were" wait_until 20s goes "$LOGS_TOPIC"
 is "all of it by deltas" "$(tables base)" "$bases"
 
 # ---- the tenants file, every route, and what makes no topic's name ----
@@ -80,15 +80,15 @@ is "which the other's have" "$(stored | jq -r 'select(.key == "'"$(hex a.b)"'").
 TOKEN=$ACME
 write_file "$(printf 'p%.0s' {1..100})"
 shut_out() { [ "$(post /v1/logs <(otlp logs))" = 401 ]; }
-ok "one that leaves no room for a topic's name lets nobody in" wait_until 5s shut_out
+ok "one that leaves no room for a topic's name lets nobody in" wait_until 20s shut_out
 is "it is counted" "$(metric tenants_rows_skipped '{reason="tenant_topic"}')" 1
 ok "and told" hg_log 'lvl=warn mod=tenants msg="row left out" row=tenant id=acme why=.*topic_prefix'
 is "the other tenant is in" "$(TOKEN=$OTHER; post /v1/logs <(otlp logs))" 200
 expect_err 'mod=tenants_file msg=.* error=.*a topic_prefix is 1 to 100'
 write_file "a/b"
-ok "one that is none is refused at its place" wait_until 5s hg_log 'tenants.yaml:3:[0-9]*: error: a topic_prefix is 1 to 100 of 0-9 A-Z a-z . _ -'
+ok "one that is none is refused at its place" wait_until 20s hg_log 'tenants.yaml:3:[0-9]*: error: a topic_prefix is 1 to 100 of 0-9 A-Z a-z . _ -'
 write_file g.
 goes_on() { [ "$(post /v1/logs <(otlp logs))" = 200 ] && [ "$(stored | jq -r .topic | grep -c "^g\.$LOGS_TOPIC$")" -gt 0 ]; }
-ok "with a good one it goes on" wait_until 5s goes_on
+ok "with a good one it goes on" wait_until 20s goes_on
 is "and is counted no more" "$(metric tenants_rows_skipped '{reason="tenant_topic"}')" 0
 finish

@@ -122,7 +122,7 @@ is "a native listener has none of its paths" "$(URL=$NATIVE send $WRITE "$T/writ
 # ---- one record for each write (D16) ----
 is "the last write" "$(send $PUSH "$T/push.json" -H "$ORG" -H "$JSON")" 204
 audited() { jq -se --arg id "$(reply_header X-Request-Id)" --arg tenant "$TENANT" 'map(select(.request_id == $id)) | length == 1 and .[0].tenant == $tenant and .[0].route == "gateway_loki" and .[0].code == 204' "$HG_DIR/access.log" >"$T/audited"; }
-ok "is one record: tenant, route, status" wait_until 5s audited
+ok "is one record: tenant, route, status" wait_until 20s audited
 ok "no token is in any" fails grep -qaF "$TOKEN" "$HG_DIR/access.log" "$HG_DIR/audit.log"
 is "no worker was lost" "$(workers | xargs)" "$before"
 
@@ -133,7 +133,7 @@ is "a missing tenant is 400 by switch" "$(send $PUSH "$T/push.json" -H "$JSON")"
 is "with the same text" "$(cat "$T/reply")" "Bad Request"
 id=$(reply_header X-Request-Id)
 audited_400() { jq -se --arg id "$id" 'any(.[]; .request_id == $id and .code == 400)' "$HG_DIR/audit.log" >"$T/audited"; }
-ok "in the audit too" wait_until 5s audited_400
+ok "in the audit too" wait_until 20s audited_400
 ok "and in the metrics" test "$(metric requests_total '{route="gateway_loki",verdict="hg-org-missing",code="400"}')" -ge 1
 is "none of them as 401" "$(metric requests_total '{route="gateway_loki",verdict="hg-org-missing",code="401"}')" 0
 conf compat.gateway_missing_tenant_status= compat.gateway_tenant_header=optional

@@ -92,7 +92,7 @@ good=$(record_count $EVENT_TOPIC)
 is "one bad object of three is 400" "$(event '[{"n":1},{"n":"x"},{"n":3}]')" '400 Invalid JSON: invalid type: string "x", expected an integer value at n at line 1 column 17'
 is "a syntax error is 400" "$(request /ingest/Event --data-binary '{"n":1}garbage')" 400
 three() { [ "$(record_count $DEAD_TOPIC)" = 3 ] && [ "$(record_count $DLQ_TOPIC)" = 3 ]; } # a cut coding too
-ok "three letters of the model, none of the syntax error; a copy of each body" wait_until 10s three
+ok "three letters of the model, none of the syntax error; a copy of each body" wait_until 20s three
 read_values $DEAD_TOPIC >"$T/letters"
 is "the originals, in their order" "$(jq -c .originalRecord "$T/letters" | xargs -d '\n')" '{"n":1} {"n":"x"} {"n":3}'
 is "with the seven members" "$(jq -c keys_unsorted "$T/letters" | sort -u)" '["originalRecord","errorMessage","errorType","failedAt","source","requestBody","topic"]'

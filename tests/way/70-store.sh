@@ -23,7 +23,7 @@ is "its tenant, topic, signal and flags" "$(jq -r '[.key, .topic, .signal, .flag
 is "its headers are those of a record, in order" "$(jq -r '[.headers[][0]] | join(" ")' <<<"$row")" \
 	"X-Scope-OrgID tenant_id signal format content-type headgate-request-id"
 is "with their values" "$(for h in X-Scope-OrgID signal format content-type; do header "$row" $h; done | xargs)" "acme logs otlp_proto application/x-protobuf"
-wait_until 5s grep -q '"verdict":"accepted"' "$HG_DIR/access.log"
+wait_until 20s grep -q '"verdict":"accepted"' "$HG_DIR/access.log"
 is "the access log names file and row" "$(jq -c 'select(.verdict == "accepted") | [.partition, .offset]' "$HG_DIR/access.log")" \
 	"$(jq -c '[.partition, .offset]' <<<"$row")"
 now=$(date +%s%3N)
@@ -36,7 +36,7 @@ ok "each 2xx of many is a row" eval 'conserved "$T/sent" <"$T/rows" >"$T/kept"'
 note "$(<"$T/kept")"
 is "none is there twice" "$(jq .twice "$T/kept")" 0
 is "ready" "$(get /ready)" 200
-ok "the gauge knows the bytes" wait_until 5s eval '[ "$(metric store_bytes)" -gt 100000 ]'
+ok "the gauge knows the bytes" wait_until 20s eval '[ "$(metric store_bytes)" -gt 100000 ]'
 ok "commits are observed" test "$(metric store_commit_seconds_count)" -gt 10
 taken=$(metric items_accepted_total)
 is "accepted = delivered" "$(metric items_delivered_total)" "$taken"
@@ -45,7 +45,7 @@ is "accepted = delivered" "$(metric items_delivered_total)" "$taken"
 before=$(cd "$store" && ls ./*.lock)
 ok "a reload" headgate_reload
 closed() { local f; for f in $before; do [ ! -e "$store/$f" ] || return 1; done; }
-ok "the files of the last generation are closed" wait_until 10s closed
+ok "the files of the last generation are closed" wait_until 20s closed
 is "their rows are in the .db" "$(cd "$store" && for f in $before; do stat -c %s "${f%.lock}.db-wal"; done | sort -u)" 0
 is "and go on being there" "$(stored | wc -l)" 2001
 
@@ -57,8 +57,8 @@ mine=$(basename "$store"/*.lock .lock)
 expect_err 'mod=workers'
 kill -KILL "$(workers)"
 adopted() { [ ! -e "$store/$mine.lock" ] && [ "$(stat -c %s "$store/$mine.db-wal")" = 0 ]; }
-ok "the file of a dead worker is closed by the next one" wait_until 10s adopted
-ok "which says so" wait_until 5s hg_log "lvl=info mod=sink_local .*file=${mine#"${mine%%[1-9]*}"} "
+ok "the file of a dead worker is closed by the next one" wait_until 20s adopted
+ok "which says so" wait_until 20s hg_log "lvl=info mod=sink_local .*file=${mine#"${mine%%[1-9]*}"} "
 ok "each 2xx is a row" eval 'stored | conserved "$T/sent" "$T/sent2" >"$T/kept"'
 
 # ---- a slot that is no more, a stop, a start ----

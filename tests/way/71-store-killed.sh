@@ -27,7 +27,7 @@ starts()
 		spawn "$HG_LOG" "$HEADGATE" -c "$HG_DIR/headgate.yaml"
 		HG_PID=$SPAWNED
 		both_or_end() { both || gone "$HG_PID"; }
-		wait_until 10s both_or_end
+		wait_until 20s both_or_end
 		gone "$HG_PID" || return 0
 		note "start $try of $i did not find its port free"
 	done
@@ -41,18 +41,18 @@ for ((i = 0; i < KILLS; i++)); do
 	# Some die within their start, the others after so many answers.
 	want=$((before + RANDOM % 60))
 	more() { [ "$(answers)" -ge "$want" ]; }
-	wait_until 5s more || ((++quiet))
+	wait_until 20s more || ((++quiet))
 	mapfile -t pids < <(echo "$HG_PID"; workers)
 	kill -KILL "${pids[@]}"
 	all_gone() { local pid; for pid in "${pids[@]}"; do gone "$pid" || return 1; done; }
-	wait_until 5s all_gone || break
+	wait_until 20s all_gone || break
 	((++killed))
 done
 is "it was killed so often" "$killed" "$KILLS"
 is "and did take records each time" "$quiet" 0
 starts
 more() { [ "$(answers)" -ge $((want + 50)) ]; }
-ok "at last it goes on" wait_until 10s more
+ok "at last it goes on" wait_until 20s more
 end_pid "$load" TERM 20s
 closed() { [ "$(cd "$HG_DIR/store" && ls ./*.lock | wc -l)" = 2 ]; }
 ok "what the dead left is closed" wait_until 20s closed

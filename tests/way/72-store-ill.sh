@@ -34,11 +34,11 @@ for how in sync write short full; do
 	background python3 "$WAY/tools/load.py" "$URL" --token "$TOKEN" --quiet --connections 4 --rate 200 --seconds 60 --prefix "$how-" --results "$T/sent-$how"
 	load=$SPAWNED
 	so_many() { [ "$(grep -c " $1 " "$T/sent-$how")" -ge "$2" ]; }
-	ok "$how: records are accepted before" wait_until 5s so_many 200 20
+	ok "$how: records are accepted before" wait_until 20s so_many 200 20
 	touch "$ill/disk/$how"
-	ok "$how: then 503" wait_until 5s so_many 503 5
+	ok "$how: then 503" wait_until 20s so_many 503 5
 	begun=$(now_us) used=$(cpu)
-	ok "$how: and again and again" wait_until 10s so_many 503 300
+	ok "$how: and again and again" wait_until 20s so_many 503 300
 	ms=$((($(now_us) - begun) / 1000)) used=$(($(cpu) - used))
 	ok "$how: which is little work ($used ms of $ms ms)" test $((used * 2)) -lt "$ms"
 	is "$how: with its own id" "$(post /v1/logs "$T/body"; grep -ao 'hg-store[a-z-]*' "$T/reply")" "503hg-store"
@@ -47,7 +47,7 @@ for how in sync write short full; do
 	rm "$ill/disk/$how"
 	begun=$(now_us)
 	ok "$how: the disk is well again: accepted within 5 s" wait_until 5s accepted
-	ok "$how: ready again" wait_until 5s ready
+	ok "$how: ready again" wait_until 20s ready
 	note "$how: accepted $((($(now_us) - begun) / 1000)) ms after the fault had ended"
 	end_pid "$load" TERM 20s
 	ok "$how: each 2xx is in the store, and nothing is damaged" eval 'stored >"$T/rows" && conserved "$T/sent-$how" <"$T/rows" >"$T/kept"'
@@ -84,7 +84,7 @@ ok "the next record is stored" wait_until 1s accepted
 rm "$store"/*.lock
 is "a lost lock is a 503" "$(post /v1/logs "$T/body")" 503
 is "and the next record goes into the next file" "$(post /v1/logs "$T/body")" 200
-ok "the log says so" wait_until 5s hg_log 'lvl=err mod=sink_local .*no longer ours'
+ok "the log says so" wait_until 20s hg_log 'lvl=err mod=sink_local .*no longer ours'
 count=$(stored | wc -l)
 
 # ---- a store at its bound, which nobody passes ----
@@ -93,7 +93,7 @@ ok "a reload with a small bound" headgate_switch
 known_bytes() { find "$store" -type f -printf '%b\n' | awk '{n += $1} END {print n * 512}'; }
 # What was there already is beyond it.
 full() { [ "$(post /v1/logs "$T/body")" = 503 ] && grep -q 'the store is full' "$T/reply"; }
-ok "what is there already fills it: 503" wait_until 5s full
+ok "what is there already fills it: 503" wait_until 20s full
 is "not ready" "$(get /ready) $(<"$T/reply")" "503 not ready: store"
 is "nothing was dropped" "$(stored | wc -l)" "$count"
 rm -f "$store"/*[0-9].db "$store"/*.db-*

@@ -21,7 +21,7 @@ for f in "${files[@]}"; do note "$f: $(rows_of "$f") rows, -wal of $(stat -c %s 
 mapfile -t pids < <(echo "$HG_PID"; workers)
 kill -KILL "${pids[@]}"
 HG_PID=''
-wait_until 5s eval '[ -e "$HG_DIR/status" ]'
+wait_until 20s eval '[ -e "$HG_DIR/status" ]'
 
 turn() { python3 -c 'import sys
 f = open(sys.argv[1], "r+b"); f.seek(0, 2); at = int(f.tell() * float(sys.argv[2])); f.seek(at); b = f.read(1)[0]; f.seek(at); f.write(bytes([b ^ 16]))' "$@"; }
@@ -35,11 +35,11 @@ for f in "${damaged[@]}"; do cp -r "$store/$f.db" "$T/"; [ ! -e "$store/$f.db-wa
 begun=$(now_us)
 headgate_start
 ok "the start takes less than 5 s" test $(($(now_us) - begun)) -lt 5000000
-ok "four files are counted" wait_until 10s eval '[ "$(metric store_quarantined_total)" = 4 ]'
+ok "four files are counted" wait_until 20s eval '[ "$(metric store_quarantined_total)" = 4 ]'
 is "and are in quarantine" "$(cd "$store/quarantine" && echo ./*.db)" "$(printf './%s.db ' "${damaged[@]}" | sed 's/ $//')"
 same() { local f; for f in "${damaged[@]}"; do [ ! -e "$T/$f.db-wal" ] || cmp "$T/$f.db-wal" "$store/quarantine/$f.db-wal" || return 1; done; }
 ok "the -wal of each as it was found" same
-ok "the log names why" wait_until 5s hg_log 'lvl=err mod=sink_local .*damaged.*why='
+ok "the log names why" wait_until 20s hg_log 'lvl=err mod=sink_local .*damaged.*why='
 stored >"$T/rows.after"
 is "the whole file has all of its rows" "$(jq -c --argjson n "$((10#$whole))" 'select(.partition == $n)' "$T/rows.after" | wc -l)" "$(rows_of "$whole")"
 kept=$(wc -l <"$T/rows.after")

@@ -21,7 +21,7 @@ mkdir "$T/held"
 sed "s|$F|$T/held/tenants.yaml|" "$HG_DIR/headgate.yaml" >"$T/held.yaml"
 background flock --no-fork "$T/held" sleep 1000
 is_held() { ! flock -n "$T/held" true; }
-wait_until 10s is_held
+wait_until 20s is_held
 ("$HEADGATECTL" -c "$T/held.yaml" tenant add acme >"$T/held.said" 2>&1; echo $? >"$T/held.code") &
 
 # -- a tenant, a token
@@ -129,7 +129,7 @@ like "is not said to last" "$(said)" 'the old one ends at 20.*the new one has no
 code "a grace of a month" 2 token rotate "${new:4:8}" --grace 30d
 ok "at once" ctl token rotate "${new:4:8}" --grace 0s
 is_401() { [ "$(answers "$1")" = 401 ]; }
-ok "the old one ends now" wait_until 5s is_401 "$new"
+ok "the old one ends now" wait_until 20s is_401 "$new"
 
 # -- the whole file or nothing
 sed -i '1a # a comment of the operator' "$F"

@@ -108,7 +108,7 @@ known "$fresh"
 is "the old one ends, and says by what it was replaced" \
 	"$(pg "SELECT replaced_by, expires_at <= now() + interval '2 seconds' FROM headgate.token WHERE token_id = '${token:4:8}'")" "${fresh:4:8}|t"
 is_401() { [ "$(answers "$1")" = 401 ]; }
-ok "after its grace it is refused (O10)" wait_until 5s is_401 "$token"
+ok "after its grace it is refused (O10)" wait_until 20s is_401 "$token"
 is "the new one is not" "$(answers "$fresh")" 415
 verify "$token" --json
 is "it has expired" "$(jq -r .verdict "$T/said")" expired

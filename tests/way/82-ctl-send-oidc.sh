@@ -9,7 +9,7 @@ oidc_start own "$(jq -n --arg audience "$audience" 'def when(param; value; claim
 	{tokenCallbacks: [{issuerId: "a", requestMappings: when("audience"; $audience; {sub: "agent", aud: [$audience]})},
 		{issuerId: "short", tokenExpiry: 2, requestMappings: when("client_id"; "agent"; {sub: "agent"})}]}')"
 background python3 "$WAY/tools/answers.py" "$T/sink.log" '{"/logs": [{"status": 200}], "/traces": [{"status": 200, "wait": 0.1}]}'
-wait_until 10s test -s "$T/sink.log"
+wait_until 20s test -s "$T/sink.log"
 
 HEADGATE_URL=http://127.0.0.1:$(head -n 1 "$T/sink.log")
 export HEADGATE_URL MICROMEGAS_OIDC_CLIENT_ID=agent MICROMEGAS_OIDC_CLIENT_SECRET='s&cr=t +%' MICROMEGAS_OIDC_AUDIENCE=$audience

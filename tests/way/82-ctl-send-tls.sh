@@ -10,7 +10,7 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -s
 answer()
 {
 	background python3 "$WAY/tools/answers.py" "$T/$1.log" "${@:2}"
-	wait_until 10s test -s "$T/$1.log"
+	wait_until 20s test -s "$T/$1.log"
 	FAKE=https://127.0.0.1:$(head -n 1 "$T/$1.log")
 }
 answer sink '{"/logs": [{"by": {"Bearer t-1": {"status": 200}}, "status": 401}]}' "$T/cert.pem" "$T/key.pem"

@@ -10,7 +10,7 @@ ctl() { "$HEADGATECTL" "$@" >"$T/said" 2>"$T/said.err"; }
 answer()
 {
 	background python3 "$WAY/tools/answers.py" "$T/$1.log" "$2"
-	wait_until 10s test -s "$T/$1.log"
+	wait_until 20s test -s "$T/$1.log"
 	FAKE=http://127.0.0.1:$(head -n 1 "$T/$1.log")
 }
 requests() { sed 1d "$T/$1.log"; }

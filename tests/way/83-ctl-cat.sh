@@ -48,15 +48,15 @@ print(sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True).execute("select h
 background bash -c 'exec "$0" cat -c "$1" --follow -n 1 >"$2" 2>"$2.err"' "$HEADGATECTL" "$HG_DIR/headgate.yaml" "$T/followed"
 follower=$SPAWNED
 lines() { [ "$(wc -l <"$T/followed")" = "$1" ]; }
-ok "--follow begins with the last ones" wait_until 5s lines 1
+ok "--follow begins with the last ones" wait_until 20s lines 1
 send other --all >/dev/null
-ok "and goes on with what comes" wait_until 5s lines 11
+ok "and goes on with what comes" wait_until 20s lines 11
 headgate_stop
 headgate_start
 export HEADGATE_URL=$URL
 known "$acme"
 send acme --signal logs >/dev/null
-ok "in files that come later too" wait_until 5s lines 15
+ok "in files that come later too" wait_until 20s lines 15
 is "each once" "$(jq -r '"\(.file) \(.seq)"' "$T/followed" | sort | uniq -d)" ""
 is "and says nothing in a pipe" "$(cat "$T/followed.err")" ""
 end_pid "$follower"

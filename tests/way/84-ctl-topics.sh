@@ -56,7 +56,7 @@ like "it is told, with both values" "$(cat "$T/said.err")" "^$NAME-spans: max.me
 # What the broker refuses
 topic delete "$KAFKA_BROKERS" "$NAME-write2"
 gone_there() { [[ " $(topics_there) " != *" $NAME-write2 "* ]]; }
-wait_until 10s gone_there
+wait_until 20s gone_there
 ctl topics create --replication 3
 is "a refusal of the brokers is exit 1" $? 1
 like "and their words" "$(cat "$T/said.err")" "$NAME-write2: .*[Rr]eplication"

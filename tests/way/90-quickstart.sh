@@ -69,7 +69,7 @@ PORT=$(port_pick 5000)
 (exec 3<>"/dev/tcp/127.0.0.1/$PORT") 2>/dev/null
 spawn "$T/listen.log" python3 -c "import socket,time
 s=socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(('127.0.0.1', $PORT)); s.listen(); print('up', flush=True); time.sleep(60)"
-wait_until 5s grep -q up "$T/listen.log"
+wait_until 20s grep -q up "$T/listen.log"
 "$ROOT/tools/quickstart/quickstart" --once >"$T/busy" 2>&1
 is "a busy port is an error" $? 1
 ok "that names PORT=" grep -q 'PORT=' "$T/busy"
