@@ -10,14 +10,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <time.h>
 
 enum {
 	META_TIMEOUT_MS = 10000, /* the brokers' answer to a question about topics */
 	ADMIN_TIMEOUT_MS = 10000, /* an admin request */
 	STALL_MS = 10000, /* reading: no record for so long is a failure */
-	POLL_MS = 100,
+	SEEN_MS = 20000, /* what the controller has said the broker must know by then */
 	LOOK_MS = 20,
+	POLL_MS = 100,
 	OUT_BUFFER = 1 << 20,
 };
 
@@ -281,6 +282,48 @@ static void topic_results(const rd_kafka_topic_result_t **results, size_t count)
 	}
 }
 
+/*
+ * A request is answered when the controller has noted it; the broker, which clients ask, hears of
+ * it a little later. So each change is waited for there: whoever comes next shall find it.
+ */
+struct wanted {
+	rd_kafka_t *client;
+	rd_kafka_queue_t *queue;
+	const char *topic;
+	int partitions; /* 0: no such topic */
+	char **settings; /* name, NUL, value */
+	size_t rules;
+};
+
+static void until(bool (*is_so)(const struct wanted *w), const struct wanted *w)
+{
+	for (int ms = 0; !is_so(w); ms += LOOK_MS) {
+		if (ms >= SEEN_MS)
+			die("%s: the broker does not hear of it", w->topic);
+		nanosleep(&(struct timespec){ .tv_nsec = LOOK_MS * 1000000L }, NULL);
+	}
+}
+
+/* Of all topics: a question about one might make it. */
+static bool has_partitions(const struct wanted *w)
+{
+	const rd_kafka_metadata_t *meta = metadata_get(w->client, NULL);
+	int count = 0;
+
+	for (int i = 0; i < meta->topic_cnt; i++) {
+		const rd_kafka_metadata_topic_t *t = &meta->topics[i];
+
+		if (strcmp(t->topic, w->topic) != 0)
+			continue;
+		for (int p = 0; p < t->partition_cnt; p++)
+			count += !t->partitions[p].err && t->partitions[p].leader >= 0;
+		if (!w->partitions)
+			count = 1;
+	}
+	rd_kafka_metadata_destroy(meta);
+	return count == w->partitions;
+}
+
 /* Cuts "name=value" in two; the name is in the caller's own argument. */
 static const char *cut(char *setting)
 {
@@ -290,31 +333,6 @@ static const char *cut(char *setting)
 		die("not CONFIG=VALUE: %s", setting);
 	*equals = '\0';
 	return equals + 1;
-}
-
-static bool is_there(rd_kafka_t *client, rd_kafka_topic_t *topic)
-{
-	const rd_kafka_metadata_t *meta = metadata_get(client, topic);
-	bool there = meta->topic_cnt == 1 && !meta->topics[0].err && meta->topics[0].partition_cnt;
-
-	for (int p = 0; there && p < meta->topics[0].partition_cnt; p++)
-		there = !meta->topics[0].partitions[p].err;
-	rd_kafka_metadata_destroy(meta);
-	return there;
-}
-
-/* The answer to its creation comes before the broker itself knows of it: whoever asked meanwhile
- * would hear that there is no such topic. */
-static void await_topic(rd_kafka_t *client, const char *name)
-{
-	rd_kafka_topic_t *topic = rd_kafka_topic_new(client, name, NULL);
-
-	for (int waited_ms = 0; !is_there(client, topic); waited_ms += LOOK_MS) {
-		if (waited_ms >= ADMIN_TIMEOUT_MS)
-			die("%s: not there %d ms after it was made", name, ADMIN_TIMEOUT_MS);
-		usleep(LOOK_MS * 1000);
-	}
-	rd_kafka_topic_destroy(topic);
 }
 
 static void do_create(rd_kafka_t *client, rd_kafka_queue_t *queue, const char *name,
@@ -342,7 +360,8 @@ static void do_create(rd_kafka_t *client, rd_kafka_queue_t *queue, const char *n
 	topic_results(results, count);
 	rd_kafka_event_destroy(event);
 	rd_kafka_NewTopic_destroy(topic);
-	await_topic(client, name);
+	until(has_partitions,
+	      &(struct wanted){ .client = client, .topic = name, .partitions = atoi(partitions) });
 }
 
 static void do_delete(rd_kafka_t *client, rd_kafka_queue_t *queue, const char *name)
@@ -359,6 +378,38 @@ static void do_delete(rd_kafka_t *client, rd_kafka_queue_t *queue, const char *n
 	topic_results(results, count);
 	rd_kafka_event_destroy(event);
 	rd_kafka_DeleteTopic_destroy(topic);
+	until(has_partitions, &(struct wanted){ .client = client, .topic = name });
+}
+
+static bool has_settings(const struct wanted *w)
+{
+	rd_kafka_ConfigResource_t *topic =
+		rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, w->topic);
+	rd_kafka_event_t *event;
+	const rd_kafka_ConfigResource_t **resources;
+	const rd_kafka_ConfigEntry_t **entries;
+	size_t count, wanted = 0, found = 0, changed = 0;
+
+	rd_kafka_DescribeConfigs(w->client, &topic, 1, NULL, w->queue);
+	event = answer(w->queue);
+	resources = rd_kafka_DescribeConfigs_result_resources(
+		rd_kafka_event_DescribeConfigs_result(event), &count);
+	if (count != 1 || rd_kafka_ConfigResource_error(resources[0]))
+		die("%s: its settings can't be read", w->topic);
+	entries = rd_kafka_ConfigResource_configs(resources[0], &count);
+	for (size_t i = 0; i < count; i++)
+		changed += rd_kafka_ConfigEntry_source(entries[i]) ==
+		           RD_KAFKA_CONFIG_SOURCE_DYNAMIC_TOPIC_CONFIG;
+	for (char **s = w->settings; *s; s++, wanted++)
+		for (size_t i = 0; i < count; i++) {
+			const char *value = rd_kafka_ConfigEntry_value(entries[i]);
+
+			found += !strcmp(rd_kafka_ConfigEntry_name(entries[i]), *s) && value &&
+			         !strcmp(value, *s + strlen(*s) + 1);
+		}
+	rd_kafka_event_destroy(event);
+	rd_kafka_ConfigResource_destroy(topic);
+	return found == wanted && changed == wanted;
 }
 
 static void do_config(rd_kafka_t *client, rd_kafka_queue_t *queue, const char *name,
@@ -370,11 +421,11 @@ static void do_config(rd_kafka_t *client, rd_kafka_queue_t *queue, const char *n
 	const rd_kafka_ConfigResource_t **results;
 	size_t count;
 
-	for (; *settings; settings++) {
-		const char *value = cut(*settings);
+	for (char **s = settings; *s; s++) {
+		const char *value = cut(*s);
 
-		if (rd_kafka_ConfigResource_set_config(topic, *settings, value))
-			die("%s=%s refused", *settings, value);
+		if (rd_kafka_ConfigResource_set_config(topic, *s, value))
+			die("%s=%s refused", *s, value);
 	}
 	rd_kafka_AlterConfigs(client, &topic, 1, NULL, queue);
 	event = answer(queue);
@@ -386,6 +437,36 @@ static void do_config(rd_kafka_t *client, rd_kafka_queue_t *queue, const char *n
 	}
 	rd_kafka_event_destroy(event);
 	rd_kafka_ConfigResource_destroy(topic);
+	until(has_settings,
+	      &(struct wanted){
+		      .client = client, .queue = queue, .topic = name, .settings = settings });
+}
+
+static rd_kafka_AclBindingFilter_t *rules_of(const char *name)
+{
+	char reason[256];
+	rd_kafka_AclBindingFilter_t *filter = rd_kafka_AclBindingFilter_new(
+		RD_KAFKA_RESOURCE_TOPIC, name, RD_KAFKA_RESOURCE_PATTERN_LITERAL, NULL, NULL,
+		RD_KAFKA_ACL_OPERATION_ANY, RD_KAFKA_ACL_PERMISSION_TYPE_ANY, reason,
+		sizeof(reason));
+
+	if (!filter)
+		die("%s: %s", name, reason);
+	return filter;
+}
+
+static bool has_rules(const struct wanted *w)
+{
+	rd_kafka_AclBindingFilter_t *filter = rules_of(w->topic);
+	rd_kafka_event_t *event;
+	size_t count;
+
+	rd_kafka_DescribeAcls(w->client, filter, NULL, w->queue);
+	event = answer(w->queue);
+	rd_kafka_DescribeAcls_result_acls(rd_kafka_event_DescribeAcls_result(event), &count);
+	rd_kafka_event_destroy(event);
+	rd_kafka_AclBinding_destroy(filter);
+	return count == w->rules;
 }
 
 /*
@@ -421,21 +502,17 @@ static void do_deny(rd_kafka_t *client, rd_kafka_queue_t *queue, const char *nam
 	}
 	rd_kafka_event_destroy(event);
 	rd_kafka_AclBinding_destroy_array(rules, 2);
+	until(has_rules,
+	      &(struct wanted){ .client = client, .queue = queue, .topic = name, .rules = 2 });
 }
 
 static void do_allow(rd_kafka_t *client, rd_kafka_queue_t *queue, const char *name)
 {
-	char reason[256];
-	rd_kafka_AclBindingFilter_t *filter = rd_kafka_AclBindingFilter_new(
-		RD_KAFKA_RESOURCE_TOPIC, name, RD_KAFKA_RESOURCE_PATTERN_LITERAL, NULL, NULL,
-		RD_KAFKA_ACL_OPERATION_ANY, RD_KAFKA_ACL_PERMISSION_TYPE_ANY, reason,
-		sizeof(reason));
+	rd_kafka_AclBindingFilter_t *filter = rules_of(name);
 	const rd_kafka_DeleteAcls_result_response_t **results;
 	rd_kafka_event_t *event;
 	size_t count;
 
-	if (!filter)
-		die("%s: %s", name, reason);
 	rd_kafka_DeleteAcls(client, &filter, 1, NULL, queue);
 	event = answer(queue);
 	results = rd_kafka_DeleteAcls_result_responses(rd_kafka_event_DeleteAcls_result(event),
@@ -449,6 +526,7 @@ static void do_allow(rd_kafka_t *client, rd_kafka_queue_t *queue, const char *na
 	}
 	rd_kafka_event_destroy(event);
 	rd_kafka_AclBinding_destroy(filter);
+	until(has_rules, &(struct wanted){ .client = client, .queue = queue, .topic = name });
 }
 
 static bool do_admin(const char *verb, const char *brokers, const char *name, int argc, char **argv)
