@@ -9,7 +9,9 @@ import argparse
 import collections
 import http.client
 import itertools
+import select
 import signal
+import socket
 import ssl
 import sys
 import threading
@@ -52,7 +54,19 @@ class Load:
             return None
         return number
 
+    @staticmethod
+    def renew(link):
+        """As every real client: a connection that the server has ended meanwhile, in good order, is not asked again. One that was reset is."""
+        if link.sock and select.select([link.sock], [], [], 0)[0]:
+            try:
+                seen = socket.socket.recv(link.sock, 1, socket.MSG_PEEK)  # below TLS, whose end has bytes of its own
+            except OSError:
+                return
+            if not seen or isinstance(link.sock, ssl.SSLSocket):
+                link.close()
+
     def post(self, link, number, token):
+        self.renew(link)
         marker = f"{self.options.prefix}{number}"
         start = time.monotonic()
         try:
