@@ -21,7 +21,7 @@ sent() { cat "$T"/sent-* 2>/dev/null | wc -l; }
 flight() { [ "$(metric items_in_flight)" -ge "$1" ]; }
 spray()	# PREFIX: 40 connections that do not stop by themselves, 2500 items each time
 {
-	background python3 "$WAY/tools/load.py" "$URL" --token "$TOKEN" --quiet --connections 40 --items 2500 --seconds 60 --prefix "$1-" --results "$T/sent-$1"
+	background python3 "$WAY/tools/load.py" "$URL" --token "$TOKEN" --quiet --connections 40 --items 2500 --seconds 1000 --prefix "$1-" --results "$T/sent-$1"
 	load=$SPAWNED
 }
 ended() { [ -e "$HG_DIR/status" ]; }
@@ -29,11 +29,11 @@ ended() { [ -e "$HG_DIR/status" ]; }
 # The broker stays away
 kafka_freeze own
 spray away
-ok "100 000 items are in flight" wait_until 20s flight 100000
+ok "100 000 items are in flight" wait_until 60s flight 100000
 note "in $(metric kafka_queue_messages) records"
 begin=$(now_us)
 kill -TERM "$HG_PID"
-wait_until 40s ended
+wait_until 60s ended
 took=$((($(now_us) - begin) / 1000))
 is "the broker frozen: status 0" "$(cat "$HG_DIR/status")" 0
 ok "within 30 s: $took ms" test $took -le 30000
@@ -52,12 +52,12 @@ works() { [ "$(post /v1/logs "$T/body")" = 200 ]; }
 ok "a new one delivers" wait_until 20s works
 kafka_freeze own
 spray back
-ok "100 000 items are in flight again" wait_until 20s flight 100000
+ok "100 000 items are in flight again" wait_until 60s flight 100000
 kill -TERM "$HG_PID"
 hears() { hg_log 'msg="?draining"?'; }
 wait_until 20s hears
 kafka_thaw own
-wait_until 40s ended
+wait_until 60s ended
 is "the broker back: status 0" "$(cat "$HG_DIR/status")" 0
 HG_PID=''
 end_pid "$load" KILL
@@ -76,14 +76,14 @@ headgate_start
 ok "one more delivers" wait_until 20s works
 before=$(record_count "$LOGS_TOPIC")
 kafka_freeze own
-background python3 "$WAY/tools/leave.py" "$ADDRESS" "$T/body" "$n" --token "$TOKEN"
+background python3 "$WAY/tools/leave.py" "$ADDRESS" "$T/body" "$n" --token "$TOKEN" --admin "$HG_DIR/admin.sock"
 queued() { [ "$(metric kafka_queue_messages)" -ge "$n" ]; }
 ok "$n records are in flight" wait_until 90s queued
 begin=$(now_us)
 kill -TERM "$HG_PID"
 wait_until 20s hears
 kafka_thaw own
-wait_until 40s ended
+wait_until 60s ended
 took=$((($(now_us) - begin) / 1000))
 is "the broker back, with $n records: status 0" "$(cat "$HG_DIR/status")" 0
 HG_PID=''
