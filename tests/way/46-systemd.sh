@@ -41,11 +41,12 @@ is "with fewer workers both sockets are served" "$(for i in {1..12}; do get /hea
 instance dog
 tenants_file "acme:$TOKEN"
 conf_base file 1
-MANAGER=(--watchdog 2)
+MANAGER=(--watchdog 4)
 headgate_start
-fed() { [ "$(grep -c WATCHDOG=1 "$HG_DIR/notify.log")" -ge 3 ]; }
+fed() { [ "$(grep -c WATCHDOG=1 "$HG_DIR/notify.log")" -ge 4 ]; }
 ok "the watchdog is fed" wait_until 20s fed
-is "each second, half of its interval" "$(grep WATCHDOG=1 "$HG_DIR/notify.log" | awk '{t[NR] = $1} END {printf "%.0f", (t[NR] - t[1]) / (NR - 1)}')" 1
+feed=$(grep WATCHDOG=1 "$HG_DIR/notify.log" | awk 'NR > 1 {print $1 - last} {last = $1}' | sort -n | head -n 1)
+ok "each 2 s, half of its interval: $feed" awk -v s="$feed" 'BEGIN {exit !(s < 2.3)}'	# one that was late is soon followed by the next
 ended() { [ -e "$HG_DIR/status" ]; }
 pids=$(workers)
 kill -STOP "$HG_PID"

@@ -7,6 +7,7 @@ In DIR:
                 EXIT status, WATCHDOG, REFUSED pid, FDSTORE name
   pid           of the main process, while it runs
   status        its exit status (128 + signal), once it has ended
+--watchdog counts only the time that the manager itself was awake for: a machine that stood still is no service that did.
 SIGTERM: passed on, and the manager ends with the service. SIGUSR1: the service is stopped and started again with the descriptors
 that it stored (FDSTORE=1), as LISTEN_FDS. If the service ends by itself, so does the manager, with its status.
 """
@@ -26,6 +27,7 @@ import time
 
 FIRST_FD = 3
 PR_SET_PDEATHSIG = 1
+LOOK_S = 0.25  # so often the watchdog is looked after
 
 
 class Manager:
@@ -34,7 +36,7 @@ class Manager:
         self.store = []  # (name, fd): listening sockets given at the start, and what the service stored
         self.pid = 0
         self.again = False
-        self.last_sign = time.monotonic()
+        self.last_sign = self.last_look = time.monotonic()
         self.log_file = open(self.path("notify.log"), "a", buffering=1, encoding="utf-8", errors="backslashreplace")
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(self.path("notify.sock"))
@@ -144,6 +146,9 @@ class Manager:
         return code
 
     def watch(self):
+        now = time.monotonic()
+        self.last_sign += max(0, now - self.last_look - 2 * LOOK_S)
+        self.last_look = now
         if self.options.watchdog and time.monotonic() - self.last_sign > self.options.watchdog:
             self.log("WATCHDOG")
             os.kill(self.pid, signal.SIGABRT)
@@ -163,7 +168,7 @@ class Manager:
         for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGCHLD):
             signal.signal(number, self.on_signal)
         while True:
-            ready, _, _ = select.select([self.notify, wake_read], [], [], 0.25 if self.options.watchdog else None)
+            ready, _, _ = select.select([self.notify, wake_read], [], [], LOOK_S if self.options.watchdog else None)
             if wake_read in ready:
                 os.read(wake_read, 4096)
             while select.select([self.notify], [], [], 0)[0]:
