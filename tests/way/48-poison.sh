@@ -20,22 +20,27 @@ expect_err 'msg="worker ended unasked".* code=9'
 expect_err 'msg="a worker died in a stage"'
 expect_err 'msg="a tenant is put aside for 60 s'
 
-background python3 "$WAY/tools/load.py" "$URL" --token "$OTHER" --quiet --connections 4 --rate 100 --seconds 100 --results "$T/sent"
+background python3 "$WAY/tools/load.py" "$URL" --token "$OTHER" --quiet --connections 4 --rate 100 --seconds 1000 --results "$T/sent"
 load=$SPAWNED
 judge() { TOKEN=$1 request /v1/logs -H 'Content-Type: application/x-protobuf' --data-binary "@$T/body"; }
 two() { [ "$(workers | wc -l)" = 2 ] && [ "$(metric workers '{state="ready"}')" = 2 ]; }
 deaths() { grep -c 'a worker died in a stage' "$HG_LOG"; }
 
-# kill_busy: sends the large body and kills the worker that works on it
+# kill_busy: sends the large body and kills the worker that works on it, if it sees that
 kill_busy()
 {
-	local pids
+	local pids killer before
 	mapfile -t pids < <(workers)
-	"$INSTAGE" "$(wc -c <"$T/large")" "${pids[@]}" >/dev/null &
+	before=$(deaths)
+	"$INSTAGE" "$(wc -c <"$T/large")" "${pids[@]}" >/dev/null 2>"$T/looks" &
+	killer=$!
+	wait_until 20s test -s "$T/looks"
 	TOKEN=$SENDER post /v1/logs "$T/large" -H 'Content-Encoding: gzip' >/dev/null
-	wait $!
+	kill "$killer" 2>/dev/null	# the body is over
+	! wait "$killer" || wait_until 20s told "$before"
 }
-for i in {1..6}; do
+told() { [ "$(deaths)" -gt "$1" ]; }
+for i in {1..20}; do
 	[ "$(deaths)" -lt 3 ] || break
 	wait_until 20s two
 	kill_busy
@@ -50,9 +55,9 @@ like "it says when to come again" "$(reply_header Retry-After)" '^[1-5]$'
 ok "so does the log" hg_log 'a tenant is put aside for 60 s.* tenant=sender'
 is "the metric tells" "$(metric tenants_put_aside_total)" 1
 is "the other tenant is served" "$(judge "$OTHER")" 200
-kill -KILL "$(workers | head -n 1)"
 one_new() { [ "$(grep -c 'msg="worker ready"' "$HG_LOG")" -ge "$ready" ] && two; }
 ready=$(($(grep -c 'msg="worker ready"' "$HG_LOG") + 1))
+kill -KILL "$(workers | head -n 1)"
 wait_until 20s one_new
 ok "a worker that comes later knows it too" aside
 ok "so does the next generation" headgate_switch

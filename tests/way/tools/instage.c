@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * instage.c -- instage BYTES PID...: kills the first of these workers that is within a stage of a
- * request with a body of BYTES or more, and prints its pid; exit 1 after 5 s without one. As root:
- * looks into the workers' stats pages. For tests of who is blamed for a death.
+ * request with a body of BYTES or more, and prints its pid; exit 1 after 60 s without one. Once it
+ * looks it says so on standard error. As root: looks into the workers' stats pages. For tests of
+ * who is blamed for a death.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -15,7 +16,7 @@
 #include <unistd.h>
 #include "common/stats.h"
 
-enum { WORKERS = 16, LIMIT_S = 5 };
+enum { WORKERS = 16, LIMIT_S = 60 };
 
 /* The one page set that the worker may write. */
 static const struct stats_head *map_own(int pid)
@@ -71,6 +72,7 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
+	fputs("looks\n", stderr);
 	while (time(NULL) < end) {
 		for (int i = 2; i < argc; i++) {
 			if (!is_in(&heads[i - 2]->current, least) &&
