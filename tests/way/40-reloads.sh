@@ -35,14 +35,14 @@ is "no connection was reset and no request lost" "$(jq -c '[.broken, .unanswered
 cat >"$T/quiet.py" <<'END'
 import socket, sys
 host, port = sys.argv[1].rsplit(":", 1)
-s = socket.create_connection((host, int(port)), timeout=20)
+s = socket.create_connection((host, int(port)), timeout=60)
 s.sendall(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
 assert s.recv(4096).startswith(b"HTTP/1.1 200 ")
 print("ready", flush=True)
 print("end" if s.recv(4096) == b"" else "bytes")
 END
 spawn "$T/quiet" python3 "$T/quiet.py" "$ADDRESS"
-wait_until 20s grep -q ready "$T/quiet"
+wait_until 20s grep -qx ready "$T/quiet"
 headgate_switch
-ok "a quiet connection of the old generation is closed without a reset" wait_until 20s grep -q end "$T/quiet"
+ok "a quiet connection of the old generation is closed without a reset" wait_until 20s grep -qx end "$T/quiet"	# not what it shows of itself when it fails
 finish
