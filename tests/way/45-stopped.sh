@@ -28,21 +28,21 @@ change() { pg_in writer "UPDATE headgate.token SET scopes = '{${scopes[$1 % 2]}}
 for ((i = 0; i < 700; i++)); do change $i; done
 wait_until 20s settles
 fds=$(fds) rss=$(rss "$HG_PID") before=$(table .tenants.table)
-kill -STOP "$stopped"
 begin=$(now_us)
-# At 10 s it is replaced. A busy machine needs longer for as many.
-for ((i = tables = us = 0; us < 6000000 || (us < 8500000 && tables < 250); i++)); do
+kill -STOP "$stopped"
+# At 10 s it is replaced: a machine that stands still for a while must not come to that.
+for ((i = tables = us = 0; tables < 120 && us < 7000000; i++)); do
 	change $i
 	((i % 50)) || tables=$(($(table .tenants.table) - before))
 	us=$((${EPOCHREALTIME/[.,]/} - begin))
 done
-tables=$(($(table .tenants.table) - before))
-ok "$tables tables were published in $((us / 1000)) ms while a worker was stopped" test $tables -ge 100
-ok "the master has at most two descriptors more: $fds -> $(fds)" test "$(fds)" -le $((fds + 2))
-ok "its memory is flat: $rss -> $(rss "$HG_PID") KiB" test "$(rss "$HG_PID")" -le $((rss + rss / 20 + 1024))
-is "the stopped one has none of them" "$(table ".workers[] | select(.pid == $stopped) | .table")" "$before"
+tables=$(($(table .tenants.table) - before)) fds_then=$(fds) rss_then=$(rss "$HG_PID") has=$(table ".workers[] | select(.pid == $stopped) | .table")
 pg_in writer "SELECT way.revoke('warm-500')" >/dev/null
 kill -CONT "$stopped"
+ok "$tables tables were published in $((us / 1000)) ms while a worker was stopped" test $tables -ge 100
+ok "the master has at most two descriptors more: $fds -> $fds_then" test "$fds_then" -le $((fds + 2))
+ok "its memory is flat: $rss -> $rss_then KiB" test "$rss_then" -le $((rss + rss / 20 + 1024))
+is "the stopped one has none of them" "$has" "$before"
 newest() { [ "$(table ".workers[] | select(.pid == $stopped) | .table")" = "$(table .tenants.table)" ]; }
 ok "it goes on with the newest" wait_until 20s newest
 refused() { local i; for i in {1..8}; do [ "$(TOKEN=warm-500 request /v1/logs -d x)" = 401 ] || return 1; done; }
@@ -52,12 +52,12 @@ is "nobody was replaced" "$(metric worker_restarts_total)" 0
 # F62's part: it stands still
 expect_err "a worker's heart stands still, it is killed"
 expect_err 'msg="worker ended unasked".* code=9 by=master'
-kill -STOP "$stopped"
 begin=$(now_us)
+kill -STOP "$stopped"
 replaced() { gone "$stopped" && [ "$(workers | wc -l)" = 2 ] && ctl -q status; }
-ok "a worker whose heart stands still is replaced" wait_until 20s replaced
+ok "a worker whose heart stands still is replaced" wait_until 40s replaced
 took=$((($(now_us) - begin) / 1000))
-ok "after 10 s: $took ms" test $took -ge 9000 -a $took -le 14000
+ok "after 10 s: $took ms" test $took -ge 8000 -a $took -le 20000
 is "the metric says why" "$(metric worker_restarts_total '{reason="stuck"}')" 1
 ok "the other one has lived" alive "$other"
 is "clients are served" "$(post /v1/logs "$T/body")" 200
@@ -81,7 +81,7 @@ wait $asked
 is "a generation that is never READY: exit 1" $? 1
 took=$((($(now_us) - begin) / 1000))
 end_pid "$stopper" KILL
-ok "after 10 s: $took ms" test $took -ge 9000 -a $took -le 15000
+ok "after 10 s: $took ms" test $took -ge 9000 -a $took -le 25000
 like "it is told why" "$(cat "$T/said.err")" '0 of 2 workers were ready after 10 s.*generation 1 stays live'
 only_old() { [ "$(workers | sort | xargs)" = "$(tr ' ' '\n' <<<"$old" | sort | xargs)" ]; }
 ok "its workers are killed, the old ones stay" wait_until 20s only_old
