@@ -23,7 +23,7 @@ rest() { [ "$(workers | wc -l)" = 2 ]; }
 # Each request over a connection of its own, while all of what follows goes on; and some over connections that stay.
 background python3 "$WAY/tools/knock.py" "$URL" "$T/body" --ca "$CA" --token "$TOKEN" --results "$T/knocked"
 knock=$SPAWNED
-background python3 "$WAY/tools/load.py" "$URL" --ca "$CA" --token "$TOKEN" --connections 4 --rate 200 --seconds 120 --results "$T/sent"
+background python3 "$WAY/tools/load.py" "$URL" --ca "$CA" --token "$TOKEN" --connections 4 --rate 200 --seconds 1000 --results "$T/sent"
 load=$SPAWNED
 goes_on() { local n; n=$(wc -l <"$T/sent"); wait_until 20s more "$n"; }
 more() { [ "$(wc -l <"$T/sent")" -gt "$1" ]; }
@@ -59,10 +59,11 @@ is "its errors are those of -t" "$(head -n -1 "$T/said.err")" "$(cat "$T/checked
 is "generation and workers stay" "$(tail -n 1 "$T/said.err") $(workers | xargs) $(generation)" "generation 2 stays live $pids 2"
 is "the metric is 0" "$(metric config_last_reload_success)" 0
 is "the results are counted" "$(metric config_reloads_total '{result="ok"}') $(metric config_reloads_total '{result="config"}')" "1 2"
-like "STATUS tells it" "$(tail -n 1 "$HG_DIR/notify.log")" "READY=1.*STATUS=.*headgate.yaml:[0-9]+:1: error: unknown key 'wrkers'"
+status_last() { tail -n 1 "$HG_DIR/notify.log" | grep -qE "READY=1.*STATUS=.*headgate.yaml:[0-9]+:1: error: unknown key 'wrkers'"; }
+ok "STATUS tells it" wait_until 20s status_last
 like "so does headgatectl" "$("$HEADGATECTL" --socket "$HG_DIR/control.sock" status | grep '^last reload')" 'last reload: config at .*wrkers'
-ok "so does the log" hg_log "lvl=err mod=reload .*unknown key 'wrkers'"
-ok "so does the audit" jq -se 'any(.[]; .kind == "reload" and .verdict != "ok" and (tostring | test("wrkers")))' "$HG_DIR/audit.log"
+ok "so does the log" wait_until 20s hg_log "lvl=err mod=reload .*unknown key 'wrkers'"
+ok "so does the audit" wait_until 20s jq -se 'any(.[]; .kind == "reload" and .verdict != "ok" and (tostring | test("wrkers")))' "$HG_DIR/audit.log"
 headgate_reload
 is "SIGHUP with a bad file changes nothing either" "$(workers | xargs) $(generation)" "$pids 2"
 ctl reload --dry-run
@@ -79,7 +80,7 @@ like "each change has its line, old and new" "$(cat "$T/said")" 'http.idle_timeo
 like "what needs a restart says so" "$(grep max_tenants "$T/said")" 'restart'
 is "the metric is 1" "$(metric config_last_reload_success)" 1
 old_ones() { workers | grep -qxE "${pids// /|}"; }
-ok "each pid is another, once the old ones have drained" wait_until 20s fails old_ones
+ok "each pid is another, once the old ones have drained" wait_until 40s fails old_ones
 conf log.level= http.idle_timeout= limits.max_tenants=
 ctl --json reload
 is "--json tells the same" "$(jq -c '[.ok, .result, .from, .generation, .workers]' "$T/said")" '[true,"ok",3,4,2]'
@@ -89,14 +90,13 @@ wait_until 40s rest
 before=$(generation)
 python3 - "$HG_DIR/control.sock" >"$T/asked" <<'END'
 import json, socket, sys
-links = []
-for i in range(4):
-    link = socket.socket(socket.AF_UNIX)
-    link.connect(sys.argv[1])
-    link.sendall(b'{"do":"reload","timeout_ms":50000}\n')
-    links.append(link.makefile())
+links = [socket.socket(socket.AF_UNIX) for i in range(4)]
 for link in links:
-    answer = json.loads(link.readline())
+    link.connect(sys.argv[1])
+for link in links:
+    link.sendall(b'{"do":"reload","timeout_ms":50000}\n')
+for link in links:
+    answer = json.loads(link.makefile().readline())
     print(answer["ok"], answer["from"], answer["generation"])
 END
 is "of four callers at once the first has a reload, the others share the next" "$(xargs <"$T/asked")" \

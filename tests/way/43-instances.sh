@@ -30,7 +30,7 @@ like "it names the address" "$(cat "$T/said")" "listener public: $ADDRESS: .*Add
 
 # F72: starting it
 otlp logs -o "$T/body"
-background python3 "$WAY/tools/load.py" "$URL" --token "$TOKEN" --quiet --connections 4 --rate 100 --seconds 20 --results "$T/sent"
+background python3 "$WAY/tools/load.py" "$URL" --token "$TOKEN" --quiet --connections 4 --rate 100 --seconds 1000 --results "$T/sent"
 load=$SPAWNED
 run timeout 20 "$HEADGATE" -c "$other"
 is "a second service on the address does not start: exit 78" $? 78
@@ -85,7 +85,7 @@ is "the control socket is for owner and group (O19)" "$(stat -c %a "$HG_DIR/cont
 code 77 setpriv --reuid=nobody --regid=nogroup --clear-groups "$HEADGATECTL" --socket "$HG_DIR/control.sock" status
 is "who may not ask: one line" "$(wc -l <"$T/said")" 1
 is "HTTP on the control socket: one line of JSON" \
-	"$(curl -sS --max-time 5 --http0.9 --unix-socket "$HG_DIR/control.sock" http://x/ | jq -c 'has("error")')" true
+	"$(curl -sS --max-time 20 --http0.9 --unix-socket "$HG_DIR/control.sock" http://x/ | jq -c 'has("error")')" true
 
 # A first start that can't succeed: what the library refuses is a configuration's fault, and said at once
 sed '/^sink:/d' "$other" >"$T/refused.yaml"
@@ -114,5 +114,5 @@ headgate_start --disable-auth=any-address
 ADDRESS=127.0.0.1:${ADDRESS##*:} URL=http://127.0.0.1:${ADDRESS##*:}
 ok "--disable-auth=any-address starts off loopback, with a warning" hg_log 'lvl=warn .*authentication is off'
 is "who has no credential writes" "$(TOKEN='' post /v1/logs "$T/body")" 200
-ok "the audit has it" jq -se 'any(.[]; .kind == "disable-auth")' "$HG_DIR/audit.log"
+ok "the audit has it" wait_until 20s jq -se 'any(.[]; .kind == "disable-auth")' "$HG_DIR/audit.log"
 finish
