@@ -48,7 +48,8 @@ ok "the spool is empty" wait_until 20s empty
 conf dead_letters.enabled=false
 topic config "$KAFKA_BROKERS" "$TRACES_TOPIC" max.message.bytes=1000000
 ok "a reload without dead letters" headgate_switch
-ok "it delivers" eval '[ "$(post /v1/traces "$T/large")" = 200 ]'
+delivers() { [ "$(post /v1/traces "$T/large")" = 200 ]; }
+ok "it delivers" wait_until 20s delivers
 topic config "$KAFKA_BROKERS" "$TRACES_TOPIC" max.message.bytes=20000
 kafka_stop own
 ok "accepted again" eval '[ "$(post /v1/traces "$T/large")" = 200 ] && [ "$(post /v1/traces "$T/small")" = 200 ]'
