@@ -12,7 +12,9 @@ oidc_start own
 conf_base
 conf protocols.remote_write.enabled=true protocols.loki.enabled=true \
 	"auth.jwt.0={name: a, issuer: \"$OIDC_URL/a\", audiences: any, tenant_claim: tenant}"
-writes() { pg "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables WHERE schemaname = 'headgate'"; }
+# A session counts what it wrote when it ends, a little after its client has.
+alone() { [ "$(pg "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'")" = 1 ]; }
+writes() { wait_until 20s alone; pg "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables WHERE schemaname = 'headgate'"; }
 C=$HG_DIR/headgate.yaml
 check()
 {

@@ -96,7 +96,7 @@ says() { notify 'STATUS=generation 1, 1/1 workers ready, but the store is full a
 # What is closed is smaller than it was: there may be room again for a while.
 fills() { post /v1/logs "$T/large" >/dev/null; says; }
 ok "a full store is told by STATUS=, with what to run" wait_until 60s fills
-ok "and by the log" hg_log 'lvl=err mod=sink_local msg="the store is full: 503, and nothing is dropped'
+ok "and by the log" wait_until 20s hg_log 'lvl=err mod=sink_local msg="the store is full: 503, and nothing is dropped'
 tells() { post /v1/logs "$T/large" >/dev/null; "$HEADGATECTL" --socket "$HG_DIR/control.sock" status >"$T/said"; [ $? = 1 ] && grep -qx 'not ready: store' "$T/said"; }
 ok "and by headgatectl status, which exits with 1" wait_until 60s tells
 finish
