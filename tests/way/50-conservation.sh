@@ -26,14 +26,14 @@ declare -A TOPIC=([traces]=$TRACES_TOPIC [metrics]=$METRICS_TOPIC [logs]=$LOGS_T
 items=3
 for signal in traces metrics logs; do
 	background python3 "$WAY/tools/load.py" "$URL" "${TOKENS[@]/#/--token=}" --signal $signal --quiet --connections 90 --rate 16 \
-		--items $items --seconds 200 --prefix "$signal-" --results "$T/sent-$signal"
+		--items $items --seconds 1000 --prefix "$signal-" --results "$T/sent-$signal"
 	LOADS[$signal]=$SPAWNED
 done
 
 # flows [COUNT]: after now each signal is accepted so often
 accepted_after() { awk -v t="$1" -v n="$2" '$2 == 200 && $4 >= t {++k} END {exit k < n}' "$T/sent-$3"; }
 all_flow() { accepted_after "$1" "$2" traces && accepted_after "$1" "$2" metrics && accepted_after "$1" "$2" logs; }
-flows() { wait_until 20s all_flow "$(date +%s%3N)" "${2:-10}" || fail "$1: bodies are accepted"; }
+flows() { wait_until 60s all_flow "$(date +%s%3N)" "${2:-10}" || fail "$1: bodies are accepted"; }
 both() { [ "$(workers | wc -l)" = 2 ]; }
 kill_one()
 {
@@ -76,7 +76,7 @@ flows "at last" 20
 for signal in traces metrics logs; do end_pid "${LOADS[$signal]}" TERM 20s; done
 rest() { [ "$(metric items_in_flight)" = 0 ] && [ "$(metric kafka_queue_bytes)" = 0 ] && both; }
 ok "at rest nothing is in flight" wait_until 45s rest
-end_pid "$watch"
+end_pid "$watch" TERM 30s
 like "no counter ever fell" "$(<"$T/watched")" '^scrapes [1-9][0-9]+$'
 
 for signal in traces metrics logs; do

@@ -15,7 +15,7 @@ headgate_start
 known "$TOKEN"
 background python3 "$WAY/tools/exposition.py" --watch "$HG_DIR/admin.sock" "$T/watched"
 watch=$SPAWNED
-background python3 "$WAY/tools/load.py" "$URL" --token "$TOKEN" --quiet --connections 24 --seconds 60 --items 2 --pad 500 --results "$T/sent"
+background python3 "$WAY/tools/load.py" "$URL" --token "$TOKEN" --quiet --connections 24 --seconds 1000 --items 2 --pad 500 --results "$T/sent"
 load=$SPAWNED
 both() { [ "$(workers | wc -l)" = 2 ]; }
 accepted() { [ "$(grep -c ' 200 ' "$T/sent")" -ge "$1" ]; }
@@ -30,7 +30,7 @@ done
 end_pid "$load" TERM 20s
 rest() { [ "$(metric items_in_flight)" = 0 ] && [ "$(metric kafka_queue_bytes)" = 0 ]; }
 ok "at rest nothing is in flight" wait_until 20s rest
-end_pid "$watch"
+end_pid "$watch" TERM 30s
 like "no counter ever fell" "$(<"$T/watched")" '^scrapes [1-9][0-9]*$'
 
 records "$LOGS_TOPIC" >"$T/records"
