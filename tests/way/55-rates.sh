@@ -36,15 +36,27 @@ headgate_start
 known "$OTHER"	# the others send nothing before their time
 
 # ---- R18 ----
-(load "$RATE_SECONDS" "$FOUR") >"$T/load.json"
-ok "four workers admit what the rate gives" exact 100 200
+# keeps_rate TOKEN: fails if more were admitted, or less three times: a sender that stands still for longer than the burst lasts loses some
+keeps_rate()
+{
+	local try
+	told=0
+	for try in 1 2 3; do
+		[ "$try" = 1 ] || read -rt 1 -u "$WAY_TICK"	# so long takes a whole burst
+		(load "$RATE_SECONDS" "$1") >"$T/load.json"
+		told=$((told + $(jq '.codes["429"]' "$T/load.json")))
+		exact 100 200 && return
+		jq -e '.codes["200"] <= 101 + 200 * .seconds' "$T/load.json" || break
+	done
+	return 1
+}
+ok "four workers admit what the rate gives" keeps_rate "$FOUR"
 note "$(<"$T/.output") $(<"$T/load.json")"
 is "the rest is 429" "$(jq -c '.codes | del(.["200"], .["429"])' "$T/load.json")" '{}'
-is "and is counted" "$(refused four requests)" "$(jq '.codes["429"]' "$T/load.json")"
+is "and is counted" "$(refused four requests)" "$told"
 conf workers=8
 headgate_switch
-(load "$RATE_SECONDS" "$EIGHT") >"$T/load.json"
-ok "so do eight" exact 100 200
+ok "so do eight" keeps_rate "$EIGHT"
 note "$(<"$T/.output") $(<"$T/load.json")"
 
 # ---- a worker dies at full load ----
@@ -74,8 +86,9 @@ capped() { [ "$(post /v1/logs "$T/body")" = 503 ] && grep -aqF hg-inflight "$T/r
 ok "the third of two requests is 503" wait_until 20s capped
 ok "and is counted" test "$(refused acme inflight)" -gt 0
 is "another tenant is not concerned" "$(TOKEN=$OTHER post /v1/logs "$T/body")" 200
-for one in $(workers); do kill -KILL "$one"; done
-for one in $(workers); do wait_until 20s gone "$one"; done
+mapfile -t all < <(workers)
+kill -KILL "${all[@]}"
+for one in "${all[@]}"; do wait_until 20s gone "$one"; done
 ok "all workers are replaced" wait_until 20s eight
 exec {a}>&- {b}>&-
 ok "what the dead had in flight is no more" wait_until 20s free
