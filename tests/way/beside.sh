@@ -60,11 +60,11 @@ beside_as_fast()
 	jq -es --argjson floor "$BESIDE_FLOOR" 'def median(f): map(select(f).p99_ms) | sort | .[(length - 1) / 2 | floor];
 		median(.who == "beside") < ([median(.who == "alone") * 2, $floor] | max)' "$T/p99s"
 }
-# The machine may do what nothing goes before (its host's own work): a second try.
+# The machine may do what nothing goes before (its host's own work): two more tries.
 beside()
 {
 	local round
-	for _ in 1 2; do
+	for _ in 1 2 3; do
 		: >"$T/p99s"
 		for ((round = 1; round <= BESIDE_ROUNDS; round++)); do
 			if ((round % 2)); then
