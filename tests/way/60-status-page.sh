@@ -115,7 +115,7 @@ cp "$HG_DIR/headgate.yaml" "$T/good.yaml"
 echo '"<b>&\"<script>": 1' >>"$HG_DIR/headgate.yaml"
 ok "a reload fails" fails "$HEADGATECTL" --socket "$HG_DIR/control.sock" reload
 ok "and is told on the page" wait_until 20s has '^row last reload\|config, 20.*<b>&"<script>'
-ok "as an error of the master" has '^row 20[^|]+Z\|master\|reload\|.*<b>&'
+ok "as an error of the master" wait_until 20s has '^row 20[^|]+Z\|master\|reload\|.*<b>&'
 is "its text opens no tag" "$(grep -E '^tag (b|script)$' "$T/shown")" ""
 like "since it is escaped" "$(<"$T/page")" '&lt;b&gt;&amp;[\]?&quot;&lt;script&gt;'
 
@@ -130,9 +130,9 @@ victim=$(json ".workers[] | select(.slot == $slot and .generation == 2) | .pid")
 kill -KILL "$victim"
 replaced() { json ".workers[] | select(.slot == $slot) | .pid" | grep -vqx "$victim"; }
 ok "it is killed, and another takes its place" wait_until 20s replaced
-ok "its last error stays" has "^row $at\|worker $slot\|audit\|"
-ok "its death is an error of the master" has "^row 20[^|]+Z\|master\|workers\|worker ended unasked .*pid=$victim"
-ok "those that ended unasked are counted" has '^p .*1 ended unasked'
+ok "its last error stays" wait_until 20s has "^row $at\|worker $slot\|audit\|"
+ok "its death is an error of the master" wait_until 20s has "^row 20[^|]+Z\|master\|workers\|worker ended unasked .*pid=$victim"
+ok "those that ended unasked are counted" wait_until 20s has '^p .*1 ended unasked'
 is "the newest is the first" "$(json '.errors | map(.at) | . == (sort | reverse)')" true
 same() { shown && [ "$(grep -cE '^row 20[^|]+Z\|(master|worker [0-9]+)\|' "$T/shown")" = "$(json '.errors | length')" ]; }
 ok "page and document tell the same ones" wait_until 20s same

@@ -36,6 +36,7 @@ like "no table was ever loaded: in full" "$(verbose)" $'^fail tenants no table[^
 is "the status page agrees" "$(admin /status.json | jq -c '[.ready, .table]')" '[false,null]'
 like "so does the master" "$("$HEADGATECTL" --socket "$HG_DIR/control.sock" status 2>&1)" 'not ready|tenants'
 pg_restart own
+wait_until 60s is_known "$TOKEN"	# it waits for longer from try to try
 known "$TOKEN"
 warned "a certificate that ends soon" $'ok tenants [^\n]*\n.*warn certificates [^\n]*\nready$'
 pg_stop own
@@ -46,7 +47,7 @@ otlp logs -o "$T/body"
 is "PostgreSQL is away: who is known is served" "$(post /v1/logs "$T/body")" 200
 pg_restart own
 back() { verbose | grep -q '^ok tenants'; }
-ok "PostgreSQL is back" wait_until 20s back
+ok "PostgreSQL is back" wait_until 60s back
 headgate_stop
 
 # ---- more tenants than there is room for ----
@@ -66,7 +67,7 @@ headgate_stop
 # ---- no brokers; a budget that is nearly spent; about to end ----
 instance full
 KAFKA_BROKERS=127.0.0.1:$(port_pick) conf_base kafka postgres 1
-conf limits.worker_bytes=4MiB limits.tenant_share=100% kafka.ack_deadline=100s http.drain_timeout=3s "log.access_file=$HG_DIR/access.log"
+conf limits.worker_bytes=4MiB limits.tenant_share=100% kafka.ack_deadline=100s http.drain_timeout=60s "log.access_file=$HG_DIR/access.log"
 expect_err 'mod=(sink_kafka|topics|workers|life)'
 headgate_start
 known "$TOKEN"
@@ -83,22 +84,37 @@ not_ready "over 90 % of the budget is in use" kafka
 says() { "$HEADGATECTL" --socket "$HG_DIR/control.sock" status >"$T/said"; [ $? = 1 ] && grep -qx 'not ready: kafka' "$T/said"; }
 ok "over 90 % of the budget is in use: so says the master" wait_until 20s says
 like "over 90 % of the budget is in use: in full" "$(verbose)" $'fail kafka queue over 90 %[^\n]*\nnot ready$'
-# On connections of before: new ones are not taken any more.
-ask()	# DESCRIPTOR PATH: one reply, its status and last line
-{
-	printf 'GET %s HTTP/1.1\r\nHost: x\r\n\r\n' "$2" >&"$1"
-	timeout 5 cat <&"$1" | tr -d '\r' | sed -n '1s/^HTTP.1.1 //p; $p' | xargs
-}
-exec {first}<>"/dev/tcp/${ADDRESS/://}" {second}<>"/dev/tcp/${ADDRESS/://}"
-# Both must have been taken by the worker.
-for fd in $first $second; do
-	printf 'GET /health HTTP/1.1\r\nHost: x\r\n\r\n' >&"$fd"
-	while IFS= read -r -t 5 -u "$fd" line && [ "$line" != $'\r' ]; do :; done
-done
+# On connections of before, for new ones are not taken any more; each is asked until a reply is its last, as those of a worker that drains are.
+cat >"$T/last.py" <<'END'
+import socket, sys
+host, port = sys.argv[1].rsplit(":", 1)
+links = {path: socket.create_connection((host, int(port)), timeout=30) for path in ("/ready", "/health")}
+def ask(path):
+    links[path].sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    reply = links[path].makefile("rb")
+    status, fields = reply.readline().decode().strip(), {}
+    while line := reply.readline().decode().strip():
+        name, _, value = line.partition(": ")
+        fields[name.lower()] = value
+    return status, fields, reply.read(int(fields.get("content-length", "0"))).decode().strip()
+for path in links:
+    ask(path)
+print("taken", flush=True)
+while links:
+    for path in list(links):
+        status, fields, body = ask(path)
+        if fields.get("connection") == "close":
+            print(path, status, body, flush=True)
+            del links[path]
+END
+background bash -c 'exec python3 "$1" "$2" >"$3"' - "$T/last.py" "$ADDRESS" "$T/last"
+last=$SPAWNED
+wait_until 20s grep -q taken "$T/last"
 kill -TERM "$HG_PID"
 ok "it is told to end" wait_until 20s notify STOPPING=1
-is "about to end: ready says no, and why" "$(ask "$first" /ready)" "503 Service Unavailable not ready: draining, kafka"
-like "about to end: health says yes" "$(ask "$second" /health)" '^200 OK'
-exec {first}>&- {second}>&-
+wait_until 20s gone "$last"
+is "about to end: ready says no, and why" "$(grep ^/ready "$T/last")" "/ready HTTP/1.1 503 Service Unavailable not ready: draining, kafka"
+like "about to end: health says yes" "$(grep ^/health "$T/last")" ' 200 OK'
 end_pid "$load" KILL
+# finish ends it by a second signal: the first would wait for what can't be delivered.
 finish
