@@ -64,21 +64,20 @@ is "none of 200, 401, 403, 413, 415" "$({
 	request /v1/logs -H 'Content-Type: text/plain' --data-binary "@$T/broken"
 } | xargs)" "200 401 401 403 413 415"
 metric_is() { [ "$(metric dead_letters_total "{result=\"$1\"}")" = "$2" ]; }
-ok "is one: five are counted" metric_is sent 5
+ok "is one: five are counted" wait_until 20s metric_is sent 5
 is "and five are there" "$(record_count "$DEAD_TOPIC")" 5
 
 # ---- without a broker ----
 kafka_stop own
-began=$(now_us)
-for i in $(seq 40); do post /v1/logs "$T/broken"; echo; done | sort | uniq -c | xargs >"$T/statuses"
-is "without a broker a broken body is 400 as before" "$(<"$T/statuses")" "40 400"
-ok "at once" test $(($(now_us) - began)) -lt 8000000
+# Whoever waited for the broker would do so for 8 s.
+for i in $(seq 40); do post /v1/logs "$T/broken" --max-time 6; echo; done | sort | uniq -c | xargs >"$T/statuses"
+is "without a broker a broken body is 400 as before, at once" "$(<"$T/statuses")" "40 400"
 is "and a good one 503" "$(post /v1/logs "$T/fine")" 503
 nothing() { [ "$(metric kafka_queue_bytes)" = 0 ] && [ "$(metric kafka_queue_messages)" = 0 ]; }
-ok "what they hold they give back" wait_until 20s nothing
+ok "what they hold they give back" wait_until 60s nothing
 kafka_restart own
 fine() { [ "$(post /v1/logs "$T/fine")" = 200 ]; }
-ok "the broker is back" wait_until 20s fine
+ok "the broker is back" wait_until 60s fine
 before=$(record_count "$DEAD_TOPIC")
 is "a broken body" "$(post /v1/logs "$T/broken")" 400
 ok "is kept again" wait_until 20s letters $((before + 1))

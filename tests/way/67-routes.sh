@@ -134,7 +134,7 @@ like "which says when to come again" "$(reply_header Retry-After)" '^[1-5]$'
 is "and the other routes of that tenant work" "$(post /v1/logs <(otlp logs))" 200
 topic create "$KAFKA_BROKERS" "late.$NAME-blobs" 1
 created() { [ "$(request /blobs/app -d created)" = 202 ]; }
-ok "once it is created its records go there" wait_until 20s created
+ok "once it is created its records go there" wait_until 60s created
 is "so it is" "$(records "late.$NAME-blobs" | jq -r .value | unhex)" created
 TOKEN=${KEY[a.b]}
 is "a tenant whose id is no part of a topic's name is not let in" "$(post /v1/logs <(otlp logs))" 401

@@ -42,7 +42,7 @@ like "the same as for any that is missing" "$(cat "$T/reply")" 'hg-topic-unavail
 like "which says when to come again" "$(reply_header Retry-After)" '^[1-5]$'
 is "the other tenant has nothing of it" "$(others logs)" 200
 topic create "$KAFKA_BROKERS" "$late$LOGS_TOPIC" 1
-ok "once it is created records go there" wait_until 20s goes "$late$LOGS_TOPIC"
+ok "once it is created records go there" wait_until 60s goes "$late$LOGS_TOPIC"
 
 # ---- what cannot be ----
 ok "the schema lets none in that is no part of a topic's name" fails prefix "'a/b'"
@@ -82,7 +82,7 @@ write_file "$(printf 'p%.0s' {1..100})"
 shut_out() { [ "$(post /v1/logs <(otlp logs))" = 401 ]; }
 ok "one that leaves no room for a topic's name lets nobody in" wait_until 20s shut_out
 is "it is counted" "$(metric tenants_rows_skipped '{reason="tenant_topic"}')" 1
-ok "and told" hg_log 'lvl=warn mod=tenants msg="row left out" row=tenant id=acme why=.*topic_prefix'
+ok "and told" wait_until 20s hg_log 'lvl=warn mod=tenants msg="row left out" row=tenant id=acme why=.*topic_prefix'
 is "the other tenant is in" "$(TOKEN=$OTHER; post /v1/logs <(otlp logs))" 200
 expect_err 'mod=tenants_file msg=.* error=.*a topic_prefix is 1 to 100'
 write_file "a/b"
