@@ -55,12 +55,12 @@ more() { [ "$(answers)" -ge $((want + 50)) ]; }
 ok "at last it goes on" wait_until 20s more
 end_pid "$load" TERM 20s
 closed() { [ "$(cd "$HG_DIR/store" && ls ./*.lock | wc -l)" = 2 ]; }
-ok "what the dead left is closed" wait_until 20s closed
+ok "what the dead left is closed" wait_until 60s closed
 ok "each 2xx is in the store, and no checksum is wrong" eval 'stored >"$T/rows" && conserved "$T/sent" <"$T/rows" >"$T/kept"'
 note "$(<"$T/kept")"
 is "nothing strange is there" "$(jq .strange "$T/kept")" 0
 is "no file was found damaged" "$(metric store_quarantined_total) $(ls -d "$HG_DIR/store/quarantine" 2>/dev/null)" "0 "
-ok "an end" end_pid "$HG_PID" TERM 10s
+ok "an end" end_pid "$HG_PID" TERM 40s
 HG_PID=''
 is "leaves no lock" "$(cd "$HG_DIR/store" && ls ./*.lock 2>/dev/null)" ""
 WAY_INSTANCES+=(hg)
