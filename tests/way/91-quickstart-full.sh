@@ -18,7 +18,7 @@ for each in otlp_spans otlp_metrics otlp_logs prom_write prom_write_v2 loki_push
 done
 ok "a stranger was refused" grep -q '401$' "$T/printed"
 none_left() { ! pgrep -f "$HERE"; }
-ok "no process is left" wait_until 20s none_left
+ok "no process is left" wait_until 60s none_left
 [ ! -L "$HERE/pg" ] || rm -rf "$(readlink "$HERE/pg")"
 rm -rf "$HERE"
 finish
