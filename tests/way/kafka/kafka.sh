@@ -48,7 +48,7 @@ kafka_up()
 		-Dlog4j2.configurationFile="$WAY/kafka/log4j2.properties" -cp "$jars/*" kafka.Kafka "$dir/server.properties"
 	KAFKA_PIDS[$1]=$SPAWNED
 	echo "$SPAWNED" >"$dir/pid"
-	wait_until 60s kafka_settled "$1" "$log" && alive "$SPAWNED"
+	wait_until 120s kafka_settled "$1" "$log" && alive "$SPAWNED"
 }
 
 kafka_settled() { grep -q 'Kafka Server started' "$2" || gone "${KAFKA_PIDS[$1]}"; }

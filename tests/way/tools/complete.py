@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """complete.py DIR SHELL [ARGUMENT]... -- types into an interactive shell, in a terminal of its own, as a person would: first
 `. DIR/setup`, which makes the file DIR/ready, then each line of standard input, where \\t is the TAB key. What a line runs writes one
-line into DIR/ran; these are printed. A line that brings none within 10 s: `TIMEOUT`, and what the terminal showed on standard error."""
+line into DIR/ran; these are printed. A line that brings none within 60 s: `TIMEOUT`, and what the terminal showed on standard error."""
 import os
 import pty
 import select
@@ -22,7 +22,7 @@ class Shell:
 
     def await_(self, is_done):
         """A terminal that nobody reads would stop the shell."""
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while not is_done() and time.monotonic() < end:
             if select.select([self.terminal], [], [], 0.02)[0]:
                 shown = os.read(self.terminal, 65536)

@@ -11,8 +11,8 @@ dir=$1 root=$2
 
 ready_count() { cat "$dir/notify.log" 2>/dev/null | grep -cP '\tREADY=1(\t|$)'; }
 running() { [ -e "$dir/pid" ]; }
-# wait_for COMMAND...: 20 s at most.
-wait_for() { local i; for ((i = 0; i < 1000; i++)); do "$@" && return; read -rt 0.02 <>"$dir/never"; done; return 1; }
+# wait_for COMMAND...: a minute at most.
+wait_for() { local i; for ((i = 0; i < 3000; i++)); do "$@" && return; read -rt 0.02 <>"$dir/never"; done; return 1; }
 up() { [ "$(ready_count)" -gt "$before" ] || [ -e "$dir/status" ]; }
 down() { ! kill -0 "$manager" 2>/dev/null; }
 
