@@ -32,7 +32,9 @@ is "a gateway without them answers 503" "$(post /v1/logs "$T/body")" 503
 ctl topics create --partitions 3 --replication 1
 is "create is exit 0" $? 0
 is "it says what it made" "$(sed 1d "$T/said" | awk '{print $2}' | sort -u)" created
-is "all of them are there" "$(topics_there)" "$NAME-logs $NAME-loki $NAME-metrics $NAME-spans $NAME-write $NAME-write2"
+# The broker hears of them a little later than the controller.
+all_there() { [ "$(topics_there)" = "$1" ]; }
+ok "all of them are there" wait_until 20s all_there "$NAME-logs $NAME-loki $NAME-metrics $NAME-spans $NAME-write $NAME-write2"
 stored() { [ "$(post /v1/logs "$T/body")" = 200 ]; }
 ok "the gateway gives 2xx within 15 s" wait_until 15s stored
 ctl --json topics ls

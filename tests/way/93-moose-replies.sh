@@ -47,6 +47,7 @@ is "of those that have the text in their name" "$(jq -r '.[] | "\(.name) \(.url)
 # ---- its replies ----
 ctl topics create --partitions 1 --replication 1
 is "the topics of models are made as all others" $? 0
+wait_until 20s ctl topics ls	# the broker hears of them a little later than the controller
 headgate_start
 known "$TOKEN"
 topic list "$KAFKA_BROKERS" >"$T/topics"
@@ -69,6 +70,7 @@ is "ls shows the prefix" "$(jq -r '.[].url' "$T/said")" /data/in/ingest/UserActi
 conf protocols.models.path_prefix= protocols.models.max_body= protocols.models.namespace=ns
 ctl topics create --partitions 1 --replication 1
 is "topics with a namespace are made too" $? 0
+wait_until 20s ctl topics ls
 headgate_switch
 judged_moose namespace
 ctl ls --json --name UserActivity

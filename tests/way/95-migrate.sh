@@ -40,7 +40,12 @@ lies() { wait_until 20s lying "$@"; }
 lying() { [ "$(records "$1" | jq -rs 'max_by(.timestamp).key' | unhex)" = "$2" ]; } # TOPIC TENANT: its youngest record is that tenant's
 sees() { [ "$(curl -s -o "$T/reply" -w '%{http_code}' -X POST "$URL$1" "${@:3}")" = "$2" ]; } # PATH STATUS [CURL-OPTION]...
 # A poll would find what a bell did not bring.
-starts() { headgate_start -o tenants.poll=1h; ADDRESS=$(listener_address "$1") URL=$2://$(listener_address "$1"); }
+starts()
+{
+	wait_until 20s headgatectl topics ls	# of topics that were just made the broker hears a little later
+	headgate_start -o tenants.poll=1h
+	ADDRESS=$(listener_address "$1") URL=$2://$(listener_address "$1")
+}
 
 # ---- Obstack ----
 page obstack
