@@ -89,6 +89,40 @@ static void pending_free(struct pending **at)
 	free(p);
 }
 
+/* ---- how far a file is ---- */
+
+static int64_t done_up_to(const struct draining *d)
+{
+	int64_t seq = d->file->rows;
+
+	for (const struct pending *p = d->pending; p; p = p->next) {
+		int64_t from = p->passing && p->from <= d->at ? d->at + 1 : p->from;
+
+		if (from - 1 < seq)
+			seq = from - 1;
+	}
+	return seq;
+}
+
+/* What is not saved is sent again after a death, and marked so. */
+static void save_progress(struct spool_drain *s, struct draining *d, bool now)
+{
+	int64_t seq = done_up_to(d);
+	struct err err = { "" };
+
+	if (d->file->failed || seq <= d->saved)
+		return;
+	if (!now && seq - d->saved < PROGRESS_ROWS && store_now() - d->saved_at < PROGRESS_MS)
+		return;
+	if (spool_file_set_progress(d->file, seq, &err) < 0) {
+		store_say(s->state, STORE_COMMIT_FAILED, d->file->number, d->file->rows, &err);
+		store_file_roll_back(d->file);
+		return;
+	}
+	d->saved = seq;
+	d->saved_at = store_now();
+}
+
 /* ---- files that come and go ---- */
 
 struct adding {
@@ -164,11 +198,16 @@ static void end_file(struct spool_drain *s, struct draining *d)
 	if (d->damaged) {
 		if (store_quarantine(s->dir, number, &err) == 0)
 			err_set(&err, "rows of it are not what was stored");
+		else
+			save_progress(s, d, true);
 		atomic_fetch_add(&s->state->quarantined, 1);
 		store_say(s->state, STORE_QUARANTINED, number, rows, &err);
 		store_file_leave(d->file);
 	} else if (store_file_remove(d->file, &err) < 0) {
 		store_say(s->state, STORE_FOLDER_FAILED, number, rows, &err);
+		/* Whoever takes it over tries that again, and has nothing to send. */
+		save_progress(s, d, true);
+		store_file_leave(d->file);
 	}
 	forget(s, d);
 }
@@ -307,7 +346,7 @@ static bool fill(struct spool_drain *s, struct draining *d, struct spool_batch *
 	int rc = spool_file_scan(d->file, &scan, &err);
 
 	d->at = scan.at;
-	d->passed = rc > 0;
+	d->passed = rc > 0 || (rc == 0 && d->at == d->file->rows);
 	if (rc < 0) {
 		store_say(s->state, STORE_READ_FAILED, d->file->number, d->file->rows, &err);
 		d->retry_at = store_now() + RETRY_MS;
@@ -345,38 +384,6 @@ static struct draining *draining_of(const struct spool_drain *s, const struct sp
 		if (d->file->number == batch->file)
 			return d;
 	return NULL;
-}
-
-static int64_t done_up_to(const struct draining *d)
-{
-	int64_t seq = d->file->rows;
-
-	for (const struct pending *p = d->pending; p; p = p->next) {
-		int64_t from = p->passing && p->from <= d->at ? d->at + 1 : p->from;
-
-		if (from - 1 < seq)
-			seq = from - 1;
-	}
-	return seq;
-}
-
-/* What is not saved is sent again after a death, and marked so. */
-static void save_progress(struct spool_drain *s, struct draining *d, bool now)
-{
-	int64_t seq = done_up_to(d);
-	struct err err = { "" };
-
-	if (d->file->failed || seq <= d->saved || seq == d->file->rows)
-		return;
-	if (!now && seq - d->saved < PROGRESS_ROWS && store_now() - d->saved_at < PROGRESS_MS)
-		return;
-	if (spool_file_set_progress(d->file, seq, &err) < 0) {
-		store_say(s->state, STORE_COMMIT_FAILED, d->file->number, d->file->rows, &err);
-		store_file_roll_back(d->file);
-		return;
-	}
-	d->saved = seq;
-	d->saved_at = store_now();
 }
 
 static void bury(struct spool_drain *s, struct draining *d, struct spool_batch *batch)

@@ -263,14 +263,10 @@ int store_file_fail(struct store_file *f, struct err *err)
 
 int store_file_remove(struct store_file *f, struct err *err)
 {
-	int rc = 0;
-
-	close_db(f);
-	if (store_lock_is_good(f->dir, &f->lock))
-		rc = store_remove(f->dir, f->number, err);
-	store_lock_drop(&f->lock);
-	free(f);
-	return rc;
+	if (store_lock_is_good(f->dir, &f->lock) && store_remove(f->dir, f->number, err) < 0)
+		return -1;
+	store_file_leave(f);
+	return 0;
 }
 
 void store_file_roll_back(struct store_file *f)

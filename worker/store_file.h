@@ -53,7 +53,7 @@ int store_file_finish(struct store_file *f, struct err *err) MUST_USE;
 int store_file_fail(struct store_file *f, struct err *err) MUST_USE;
 /* As a dying process would: whoever gets the lock finishes it. */
 void store_file_leave(struct store_file *f);
-/* Its rows are not wanted any more. */
+/* Its rows are not wanted any more. -1: something of it is still there, f stays. */
 int store_file_remove(struct store_file *f, struct err *err) MUST_USE;
 /* What is in an open group of a failed file is gone. */
 void store_file_roll_back(struct store_file *f);

@@ -306,3 +306,41 @@ Test(spool_drain, rows_that_find_no_place_in_dead_cost_the_rows_of_no_other_file
 	settled();
 	cr_expect_str_eq(left(), "dead");
 }
+
+/* It went with the next question, which may come after a pause, or never: then all of it was sent
+ * once more by whoever came next. */
+Test(spool_drain, a_file_goes_with_its_last_row_though_the_batch_was_full_with_it)
+{
+	given(rows_file("logs=a"));
+	batch = spool_drain_next(r, &held, 1);
+	cr_assert_eq(batch->count, 1);
+	all_are(SPOOL_DONE);
+	settled();
+	cr_expect_str_eq(left(), "");
+}
+
+/* Each half a minute it was taken over, and all of it sent once more. */
+Test(spool_drain, a_file_that_cannot_be_removed_is_not_sent_again)
+{
+	struct store_lock lock;
+	struct store_file *f;
+	bool passing;
+
+	given(rows_file("logs=a spans=b"));
+	reads();
+	all_are(SPOOL_DONE);
+	cr_assert_eq(renameat(folder.fd, "0000000001.db", folder.fd, "there"), 0);
+	cr_assert_eq(mkdirat(folder.fd, "0000000001.db", 0700), 0);
+	settled();
+	cr_expect_eq(spool_drain_gone(r), 1);
+	cr_assert_eq(unlinkat(folder.fd, "0000000001.db", AT_REMOVEDIR), 0);
+	cr_assert_eq(renameat(folder.fd, "there", folder.fd, "0000000001.db"), 0);
+	cr_assert(store_take_over(&folder, 1, &lock));
+	f = store_file_open(&folder, &lock, &passing, &err);
+	cr_assert(f, "%s", err.text);
+	f->rows = 2;
+	f->adopted = true;
+	given(f);
+	cr_expect_str_eq(reads(), "");
+	cr_expect_str_eq(left(), "");
+}
