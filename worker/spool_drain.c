@@ -13,7 +13,8 @@
 enum {
 	PROGRESS_ROWS = 1000,
 	PROGRESS_MS = 1000,
-	RETRY_MS = 1000, /* of a file that could not be read */
+	RETRY_MS = 1000, /* of a file that could not be read; */
+	READS_MAX = 10, /* who is not readable so often in a row is no more */
 	DEAD_RETRY_MS = 5000, /* of rows that could not be put into dead/ */
 };
 
@@ -30,6 +31,7 @@ struct draining {
 	struct pending *pending; /* empty: all of it is done with */
 	bool passing, passed; /* a pass is on; it has seen the last row */
 	bool damaged; /* some row of it was */
+	unsigned failures; /* to read it, in a row */
 	uint8_t *done; /* a bit for each row that is, behind one that is not; NULL: none */
 	int64_t at; /* the row that the pass has come to */
 	int64_t saved; /* progress on the disk */
@@ -336,24 +338,34 @@ static void unread(struct draining *d, struct spool_batch *batch)
 	batch->bytes = 0;
 }
 
-/* False if there was no row for it. */
-static bool fill(struct spool_drain *s, struct draining *d, struct spool_batch *batch,
-                 unsigned most)
+/* -1: it could not be read. */
+static int fill(struct draining *d, struct spool_batch *batch, unsigned most, struct err *err)
 {
 	struct filling fill = { .d = d, .batch = batch, .most = most };
 	struct spool_scan scan = { .wants = wants, .got = got, .arg = &fill, .at = d->at };
-	struct err err = { "" };
-	int rc = spool_file_scan(d->file, &scan, &err);
+	int rc = spool_file_scan(d->file, &scan, err);
 
 	d->at = scan.at;
-	d->passed = rc > 0 || (rc == 0 && d->at == d->file->rows);
 	if (rc < 0) {
-		store_say(s->state, STORE_READ_FAILED, d->file->number, d->file->rows, &err);
-		d->retry_at = store_now() + RETRY_MS;
 		unread(d, batch);
-		d->passing = false;
+		d->passing = d->passed = false;
+		return -1;
 	}
-	return batch->count > 0;
+	d->passed = rc > 0 || d->at == d->file->rows;
+	d->failures = 0;
+	return 0;
+}
+
+/* As long as it is here, rows of its topics in newer files wait for it. d may be no more. */
+static void unreadable(struct spool_drain *s, struct draining *d, const struct err *why)
+{
+	if (store_sql_is_passing(d->file->db) || ++d->failures < READS_MAX) {
+		store_say(s->state, STORE_READ_FAILED, d->file->number, d->file->rows, why);
+		d->retry_at = store_now() + RETRY_MS;
+		return;
+	}
+	save_progress(s, d, true);
+	give_up(s, d, why);
 }
 
 struct spool_batch *spool_drain_next(struct spool_drain *s, const struct spool_topics *held,
@@ -362,14 +374,20 @@ struct spool_batch *spool_drain_next(struct spool_drain *s, const struct spool_t
 	struct spool_batch *batch = xcalloc(1, sizeof(*batch));
 
 	for (struct draining *d = s->draining, *next; d; d = next) {
+		struct err err = { "" };
+
 		next = d->next;
 		if (store_now() < d->retry_at || (!d->passing && !begin_pass(s, d, held)))
 			continue;
-		if (fill(s, d, batch, most)) {
+		if (fill(d, batch, most, &err) < 0) {
+			unreadable(s, d, &err);
+			continue;
+		}
+		if (batch->count) {
 			batch->file = d->file->number;
 			return batch;
 		}
-		if (d->passing && d->passed)
+		if (d->passed)
 			end_pass(s, d);
 	}
 	free(batch);

@@ -344,3 +344,41 @@ Test(spool_drain, a_file_that_cannot_be_removed_is_not_sent_again)
 	cr_expect_str_eq(reads(), "");
 	cr_expect_str_eq(left(), "");
 }
+
+/* Pages that SQLite has read once turn bad on the disk, and are none any more. */
+static void pages_turn(struct store_file *f)
+{
+	static uint8_t pages[40 * (STORE_PAGE_BYTES + 24)];
+	int fd = openat(folder.fd, "0000000001.db-wal", O_RDWR | O_CLOEXEC);
+
+	cr_assert_eq(sqlite3_db_release_memory(f->db), SQLITE_OK);
+	memset(pages, 0xff, sizeof(pages));
+	cr_assert_eq(pwrite(fd, pages, sizeof(pages), 8 * STORE_PAGE_BYTES),
+	             (ssize_t)sizeof(pages));
+	close(fd);
+}
+
+/* It was tried each second until the worker's end, and newer rows of its topic waited for it. */
+Test(spool_drain, a_file_that_cannot_be_read_holds_up_newer_ones_for_a_while_only)
+{
+	struct store_file *f = rows_file("logs=a");
+	char words[1024] = "";
+
+	for (unsigned i = 0; i < 50; i++)
+		strcat(words, "logs=x ");
+	for (unsigned i = 0; i < 20; i++)
+		rows_add(f, words);
+	given(f);
+	given(rows_file("logs=newer"));
+	pages_turn(f);
+	for (unsigned i = 0; i < READS_MAX; i++) {
+		r->draining->retry_at = 0;
+		cr_expect_str_eq(reads(), i + 1 < READS_MAX ? "" : "newer ");
+	}
+	cr_assert(batch);
+	all_are(SPOOL_DONE);
+	settled();
+	cr_expect_eq(spool_drain_gone(r), 2);
+	cr_expect_str_eq(left(),
+	                 "0000000001.db 0000000001.db-shm 0000000001.db-wal 0000000001.lock");
+}
