@@ -28,7 +28,7 @@ static const uint32_t WAL_MAGIC = 0x377f0682; /* its last bit: the sums' words a
 
 /* In the order of store_row, and what says whether it is whole. */
 static const char all_rows[] = "SELECT received_ms, tenant, topic, signal, headers, crc32c, value, "
-			       "seq, flags FROM record ORDER BY seq";
+			       "seq, flags FROM record WHERE seq > ?1 ORDER BY seq";
 
 /* ---- what SQLite does not tell ---- */
 
@@ -219,6 +219,7 @@ static int check_rows(struct store_file *f, struct err *err)
 
 	if (sqlite3_prepare_v2(f->db, all_rows, -1, &st, NULL) != SQLITE_OK)
 		return store_sql_err(f->db, "its rows", err);
+	sqlite3_bind_int64(st, 1, 0);
 	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
 		if (row_is_whole(st) && sqlite3_column_int64(st, 7) == f->rows + 1) {
 			f->rows++;
@@ -312,6 +313,15 @@ static int rescue_group(struct sqlite3_stmt *st, struct store_file *to, int64_t 
 	return rc == SQLITE_ROW ? 0 : 1; /* a read error ends it, too: what came before is good */
 }
 
+/* Of a file of the spool: rows up to there need no rescue, they would be sent once more. */
+static int64_t progress(struct sqlite3 *db)
+{
+	struct err none;
+	int64_t seq = ask_int(db, "SELECT seq FROM progress", &none);
+
+	return seq > 0 ? seq : 0;
+}
+
 int64_t store_rescue(const struct store_dir *dir, uint32_t number, struct store_file *to,
                      struct err *err)
 {
@@ -328,9 +338,11 @@ int64_t store_rescue(const struct store_dir *dir, uint32_t number, struct store_
 	from = store_file_open(dir, &none, &passing, NULL);
 	if (!from)
 		return 0;
-	if (sqlite3_prepare_v2(from->db, all_rows, -1, &st, NULL) == SQLITE_OK)
+	if (sqlite3_prepare_v2(from->db, all_rows, -1, &st, NULL) == SQLITE_OK) {
+		sqlite3_bind_int64(st, 1, progress(from->db));
 		while ((rc = rescue_group(st, to, &rows, err)) == 0)
 			;
+	}
 	sqlite3_finalize(st);
 	store_file_leave(from);
 	return rc < 0 ? -1 : rows;

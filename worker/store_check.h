@@ -16,7 +16,8 @@ enum store_fate {
 enum store_fate store_check(const struct store_dir *dir, struct store_lock *lock,
                             struct store_file **file, struct err *why) MUST_USE;
 
-/* The rows of a bad file that can be read and match their checksum, as rows of `to`, which is new.
+/* The rows of a bad file that can be read and match their checksum, as rows of `to`, which is new;
+ * of the spool's only those behind its progress.
  * Says how many; a read error ends it. -1 with *err said: `to` can't be written. */
 int64_t store_rescue(const struct store_dir *dir, uint32_t number, struct store_file *to,
                      struct err *err) MUST_USE;

@@ -312,6 +312,21 @@ Test(store_check, a_bit_of_a_value_in_the_db_that_turned_is_bad_and_the_other_ro
 	cr_expect_eq(rescued(), 39);
 }
 
+/* They were sent to Kafka once more. */
+Test(store_check, rows_that_are_done_with_are_not_rescued)
+{
+	struct store_file *f = store_file_create(&folder, 0, &err);
+	int64_t rows;
+
+	cr_assert_eq(group(f, 40, 1000), 0, "%s", err.text);
+	cr_assert_eq(store_sql(f->db, STORE_PROGRESS, &err), 0);
+	cr_assert_eq(store_sql(f->db, "INSERT INTO progress VALUES(1, 25)", &err), 0);
+	cr_assert_eq(store_sql(f->db, "UPDATE record SET value = x'00' WHERE seq = 30", &err), 0);
+	store_file_leave(f);
+	cr_expect_eq(fate(&rows), STORE_BAD);
+	cr_expect_eq(rescued(), 14);
+}
+
 Test(store_check, a_shortened_db_is_bad)
 {
 	int64_t rows;
