@@ -64,8 +64,10 @@ static void close_files(struct store_keeper *k, struct store_file *given)
 
 /* ---- files that nobody closed ---- */
 
-/* Its good rows go on in a file of their own, if there is room for them and for its checkpoint. */
-static int64_t rescue(struct store_keeper *k, uint32_t number, struct err *why, uint64_t room)
+/* Its good rows, in a file of their own, if there is room for them and for its checkpoint; NULL:
+ * there is none. */
+static struct store_file *rescue(struct store_keeper *k, uint32_t number, struct err *why,
+                                 uint64_t room)
 {
 	struct err err = { "" };
 	struct store_file *to;
@@ -73,35 +75,43 @@ static int64_t rescue(struct store_keeper *k, uint32_t number, struct err *why, 
 	int64_t rows;
 
 	if (!store_has(k->dir, number, STORE_DB, &bytes))
-		return 0;
+		return NULL;
 	if (store_has(k->dir, number, STORE_WAL, &wal_bytes))
 		bytes += wal_bytes;
 	if (bytes > room / 2) {
 		err_prefix(why, "no room to copy its rows, they stay there; ");
-		return 0;
+		return NULL;
 	}
 	to = store_file_create(k->dir, store_now(), &err);
 	rows = to ? store_rescue(k->dir, number, to, &err) : -1;
 	if (rows < 0)
 		store_say(k->state, STORE_OPEN_FAILED, number, 0, &err);
-	if (to && rows >= 0) {
-		to->adopted = true;
-		close_file(k, to);
-	} else if (to && store_file_fail(to, &err) < 0) {
+	if (rows < 0 && to && store_file_fail(to, &err) < 0)
 		store_say(k->state, STORE_CLOSE_FAILED, number, 0, &err);
-	}
-	return rows < 0 ? 0 : rows;
+	return rows < 0 ? NULL : to;
 }
 
 static void put_aside(struct store_keeper *k, uint32_t number, struct err *why, uint64_t room)
 {
-	int64_t rows = rescue(k, number, why, room);
+	uint64_t bytes;
+	bool has_wal = store_has(k->dir, number, STORE_WAL, &bytes), stays = false;
+	struct store_file *copy = rescue(k, number, why, room);
 	struct err err = { "" };
 
-	if (store_quarantine(k->dir, number, &err) < 0)
+	if (store_quarantine(k->dir, number, &err) == 0) {
+		atomic_fetch_add(&k->state->quarantined, 1);
+		store_say(k->state, STORE_QUARANTINED, number, copy ? copy->rows : 0, why);
+	} else {
 		err_prefix(why, "%s; ", err.text);
-	atomic_fetch_add(&k->state->quarantined, 1);
-	store_say(k->state, STORE_QUARANTINED, number, rows, why);
+		store_say(k->state, STORE_FOLDER_FAILED, number, 0, why);
+		stays = store_has(k->dir, number, STORE_DB, &bytes) &&
+		        store_has(k->dir, number, STORE_WAL, &bytes) == has_wal;
+	}
+	/* The next look finds it again, and all its rows with it. */
+	if (!copy || (stays && store_file_remove(copy, &err) == 0))
+		return;
+	copy->adopted = true;
+	close_file(k, copy);
 }
 
 static void adopt(struct store_keeper *k, uint32_t number, bool locked, uint64_t room)

@@ -66,7 +66,7 @@ Test(store_keeper, rows_are_rescued_only_where_there_is_room_for_their_wal)
 	err_set(&why, "damaged");
 	folder_write(&folder, "0000000001.db", "x");
 	folder_write(&folder, "0000000001.db-wal", "0123456789");
-	cr_expect_eq(rescue(&keeper, 1, &why, 21), 0);
+	cr_expect_null(rescue(&keeper, 1, &why, 21));
 	cr_expect_str_eq(why.text, "no room to copy its rows, they stay there; damaged");
 	cr_expect_str_eq(folder_names(&folder, ""), "0000000001.db 0000000001.db-wal");
 }
@@ -81,5 +81,42 @@ Test(store_keeper, who_shall_end_adopts_no_further_file)
 	keeper.stop = false;
 	look(&keeper, true);
 	cr_expect_str_eq(folder_names(&folder, ""), "");
+	pthread_mutex_destroy(&keeper.mutex);
+}
+
+/* Each half a minute its rows were copied once more: into the store, or to Kafka. */
+Test(store_keeper, the_rows_of_a_damaged_file_that_cannot_be_moved_are_not_copied_at_each_look)
+{
+	struct store_row row = { .tenant = BYTES("acme"),
+		                 .topic = BYTES("logs"),
+		                 .signal = BYTES("logs"),
+		                 .headers = BYTES("[]"),
+		                 .value = BYTES("a") };
+	struct store_file *f = store_file_create(&folder, 0, &err);
+	char *before;
+
+	cr_assert(f, "%s", err.text);
+	for (unsigned i = 0; i < 2; i++) {
+		cr_assert_eq(store_file_begin(f, &err), 0);
+		cr_assert_eq(store_file_add(f, &row, &err), 0, "%s", err.text);
+		cr_assert_eq(store_file_commit(f, &err), 0);
+	}
+	cr_assert_eq(store_sql(f->db, "UPDATE record SET value = x'00' WHERE seq = 1", &err), 0);
+	store_file_leave(f);
+	pthread_mutex_init(&keeper.mutex, NULL);
+	keeper.bounds.max_bytes = MIB;
+	/* in the way of the first of its files */
+	cr_assert_eq(mkdirat(folder.fd, "quarantine", 0700), 0);
+	cr_assert_eq(mkdirat(folder.fd, "quarantine/0000000001.db-shm", 0700), 0);
+	before = xstrdup(folder_names(&folder, ""));
+	look(&keeper, true);
+	cr_expect_str_eq(folder_names(&folder, ""), before);
+	free(before);
+	cr_expect_eq(atomic_load(&state.quarantined), 0);
+	cr_assert_eq(unlinkat(folder.fd, "quarantine/0000000001.db-shm", AT_REMOVEDIR), 0);
+	look(&keeper, true);
+	cr_expect_str_eq(folder_names(&folder, ""),
+	                 "0000000002.db 0000000002.db-shm 0000000002.db-wal quarantine");
+	cr_expect_eq(atomic_load(&state.quarantined), 1);
 	pthread_mutex_destroy(&keeper.mutex);
 }
