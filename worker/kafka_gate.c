@@ -301,7 +301,7 @@ bool kafka_gate_pass(struct kafka_gate *g, struct record *rec, unsigned partitio
 	return false;
 }
 
-void kafka_gate_left(struct kafka_gate *g, const struct record *rec, bool stored)
+void kafka_gate_left(struct kafka_gate *g, const struct record *rec, bool works)
 {
 	struct lane *l = lane_of(g, rec->parcel->topic);
 	struct place *p = &l->places[rec->place];
@@ -309,7 +309,7 @@ void kafka_gate_left(struct kafka_gate *g, const struct record *rec, bool stored
 	assert(p->held > 0);
 	if (p->held-- == IN_FLIGHT && rec->place < l->count)
 		l->open++;
-	p->failing = !stored;
+	p->failing = !works;
 	l->stirred = true;
 }
 

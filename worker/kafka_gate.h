@@ -21,8 +21,9 @@ void kafka_gate_free(struct kafka_gate *g); /* when nothing waits any more */
 bool kafka_gate_pass(struct kafka_gate *g, struct record *rec, unsigned partitions);
 /* Until kafka_gate_left(): others may be in its batch. Of one with rec->alone nobody is. */
 bool kafka_gate_has_company(const struct kafka_gate *g, const struct record *rec);
-/* Its report came, or librdkafka did not take it. */
-void kafka_gate_left(struct kafka_gate *g, const struct record *rec, bool stored);
+/* Its report came, or librdkafka did not take it. works: it was stored, or refused for what it is,
+ * so that nothing holds up others there. */
+void kafka_gate_left(struct kafka_gate *g, const struct record *rec, bool works);
 /* One that waited and may go now, counted as by kafka_gate_pass(); NULL: none. Those of `spread`
  * come in their order, and those of `source` in that of their partition, but for what is too old
  * for one that fails. However many wait for a partition, they cost those of others nothing. */

@@ -442,7 +442,7 @@ static void on_report(struct kafka *k, struct producer *p, const rd_kafka_messag
 
 	assert(p->held > 0);
 	p->held--;
-	kafka_gate_left(k->gate, rec, stored);
+	kafka_gate_left(k->gate, rec, stored || is_for_one(msg->err));
 	if (stored) {
 		k->news.brokers_down = false;
 		stats_observe_us(k->w->stats, STAT_KAFKA_DELIVERY, 0,

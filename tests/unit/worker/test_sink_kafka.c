@@ -394,3 +394,25 @@ Test(sink_kafka, a_record_that_is_too_large_by_itself_is_refused)
 	cr_assert_eq(items(TS_FAILED_TOO_LARGE), 1);
 	mock_closes();
 }
+
+/* It was taken for one that fails, which gets nothing that is not young: those that were sent again
+ * by themselves waited until their time was over. */
+Test(sink_kafka, a_partition_that_refuses_a_record_for_its_size_works_for_others)
+{
+	rd_kafka_resp_err_t large = RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+	struct record *old;
+
+	mock_opens();
+	take(record(10));
+	all_answered();
+	rd_kafka_mock_push_request_errors_array(mock, 0 /* Produce */, 1, &large);
+	take(record(10));
+	all_answered();
+	old = record(10);
+	old->produced_ns -= INT64_C(3000000000);
+	take(old);
+	all_answered();
+	cr_assert_eq(items(TS_FAILED_TOO_LARGE), 1);
+	cr_assert_eq(items(TS_ITEMS_DELIVERED), 2);
+	mock_closes();
+}
