@@ -318,12 +318,19 @@ bool kafka_gate_has_company(const struct kafka_gate *g, const struct record *rec
 	return g->lanes[rec->parcel->topic]->places[rec->place].shared;
 }
 
-/* One that no partition takes speaks for all behind it. */
+/* One that no partition takes speaks for all behind it; but for one that is to be alone, for so
+ * long only as nobody else comes in, either. */
 static struct record *next_spread(const struct kafka_gate *g, struct lane *l)
 {
-	struct record *rec = l->spread.first;
+	struct record *before = NULL, *rec = l->spread.first;
 
-	return rec && enter(g, l, rec) ? pull(&l->spread, NULL) : NULL;
+	if (rec && enter(g, l, rec))
+		return pull(&l->spread, NULL);
+	if (!rec || !rec->alone || is_young(rec, loop_read_ns()))
+		return NULL;
+	for (; rec && rec->alone; rec = rec->next)
+		before = rec;
+	return rec && enter(g, l, rec) ? pull(&l->spread, before) : NULL;
 }
 
 static struct record *next_of(const struct kafka_gate *g, struct lane *l, struct place *p)

@@ -344,6 +344,27 @@ Test(kafka_gate, a_record_that_is_to_be_alone_is_not_kept_out_by_those_behind_it
 	cr_assert_eq(kafka_gate_next(g), &records[5]);
 }
 
+/* Who came later went past them, and they waited until their time was over. */
+Test(kafka_gate, a_record_that_is_never_alone_holds_up_those_behind_it_for_a_while_only)
+{
+	struct record *alone;
+
+	cr_assert_eq(pass(3, 1), 3);
+	alone = record(); /* 3 */
+	alone->alone = true;
+	cr_assert_not(kafka_gate_pass(g, alone, 1));
+	at(now + MS);
+	cr_assert_eq(pass(1, 1), 0); /* 4 */
+	at(now + YOUNG_NS);
+	cr_assert_eq(pass(1, 1), 1); /* 5 */
+	report(0, 3, true);
+	cr_assert_eq(kafka_gate_next(g), &records[4]);
+	cr_assert_null(kafka_gate_next(g));
+	report(4, 2, true);
+	cr_assert_eq(kafka_gate_next(g), alone);
+	cr_assert_null(kafka_gate_next(g));
+}
+
 Test(kafka_gate, who_shares_a_batch_has_company_until_the_last_report)
 {
 	cr_assert_eq(pass(1, 1), 1);
