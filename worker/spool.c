@@ -75,15 +75,6 @@ static void wait_behind(struct spool_topic *t, struct record *rec)
 	rec->next = NULL;
 	*t->behind_end = rec;
 	t->behind_end = &rec->next;
-	t->behind_count++;
-}
-
-static struct record *take_behind(struct spool_topic *t)
-{
-	struct record *all = take_ptr(&t->behind);
-
-	t->behind_count = 0;
-	return all;
 }
 
 static bool take(struct spool *s, struct record *rec);
@@ -91,7 +82,7 @@ static bool take(struct spool *s, struct record *rec);
 /* All of them become rows, in their order; or fail, as without a spool. */
 static void behind_to_rows(struct spool *s, struct spool_topic *t)
 {
-	for (struct record *rec = take_behind(t), *next; rec; rec = next) {
+	for (struct record *rec = take_ptr(&t->behind), *next; rec; rec = next) {
 		next = rec->next;
 		if (!take(s, rec))
 			record_settle(rec, DELIVERY_TIMED_OUT, V_KAFKA_TIMEOUT, -1, -1);
@@ -103,7 +94,8 @@ static void behind_to_sink(struct spool *s, unsigned topic)
 {
 	const struct sink_open *sink = s->w->sink;
 
-	for (struct record *rec = take_behind(spool_topic(s, topic)), *next; rec; rec = next) {
+	for (struct record *rec = take_ptr(&spool_topic(s, topic)->behind), *next; rec;
+	     rec = next) {
 		enum verdict v;
 
 		next = rec->next;

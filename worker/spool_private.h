@@ -20,7 +20,6 @@ struct spool_topic {
 	/* Records whose order counts, while the last rows before them are on their way; in no file.
 	 */
 	struct record *behind, **behind_end;
-	unsigned behind_count;
 	msec_t behind_since;
 };
 
