@@ -154,6 +154,7 @@ static void add_sum(void *arg, const struct spool_sum *sum)
 	found->topic = xstrndup((const char *)sum->topic.p, sum->topic.n);
 	found->rows = (uint64_t)sum->rows;
 	found->bytes = sum->bytes;
+	found->is_raw = sum->is_raw;
 	found->next = a->found;
 	a->found = found;
 }

@@ -34,6 +34,7 @@ void spool_topics_done(struct spool_topics *t);
 struct spool_found {
 	struct spool_found *next;
 	char *tenant, *topic;
+	bool is_raw;
 	uint64_t rows, bytes;
 };
 

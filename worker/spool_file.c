@@ -80,7 +80,8 @@ int spool_file_sums(const struct store_file *f, int64_t after,
 	int rc;
 
 	if (prepare(f,
-	            "SELECT tenant, topic, count(*), min(seq), sum(length(value)) FROM record "
+	            "SELECT tenant, topic, count(*), min(seq), sum(length(value)), "
+	            "max(signal = 'opaque') FROM record "
 	            "WHERE seq > ?1 AND seq <= ?2 GROUP BY tenant, topic",
 	            &st, err) < 0)
 		return -1;
@@ -93,6 +94,7 @@ int spool_file_sums(const struct store_file *f, int64_t after,
 			.rows = sqlite3_column_int64(st, 2),
 			.first = sqlite3_column_int64(st, 3),
 			.bytes = (uint64_t)sqlite3_column_int64(st, 4),
+			.is_raw = sqlite3_column_int(st, 5),
 		};
 
 		each(arg, &sum);

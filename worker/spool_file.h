@@ -10,6 +10,7 @@
 /* How many rows of which tenant and topic, and the bytes of their values. */
 struct spool_sum {
 	struct bytes tenant, topic;
+	bool is_raw; /* opaque bodies */
 	int64_t rows, first; /* seq of the first one */
 	uint64_t bytes;
 };

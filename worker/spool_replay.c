@@ -260,7 +260,7 @@ static void take_found(struct spool *s)
 	for (const struct spool_found *at = found; at; at = at->next) {
 		if (!at->topic[0] || strlen(at->topic) > TOPIC_MAX)
 			continue;
-		spool_topic(s, routes_topic_named(s->w->routes, bytes_str(at->topic), false))
+		spool_topic(s, routes_topic_named(s->w->routes, bytes_str(at->topic), at->is_raw))
 			->waiting += at->rows;
 		spool_shares_add(s->shares, bytes_str(at->tenant), at->rows,
 		                 at->bytes + at->rows * SPOOL_ROW_BYTES);

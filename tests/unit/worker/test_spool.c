@@ -562,6 +562,31 @@ Test(spool, the_next_worker_sends_what_is_left)
 	UNTIL(files() == 1 && s->topics[TOPIC_LOGS].waiting == 0);
 }
 
+/* Of a prefix with {tenant}: these rows alone tell of its topic until the tenant sends again. */
+Test(spool, rows_of_opaque_bodies_are_not_compressed_after_a_restart)
+{
+	struct store_row row = { .received_ms = loop_wall_ns() / 1000000,
+		                 .tenant = BYTES("acme"),
+		                 .topic = BYTES("acme.blobs"),
+		                 .signal = BYTES("opaque"),
+		                 .headers = BYTES("[]"),
+		                 .value = BYTES("a") };
+	struct store_file *file;
+
+	closes();
+	file = store_file_create(&folder, 0, &err);
+	cr_assert(file, "%s", err.text);
+	cr_assert_eq(store_file_begin(file, &err), 0);
+	cr_assert_eq(store_file_add(file, &row, &err), 0);
+	cr_assert_eq(store_file_commit(file, &err), 0);
+	store_file_leave(file);
+	opens();
+	UNTIL(taken_count == 1);
+	cr_expect_str_eq(sent, "acme.blobs:a+ ");
+	cr_expect(routes_topic_is_raw(f->w.routes, taken[0]->parcel->topic));
+	reports(DELIVERY_OK, V_ACCEPTED);
+}
+
 static bool gave_up;
 static void test_give_up(void *sink)
 {
