@@ -88,10 +88,15 @@ int64_t spool_dead_add(struct spool_dead *d, const struct spool_row *rows, unsig
 		return 0;
 	if (need_folder(d, true, err) < 0)
 		return -1;
+	/* Removed by hand: what is added to it would be nowhere. */
+	if (d->file && !store_file_is_ours(d->file))
+		store_file_leave(take_ptr(&d->file));
 	if (!d->file)
 		d->file = store_file_create(&d->dir, store_now(), err);
-	if (!d->file)
+	if (!d->file) {
+		store_dir_close(&d->dir); /* the folder, too: the next time it is made anew */
 		return -1;
+	}
 	added = write_rows(d->file, rows, count, err);
 	d->added_at = store_now();
 	if (added < 0) {

@@ -101,6 +101,21 @@ Test(spool_dead, what_a_dead_process_left_is_closed_by_the_next)
 	cr_expect(strstr(names(), "0000000001.db "));
 }
 
+/* Rows were added to a file that had no name any more, and then, without the folder, to none: they
+ * were refused each 5 s until the worker's end. */
+Test(spool_dead, what_is_removed_by_hand_is_made_anew)
+{
+	cr_expect_eq(dies("one"), 1, "%s", err.text);
+	folder_empty(folder.fd, STORE_DEAD);
+	cr_expect_eq(dies("two"), 1, "%s", err.text);
+	cr_expect(strstr(names(), "0000000001.db "), "%s", names());
+	folder_empty(folder.fd, STORE_DEAD);
+	cr_assert_eq(unlinkat(folder.fd, STORE_DEAD, AT_REMOVEDIR), 0);
+	if (dies("three") < 0) /* tried again as any that finds no place */
+		cr_expect_eq(dies("three"), 1, "%s", err.text);
+	cr_expect(strstr(names(), "0000000001.db "), "%s", names());
+}
+
 Test(spool_dead, what_cannot_be_kept_is_told)
 {
 	int file = openat(folder.fd, STORE_DEAD, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
