@@ -178,7 +178,6 @@ static void put_delivery_errors(const struct worker *w, json_t *sink)
 	put_number(sink, "topics_missing", most_of(w, STAT_KAFKA_TOPICS_MISSING, 0));
 }
 
-/* "sink" is this worker's own, "sinks" what all of them have. */
 /* The local store, or Kafka's spool. */
 static void put_store(const struct worker *w, json_t *o, unsigned which)
 {
@@ -188,6 +187,7 @@ static void put_store(const struct worker *w, json_t *o, unsigned which)
 	put_number(o, "store_quarantined", sum_of(w, STAT_STORE_QUARANTINED, which, 0));
 }
 
+/* "sink" is this worker's own, "sinks" what all of them have. */
 static void put_sinks(const struct worker *w, json_t *doc)
 {
 	json_t *own = json_object(), *list = json_array(), *o = append(list);
