@@ -43,6 +43,7 @@ struct spool_drain {
 	struct store_state *state;
 	struct draining *draining;
 	struct spool_dead *dead;
+	bool is_out; /* a batch is: its rows are neither done nor not */
 	unsigned gone;
 	struct spool_found *found;
 };
@@ -386,6 +387,7 @@ struct spool_batch *spool_drain_next(struct spool_drain *s, const struct spool_t
 		}
 		if (batch->count) {
 			batch->file = d->file->number;
+			s->is_out = true;
 			return batch;
 		}
 		if (d->passed)
@@ -427,6 +429,7 @@ void spool_drain_settle(struct spool_drain *s, struct spool_batch *batch)
 	struct draining *d = draining_of(s, batch);
 
 	assert(d); /* it stays as long as a batch of it is out */
+	s->is_out = false;
 	bury(s, d, batch);
 	for (unsigned i = 0; i < batch->count; i++)
 		if (batch->rows[i].fate == SPOOL_LATER)
@@ -475,6 +478,8 @@ unsigned spool_drain_gone(struct spool_drain *s)
 
 void spool_drain_tend(struct spool_drain *s)
 {
+	for (struct draining *d = s->draining; d && !s->is_out; d = d->next)
+		save_progress(s, d, false);
 	spool_dead_tend(s->dead);
 }
 

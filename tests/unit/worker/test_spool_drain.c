@@ -319,6 +319,31 @@ Test(spool_drain, a_file_goes_with_its_last_row_though_the_batch_was_full_with_i
 	cr_expect_str_eq(left(), "");
 }
 
+/* Kafka goes away: the next batch may come in hours, or after a death. */
+Test(spool_drain, progress_is_saved_though_no_batch_comes_any_more)
+{
+	struct store_file *f = rows_file("logs=a logs=b logs=c");
+
+	given(f);
+	for (unsigned i = 0; i < 2; i++) {
+		batch = spool_drain_next(r, &held, 1);
+		all_are(SPOOL_DONE);
+		settled();
+	}
+	r->draining->saved_at -= PROGRESS_MS;
+	batch = spool_drain_next(r, &held, 1);
+	spool_drain_tend(r);
+	cr_expect_eq(spool_file_progress(f, &err), 1); /* c is out, and may come back */
+	all_are(SPOOL_LATER);
+	r->draining->saved_at = store_now();
+	settled();
+	spool_drain_tend(r);
+	cr_expect_eq(spool_file_progress(f, &err), 1);
+	r->draining->saved_at -= PROGRESS_MS;
+	spool_drain_tend(r);
+	cr_expect_eq(spool_file_progress(f, &err), 2);
+}
+
 /* Each half a minute it was taken over, and all of it sent once more. */
 Test(spool_drain, a_file_that_cannot_be_removed_is_not_sent_again)
 {
