@@ -82,6 +82,20 @@ static void arm_timer(struct master *m)
 		out_of_memory();
 }
 
+/* What was asked for and has not begun yet is done all the same, for nobody, as after a SIGHUP. */
+static unsigned keep_asking(struct reload *r, struct reload_caller c, unsigned kept)
+{
+	if (r->state == RELOAD_STARTING && !c.later)
+		return kept;
+	for (unsigned i = 0; i < kept; i++)
+		if (!r->callers[i].client.handle && r->callers[i].later == c.later)
+			return kept;
+	c.client.handle = 0;
+	c.until = INT64_MAX;
+	r->callers[kept] = c;
+	return kept + 1;
+}
+
 static void drop_impatient(struct master *m)
 {
 	struct reload *r = &m->reload;
@@ -98,6 +112,7 @@ static void drop_impatient(struct master *m)
 		                 BYTES("the reload goes on, but took longer than --timeout"));
 		caller_answer(m, &r->callers[i], answer);
 		json_decref(answer);
+		kept = keep_asking(r, r->callers[i], kept);
 	}
 	r->caller_count = kept;
 }

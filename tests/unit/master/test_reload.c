@@ -415,3 +415,34 @@ Test(reload, a_caller_whose_time_is_over_is_told_and_the_reload_goes_on)
 	cr_expect_eq(f.m.reload.state, RELOAD_STARTING);
 	json_decref(a);
 }
+
+/* Until they have gone no other begins: what was asked for meanwhile must not be forgotten. */
+Test(reload, one_that_waits_for_the_elders_comes_though_its_caller_waits_no_more)
+{
+	pid_t elders[2];
+	json_t *a;
+	int fd;
+
+	for (size_t i = 0; i < ARRAY_LEN(elders); i++) {
+		elders[i] = f.m.workers.current->procs[i].pid;
+		cr_assert_eq(kill(elders[i], SIGSTOP), 0);
+	}
+	a = answer_of(ask_for(reload_line));
+	cr_expect_eq(number_in(a, "generation"), 2);
+	json_decref(a);
+	configure("workers: 1\n");
+	fd = ask_for("{\"do\":\"reload\",\"timeout_ms\":3000}\n");
+	await(f.m.reload.caller_count == 1);
+	f.now_ns += 3 * 1000000000ll;
+	loop_set_clock(f.now_ns, 1800000003000000000);
+	on_timer(-1, 0, &f.m);
+	a = answer_of(fd);
+	cr_expect_str_eq(text_in(a, "result"), "timeout");
+	json_decref(a);
+	for (size_t i = 0; i < ARRAY_LEN(elders); i++)
+		cr_assert_eq(kill(elders[i], SIGCONT), 0);
+	await(!f.m.workers.old);
+	await(f.m.workers.current->number == 3 || f.m.reload.state == RELOAD_IDLE);
+	cr_expect_eq(f.m.workers.current->number, 3);
+	cr_expect_eq(f.m.workers.current->slots, 1, "its change is in it");
+}
