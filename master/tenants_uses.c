@@ -42,23 +42,40 @@ bool set_uses_begin(const struct tenant_set *s)
 	return s->use_cursor == 0;
 }
 
+static bool is_due(struct tenant_set *s, const struct last_uses *l, const struct token *t)
+{
+	return !t->left_out && t->ordinal < l->n && l->v[t->ordinal] != 0 &&
+	       l->v[t->ordinal] > *stored_of(s, t->ordinal);
+}
+
+static unsigned chain_length(const struct idmap_node *node)
+{
+	unsigned n = 0;
+
+	for (; node; node = node->next)
+		n++;
+	return n;
+}
+
+/* It ends between two buckets: whoever stood behind its last one would be passed over in every
+ * round, since each ends at the same places while the same tokens are in use. */
 unsigned set_uses(struct tenant_set *s, const struct last_uses *l, struct token_use *out,
                   unsigned max)
 {
 	struct idmap_walk walk = { .m = &s->tokens, .at = s->use_cursor };
-	struct idmap_node *node = NULL;
+	const struct idmap_node *node;
 	unsigned n = 0, looked = 0;
+	bool first = true; /* of its bucket */
 
-	while (n < max && looked++ < LOOKED_MAX && (node = idmap_step(&walk))) {
-		const struct token *t = token_of(node);
+	for (; (node = idmap_step(&walk)); first = !node->next, looked++) {
+		const struct token *t = token_of(walk.node);
 
-		if (t->left_out || t->ordinal >= l->n || l->v[t->ordinal] == 0 ||
-		    l->v[t->ordinal] <= *stored_of(s, t->ordinal))
-			continue;
-		out[n++] = (struct token_use){ token_id(t), t->ordinal, l->v[t->ordinal] };
+		if (first && looked > 0 && (looked >= LOOKED_MAX || n + chain_length(node) > max))
+			break;
+		if (n < max && is_due(s, l, t))
+			out[n++] = (struct token_use){ token_id(t), t->ordinal, l->v[t->ordinal] };
 	}
-	/* Whoever stands behind the last one in its bucket has to wait for the next round. */
-	s->use_cursor = node ? walk.at : 0;
+	s->use_cursor = node ? walk.at - 1 : 0; /* not 0 behind a bucket that was looked at */
 	return n;
 }
 
