@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -114,6 +115,16 @@ enum {
 	SETUP_LISTENERS
 };
 
+/* What follows START at once (tables, taps, who is put aside) must find room too, else the worker
+ * would count as one that does not read, and so would the next one in its place. The kernel says
+ * writable while three quarters are free. */
+static bool has_room(int channel)
+{
+	struct pollfd p = { .fd = channel, .events = POLLOUT };
+
+	return poll(&p, 1, 0) > 0 && (p.revents & POLLOUT);
+}
+
 static int send_listener_or_start(struct proc *p)
 {
 	size_t index = p->setup_sent - SETUP_LISTENERS;
@@ -121,6 +132,10 @@ static int send_listener_or_start(struct proc *p)
 	int fd;
 
 	if (index == p->gen->conf->listeners.n) {
+		if (!has_room(p->channel)) {
+			errno = EAGAIN;
+			return -1;
+		}
 		if (channel_send(p->channel, MSG_START, p->gen->number, p->slot, -1,
 		                 table ? BYTES("t") : BYTES_NONE) < 0)
 			return -1;

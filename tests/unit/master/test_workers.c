@@ -193,6 +193,27 @@ Test(workers, each_slot_gets_a_ready_worker_that_holds_nothing_but_its_channel)
 	cr_expect_gt(f.changes, 0);
 }
 
+/* A channel takes some 270 messages, and workers get all pages: of 133 workers the set-up fitted,
+ * and not what follows it. */
+Test(workers, a_worker_starts_however_many_messages_come_before_its_table)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	struct err err = { "" };
+
+	workers_tables(&f.w, &(struct tables){ fd, fd, 1, 2 });
+	workers_start(&f.w, new_generation(1, "ready", 1));
+	await(ready(f.w.current) == 1);
+	for (unsigned slots = 110; slots < 150; slots++) {
+		cr_assert_eq(pages_grow(f.w.pages, slots, &err), 0, "%s", err.text);
+		kill(place(0)->pid, SIGKILL);
+		await(place(0)->state == PROC_EMPTY);
+		step(10000);
+		await(place(0)->state == PROC_READY || restarts(RESTART_STARTUP));
+		cr_assert_eq(restarts(RESTART_STARTUP), 0, "with the pages of %u slots", slots);
+	}
+	close(fd);
+}
+
 /* F15: the supervisor's part */
 Test(workers, a_killed_worker_is_replaced_after_the_back_off)
 {
