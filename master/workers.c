@@ -16,6 +16,7 @@
 static const msec_t READY_WITHIN_MS = 10000, BEAT_WITHIN_MS = 10000, TICK_MS = 1000;
 static const msec_t BACKOFF_FIRST_MS = 100, BACKOFF_MAX_MS = 10000, HEALTHY_MS = 60000;
 static const msec_t EARLY_DEATH_MS = 5000, CRASH_LOOP_MS = 30000;
+static const msec_t STOOD_STILL_MS = 5000; /* between two ticks, which are a second apart */
 /* A worker ends its drain by itself at http.drain_timeout, then its libraries get 5 s to close; who
  * is still there after it does not obey. */
 static const msec_t DRAIN_GRACE_MS = 6000;
@@ -291,6 +292,23 @@ static msec_t proc_tick(struct proc *p, msec_t now)
 	return p->late_at;
 }
 
+/* Who was frozen with its workers (a pause of the container, a Ctrl-Z) wakes up before they can say
+ * that they live: what passed meanwhile counts against nobody. */
+static void forgive(struct workers *w, msec_t now)
+{
+	msec_t stood = w->ticked ? now - w->ticked : 0;
+
+	w->ticked = now;
+	if (stood < STOOD_STILL_MS)
+		return;
+	log_warn("workers", "the master stood still", KV_I("for_ms", stood));
+	for (struct proc *p = NULL; (p = workers_each(w, p));) {
+		p->beat_at = now;
+		if (p->late_at != INT64_MAX)
+			p->late_at += stood;
+	}
+}
+
 static void count_states(struct workers *w)
 {
 	struct stats *own = pages_stats(w->pages, PAGE_MASTER);
@@ -318,6 +336,7 @@ void workers_tick(struct workers *w)
 	msec_t now = loop_now(), next = now + TICK_MS, due;
 	struct timeval wait;
 
+	forgive(w, now);
 	for (struct proc *p = NULL; (p = workers_each(w, p));) {
 		due = proc_tick(p, now);
 		next = due < next ? due : next;

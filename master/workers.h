@@ -102,6 +102,7 @@ struct workers {
 	struct tables tables; /* the fds are the set's */
 	uint64_t table_served;
 	struct event tick, child;
+	msec_t ticked; /* the last tick; 0: none yet */
 	bool changed;
 	struct adopt adopt;
 	struct poison poison;

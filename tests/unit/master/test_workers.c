@@ -80,11 +80,19 @@ static void on_test_tapped(void *arg, uint64_t tap, struct bytes line)
 	(void)arg, (void)tap, (void)line;
 }
 
-static void step(msec_t ms)
+static void jump(msec_t ms)
 {
 	f.now_ns += ms * 1000000;
 	loop_set_clock(f.now_ns, 0);
 	workers_tick(&f.w);
+}
+
+/* As the loop sees time: a tick each second. */
+static void step(msec_t ms)
+{
+	for (; ms > TICK_MS; ms -= TICK_MS)
+		jump(TICK_MS);
+	jump(ms);
 }
 
 /* Turns of the loop until it is true; the kernel's events take as long as they take. */
@@ -277,6 +285,34 @@ Test(workers, a_heart_that_stands_still_for_ten_seconds_ends_the_worker)
 	step(1);
 	await(place(0)->state == PROC_EMPTY);
 	cr_expect_eq(restarts(RESTART_STUCK), 1);
+}
+
+/* A container that was paused, a Ctrl-Z: the master may be the first to go on. */
+Test(workers, a_master_that_stood_still_itself_kills_nobody_for_it)
+{
+	workers_start(&f.w, new_generation(1, "deaf", 1));
+	await(ready(f.w.current) == 1);
+	step(1000);
+	jump(60000);
+	cr_expect(!place(0)->killed);
+	step(9999);
+	cr_expect_eq(place(0)->state, PROC_READY);
+	step(1);
+	await(place(0)->state == PROC_EMPTY);
+	cr_expect_eq(restarts(RESTART_STUCK), 1, "now its heart stands still");
+}
+
+Test(workers, time_in_which_the_master_stood_still_makes_no_start_late)
+{
+	workers_start(&f.w, new_generation(1, "silent", 1));
+	await(place(0)->setup_done);
+	step(1000);
+	jump(60000);
+	cr_expect(!place(0)->killed);
+	step(8999);
+	cr_expect(!place(0)->killed);
+	step(1);
+	await(place(0)->state == PROC_EMPTY);
 }
 
 Test(workers, a_beating_heart_keeps_the_worker)
@@ -522,9 +558,10 @@ Test(workers, a_worker_that_does_not_drain_is_killed_at_the_limit)
 	await(ready(f.w.current) == 1);
 	workers_drain(&f.w);
 	cr_expect_eq(place(0)->state, PROC_DRAINING);
-	f.now_ns += f.w.current->conf->http.drain_timeout * 1000000;
-	loop_set_clock(f.now_ns, 0);
-	place(0)->beat_at = loop_now(); /* it is the limit that is tried here, not the heart */
+	for (msec_t ms = 0; ms < f.w.current->conf->http.drain_timeout; ms += TICK_MS) {
+		step(TICK_MS);
+		place(0)->beat_at = loop_now(); /* it is the limit that is tried here */
+	}
 	step(DRAIN_GRACE_MS - 1);
 	cr_expect_not(place(0)->killed);
 	step(1);
