@@ -215,6 +215,11 @@ uint64_t tenants_table(const struct tenants *t)
 	return t->tables.generation;
 }
 
+bool tenants_behind(const struct tenants *t)
+{
+	return t->behind;
+}
+
 static void on_rebuild(evutil_socket_t fd, short what, void *arg)
 {
 	struct tenants *t = arg;

@@ -100,6 +100,9 @@ void tenants_skip(struct tenants *t, enum skip_reason why, struct bytes what); /
 void tenants_abort(struct tenants *t);
 /* since: loop_now_ns() of the bell or poll that led here. Publishes if anything changed. */
 int tenants_commit(struct tenants *t, int64_t since_ns, struct err *err) MUST_USE;
+/* The newest table lacks what the rows say, since none could be made: the next commit tries again.
+ */
+bool tenants_behind(const struct tenants *t);
 void tenants_refused(struct tenants *t); /* read, but with errors: the last rows stay */
 void tenants_set_source(struct tenants *t, bool connected, const char *state, const char *error);
 void tenants_fresh_until(struct tenants *t, msec_t monotonic_ms); /* INT64_MAX: always */

@@ -41,12 +41,16 @@ struct file_source {
 	struct stat seen; /* as it was when it was read last */
 };
 
-/* What a file is known by. */
+static bool same_time(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+/* What a file is known by; st_ctim: whom it belongs to and who may read it, too. */
 static bool same_file(const struct stat *a, const struct stat *b)
 {
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-	       a->st_mode == b->st_mode && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
-	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+	       same_time(&a->st_mtim, &b->st_mtim) && same_time(&a->st_ctim, &b->st_ctim);
 }
 
 /* Text of an open file, malloc'd. */
@@ -187,7 +191,7 @@ static void look(struct file_source *f)
 
 	if (stat(f->path, &st) < 0)
 		st = (struct stat){ .st_ino = 0 }; /* gone: said once, by load() */
-	if (!same_file(&st, &f->seen)) {
+	if (!same_file(&st, &f->seen) || tenants_behind(f->tenants)) {
 		f->seen = st;
 		reload(f);
 	}

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 #include <event2/event.h>
+#include <grp.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 /* The set opens the source through a door of the test's, which notes the instance. */
 #define tenants_file real_tenants_file
@@ -296,4 +298,70 @@ Test(tenants_file, the_folder_of_a_path)
 	free(a);
 	free(b);
 	free(c);
+}
+
+/* Of the descriptors that are not open yet only the lowest may be. */
+static struct rlimit leave_one_descriptor(void)
+{
+	struct rlimit before, tight;
+	int first = open("/dev/null", O_RDONLY | O_CLOEXEC), second = dup(first);
+
+	close(first);
+	close(second);
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	tight = (struct rlimit){ (rlim_t)second, before.rlim_max };
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &tight), 0);
+	return before;
+}
+
+/* Else a token that was revoked meanwhile would go on until somebody changes the file again. */
+Test(tenants_file, a_table_that_could_not_be_made_is_tried_again_though_the_file_is_the_same)
+{
+	struct rlimit before;
+
+	cr_assert(try_open(NULL));
+	cr_assert_eq(tokens(), 1);
+	replace(two);
+	before = leave_one_descriptor();
+	on_settle(-1, EV_TIMEOUT, instance);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	cr_assert_eq(published, 1, "there was no descriptor for a table");
+	on_settle(-1, EV_TIMEOUT, instance); /* the next poll */
+	cr_assert_eq(published, 2);
+	cr_assert_eq(tokens(), 0);
+	on_settle(-1, EV_TIMEOUT, instance);
+	cr_assert_eq(published, 2, "nothing is left to do");
+}
+
+static void become(uid_t uid)
+{
+	cr_assert_eq(seteuid(0), 0);
+	cr_assert_eq(setegid(uid), 0);
+	cr_assert_eq(seteuid(uid), 0);
+}
+
+/* The command that the error names, of which only chgrp changes anything here. */
+Test(tenants_file, a_file_that_chgrp_makes_readable_is_read)
+{
+	enum { NOBODY = 65534 };
+
+	if (geteuid() != 0)
+		cr_skip_test("only root can become another");
+	cr_assert_eq(setgroups(0, NULL), 0);
+	cr_assert_eq(chmod(folder, 0755), 0);
+	cr_assert_eq(chown(path, 0, NOBODY), 0);
+	become(NOBODY);
+	cr_assert(try_open(NULL));
+	become(0);
+	replace(two);
+	cr_assert_eq(chmod(path, 0640), 0);
+	become(NOBODY);
+	on_settle(-1, EV_TIMEOUT, instance);
+	cr_assert_eq(tokens(), 1, "it can't be opened");
+	become(0);
+	cr_assert_eq(chown(path, 0, NOBODY), 0);
+	become(NOBODY);
+	on_settle(-1, EV_TIMEOUT, instance);
+	become(0);
+	cr_assert_eq(tokens(), 0);
 }
