@@ -6,13 +6,19 @@
  * rules; whether another row has the same id or hash, token_verify.c looks.
  */
 #include <string.h>
+#include "common/snapshot.h"
 #include "common/token.h"
 #include "conf/values.h"
 #include "master/field.h"
 #include "tools/ctl/pg.h"
 #include "tools/ctl/registry.h"
 
-enum { STATEMENT_BYTES = 64 * KIB, DEFAULT_ID_DIGITS = 16, CIDRS_MAX = 64 };
+enum {
+	STATEMENT_BYTES = 64 * KIB,
+	DEFAULT_ID_DIGITS = 16,
+	CIDRS_MAX = 64,
+	ITERATIONS_MAX = 100000,
+};
 
 struct query_registry {
 	struct registry base;
@@ -44,6 +50,7 @@ static const struct column {
 	bool is_time;
 } columns[] = {
 	{ "kind",          "::text",        false },
+	{ "iterations",    "::bigint",      false },
 	{ "state",         "::text",        false },
 	{ "scopes",        "::text[]",      false },
 	{ "not_before",    "::timestamptz", true  },
@@ -184,10 +191,28 @@ static bool is_state(const char *text)
 	       strcmp(text, "deleting") == 0;
 }
 
+/* The same; NULL is no kind. */
+static const char *why_no_key(const json_t *row)
+{
+	const json_t *kind = json_object_get(row, "kind");
+	const char *word = kind ? json_text_of(row, "kind") : "sha256";
+	bool derived = strcmp(word, "pbkdf2") == 0;
+	long long iterations = json_number_of(row, "iterations");
+
+	if (!derived && strcmp(word, "sha256") != 0)
+		return "there is no such kind";
+	if (json_number_of(row, "hash_bytes") !=
+	    (derived ? SNAPSHOT_PBKDF2_BYTES : TOKEN_DIGEST_BYTES))
+		return "its hash has a wrong length";
+	if (derived && (iterations < 1 || iterations > ITERATIONS_MAX))
+		return "its iterations are missing or too many";
+	return "";
+}
+
 /* A column that the query does not have is not in the row; NULL is null. "": the row is taken. */
 static const char *why_left_out(const json_t *row)
 {
-	const json_t *kind = json_object_get(row, "kind"), *state = json_object_get(row, "state");
+	const json_t *state = json_object_get(row, "state");
 	const json_t *scopes = json_object_get(row, "scopes");
 	const json_t *blocks = json_object_get(row, "allowed_cidrs");
 
@@ -195,10 +220,8 @@ static const char *why_left_out(const json_t *row)
 		return "its tenant id breaks the rules";
 	if (!token_id_ok(bytes_str(json_text_of(row, "id"))))
 		return "its id breaks the rules";
-	if (kind && strcmp(json_text_of(row, "kind"), "sha256") != 0)
-		return "its kind is not in this version";
-	if (json_number_of(row, "hash_bytes") != TOKEN_DIGEST_BYTES)
-		return "its hash has a wrong length";
+	if (*why_no_key(row))
+		return why_no_key(row);
 	if (scopes && !all_are(scopes, is_scope))
 		return "it has an unknown scope";
 	if (state && !is_state(json_text_of(row, "state")))
@@ -227,6 +250,7 @@ static void complete(void *arg, json_t *row)
 
 	json_object_set_new(row, "left_out", ctl_text_or_null(why_left_out(row)));
 	json_object_del(row, "hash_bytes");
+	json_object_del(row, "iterations");
 	for (size_t k = 0; k < ARRAY_LEN(unknown); k++)
 		if (!json_object_get(row, unknown[k]))
 			json_object_set_new(row, unknown[k], json_null());

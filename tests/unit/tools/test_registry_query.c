@@ -70,7 +70,11 @@ Test(registry_query, rows_that_the_gateway_leaves_out_are_known_here_too)
 		{ "{\"tenant\":null}", "tenant id" },
 		{ "{\"tenant\":\"a|b\"}", "tenant id" },
 		{ "{\"id\":\"a.b\"}", "its id" },
-		{ "{\"kind\":\"pbkdf2\"}", "kind" },
+		{ "{\"kind\":\"md5\",\"hash_bytes\":16}", "kind" },
+		{ "{\"kind\":\"pbkdf2\",\"iterations\":1000}", "hash" },
+		{ "{\"kind\":\"pbkdf2\",\"hash_bytes\":20}", "iterations" },
+		{ "{\"kind\":\"pbkdf2\",\"hash_bytes\":20,\"iterations\":null}", "iterations" },
+		{ "{\"kind\":\"pbkdf2\",\"hash_bytes\":20,\"iterations\":100001}", "iterations" },
 		{ "{\"kind\":null}", "kind" },
 		{ "{\"hash_bytes\":31}", "hash" },
 		{ "{\"hash_bytes\":null}", "hash" },
@@ -89,6 +93,8 @@ Test(registry_query, rows_that_the_gateway_leaves_out_are_known_here_too)
 	                          "[\"*\",\"logs:write\"],\"allowed_cidrs\":[\"10.0.0.0/8\"]}"),
 	                 "");
 	cr_expect_str_eq(left_out("{\"allowed_cidrs\":null}"), "", "from anywhere");
+	cr_expect_str_eq(left_out("{\"kind\":\"pbkdf2\",\"hash_bytes\":20,\"iterations\":1000}"),
+	                 "", "a key that is served");
 	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
 		cr_expect(strstr(left_out(wrong[i][0]), wrong[i][1]), "%s: %s", wrong[i][0],
 		          left_out(wrong[i][0]));
