@@ -18,15 +18,21 @@ static json_t *text_of(const char *s)
 	return control_text(bytes_str(s));
 }
 
-static json_t *time_of(unix_ns at)
+/* Of seconds: a certificate may end in the year 9999. */
+static json_t *second_of(int64_t at_s)
 {
-	time_t s = (time_t)(at / 1000000000);
+	time_t s = (time_t)at_s;
 	char text[32];
 	struct tm tm;
 
 	gmtime_r(&s, &tm);
 	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	return json_string(text);
+}
+
+static json_t *time_of(unix_ns at)
+{
+	return second_of(at / 1000000000);
 }
 
 static const char *state_name(enum proc_state state)
@@ -111,11 +117,10 @@ json_t *status_certificates(const struct conf *conf)
 
 			if (ends == INT64_MAX)
 				continue;
-			json_array_append_new(list,
-			                      json_pack("{s:s,s:o,s:o,s:I}", "listener", l->name,
-			                                "file", text_of(file->path), "not_after",
-			                                time_of(ends * 1000000000), "not_after_s",
-			                                (json_int_t)ends));
+			json_array_append_new(list, json_pack("{s:s,s:o,s:o,s:I}", "listener",
+			                                      l->name, "file", text_of(file->path),
+			                                      "not_after", second_of(ends),
+			                                      "not_after_s", (json_int_t)ends));
 		}
 	}
 	return list;
