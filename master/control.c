@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include "common/buf.h"
 #include "common/log.h"
+#include "common/loop.h"
 #include "master/sockets.h"
 
 enum {
@@ -18,6 +19,7 @@ enum {
 };
 static const msec_t TIMEOUT_DEFAULT_MS = 50000, SYNC_TIMEOUT_DEFAULT_MS = 10000,
 		    TIMEOUT_MAX_MS = 3600000;
+static const struct timeval accept_pause = { 0, 100 * 1000 };
 
 struct client {
 	struct control *control;
@@ -37,6 +39,8 @@ struct control {
 	struct addr addr;
 	int fd;
 	struct event accept;
+	struct event again; /* accept is off until then */
+	struct log_limit log_limit;
 	struct control_hooks hooks;
 	struct client *clients[CLIENTS_MAX]; /* made on first use, kept */
 };
@@ -336,6 +340,29 @@ static struct client *client_new(struct control *control, int fd)
 	return NULL;
 }
 
+static void on_again(evutil_socket_t fd, short what, void *arg)
+{
+	struct control *control = arg;
+
+	(void)fd, (void)what;
+	if (event_add(&control->accept, NULL) < 0)
+		out_of_memory();
+}
+
+/* The client stays in the queue and the socket readable: without a pause the loop would turn for
+ * nothing else. */
+static void cannot_accept(struct control *control)
+{
+	uint32_t held;
+
+	if (log_limited(&control->log_limit, 1, loop_now(), &held))
+		log_err("control", "can't accept, retrying", KV_S("err", strerror(errno)),
+		        KV_U("held_back", held));
+	event_del(&control->accept);
+	if (event_add(&control->again, &accept_pause) < 0)
+		out_of_memory();
+}
+
 static void on_accept(evutil_socket_t listener, short what, void *arg)
 {
 	struct control *control = arg;
@@ -346,8 +373,8 @@ static void on_accept(evutil_socket_t listener, short what, void *arg)
 
 	(void)what;
 	if (fd < 0) {
-		if (errno != EAGAIN && errno != ECONNABORTED)
-			log_err("control", "can't accept", KV_S("err", strerror(errno)));
+		if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
+			cannot_accept(control);
 		return;
 	}
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0) {
@@ -388,6 +415,7 @@ struct control *control_open(struct event_base *base, const char *path,
 	c->hooks = *hooks;
 	c->fd = take_fd(&fd);
 	event_assign(&c->accept, base, c->fd, EV_READ | EV_PERSIST, on_accept, c);
+	event_assign(&c->again, base, -1, 0, on_again, c);
 	if (event_add(&c->accept, NULL) < 0)
 		out_of_memory();
 	return c;
@@ -406,6 +434,7 @@ void control_close(struct control *c)
 		free(c->clients[i]);
 	}
 	event_del(&c->accept);
+	event_del(&c->again);
 	unlink(c->addr.text);
 	close(c->fd);
 	free(c);

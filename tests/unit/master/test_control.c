@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include "common/loop.h"
@@ -322,4 +323,27 @@ Test(control, a_tap_has_its_question_and_lines_of_json_until_the_client_goes)
 	turns();
 	cr_expect_eq(f.gone, handle);
 	control_line(f.control, handle, BYTES("{}")); /* to nobody */
+}
+
+Test(control, without_a_free_descriptor_it_pauses_and_says_so_once)
+{
+	uint64_t said = log_count(LOG_LEVEL_ERR);
+	struct rlimit before, none;
+	int fd = dial(), next = dup(fd);
+	bool sleeps;
+
+	close(next);
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){ (rlim_t)next, before.rlim_max };
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	turns();
+	sleeps = !event_pending(&f.control->accept, EV_READ, NULL);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	cr_expect_eq(log_count(LOG_LEVEL_ERR) - said, 1);
+	cr_expect(sleeps, "the loop turns for nothing");
+	while (!f.control->clients[0])
+		event_base_loop(f.base, EVLOOP_ONCE);
+	say(fd, "{\"do\":\"status\"}\n");
+	cr_expect_eq(f.statuses, 1);
+	close(fd);
 }
