@@ -262,8 +262,7 @@ int check_providers(const struct conf *conf, struct err *err)
 	               nobody, conf->tenants.file.path);
 }
 
-/* For -t, which makes nothing: there and writable, or it can be made. */
-static void check_store_folder(const struct conf *conf, struct conf_report *r, const char *file)
+void check_store_folder(const struct conf *conf, struct conf_report *r, const char *file)
 {
 	const char *option, *dir = conf_store_dir(conf, &option);
 	struct err err;

@@ -22,9 +22,11 @@ struct conf *check_load(const struct master_args *args, bool offline,
  */
 void check_host(const struct conf *conf, struct conf_report *r, const char *file);
 
-/* At the start and at each reload: with `sink: local` or a spool its folder is made if only that is missing,
- * and can be written; else -1 with *err said. */
+/* At the start and at each reload: with `sink: local` or a spool its folder is made if only that is
+ * missing, and can be written; else -1 with *err said. */
 int check_store(const struct conf *conf, struct err *err) MUST_USE;
+/* For -t and a dry run, which make nothing: it is there and writable, or can be made. */
+void check_store_folder(const struct conf *conf, struct conf_report *r, const char *file);
 
 /* Likewise: without --disable-auth somebody can be let in on each route (compatibility.md 1, 6). */
 int check_providers(const struct conf *conf, struct err *err) MUST_USE;

@@ -268,8 +268,9 @@ static void commit(struct master *m)
 
 /* ---- phase two ---- */
 
-/* A checked configuration with what a reload may change; NULL: refused, and *r says why. */
-static struct conf *load(struct master *m, struct conf_report *r, struct buf *changes)
+/* A checked configuration with what a reload may change; NULL: refused, and *r says why. dry:
+ * nothing is made. */
+static struct conf *load(struct master *m, struct conf_report *r, struct buf *changes, bool dry)
 {
 	struct conf *conf = check_load(m->args, false, r), *kept;
 	struct err err = { "" };
@@ -279,12 +280,14 @@ static struct conf *load(struct master *m, struct conf_report *r, struct buf *ch
 	if (changes)
 		conf_diff(m->conf, conf, r, changes);
 	kept = check_keep_restart(conf, m->conf, &err);
-	if (!kept || check_providers(kept, &err) < 0 || check_store(kept, &err) < 0) {
+	if (!kept || check_providers(kept, &err) < 0 || (!dry && check_store(kept, &err) < 0))
 		check_say(r, true, m->args->file, err.text);
-		conf_free(kept);
-		return NULL;
-	}
-	return kept;
+	else if (dry)
+		check_store_folder(kept, r, m->args->file);
+	if (!r->errors)
+		return kept;
+	conf_free(kept);
+	return NULL;
 }
 
 static void begin(struct master *m)
@@ -301,7 +304,7 @@ static void begin(struct master *m)
 	systemd_reloading(m->systemd);
 	buf_reset(&r->changes);
 	conf_report_init(&report);
-	conf = load(m, &report, &r->changes);
+	conf = load(m, &report, &r->changes, false);
 	if (conf && candidate_make(m, conf, &c, &err) < 0) {
 		check_say(&report, true, m->args->file, err.text);
 		conf = NULL;
@@ -371,7 +374,7 @@ static void dry_run(struct master *m, const struct control_client *from)
 
 	conf_report_init(&report);
 	buf_init(&changes, CHANGES_MAX_BYTES);
-	conf = load(m, &report, &changes);
+	conf = load(m, &report, &changes, true);
 	if (conf) {
 		control_answer(m->control, from->handle,
 		               json_pack("{s:b,s:s,s:I,s:o,s:o}", "ok", 1, "result", "dry_run",
@@ -394,7 +397,7 @@ static bool is_refused_now(struct master *m)
 	struct conf *conf;
 
 	conf_report_init(&report);
-	conf = load(m, &report, NULL);
+	conf = load(m, &report, NULL, true);
 	if (!conf) {
 		log_lines(buf_view(&report.text));
 		failed(m, RELOAD_CONFIG, buf_view(&report.text));

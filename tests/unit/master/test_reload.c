@@ -6,6 +6,7 @@
 #include "master/reload.c"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -380,6 +381,23 @@ Test(reload, a_dry_run_shows_the_changes_and_makes_none)
 	cr_expect_eq(f.m.workers.current->number, 1);
 	cr_expect_null(f.m.workers.next);
 	cr_expect_eq(reloads(RELOAD_OK), 0);
+	json_decref(a);
+}
+
+Test(reload, a_dry_run_makes_no_folder)
+{
+	char dir[64], text[1024];
+	json_t *a;
+
+	snprintf(dir, sizeof(dir), "%s/store", f.folder);
+	snprintf(text, sizeof(text),
+	         "sink: local\nlocal: {dir: %s}\nlisteners: [{name: a, listen: 127.0.0.1:0}]\n"
+	         "control: {socket: %s}\ntenants: {file: %s}\nmetrics: {max_tenants: 4}\n",
+	         dir, f.socket, f.tenants);
+	write_file(f.file, text);
+	a = answer_of(ask_for("{\"do\":\"reload\",\"dry_run\":true}\n"));
+	cr_expect_str_eq(text_in(a, "result"), "dry_run");
+	cr_expect(rmdir(dir) < 0 && errno == ENOENT);
 	json_decref(a);
 }
 
