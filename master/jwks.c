@@ -10,6 +10,7 @@
 #include "common/http_client.h"
 #include "common/log.h"
 #include "common/loop.h"
+#include "master/control.h"
 #include "master/jwks_set.h"
 
 enum {
@@ -130,9 +131,9 @@ json_t *jwks_status(const struct jwks *j)
 	for (unsigned i = 0; j && i < j->n; i++) {
 		const struct source *s = j->v[i];
 		json_t *o =
-			json_pack("{s:s,s:s,s:I,s:b,s:s,s:o}", "issuer", s->issuer, "jwks_uri",
+			json_pack("{s:s,s:s,s:I,s:b,s:o,s:o}", "issuer", s->issuer, "jwks_uri",
 		                  s->uri, "keys", (json_int_t)json_array_size(s->keys), "ok", s->ok,
-		                  "why", s->failure, "last_success_s",
+		                  "why", control_text(bytes_str(s->failure)), "last_success_s",
 		                  s->good ? json_integer((json_int_t)s->good_wall_s) : json_null());
 
 		json_array_append_new(list, o);

@@ -405,6 +405,22 @@ Test(jwks, status_shows_each_issuer)
 	json_decref(list);
 }
 
+/* It quotes names of foreign certificates, and is cut. */
+Test(jwks, a_failure_that_is_cut_within_a_character_is_shown)
+{
+	json_t *list;
+
+	jwks_configure(j, &conf);
+	http_call_cancel(j->v[0]->call);
+	j->v[0]->call = NULL;
+	fail(j->v[0], "subject name 'M\xc3");
+	list = jwks_status(j);
+	cr_assert_eq(json_array_size(list), 1);
+	cr_assert_str_eq(json_string_value(json_object_get(json_array_get(list, 0), "why")),
+	                 "subject name 'M?");
+	json_decref(list);
+}
+
 Test(jwks, it_ends_while_an_issuer_is_asked)
 {
 	jwks_configure(j, &conf);
