@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sched.h>
 #include "master/master.h"
+#include "master/program.h"
 
 static unsigned worker_count(const struct conf *conf)
 {
@@ -14,23 +15,6 @@ static unsigned worker_count(const struct conf *conf)
 		return (unsigned)conf->workers;
 	n = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
 	return n < WORKERS_MAX ? (unsigned)n : WORKERS_MAX;
-}
-
-/* Workers never speak to the database, so they do not learn how to. */
-static int pack(const struct conf *conf, struct err *err)
-{
-	struct conf shown = *conf;
-	autofree uint8_t *packed = NULL;
-	size_t n;
-	int fd;
-
-	shown.tenants.dsn = "";
-	shown.tenants.dsn_file.content = BYTES_NONE;
-	if (conf_pack(&shown, &packed, &n, err) < 0)
-		return -1;
-	fd = sealed_memfd("headgate-conf", bytes_of(packed, n), err);
-	explicit_bzero(packed, n); /* private keys */
-	return fd;
 }
 
 static void drop(struct master *m, struct candidate *c)
@@ -52,7 +36,7 @@ int candidate_make(struct master *m, struct conf *conf, struct candidate *out, s
 	c.slots = worker_count(conf);
 	if (logfiles_open(&c.logs, conf, err) < 0 ||
 	    !(c.set = listeners_plan(m->listeners, conf, c.slots, err)) ||
-	    (c.conf_fd = pack(conf, err)) < 0 || pages_grow(m->pages, c.slots, err) < 0) {
+	    (c.conf_fd = program_conf(conf, err)) < 0 || pages_grow(m->pages, c.slots, err) < 0) {
 		drop(m, &c);
 		return -1;
 	}

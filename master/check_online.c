@@ -1,29 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "master/check_online.h"
 
-#include <errno.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <sysexits.h>
 #include "common/buf.h"
-#include "common/channel.h"
 #include "common/loop.h"
 #include "master/check.h"
 #include "master/jwks.h"
-#include "master/spawn.h"
+#include "master/program.h"
 #include "master/tenants.h"
 
 enum {
 	LOOK_MS = 20, /* whether all have answered */
 	ASK_MS = 60000, /* each has shorter times of its own; a large table takes seconds */
 	SAID_MAX = 4 * MIB,
-	EXEC_FAILED = 71,
 	TEXT_BYTES = 1024,
 };
 
@@ -219,84 +213,6 @@ static void ask_both(struct online *o)
 
 /* ---- topics: only the worker program speaks to brokers ---- */
 
-/* It needs no database. */
-static int packed_fd(const struct conf *conf, struct err *err)
-{
-	struct conf shown = *conf;
-	uint8_t *packed;
-	size_t n;
-	int fd;
-
-	shown.tenants.dsn = "";
-	shown.tenants.dsn_file.content = BYTES_NONE;
-	if (conf_pack(&shown, &packed, &n, err) < 0)
-		return -1;
-	fd = sealed_memfd("headgate-conf", bytes_of(packed, n), err);
-	explicit_bzero(packed, n); /* it may hold the brokers' password */
-	free(packed);
-	return fd;
-}
-
-/* Between fork and exec: async-signal-safe calls only. Any of the three may have the number that
- * another is to get, the program too: from a shell the first free one is CHANNEL_FD. */
-static void become_tool(int exe, int conf_fd, int out)
-{
-	static char *argv[] = { (char *)"headgate-worker", (char *)"--topics", (char *)"list",
-		                NULL };
-
-	exe = fcntl(exe, F_DUPFD_CLOEXEC, CHANNEL_FD + 1);
-	conf_fd = fcntl(conf_fd, F_DUPFD_CLOEXEC, CHANNEL_FD + 1);
-	out = fcntl(out, F_DUPFD_CLOEXEC, CHANNEL_FD + 1);
-	if (exe < 0 || dup2(out, STDOUT_FILENO) < 0 || dup2(conf_fd, CHANNEL_FD) < 0)
-		_exit(EXEC_FAILED);
-	fexecve(exe, argv, environ);
-	_exit(EXEC_FAILED);
-}
-
-static int read_all(int fd, struct buf *out, struct err *err)
-{
-	char chunk[16 * KIB];
-	ssize_t n;
-
-	while ((n = read(fd, chunk, sizeof(chunk))) != 0) {
-		if (n < 0 && errno != EINTR)
-			return err_errno(err, "can't read what it says");
-		if (n > 0)
-			buf_add(out, chunk, (size_t)n);
-	}
-	return out->failed ? err_set(err, "it says too much") : 0;
-}
-
-static int run_tool(const struct conf *conf, struct buf *out, struct err *err)
-{
-	char path[4096];
-	autoclose int exe = spawn_program(path, sizeof(path), err);
-	autoclose int conf_fd = exe < 0 ? -1 : packed_fd(conf, err);
-	int fds[2], rc, status;
-	pid_t pid;
-
-	if (conf_fd < 0)
-		return -1;
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return err_errno(err, "no pipe");
-	pid = fork();
-	if (pid == 0)
-		become_tool(exe, conf_fd, fds[1]);
-	close(fds[1]);
-	if (pid < 0) {
-		close(fds[0]);
-		return err_errno(err, "can't fork");
-	}
-	rc = read_all(fds[0], out, err);
-	close(fds[0]);
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return err_errno(err, "can't wait for it");
-	if (rc == 0 && !out->n)
-		return err_set(err, "%s says nothing, status %d", path, status);
-	return rc;
-}
-
 static uint64_t number_of(const json_t *topic, const char *key)
 {
 	return (uint64_t)json_integer_value(json_object_get(topic, key));
@@ -367,11 +283,13 @@ static void judge_topics(struct online *o, struct bytes rest)
 
 static void ask_topics(struct online *o)
 {
+	static const char *const args[] = { "--topics", "list", NULL };
 	struct err err = { "" };
 	struct buf said;
+	int status;
 
 	buf_init(&said, SAID_MAX);
-	if (run_tool(o->conf, &said, &err) < 0)
+	if (program_run(o->conf, args, &said, &status, &err) < 0)
 		tell(o, true, "kafka.brokers: %s", err.text);
 	else
 		judge_topics(o, buf_view(&said));

@@ -17,8 +17,8 @@
 #include "conf/yaml_node.h"
 #include "master/check_online.h"
 #include "master/master.h"
+#include "master/program.h"
 #include "master/service_user.h"
-#include "master/spawn.h"
 
 enum { EXIT_USAGE = 2, SETS_MAX = 256, GRACE_MAX_S = 30, DUMP_MAX_BYTES = 16 * MIB };
 
@@ -320,7 +320,7 @@ static int worker_version(void)
 	static char *argv[] = { (char *)"headgate-worker", (char *)"-v", NULL };
 	struct err err = { "" };
 	char path[4096];
-	autoclose int exe = spawn_program(path, sizeof(path), &err);
+	autoclose int exe = program_open(path, sizeof(path), &err);
 	int status;
 	pid_t pid;
 

@@ -16,7 +16,7 @@
 #include "common/loop.h"
 #include "master/certs.h"
 #include "master/jwks.h"
-#include "master/spawn.h"
+#include "master/program.h"
 #include "master/status.h"
 #include "master/sync.h"
 #include "master/talk.h"
@@ -522,7 +522,7 @@ static int open_shared(struct master *m, const struct conf *conf, struct err *er
 static int open_workers(struct master *m, struct err *err)
 {
 	char path[4096];
-	int exe = spawn_program(path, sizeof(path), err);
+	int exe = program_open(path, sizeof(path), err);
 
 	if (exe < 0)
 		return -1;

@@ -6,37 +6,11 @@
 #include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include "common/log.h"
 
 enum { EXEC_FAILED = 71, ENV_MAX = 16 };
-
-/* ---- the program ---- */
-
-int spawn_program(char *path, size_t cap, struct err *err)
-{
-	static const char name[] = "/headgate-worker";
-	ssize_t n = readlink("/proc/self/exe", path, cap - sizeof(name));
-	char *slash;
-	int fd;
-
-	/* Beside us first: both programs of one build belong together (the channel's messages and
-	 * the packed configuration are the build's own), and in a build tree they lie in one
-	 * folder. The package puts them in two, of which the first holds no worker. */
-	if (n > 0) {
-		path[n] = '\0';
-		slash = strrchr(path, '/');
-		memcpy(slash ? slash : path, name, sizeof(name));
-	}
-	if (n <= 0 || access(path, X_OK) < 0)
-		snprintf(path, cap, "%s%s", HEADGATE_LIBEXEC, name);
-	fd = open(path, O_PATH | O_CLOEXEC);
-	if (fd < 0)
-		return err_errno(err, "can't open the worker program %s", path);
-	return fd;
-}
 
 /* ---- the process ---- */
 

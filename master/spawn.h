@@ -6,10 +6,6 @@
 #pragma once
 #include "master/workers.h"
 
-/* The worker program: beside the master's own file while that lies in a build tree, else where the
- * package put it. An fd for fexecve(), kept for the master's life. */
-int spawn_program(char *path, size_t cap, struct err *err) MUST_USE;
-
 /* Fills pid and channel. The child holds nothing but stdin and stdout on /dev/null, stderr and the
  * channel as CHANNEL_FD. */
 int spawn_process(struct proc *p, struct err *err) MUST_USE;

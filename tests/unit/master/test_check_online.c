@@ -99,28 +99,3 @@ Test(check_online, words_of_another_encoding_or_cut_ones_are_text_all_the_same)
 	tell(&o, true, "%s\xbc", cut);
 	cr_expect(bytes_is_utf8(buf_view(&report.text)));
 }
-
-/* From a shell that has no more than three open. */
-Test(check_online, the_worker_program_may_have_the_number_of_its_channel)
-{
-	char text[64] = "";
-	size_t n = 0;
-	ssize_t got;
-	int fds[2];
-	pid_t pid;
-
-	cr_assert_eq(pipe(fds), 0);
-	pid = fork();
-	if (pid == 0) {
-		int out = fcntl(fds[1], F_DUPFD_CLOEXEC, CHANNEL_FD + 1);
-		int conf_fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, CHANNEL_FD + 1);
-
-		become_tool(dup2(open("/bin/echo", O_PATH), CHANNEL_FD), conf_fd, out);
-	}
-	close(fds[1]);
-	while (n < sizeof(text) - 1 && (got = read(fds[0], text + n, sizeof(text) - 1 - n)) > 0)
-		n += (size_t)got;
-	close(fds[0]);
-	waitpid(pid, NULL, 0);
-	cr_expect_str_eq(text, "--topics list\n");
-}
