@@ -45,6 +45,9 @@ expect_err 'mod=topics msg="the cluster denies writing to a topic'
 background python3 "$WAY/tools/load.py" "$URL" --token "$TOKEN" --signal traces --rate 40 --seconds 6 --prefix other- --results "$T/other"
 load=$SPAWNED
 is "a denied topic is 503" "$(post_one logs denied-1)" "503 hg-topic-unavailable"
+# At once: it is tried again after 10 s, and not known as denied meanwhile.
+like "ready knows both" "$(admin '/ready?verbose')" 'warn kafka .*31-topics-late.*31-topics-logs|warn kafka .*31-topics-logs.*31-topics-late'
+is "and the gauge" "$(metric kafka_topics_missing)" 2
 like "which says when to come again" "$(reply_header Retry-After)" '^[1-5]$'
 ok "an alarm names it" wait_until 10s hg_log 'lvl=err mod=topics .*denies.*topic=31-topics-logs'
 is "the record is counted as denied" "$(failed_of authorization) $(errors_of TOPIC_AUTHORIZATION_FAILED)" "1 1"
@@ -52,8 +55,6 @@ begin=$(now_us)
 is "the next is 503 at once" "$(post_one logs denied-2)" "503 hg-topic-unavailable"
 ok "within 1 s" test "$(net_since "$begin")" -le 1000
 is "and is not even tried" "$(failed_of authorization)" 1
-like "ready knows both" "$(admin '/ready?verbose')" 'warn kafka .*31-topics-late.*31-topics-logs|warn kafka .*31-topics-logs.*31-topics-late'
-is "and the gauge" "$(metric kafka_topics_missing)" 2
 wait_until 40s gone "$load"
 is "the other route's requests succeed meanwhile" "$(awk '{print $2}' "$T/other" | sort -u)" 200
 ok "each of them within 1 s" test "$(net_results "$T/other" | awk '$3 > max {max = $3} END {print max}')" -le 1000
