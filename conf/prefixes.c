@@ -136,6 +136,16 @@ bool prefix_rules_allow(const struct prefix_rules *rules, struct bytes prefix)
 	return true;
 }
 
+bool tenant_has_topics(const struct prefix_rules *rules, uint64_t tenant_topic_bytes,
+                       struct bytes id, struct bytes prefix)
+{
+	if (prefix.n)
+		return prefix_rules_allow(rules, prefix);
+	if (tenant_topic_bytes == 0)
+		return true;
+	return id.n + tenant_topic_bytes <= TOPIC_NAME_MAX && tenant_in_topic_ok(id);
+}
+
 bool prefix_rules_same(const struct prefix_rules *a, const struct prefix_rules *b)
 {
 	if (a->name_bytes != b->name_bytes || a->none != b->none || a->n != b->n)

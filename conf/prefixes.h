@@ -28,4 +28,9 @@ struct prefix_rules {
 /* Of all who said where they send; check_topics.c has judged the rest. */
 void prefix_rules_make(struct loader *l);
 bool prefix_rules_allow(const struct prefix_rules *rules, struct bytes prefix);
+/* Whether a tenant has a topic on each route, by its own prefix or, where it has none (n is 0), by
+ * its id (records.md 1: dots and other signs would make one topic of two, or none).
+ * tenant_topic_bytes: see struct conf. */
+bool tenant_has_topics(const struct prefix_rules *rules, uint64_t tenant_topic_bytes,
+                       struct bytes id, struct bytes prefix);
 bool prefix_rules_same(const struct prefix_rules *a, const struct prefix_rules *b);

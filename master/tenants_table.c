@@ -84,17 +84,10 @@ void set_token_stands(struct tenant_set *s, struct token *t, enum standing stand
 	count_token(s, t, 1);
 }
 
-/* records.md 1: dots and other signs would make one topic of two, or none. Where it has a prefix of
- * its own its id stands in none. */
 static bool makes_topic(const struct tenant_set *s, const struct tenant *t)
 {
-	struct bytes id = tenant_id(t);
-
-	if (t->topic_prefix)
-		return prefix_rules_allow(s->prefixes, bytes_str(t->topic_prefix));
-	if (s->topic_bytes == 0)
-		return true;
-	return id.n + s->topic_bytes <= TOPIC_NAME_MAX && tenant_in_topic_ok(id);
+	return tenant_has_topics(s->prefixes, s->topic_bytes, tenant_id(t),
+	                         bytes_str(t->topic_prefix ? t->topic_prefix : ""));
 }
 
 static enum standing tenant_standing(struct tenant_set *s, struct tenant *t)

@@ -29,6 +29,20 @@ code "a tenant is added" 0 tenant add acme --display-name 'Acmé: "Ltd"'
 code "not twice" 1 tenant add acme
 like "it is said why" "$(said)" "tenant 'acme' is there already"
 code "an id that breaks the rules" 2 tenant add 'a|b'
+# What the gateway would leave out with its tenant is refused here, where somebody reads it.
+sed 's|^record:.*||' "$HG_DIR/headgate.yaml" >"$T/topics.yaml"
+printf 'record: {topic_prefix: "{tenant}."}\n' >>"$T/topics.yaml"
+topics() { "$HEADGATECTL" -c "$T/topics.yaml" "$@" >"$T/said" 2>"$T/said.err"; echo $?; }
+cp "$F" "$T/before"
+is "an id that makes no topic" "$(topics tenant add a.b)" 2
+like "it is said what it needs" "$(said)" "'a.b' makes no topic where .*topics.yaml has .tenant.: such a tenant needs a --topic-prefix"
+is "a prefix of its own that is none" "$(topics tenant add a.b --topic-prefix a/b)" 2
+is "nor that of a tenant that is there" "$(topics tenant set acme --topic-prefix "$(printf 'x%.0s' {1..101})")" 2
+like "it is said where to read" "$(said)" "--topic-prefix 'x+' makes no topic, .*TOPICS OF A TENANT"
+ok "and nothing is changed" cmp "$F" "$T/before"
+is "with a good one it is added" "$(topics tenant add a.b --topic-prefix ab.)" 0
+is "and does not lose it" "$(topics tenant set a.b --topic-prefix none)" 2
+ok "it is removed" ctl tenant rm a.b --wait
 code "a token for it" 0 token issue acme --scope traces:write,logs:write --expires 90d --name ci
 first=$(cat "$T/said")
 like "is alone on stdout" "$first" '^hgt_[0-9A-Za-z]{8}_[0-9A-Za-z]{36}$'

@@ -24,8 +24,7 @@ bool is_tenant_limit(const char *column)
 	return false;
 }
 
-/* NULL with *code 0: there is none, and none is needed. */
-static const struct conf *find_conf(struct ctl *c, int *code)
+const struct conf *registry_conf(struct ctl *c, int *code)
 {
 	bool elsewhere = ctl_given(c, "dsn") || getenv("PGSERVICE");
 
@@ -45,7 +44,7 @@ int registry_is_foreign(const struct ctl *c)
 
 struct registry *registry_open(struct ctl *c, enum registry_use use, int *code)
 {
-	const struct conf *conf = find_conf(c, code);
+	const struct conf *conf = registry_conf(c, code);
 	bool to_write = use != REGISTRY_READ;
 
 	if (!conf && *code)

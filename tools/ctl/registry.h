@@ -57,6 +57,8 @@ enum registry_use {
 	                         * change
 	                         */
 };
+/* The configuration that says where. NULL with *code 0: there is none, and none is needed. */
+const struct conf *registry_conf(struct ctl *c, int *code) MUST_USE;
 /* As the configuration says, else by --dsn or PGSERVICE. NULL and *code, said. */
 struct registry *registry_open(struct ctl *c, enum registry_use use, int *code) MUST_USE;
 int registry_is_foreign(

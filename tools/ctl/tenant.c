@@ -6,6 +6,8 @@
  */
 #include <string.h>
 #include "common/token.h"
+#include "conf/conf.h"
+#include "conf/prefixes.h"
 #include "conf/values.h"
 #include "tools/ctl/commands.h"
 #include "tools/ctl/registry.h"
@@ -136,6 +138,30 @@ static int check_id(const struct ctl *c, const char *id)
 	                 id, TENANT_ID_MAX);
 }
 
+/* A tenant that the configuration has no topics for would be left out by the gateway, which says so
+ * in its log alone. */
+static int check_topics(struct ctl *c, const char *id, const json_t *values)
+{
+	struct bytes prefix = bytes_str(json_text_of(values, "topic_prefix"));
+	int code;
+	const struct conf *conf = registry_conf(c, &code);
+
+	if (!conf ||
+	    tenant_has_topics(&conf->prefixes, conf->tenant_topic_bytes, bytes_str(id), prefix))
+		return code;
+	if (prefix.n)
+		return ctl_usage(
+			c,
+			"--topic-prefix '%s' makes no topic, one that is too long, or one "
+			"of another kind of message, of those in %s: TOPICS OF A TENANT in "
+			"headgate.yaml(5)",
+			(const char *)prefix.p, ctl_conf_path(c));
+	return ctl_usage(c,
+	                 "'%s' makes no topic where %s has {tenant}: such a tenant needs a "
+	                 "--topic-prefix of its own",
+	                 id, ctl_conf_path(c));
+}
+
 /* ---- changing ---- */
 
 static int say_done(const struct ctl *c, const char *did, const char *id)
@@ -150,12 +176,14 @@ static int say_done(const struct ctl *c, const char *did, const char *id)
 static int add_run(struct ctl *c)
 {
 	json_t *values = check_id(c, c->args[0]) == 0 ? take_fields(c) : NULL;
-	struct registry *s;
+	struct registry *s = NULL;
 	int code;
 
 	if (!values)
 		return EXIT_USAGE;
-	s = registry_open(c, REGISTRY_WRITE, &code);
+	code = check_topics(c, c->args[0], values);
+	if (code == 0)
+		s = registry_open(c, REGISTRY_WRITE, &code);
 	if (s)
 		code = s->kind->tenant_add(s, c->args[0], values);
 	registry_close(s);
@@ -166,8 +194,8 @@ static int add_run(struct ctl *c)
 static int set_run(struct ctl *c)
 {
 	json_t *values = take_fields(c);
-	struct registry *s;
-	int code;
+	struct registry *s = NULL;
+	int code = 0;
 
 	if (!values)
 		return EXIT_USAGE;
@@ -175,7 +203,10 @@ static int set_run(struct ctl *c)
 		json_decref(values);
 		return ctl_usage(c, "nothing to set: say which option");
 	}
-	s = registry_open(c, REGISTRY_WRITE, &code);
+	if (json_object_get(values, "topic_prefix"))
+		code = check_topics(c, c->args[0], values);
+	if (code == 0)
+		s = registry_open(c, REGISTRY_WRITE, &code);
 	if (s)
 		code = s->kind->tenant_set(s, c->args[0], values);
 	registry_close(s);

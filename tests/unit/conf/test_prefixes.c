@@ -189,3 +189,32 @@ Test(prefixes, a_copy_has_memory_of_its_own_and_is_the_same)
 	conf = NULL;
 	conf_free(copy);
 }
+
+static bool has_topics(const char *id, const char *prefix)
+{
+	return tenant_has_topics(&conf->prefixes, conf->tenant_topic_bytes, bytes_str(id),
+	                         bytes_str(prefix));
+}
+
+Test(prefixes, without_one_a_tenants_id_makes_its_topics)
+{
+	char id[200], name[200], text[400];
+
+	memset(id, 'i', sizeof(id));
+	ASSERT_LOADS_WITH_SINK("");
+	cr_expect(has_topics("a.b", "") && has_topics("(a)", ""), "which stands in none here");
+	ASSERT_LOADS_WITH_SINK("record: {topic_prefix: \"{tenant}.\"}\n");
+	cr_expect(has_topics("a-b", "") && !has_topics("a.b", "") && !has_topics("(a)", ""));
+	cr_expect(has_topics("a.b", "ab.") && !has_topics("a", "a/"));
+	id[TENANT_ID_MAX] = '\0';
+	cr_expect(has_topics(id, ""));
+	memset(name, 't', 152);
+	name[152] = '\0';
+	snprintf(text, sizeof(text),
+	         "record: {topic_prefix: \"{tenant}\"}\nprotocols: {loki: {topic: %s}}\n", name);
+	ASSERT_LOADS_WITH_SINK(text);
+	id[97] = '\0';
+	cr_expect(has_topics(id, ""));
+	id[97] = 'i', id[98] = '\0';
+	cr_expect(!has_topics(id, ""));
+}
